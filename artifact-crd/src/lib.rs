@@ -1,0 +1,1 @@
+//! The `Artifact` resource of Open Flux: its type and its CustomResourceDefinition.

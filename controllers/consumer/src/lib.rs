@@ -1,0 +1,1 @@
+//! Library to write a controller that consumes Artifact resources.

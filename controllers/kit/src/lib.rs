@@ -1,0 +1,1 @@
+//! What every controller of this project is built from.

@@ -1,0 +1,1 @@
+//! The kustomize deployer: Artifact in, applied objects out.

@@ -1,0 +1,1 @@
+//! The binary that runs the Open Flux controllers.

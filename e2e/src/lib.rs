@@ -1,0 +1,1 @@
+//! The testbed: a real control plane, the stock tools, oracles, benchmarks and repository rules.

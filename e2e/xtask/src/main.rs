@@ -1,0 +1,3 @@
+//! Development tasks of the repository: `cargo xtask <task>`.
+
+fn main() {}

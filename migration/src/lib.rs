@@ -1,0 +1,1 @@
+//! The `openflux` command line for people.
