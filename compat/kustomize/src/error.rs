@@ -1,0 +1,82 @@
+//! The one error type of a build.
+
+use std::fmt;
+
+/// Why a build failed: a kind that decides its fate, and the text that kustomize itself would print.
+///
+/// Texts nest the way upstream nests them, outermost context first: `accumulating resources: accumulation err='...': ...`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    text: String,
+}
+
+/// What sort of failure an [`Error`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The input is wrong and has to be edited.
+    Invalid,
+    /// A file is not YAML; upstream words a failed resource differently in that case.
+    MalformedYaml,
+    /// A file or directory is not there, is not of the expected type, or lies outside what may be read.
+    Load,
+    /// An HTTP server answered with a status other than 2xx.
+    Http,
+    /// A remote reference that this build is not allowed, or not able, to follow.
+    Remote,
+    /// A [`Limits`](crate::Limits) bound was reached.
+    Limit,
+    /// The kustomization asks for a plugin, function or chart that is disabled.
+    Disabled,
+}
+
+impl Error {
+    /// An error of a kind with its text.
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+        }
+    }
+
+    /// An error in the input.
+    pub fn invalid(text: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, text)
+    }
+
+    /// What sort of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The same error with `prefix: ` before its text.
+    #[must_use]
+    pub fn context(mut self, prefix: impl fmt::Display) -> Self {
+        self.text = format!("{prefix}: {}", self.text);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// `result.context("prefix")` for any result of this crate.
+pub(crate) trait Context<T> {
+    fn context(self, prefix: impl fmt::Display) -> Result<T, Error>;
+    fn with_context<D: fmt::Display>(self, prefix: impl FnOnce() -> D) -> Result<T, Error>;
+}
+
+impl<T> Context<T> for Result<T, Error> {
+    fn context(self, prefix: impl fmt::Display) -> Result<T, Error> {
+        self.map_err(|e| e.context(prefix))
+    }
+
+    fn with_context<D: fmt::Display>(self, prefix: impl FnOnce() -> D) -> Result<T, Error> {
+        self.map_err(|e| e.context(prefix()))
+    }
+}

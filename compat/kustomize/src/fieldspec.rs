@@ -1,0 +1,82 @@
+//! Field specs: which field of which objects a transformer changes.
+
+use serde::Deserialize;
+
+use crate::Gvk;
+
+/// A field of the objects of a type, `create` when it is made where it is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldSpec {
+    /// API group that an object must have, any when empty.
+    #[serde(default)]
+    pub group: String,
+    /// Version that an object must have, any when empty.
+    #[serde(default)]
+    pub version: String,
+    /// Kind that an object must have, any when empty.
+    #[serde(default)]
+    pub kind: String,
+    /// Path with `/` between fields, `\/` for a slash inside one, `[]` after a list's name.
+    #[serde(default)]
+    pub path: String,
+    /// Whether missing fields along the path are created.
+    #[serde(default)]
+    pub create: bool,
+}
+
+impl FieldSpec {
+    /// The type part as a selector.
+    pub fn gvk(&self) -> Gvk {
+        Gvk::new(&self.group, &self.version, &self.kind)
+    }
+
+    /// Whether an object of type `gvk` has this field.
+    pub fn selects(&self, gvk: &Gvk) -> bool {
+        (self.kind.is_empty() || self.kind == gvk.kind)
+            && (self.group.is_empty() || self.group == gvk.group)
+            && (self.version.is_empty() || self.version == gvk.version)
+    }
+}
+
+/// Splits a path at `separator`; `\` before it makes it part of a field, one leading separator is ignored.
+pub(crate) fn split_path(path: &str, separator: char) -> Vec<String> {
+    let path = path.strip_prefix(separator).unwrap_or(path);
+    let mut parts = vec![String::new()];
+    let mut chars = path.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == separator {
+            parts.push(String::new());
+            continue;
+        }
+        let Some(last) = parts.last_mut() else { continue };
+        if c == '\\' && chars.peek() == Some(&separator) {
+            chars.next();
+            last.push(separator);
+        } else {
+            last.push(c);
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_split_at_unescaped_separators() {
+        let cases: [(&str, &[&str]); 4] = [
+            ("metadata/labels", &["metadata", "labels"]),
+            ("/metadata/name", &["metadata", "name"]),
+            (
+                r"metadata/annotations/example.com\/a",
+                &["metadata", "annotations", "example.com/a"],
+            ),
+            ("", &[""]),
+        ];
+        for (path, parts) in cases {
+            assert_eq!(split_path(path, '/'), parts, "{path}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a caller chooses about a build.
+
+/// How to build: whose defaults, what may be read, how much.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Whose defaults apply where the command and Flux differ.
+    pub profile: Profile,
+    /// Which files a kustomization may name; the default is [`Profile`]'s.
+    pub load_restrictions: Option<LoadRestrictions>,
+    /// Order of the output where the kustomization has no `sortOptions`; the default is [`Profile`]'s.
+    pub reorder: Option<Reorder>,
+    /// Whether every object gets the managed-by label.
+    pub managed_by_label: bool,
+    /// Bounds on the work.
+    pub limits: Limits,
+}
+
+/// Whose behaviour to reproduce where the `kustomize` command and the library inside Flux differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// The command: files inside the root only, legacy order, a custom openapi replaces the built-in schema.
+    #[default]
+    Command,
+    /// kustomize-controller: no load restrictions, no sorting, a custom openapi adds to the built-in schema.
+    Flux,
+}
+
+/// Which files a kustomization may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadRestrictions {
+    /// Files in or below its own directory, symbolic links followed.
+    RootOnly,
+    /// Any file of the tree.
+    None,
+}
+
+/// Order of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reorder {
+    /// By kind rank, then type, namespace and name.
+    Legacy,
+    /// As accumulated.
+    None,
+}
+
+impl Options {
+    /// The options of kustomize-controller.
+    pub fn flux() -> Self {
+        Self {
+            profile: Profile::Flux,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn root_only(&self) -> bool {
+        let default = match self.profile {
+            Profile::Command => LoadRestrictions::RootOnly,
+            Profile::Flux => LoadRestrictions::None,
+        };
+        self.load_restrictions.unwrap_or(default) == LoadRestrictions::RootOnly
+    }
+
+    pub(crate) fn legacy_order(&self) -> bool {
+        let default = match self.profile {
+            Profile::Command => Reorder::Legacy,
+            Profile::Flux => Reorder::None,
+        };
+        self.reorder.unwrap_or(default) == Reorder::Legacy
+    }
+}
+
+/// Bounds on what one build may read and produce; reaching one is an error of kind [`Limit`](crate::ErrorKind::Limit).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes read from all files together (default 256 MiB).
+    pub bytes_read: u64,
+    /// Files read (default 20,000).
+    pub files: usize,
+    /// Depth of bases and components below the root (default 100).
+    pub depth: usize,
+    /// Objects in the build at any time (default 100,000).
+    pub objects: usize,
+    /// Bytes of output (default 256 MiB).
+    pub output_bytes: usize,
+    /// Size of one compiled regular expression in bytes (default 1 MiB).
+    pub regex_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            bytes_read: 256 * MIB,
+            files: 20_000,
+            depth: 100,
+            objects: 100_000,
+            output_bytes: 256 * 1024 * 1024,
+            regex_bytes: 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A tree in memory.
+
+use std::collections::BTreeMap;
+
+use super::{Entry, FileTree, Resolved, TreeError, TreeErrorReason, path};
+
+/// Files that the caller put in; there are no symbolic links.
+///
+/// ```
+/// use kustomize::MemoryTree;
+/// let tree = MemoryTree::new().with("/app/kustomization.yaml", "resources: [deployment.yaml]\n");
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct MemoryTree {
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl MemoryTree {
+    /// An empty tree.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tree with one more file; its path is taken from the root and cleaned.
+    #[must_use]
+    pub fn with(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.insert(path, content);
+        self
+    }
+
+    /// Adds or replaces a file.
+    pub fn insert(&mut self, path: &str, content: impl Into<Vec<u8>>) {
+        self.files.insert(path::join("/", path), content.into());
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        let prefix = directory_prefix(path);
+        path == "/"
+            || self
+                .files
+                .range(prefix.clone()..)
+                .next()
+                .is_some_and(|(file, _)| file.starts_with(&prefix))
+    }
+}
+
+fn directory_prefix(path: &str) -> String {
+    if path == "/" {
+        "/".to_owned()
+    } else {
+        format!("{path}/")
+    }
+}
+
+impl FileTree for MemoryTree {
+    fn resolve(&self, path: &str) -> Result<Resolved, TreeError> {
+        if self.files.contains_key(path) {
+            return Ok(Resolved {
+                path: path.to_owned(),
+                is_dir: false,
+            });
+        }
+        if self.is_dir(path) {
+            return Ok(Resolved {
+                path: path.to_owned(),
+                is_dir: true,
+            });
+        }
+        Err(TreeError::new("lstat", path, TreeErrorReason::NotFound))
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, TreeError> {
+        match self.files.get(path) {
+            Some(content) if content.len() as u64 > limit => {
+                Err(TreeError::new("read", path, TreeErrorReason::TooLarge(limit)))
+            }
+            Some(content) => Ok(content.clone()),
+            None if self.is_dir(path) => Err(TreeError::new("read", path, TreeErrorReason::IsDirectory)),
+            None => Err(TreeError::new("open", path, TreeErrorReason::NotFound)),
+        }
+    }
+
+    fn read_dir(&self, path: &str) -> Result<Vec<Entry>, TreeError> {
+        if !self.is_dir(path) {
+            return Err(TreeError::new("open", path, TreeErrorReason::NotFound));
+        }
+        let prefix = directory_prefix(path);
+        let mut entries: Vec<Entry> = Vec::new();
+        for (file, _) in self
+            .files
+            .range(prefix.clone()..)
+            .take_while(|(file, _)| file.starts_with(&prefix))
+        {
+            let rest = &file[prefix.len()..];
+            let (name, is_dir) = rest
+                .split_once('/')
+                .map_or((rest, false), |(name, _)| (name, true));
+            if entries.last().is_none_or(|last| last.name != name) {
+                entries.push(Entry {
+                    name: name.to_owned(),
+                    is_dir,
+                });
+            }
+        }
+        entries.sort();
+        entries.dedup();
+        Ok(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_follow_from_files() {
+        let tree = MemoryTree::new().with("a/b.yaml", "x").with("/a/c/d.yaml", "y");
+        assert!(tree.resolve("/a/c").is_ok_and(|r| r.is_dir));
+        let names: Vec<_> = tree
+            .read_dir("/a")
+            .unwrap_or_default()
+            .into_iter()
+            .map(|e| (e.name, e.is_dir))
+            .collect();
+        assert_eq!(names, [("b.yaml".to_owned(), false), ("c".to_owned(), true)]);
+        let missing = tree.read("/a/x", 10).map_err(|e| e.to_string());
+        assert_eq!(missing, Err("open /a/x: no such file or directory".to_owned()));
+    }
+}
