@@ -2,7 +2,9 @@
 
 #![expect(dead_code, reason = "the pipeline that uses these types follows")]
 
+mod edit;
 mod error;
+mod fieldfilter;
 mod fieldspec;
 mod openapi;
 mod options;
