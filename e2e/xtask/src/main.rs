@@ -1,3 +1,50 @@
 //! Development tasks of the repository: `cargo xtask <task>`.
 
-fn main() {}
+mod bench;
+mod parity;
+mod record;
+mod test;
+mod tools;
+mod workspace;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Development tasks of the repository.")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check formatting and lints and run all tests.
+    Test,
+    /// Build the stock tools into the cache and print their paths.
+    Tools(tools::Arguments),
+    /// Record expected output from the real tools into the case directories.
+    Record(record::Arguments),
+    /// Compare our engines with the real tools on directories of yours.
+    Parity(parity::Arguments),
+    /// Measure, side by side with the stock tools.
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Test => test::run_all(),
+        Task::Tools(arguments) => tools::run(arguments),
+        Task::Record(arguments) => record::run(arguments),
+        Task::Parity(arguments) => parity::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+    };
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    // The last words of a failing run; a closed stderr changes nothing about the outcome.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::FAILURE
+}

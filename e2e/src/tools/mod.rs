@@ -1,0 +1,55 @@
+//! The stock tools: each built once from its own pinned Go module, into a cache outside the work tree.
+//!
+//! A tool is looked up in `$OPENFLUX_CACHE/tools` (or `$XDG_CACHE_HOME/openflux/tools`, or `~/.cache/openflux/tools`)
+//! under a hash of its recipe and of the Go version, and built there when it is missing. Any number of processes may
+//! ask at once: one builds, the others wait for it.
+
+mod build;
+mod recipe;
+
+pub use build::ToolError;
+pub use recipe::Tool;
+
+use std::path::PathBuf;
+
+/// Returns the paths of `tools`, building those that are not in the cache.
+///
+/// ```no_run
+/// use e2e::tools::{self, Tool};
+/// let [kustomize, helm] = tools::ensure([Tool::Kustomize, Tool::Helm])?;
+/// # Ok::<(), tools::ToolError>(())
+/// ```
+pub fn ensure<const N: usize>(tools: [Tool; N]) -> Result<[PathBuf; N], ToolError> {
+    let mut paths = ensure_all(&tools)?.into_iter();
+    Ok(tools.map(|_| paths.next().unwrap_or_default()))
+}
+
+/// Returns the paths of `tools` in the same order, building those that are not in the cache.
+///
+/// Progress goes to stderr, one line per build.
+pub fn ensure_all(tools: &[Tool]) -> Result<Vec<PathBuf>, ToolError> {
+    let cache = build::Cache::open(tools)?;
+    let missing: Vec<_> = tools
+        .iter()
+        .copied()
+        .filter(|tool| !cache.path(*tool).exists())
+        .collect();
+    for (index, tool) in missing.iter().enumerate() {
+        cache.build(*tool, index + 1, missing.len())?;
+    }
+    Ok(tools.iter().map(|tool| cache.path(*tool)).collect())
+}
+
+/// Returns a folder that a tool's Go module carries, such as its CRDs, building the tool when it is missing.
+///
+/// The Flux controllers have `crds`, kwok has `stage`.
+pub fn asset(tool: Tool, name: &str) -> Result<PathBuf, ToolError> {
+    let [path] = ensure([tool])?;
+    let root = path.ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
+    Ok(root.join("assets").join(name))
+}
+
+/// Returns the folder that holds everything this project caches outside the work tree.
+pub fn cache_dir() -> Result<PathBuf, ToolError> {
+    build::cache_dir()
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask record <what>`: write the real tools' output into case directories.
+//!
+//! To add one: a file beside this one with a `pub(super) const` of type [`Recorder`], and one line in [`RECORDERS`].
+//! Case directories are committed, so the tests that read them need no tool.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::workspace;
+
+/// One kind of case directory and the real tool that fills it.
+pub(crate) struct Recorder {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Gets the root of the repository.
+    pub(crate) run: fn(&Path) -> Result<()>,
+}
+
+const RECORDERS: &[Recorder] = &[];
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What to record; without it, what there is to record is listed.
+    what: Vec<String>,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<()> {
+    let known = workspace::listing(RECORDERS.iter().map(|recorder| (recorder.name, recorder.about)));
+    if arguments.what.is_empty() {
+        bail!("say what to record:{known}");
+    }
+    for what in arguments.what {
+        let Some(recorder) = RECORDERS.iter().find(|recorder| recorder.name == what) else {
+            bail!("there is no recorder {what:?}, only:{known}");
+        };
+        (recorder.run)(&workspace::root())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! Where things are, and how commands are run in the workspace.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap_or_default()
+}
+
+/// The cargo that runs this task, in the repository's root.
+pub(crate) fn cargo<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args(arguments);
+    cargo
+}
+
+/// Runs a command with our own stdin, stdout and stderr; an unsuccessful end is an error that names the command.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
+
+/// One line per entry, for messages that list what there is.
+pub(crate) fn listing(entries: impl Iterator<Item = (&'static str, &'static str)>) -> String {
+    entries
+        .map(|(name, about)| format!("\n  {name:12} {about}"))
+        .collect::<Vec<_>>()
+        .concat()
+}
