@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "the pipeline that uses these types follows")]
 
+mod defaults;
 mod edit;
 mod error;
 mod fieldfilter;
