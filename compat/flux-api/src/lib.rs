@@ -1,1 +1,42 @@
 //! The stock Flux kinds as types, with their labels, annotations, reasons and identifiers.
+//!
+//! Every kind ignores fields that it does not know, so that objects of newer Flux versions can be read. Durations
+//! that cannot be read are kept ([`Duration`]), and [`Tolerant`] carries objects through a watch that do not decode
+//! at all: one odd object never hides the others.
+//!
+//! The kinds implement [`kube_core::Resource`]. They are for reading, and for writing `status` as a patch; an object
+//! must not be written back as a whole, for that would drop what the types do not know.
+
+mod artifact;
+mod conditions;
+mod decode;
+mod duration;
+mod history;
+mod inventory;
+mod kind;
+mod kustomization;
+mod names;
+mod reference;
+mod source;
+mod tolerant;
+
+pub use artifact::SourceArtifact;
+pub use conditions::{ConditionStatus, ConditionsExt, MAX_CONDITION_MESSAGE};
+pub use duration::{Duration, DurationError, GoDuration};
+pub use history::{Attempt, HISTORY_MAX_SIZE, History, Snapshot};
+pub use inventory::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
+pub use kustomization::{
+    CommonMetadata, CustomHealthCheck, Decryption, DeletionPolicy, IgnoreRule, Image, Kustomization,
+    KustomizationSpec, KustomizationStatus, Patch, PostBuild, Selector, SubstituteReference,
+};
+pub use names::*;
+pub use reference::{
+    CrossNamespaceSourceReference, DependencyReference, KubeConfigReference, LocalObjectReference,
+    NamespacedObjectKindReference, SecretKeyReference,
+};
+pub use source::{
+    Bucket, BucketSpec, ExternalArtifact, ExternalArtifactSpec, GitRepository, GitRepositoryRef,
+    GitRepositorySpec, HelmChart, HelmChartSpec, HelmRepository, HelmRepositorySpec, OCILayerSelector,
+    OCIRepository, OCIRepositoryRef, OCIRepositorySpec, Source, SourceStatus,
+};
+pub use tolerant::{Tolerant, Undecodable};
