@@ -53,7 +53,9 @@ pub(crate) fn name_references() -> Vec<(Gvk, Vec<FieldSpec>)> {
         .iter()
         .map(|(target, rows)| (type_of(target), parse(rows)))
         .collect();
-    references.iter_mut().for_each(|(_, specs)| sort(specs));
+    for (_, specs) in &mut references {
+        sort(specs);
+    }
     references.sort_by(|(a, _), (b, _)| a.compare(b));
     references
 }

@@ -76,6 +76,26 @@ pub(crate) fn put_field(map: &mut Node, name: &str, mut value: Node) -> Result<(
     Ok(())
 }
 
+/// Adds a field at the end of a mapping; as in kyaml the key gets no tag, so its text alone says what it is.
+pub(crate) fn push_field(map: &mut Node, name: &str, value: Node) {
+    if let Some(entries) = map.entries_mut() {
+        entries.push((Node::scalar(name), value));
+    }
+}
+
+/// The field of a mapping, made if it is missing; `None` below a null.
+pub(crate) fn get_or_create<'n>(
+    map: &'n mut Node,
+    name: &str,
+    make: impl FnOnce() -> Node,
+) -> Result<Option<&'n mut Node>, Error> {
+    expect_kind(map, Kind::Mapping)?;
+    if !map.has(name) {
+        push_field(map, name, make());
+    }
+    Ok(map.get_mut(name))
+}
+
 /// Gives a plain string double quotes if YAML 1.1 would read something else than a string.
 pub(crate) fn quote_for_yaml_1_1(value: &mut Node) {
     use go_yaml::{Style, Tag};

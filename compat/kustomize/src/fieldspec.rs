@@ -1,38 +1,29 @@
 //! Field specs: which field of which objects a transformer changes.
 
-use serde::Deserialize;
-
 use crate::Gvk;
+use crate::gojson::record;
 
-/// A field of the objects of a type, `create` when it is made where it is missing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FieldSpec {
-    /// API group that an object must have, any when empty.
-    #[serde(default)]
-    pub group: String,
-    /// Version that an object must have, any when empty.
-    #[serde(default)]
-    pub version: String,
-    /// Kind that an object must have, any when empty.
-    #[serde(default)]
-    pub kind: String,
-    /// Path with `/` between fields, `\/` for a slash inside one, `[]` after a list's name.
-    #[serde(default)]
-    pub path: String,
-    /// Whether missing fields along the path are created.
-    #[serde(default)]
-    pub create: bool,
+record! {
+    /// A field of the objects of a type; empty parts of the type match any.
+    FieldSpec = "FieldSpec" {
+        group: String = "group",
+        version: String = "version",
+        kind: String = "kind",
+        /// Path with `/` between fields, `\/` for a slash inside one, `[]` after a list's name.
+        path: String = "path",
+        /// Whether missing fields along the path are created.
+        create: bool = "create",
+    }
 }
 
 impl FieldSpec {
     /// The type part as a selector.
-    pub fn gvk(&self) -> Gvk {
+    pub(crate) fn gvk(&self) -> Gvk {
         Gvk::new(&self.group, &self.version, &self.kind)
     }
 
     /// Whether an object of type `gvk` has this field.
-    pub fn selects(&self, gvk: &Gvk) -> bool {
+    pub(crate) fn selects(&self, gvk: &Gvk) -> bool {
         (self.kind.is_empty() || self.kind == gvk.kind)
             && (self.group.is_empty() || self.group == gvk.group)
             && (self.version.is_empty() || self.version == gvk.version)

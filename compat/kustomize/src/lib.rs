@@ -7,13 +7,17 @@ mod edit;
 mod error;
 mod fieldfilter;
 mod fieldspec;
+mod gojson;
+mod kustomization;
 mod openapi;
 mod options;
 mod resid;
+mod resmap;
+mod resource;
 mod tree;
 
 pub use error::{Error, ErrorKind};
-pub use fieldspec::FieldSpec;
+pub(crate) use fieldspec::FieldSpec;
 pub use options::{Limits, LoadRestrictions, Options, Profile, Reorder};
 pub use resid::{Gvk, ResId};
 pub use tree::{DiskTree, Entry, FileTree, MemoryTree, Resolved, TreeError, TreeErrorReason};

@@ -1,0 +1,136 @@
+//! The flat, ordered list of objects that every step of a build works on.
+
+use std::collections::HashSet;
+
+use crate::resource::{Behavior, Resource};
+use crate::{Error, ErrorKind, ResId};
+
+/// Objects in the order in which they were accumulated; no two have the same current id after an append.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ResMap {
+    pub(crate) resources: Vec<Resource>,
+}
+
+impl ResMap {
+    /// A list of the given objects; an error if two have the same id.
+    pub(crate) fn from_resources(resources: Vec<Resource>) -> Result<Self, Error> {
+        let mut map = Self::default();
+        map.append_all(resources)?;
+        Ok(map)
+    }
+
+    /// Adds objects at the end; an error if an id is taken.
+    pub(crate) fn append_all(&mut self, resources: Vec<Resource>) -> Result<(), Error> {
+        if resources.is_empty() {
+            return Ok(());
+        }
+        let mut taken: HashSet<_> = self.resources.iter().map(identity).collect();
+        for resource in &resources {
+            if !taken.insert(identity(resource)) {
+                let id = resource.id();
+                return Err(Error::invalid(format!(
+                    "may not add resource with an already registered id: {id}"
+                )));
+            }
+        }
+        self.resources.extend(resources);
+        Ok(())
+    }
+
+    /// An error of kind [`ErrorKind::Limit`] if there are more than `limit` objects.
+    pub(crate) fn check_size(&self, limit: usize) -> Result<(), Error> {
+        if self.resources.len() > limit {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("the build has more than {limit} objects"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Drops the objects that patches deleted.
+    pub(crate) fn drop_empties(&mut self) {
+        self.resources.retain(|r| !r.is_empty());
+    }
+
+    /// Positions of the objects that have, or had, an id which satisfies the test.
+    pub(crate) fn matching_any_id(&self, test: impl Fn(&ResId) -> bool) -> Vec<usize> {
+        let matching = self
+            .resources
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| !r.is_empty() && r.any_id(&test));
+        matching.map(|(i, _)| i).collect()
+    }
+
+    /// The one object that has, or had, the id.
+    pub(crate) fn unique_by_any_id(&self, id: &ResId) -> Result<usize, Error> {
+        let failed = |what: &str| {
+            Error::invalid(format!(
+                "{what} matches for Id {id}; failed to find unique target for patch {id}"
+            ))
+        };
+        match self.matching_any_id(|other| other.same_as(id))[..] {
+            [index] => Ok(index),
+            [] => Err(failed("no")),
+            _ => Err(failed("multiple")),
+        }
+    }
+
+    /// Takes in a generated object: new, or merged with or replacing the one that has its id.
+    pub(crate) fn absorb(&mut self, mut generated: Resource) -> Result<(), Error> {
+        let id = generated.id();
+        let behavior = generated.history.behavior.unwrap_or(Behavior::Unspecified);
+        let [index] = self.matching_any_id(|other| other.same_as(&id))[..] else {
+            if self.matching_any_id(|other| other.same_as(&id)).is_empty() {
+                if matches!(behavior, Behavior::Merge | Behavior::Replace) {
+                    let id = go_syntax(&id);
+                    return Err(Error::invalid(format!(
+                        "id {id} does not exist; cannot merge or replace"
+                    )));
+                }
+                return self.append_all(vec![generated]);
+            }
+            let id = go_syntax(&id);
+            return Err(Error::invalid(format!(
+                "found multiple objects that could accept merge of {id}"
+            )));
+        };
+        let Some(old) = self.resources.get_mut(index) else {
+            return Ok(());
+        };
+        match behavior {
+            Behavior::Replace => generated.take_identity_of(old)?,
+            Behavior::Merge => generated.merge_from(old)?,
+            Behavior::Unspecified | Behavior::Create => {
+                return Err(Error::invalid(format!(
+                    "id {} exists; can not use behavior: '{}', behavior must be merge or replace",
+                    go_syntax(&id),
+                    behavior.as_str()
+                )));
+            }
+        }
+        *old = generated;
+        Ok(())
+    }
+}
+
+/// What makes two objects the same: type, name and effective namespace.
+fn identity(resource: &Resource) -> ResId {
+    let mut id = resource.id();
+    id.namespace = id.effective_namespace().to_owned();
+    id
+}
+
+/// As Go prints the id with `%#v`.
+fn go_syntax(id: &ResId) -> String {
+    format!(
+        "resid.ResId{{Gvk:resid.Gvk{{Group:{:?}, Version:{:?}, Kind:{:?}, isClusterScoped:{}}}, Name:{:?}, Namespace:{:?}}}",
+        id.gvk.group,
+        id.gvk.version,
+        id.gvk.kind,
+        id.gvk.is_cluster_scoped(),
+        id.name,
+        id.namespace
+    )
+}
