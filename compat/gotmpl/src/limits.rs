@@ -1,0 +1,36 @@
+//! Bounds on what a template may cost.
+
+/// Bounds on parsing and executing templates; a used-up one is a clear error, never a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How deeply `template`, and functions that execute templates, may nest. Go allows 100000
+    /// for `template` and has no limit for the rest; default 10000.
+    pub depth: usize,
+    /// How many nodes and loop rounds one execution may evaluate; default 100 million.
+    pub steps: u64,
+    /// How many bytes one execution may write, captured output included; default 256 MiB.
+    pub output_bytes: u64,
+    /// How large one string made by a function may be; default 64 MiB.
+    pub string_bytes: usize,
+    /// How deeply actions may nest in one template text; Go has no limit, default 10000.
+    pub nesting: usize,
+}
+
+impl Limits {
+    /// How deeply parentheses may nest in an expression: Go's own limit.
+    pub const PARENTHESES: usize = 10_000;
+    /// How deeply values may nest to be printed, compared or serialised.
+    pub const VALUE_DEPTH: usize = 1_000;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: 10_000,
+            steps: 100_000_000,
+            output_bytes: 256 << 20,
+            string_bytes: 64 << 20,
+            nesting: 10_000,
+        }
+    }
+}

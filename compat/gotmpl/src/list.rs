@@ -1,0 +1,275 @@
+//! Go slices: typed views of a shared array.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::cycles;
+use crate::str::Str;
+use crate::types::{IntType, Type, UintType};
+use crate::value::Value;
+
+/// A Go slice: a typed view (start, length, capacity) of a shared array.
+///
+/// Clones and sub-slices share the array. Nothing but [`List::sort_by`] changes an array in place,
+/// so one that is only read can go to any thread.
+#[derive(Clone, Debug)]
+pub struct List {
+    cell: Option<Arc<ListCell>>,
+    start: usize,
+    len: usize,
+    cap: usize,
+    ty: Type,
+}
+
+#[derive(Debug)]
+pub(crate) struct ListCell(Mutex<Arc<Vec<Value>>>);
+
+impl ListCell {
+    fn lock(&self) -> MutexGuard<'_, Arc<Vec<Value>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn clear(&self) -> Arc<Vec<Value>> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    pub(crate) fn items(&self) -> Arc<Vec<Value>> {
+        Arc::clone(&self.lock())
+    }
+}
+
+impl Drop for ListCell {
+    fn drop(&mut self) {
+        let items = std::mem::take(self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if let Some(items) = Arc::into_inner(items) {
+            cycles::drop_flat(items.into_iter());
+        }
+    }
+}
+
+impl List {
+    /// Makes a `[]interface {}` of the items; an empty one is not nil.
+    pub fn new(items: Vec<Value>) -> Self {
+        Self::typed(Type::LIST, items)
+    }
+
+    /// Makes a nil `[]interface {}`, which serialises as null.
+    pub fn nil() -> Self {
+        Self::nil_of(Type::LIST)
+    }
+
+    /// Makes a nil slice of the given type.
+    pub fn nil_of(ty: Type) -> Self {
+        Self {
+            cell: None,
+            start: 0,
+            len: 0,
+            cap: 0,
+            ty,
+        }
+    }
+
+    /// Makes a slice of the given type, `[]T` or a type named so; items must be of type T.
+    pub fn typed(ty: Type, items: Vec<Value>) -> Self {
+        let len = items.len();
+        Self {
+            cell: Some(Arc::new(ListCell(Mutex::new(Arc::new(items))))),
+            start: 0,
+            len,
+            cap: len,
+            ty,
+        }
+    }
+
+    /// Makes a `[]string`.
+    pub fn strings<S: Into<Str>>(items: impl IntoIterator<Item = S>) -> Self {
+        Self::typed(
+            Type::STRINGS,
+            items.into_iter().map(|s| Value::Str(s.into())).collect(),
+        )
+    }
+
+    /// Makes a `[]int`.
+    pub fn ints(items: impl IntoIterator<Item = i64>) -> Self {
+        Self::typed(
+            Type::INTS,
+            items.into_iter().map(|n| Value::Int(n, IntType::Int)).collect(),
+        )
+    }
+
+    /// Gives the slice room beyond its end, as Go's `append` does; see [`List::reslice`].
+    #[must_use]
+    pub fn with_capacity(mut self, cap: usize) -> Self {
+        self.cap = self.cap.max(cap);
+        self
+    }
+
+    /// Returns the same slice under another type.
+    #[must_use]
+    pub fn with_type(&self, ty: Type) -> Self {
+        Self { ty, ..self.clone() }
+    }
+
+    /// Returns the type of the slice.
+    pub fn ty(&self) -> Type {
+        self.ty
+    }
+
+    /// Returns the type of the elements.
+    pub fn elem_type(&self) -> Type {
+        match self.ty.underlying() {
+            Type::Slice(elem) => *elem,
+            _ => Type::Any,
+        }
+    }
+
+    /// Returns whether this is the nil slice.
+    pub fn is_nil(&self) -> bool {
+        self.cell.is_none()
+    }
+
+    /// Returns the number of items.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether there are no items.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns how far the slice can be extended: always at least its length.
+    pub fn capacity(&self) -> usize {
+        self.cap
+    }
+
+    /// Returns item `index`, if there is one.
+    pub fn get(&self, index: usize) -> Option<Value> {
+        if index >= self.len {
+            return None;
+        }
+        let cell = self.cell.as_ref()?;
+        let items = cell.lock();
+        Some(
+            items
+                .get(self.start + index)
+                .cloned()
+                .unwrap_or_else(|| Value::zero(self.elem_type())),
+        )
+    }
+
+    /// Returns the items as they are now.
+    pub fn items(&self) -> Items {
+        let items = self.cell.as_ref().map_or_else(Arc::default, |cell| cell.items());
+        Items {
+            list: items,
+            next: self.start,
+            end: self.start + self.len,
+            elem: self.elem_type(),
+        }
+    }
+
+    /// Returns the items `from..to` as a slice of the same array, as Go's `s[from:to]`.
+    ///
+    /// `to` may reach beyond the length up to the capacity; new items are zero values. Returns
+    /// nothing where Go would panic.
+    pub fn reslice(&self, from: usize, to: usize) -> Option<Self> {
+        if from > to || to > self.cap {
+            return None;
+        }
+        let mut part = self.clone();
+        part.start += from;
+        part.len = to - from;
+        part.cap -= from;
+        Some(part)
+    }
+
+    /// Sorts the items in place, which every slice of the same array sees.
+    pub fn sort_by(&self, mut compare: impl FnMut(&Value, &Value) -> std::cmp::Ordering) {
+        if let Some(cell) = &self.cell {
+            let mut items = cell.lock();
+            let items = Arc::make_mut(&mut items);
+            let end = items.len().min(self.start + self.len);
+            if let Some(part) = items.get_mut(self.start.min(end)..end) {
+                part.sort_by(&mut compare);
+            }
+        }
+    }
+
+    /// Returns the text of a `[]byte` (or a type named so), and nothing for other slices.
+    pub fn as_bytes(&self) -> Option<Vec<u8>> {
+        if self.elem_type() != Type::UINT8 {
+            return None;
+        }
+        Some(
+            self.items()
+                .map(|v| {
+                    if let Value::Uint(b, UintType::Uint8) = v {
+                        b as u8
+                    } else {
+                        0
+                    }
+                })
+                .collect(),
+        )
+    }
+
+    /// Returns what `%p` shows: the place of the first item, 0 for nil.
+    pub fn address(&self) -> usize {
+        self.cell
+            .as_ref()
+            .map_or(0, |cell| Arc::as_ptr(cell) as usize + 16 * self.start)
+    }
+
+    pub(crate) fn cell(&self) -> Option<&Arc<ListCell>> {
+        self.cell.as_ref()
+    }
+
+    pub(crate) fn into_cell(self) -> Option<Arc<ListCell>> {
+        self.cell
+    }
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl<V: Into<Value>> FromIterator<V> for List {
+    fn from_iter<I: IntoIterator<Item = V>>(iter: I) -> Self {
+        Self::new(iter.into_iter().map(Into::into).collect())
+    }
+}
+
+/// Iterator over the items that a [`List`] had when it was made.
+#[derive(Clone, Debug)]
+pub struct Items {
+    list: Arc<Vec<Value>>,
+    next: usize,
+    end: usize,
+    elem: Type,
+}
+
+impl Iterator for Items {
+    type Item = Value;
+
+    fn next(&mut self) -> Option<Value> {
+        if self.next >= self.end {
+            return None;
+        }
+        let value = self
+            .list
+            .get(self.next)
+            .cloned()
+            .unwrap_or_else(|| Value::zero(self.elem));
+        self.next += 1;
+        Some(value)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.end.saturating_sub(self.next);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Items {}
