@@ -14,6 +14,7 @@ mod options;
 mod resid;
 mod resmap;
 mod resource;
+mod strategic_merge;
 mod tree;
 
 pub use error::{Error, ErrorKind};

@@ -5,3 +5,5 @@ mod custom;
 mod schema;
 
 pub(crate) use builtin::is_certainly_cluster_scoped;
+pub(crate) use custom::shape;
+pub(crate) use schema::{Schema, Shape};

@@ -88,7 +88,7 @@ impl Schema {
     }
 
     /// The shape that a chain of references ends in.
-    pub(super) fn resolve<'s>(&'s self, mut shape: &'s Shape) -> Option<&'s Shape> {
+    pub(crate) fn resolve<'s>(&'s self, mut shape: &'s Shape) -> Option<&'s Shape> {
         for _ in 0..MAX_REFERENCES {
             let Shape::Ref(name) = shape else {
                 return Some(shape);
