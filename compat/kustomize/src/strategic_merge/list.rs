@@ -401,7 +401,7 @@ impl Lists {
         for slot in slots {
             *left.entry(*slot).or_default() += 1;
         }
-        let mut take = |slot: &Slot| {
+        let take = |slot: &Slot| {
             let node = match *slot {
                 Slot::Dest(i) => dest.get_mut(i),
                 Slot::Patch(i) => patch.get_mut(i),
