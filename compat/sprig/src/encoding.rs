@@ -1,0 +1,274 @@
+//! JSON, YAML, TOML, base64 and base32.
+
+use gotmpl::{FuncError, FuncMap, List, Map, Str, Value};
+
+use crate::json::{self, Style};
+use crate::{toml, yaml};
+
+const COMPACT: Style = Style {
+    escape_html: true,
+    pretty: false,
+};
+const PRETTY: Style = Style {
+    escape_html: true,
+    pretty: true,
+};
+const RAW: Style = Style {
+    escape_html: false,
+    pretty: false,
+};
+
+pub(crate) fn register(functions: &mut FuncMap) {
+    functions
+        .add("toJson", |value: Value| {
+            json::encode(&value, COMPACT).unwrap_or_default()
+        })
+        .add("mustToJson", |value: Value| json::encode(&value, COMPACT))
+        .add("toPrettyJson", |value: Value| {
+            json::encode(&value, PRETTY).unwrap_or_default()
+        })
+        .add("mustToPrettyJson", |value: Value| json::encode(&value, PRETTY))
+        .add("toRawJson", |value: Value| json::encode(&value, RAW))
+        .add("mustToRawJson", |value: Value| json::encode(&value, RAW))
+        .add("fromJson", |text: Str| or_error_map(from_json(&text), misfit))
+        .add("fromJsonArray", |text: Str| {
+            or_error_list(from_json(&text), misfit)
+        })
+        .add("mustFromJson", |text: Str| {
+            from_json(&text).map_err(|(message, _)| FuncError::new(message))
+        })
+        .add("toYaml", |value: Value| yaml::encode(&value).unwrap_or_default())
+        .add("mustToYaml", |value: Value| {
+            yaml::encode(&value).map_err(FuncError::new)
+        })
+        .add("toYamlPretty", |value: Value| yaml::encode_pretty(&value))
+        .add("fromYaml", |text: Str| {
+            or_error_map(yaml::decode(&text), yaml::document_misfit)
+        })
+        .add("fromYamlArray", |text: Str| {
+            or_error_list(yaml::decode(&text), yaml::document_misfit)
+        })
+        .add("toToml", |value: Value| toml_text(&value))
+        .add("mustToToml", |value: Value| must_toml_text(&value))
+        .add("b64enc", |s: Str| base64(&s))
+        .add("b64dec", |s: Str| {
+            decode_padded(&s, &BASE64).unwrap_or_else(std::convert::Into::into)
+        })
+        .add("b32enc", |s: Str| encode_padded(&s, &BASE32))
+        .add("b32dec", |s: Str| {
+            decode_padded(&s, &BASE32).unwrap_or_else(std::convert::Into::into)
+        });
+}
+
+const MAP_TYPE: &str = "map[string]interface {}";
+const LIST_TYPE: &str = "[]interface {}";
+
+/// The text of the complaint about a value that is not of the wanted Go type.
+type Misfit = fn(&Value, &str) -> String;
+
+/// A value, or an error text with the part that could be read in spite of it.
+pub(crate) type Decoded = Result<Value, (String, Value)>;
+
+fn from_json(text: &[u8]) -> Decoded {
+    match json::decode(text) {
+        Err(message) => Err((message, Value::Nil)),
+        Ok(json::Decoded {
+            value,
+            misfit: Some(message),
+        }) => Err((message, value)),
+        Ok(json::Decoded { value, misfit: None }) => Ok(value),
+    }
+}
+
+/// The complaint of encoding/json about a value that is not of the wanted Go type.
+pub(crate) fn misfit(value: &Value, wanted: &str) -> String {
+    let actual = match value {
+        Value::Bool(_) => "bool",
+        Value::Str(_) => "string",
+        Value::List(_) => "array",
+        Value::Map(_) => "object",
+        _ => "number",
+    };
+    format!("json: cannot unmarshal {actual} into Go value of type {wanted}")
+}
+
+fn or_error_map(decoded: Decoded, misfit: Misfit) -> Map {
+    match decoded {
+        Ok(Value::Map(map)) => map,
+        // Null makes a nil map, on which `set` fails.
+        Ok(Value::Nil) => Map::nil(),
+        Ok(other) => error_map(Map::new(), &misfit(&other, MAP_TYPE)),
+        Err((message, Value::Map(partial))) => error_map(partial, &message),
+        Err((message, _)) => error_map(Map::new(), &message),
+    }
+}
+
+fn error_map(map: Map, message: &str) -> Map {
+    let entries = map.entries();
+    let partial = entries.iter().map(|(key, value)| (key.clone(), value.clone()));
+    partial
+        .chain(std::iter::once((Str::from("Error"), Value::from(message))))
+        .collect()
+}
+
+fn or_error_list(decoded: Decoded, misfit: Misfit) -> List {
+    match decoded {
+        Ok(Value::List(list)) => list,
+        Ok(Value::Nil) => List::nil(),
+        Ok(other) => List::new(vec![Value::from(misfit(&other, LIST_TYPE))]),
+        Err((message, _)) => List::new(vec![Value::from(message)]),
+    }
+}
+
+fn toml_text(value: &Value) -> Result<String, FuncError> {
+    if value.is_nil() {
+        return must_toml_text(value);
+    }
+    Ok(toml::encode(value).unwrap_or_else(|error| error.to_string()))
+}
+
+fn must_toml_text(value: &Value) -> Result<String, FuncError> {
+    if value.is_nil() {
+        return Err(FuncError::new(
+            "reflect: call of reflect.Value.Type on zero Value",
+        ));
+    }
+    toml::encode(value).map_err(|error| FuncError::new(error.to_string()))
+}
+
+/// An alphabet whose letters stand for `bits` bits each; `block` letters make whole bytes.
+struct Alphabet {
+    name: &'static str,
+    letters: &'static [u8],
+    bits: u32,
+    block: usize,
+}
+
+const BASE64: Alphabet = Alphabet {
+    name: "base64",
+    letters: b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    bits: 6,
+    block: 4,
+};
+
+const BASE32: Alphabet = Alphabet {
+    name: "base32",
+    letters: b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+    bits: 5,
+    block: 8,
+};
+
+/// Standard padded base64.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    encode_padded(bytes, &BASE64)
+}
+
+fn encode_padded(bytes: &[u8], alphabet: &Alphabet) -> String {
+    let bytes_per_block = alphabet.block * alphabet.bits as usize / 8;
+    let mut out = String::with_capacity(bytes.len().div_ceil(bytes_per_block) * alphabet.block);
+    for chunk in bytes.chunks(bytes_per_block) {
+        let mut word = chunk
+            .iter()
+            .fold(0_u64, |word, &byte| word << 8 | u64::from(byte));
+        word <<= 8 * (bytes_per_block - chunk.len());
+        let letters = (chunk.len() * 8).div_ceil(alphabet.bits as usize);
+        for index in 0..alphabet.block {
+            let shift = alphabet.bits as usize * (alphabet.block - 1 - index);
+            let digit = (word >> shift) as usize & ((1 << alphabet.bits) - 1);
+            let letter = alphabet.letters.get(digit).copied().unwrap_or(b'=');
+            out.push(if index < letters { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
+/// Decodes with the error positions of Go's packages, which are those in the text with its line breaks for base64 and without them for
+/// base32.
+fn decode_padded(text: &[u8], alphabet: &Alphabet) -> Result<Str, String> {
+    let corrupt = |at: usize| format!("illegal {} data at input byte {at}", alphabet.name);
+    let is_base32 = alphabet.bits == 5;
+    let stripped: Vec<(usize, u8)> = text
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, b)| !matches!(b, b'\r' | b'\n'))
+        .enumerate()
+        .map(|(index, (at, byte))| (if is_base32 { index } else { at }, byte))
+        .collect();
+    let mut values = [0xff_u8; 256];
+    for (value, &letter) in alphabet.letters.iter().enumerate() {
+        if let Some(slot) = values.get_mut(usize::from(letter)) {
+            *slot = value as u8;
+        }
+    }
+    let end_position = if is_base32 { stripped.len() } else { text.len() };
+    let mut out = Vec::with_capacity(text.len() * alphabet.bits as usize / 8);
+    let mut at = 0;
+    while at < stripped.len() {
+        let mut word = 0_u64;
+        let mut letters = 0;
+        let mut finished = false;
+        while letters < alphabet.block {
+            let Some(&(position, byte)) = stripped.get(at) else {
+                // The block is not complete.
+                return Err(corrupt(end_position - letters));
+            };
+            at += 1;
+            let value = values.get(usize::from(byte)).copied().unwrap_or(0xff);
+            if value != 0xff {
+                word = word << alphabet.bits | u64::from(value);
+                letters += 1;
+                continue;
+            }
+            if byte != b'=' {
+                return Err(corrupt(position));
+            }
+            padding(&stripped, at, letters, position, alphabet, end_position).map_err(corrupt)?;
+            finished = true;
+            break;
+        }
+        let bits = letters as u32 * alphabet.bits;
+        for index in 0..bits / 8 {
+            out.push((word >> (bits - 8 * (index + 1))) as u8);
+        }
+        if finished {
+            return Ok(out.into());
+        }
+    }
+    Ok(out.into())
+}
+
+/// Checks what follows the first `=` (which stood at `position`, before index `at`) of a block with `letters` letters.
+fn padding(
+    text: &[(usize, u8)],
+    at: usize,
+    letters: usize,
+    position: usize,
+    alphabet: &Alphabet,
+    end: usize,
+) -> Result<(), usize> {
+    let rest = text.get(at..).unwrap_or_default();
+    if alphabet.bits == 6 {
+        let behind = match (letters, rest) {
+            (0 | 1, _) => return Err(position),
+            (2, []) => return Err(end),
+            (2, [(position, byte), ..]) if *byte != b'=' => return Err(position - 1),
+            (2, [_, behind @ ..]) | (_, behind) => behind,
+        };
+        return behind.first().map_or(Ok(()), |&(position, _)| Err(position));
+    }
+    if letters < 2 || rest.len() >= 8 {
+        return Err(position);
+    }
+    if letters + rest.len() < 7 {
+        return Err(end);
+    }
+    if let Some(wrong) = rest.iter().take(7 - letters).position(|&(_, byte)| byte != b'=') {
+        return Err(position + wrong);
+    }
+    if matches!(letters, 3 | 6) {
+        Err(position)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! `reflect.DeepEqual`.
+
+use gotmpl::{FuncError, Limits, Value};
+
+/// Whether both values are the same all the way down, types included; fails for values nested too deeply.
+pub(crate) fn deep_equal(a: &Value, b: &Value) -> Result<bool, FuncError> {
+    compare(a, b, 0)
+}
+
+fn compare(a: &Value, b: &Value, depth: usize) -> Result<bool, FuncError> {
+    if depth > Limits::VALUE_DEPTH {
+        return Err(FuncError::limit("value is nested too deeply, or contains itself"));
+    }
+    if a.go_type() != b.go_type() {
+        return Ok(false);
+    }
+    Ok(match (a, b) {
+        (Value::Nil, Value::Nil) => true,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::Int(a, _), Value::Int(b, _)) => a == b,
+        (Value::Uint(a, _), Value::Uint(b, _)) => a == b,
+        (Value::Float(a), Value::Float(b)) => a == b,
+        (Value::Complex(a, b), Value::Complex(c, d)) => a == c && b == d,
+        (Value::Str(a), Value::Str(b)) => a == b,
+        (Value::List(a), Value::List(b)) => {
+            if a.is_nil() != b.is_nil() || a.len() != b.len() {
+                return Ok(false);
+            }
+            if a.address() == b.address() {
+                return Ok(true);
+            }
+            for (a, b) in a.items().zip(b.items()) {
+                if !compare(&a, &b, depth + 1)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Map(a), Value::Map(b)) => {
+            if a.is_nil() != b.is_nil() || a.len() != b.len() {
+                return Ok(false);
+            }
+            if a.ptr_eq(b) {
+                return Ok(true);
+            }
+            let (a, b) = (a.entries(), b.entries());
+            for ((a_key, a), (b_key, b)) in a.iter().zip(b.iter()) {
+                if a_key != b_key || !compare(a, b, depth + 1)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            if let (Some(a), Some(b)) = (a.basic(), b.basic()) {
+                compare(&a, &b, depth + 1)?
+            } else {
+                let (a, b) = (a.fields(), b.fields());
+                if a.len() != b.len() {
+                    return Ok(false);
+                }
+                for ((_, a), (_, b)) in a.iter().zip(&b) {
+                    if !compare(a, b, depth + 1)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,136 @@
+//! Functions on regular expressions.
+
+use std::cell::RefCell;
+
+use go_regexp::{Regexp, quote_meta};
+use gotmpl::{Context, FuncError, FuncMap, List, Str, Type};
+
+pub(crate) fn register(functions: &mut FuncMap) {
+    functions
+        .add("regexMatch", |pattern: Str, s: Str| {
+            compile(&pattern).is_ok_and(|re| re.is_match(&*s))
+        })
+        .add("mustRegexMatch", |pattern: Str, s: Str| {
+            must(&pattern).map(|re| re.is_match(&*s))
+        })
+        .add("regexQuoteMeta", |s: Str| Str::from(quote_meta(&s)));
+    for (name, compile) in [("regexFind", plain as Compile), ("mustRegexFind", must)] {
+        functions.add(name, move |pattern: Str, s: Str| {
+            Ok::<_, FuncError>(
+                compile(&pattern)?
+                    .find(&s)
+                    .map_or_else(Str::default, |m| s.slice(m.start, m.end)),
+            )
+        });
+    }
+    for (name, compile) in [("regexFindAll", plain as Compile), ("mustRegexFindAll", must)] {
+        functions.add(
+            name,
+            move |cx: &mut Context<'_>, pattern: Str, s: Str, n: isize| {
+                let found = compile(&pattern)?.find_all(&s, n as i64);
+                cx.charge(found.len() as u64)?;
+                if found.is_empty() {
+                    return Ok(List::nil_of(Type::STRINGS));
+                }
+                Ok::<_, FuncError>(List::strings(found.into_iter().map(|m| s.slice(m.start, m.end))))
+            },
+        );
+    }
+    for (name, compile) in [
+        ("regexReplaceAll", plain as Compile),
+        ("mustRegexReplaceAll", must),
+    ] {
+        functions.add(
+            name,
+            move |cx: &mut Context<'_>, pattern: Str, s: Str, template: Str| {
+                let re = compile(&pattern)?;
+                check_replacement(cx, &s, &template)?;
+                let replaced = re.replace_all(&s, &template);
+                cx.check_string(replaced.len())?;
+                Ok::<_, FuncError>(Str::from(replaced))
+            },
+        );
+    }
+    for (name, compile) in [
+        ("regexReplaceAllLiteral", plain as Compile),
+        ("mustRegexReplaceAllLiteral", must),
+    ] {
+        functions.add(
+            name,
+            move |cx: &mut Context<'_>, pattern: Str, s: Str, replacement: Str| {
+                let re = compile(&pattern)?;
+                check_replacement(cx, &s, &replacement)?;
+                Ok::<_, FuncError>(Str::from(re.replace_all_literal(&s, &replacement)))
+            },
+        );
+    }
+    for (name, compile) in [("regexSplit", plain as Compile), ("mustRegexSplit", must)] {
+        functions.add(
+            name,
+            move |cx: &mut Context<'_>, pattern: Str, s: Str, n: isize| {
+                let re = compile(&pattern)?;
+                if n == 0 {
+                    return Ok(List::nil_of(Type::STRINGS));
+                }
+                let parts = re.split(&s, n as i64);
+                cx.charge(parts.len() as u64)?;
+                Ok::<_, FuncError>(List::strings(parts.into_iter().map(|part| s.subslice(part))))
+            },
+        );
+    }
+}
+
+type Compile = fn(&[u8]) -> Result<Regexp, FuncError>;
+
+/// Compiles a pattern with the error text of `regexp.Compile`.
+fn must(pattern: &[u8]) -> Result<Regexp, FuncError> {
+    compile(pattern).map_err(|error| FuncError::new(error.to_string()))
+}
+
+/// Compiles a pattern with the error text of `regexp.MustCompile`.
+fn plain(pattern: &[u8]) -> Result<Regexp, FuncError> {
+    compile(pattern).map_err(|error| {
+        let quoted = if gotmpl::can_backquote(pattern) {
+            format!("`{}`", String::from_utf8_lossy(pattern))
+        } else {
+            gotmpl::quote(pattern)
+        };
+        FuncError::new(format!("regexp: Compile({quoted}): {error}"))
+    })
+}
+
+/// Charts match one pattern against many values, so the last few compiled ones are kept.
+fn compile(pattern: &[u8]) -> Result<Regexp, go_regexp::Error> {
+    const KEPT: usize = 16;
+    thread_local! {
+        static RECENT: RefCell<Vec<Regexp>> = const { RefCell::new(Vec::new()) };
+    }
+    RECENT.with_borrow_mut(|recent| {
+        if let Some(index) = recent.iter().position(|re| re.pattern() == pattern) {
+            let found = recent.remove(index);
+            recent.push(found.clone());
+            return Ok(found);
+        }
+        let compiled = Regexp::new(pattern)?;
+        if recent.len() >= KEPT {
+            recent.remove(0);
+        }
+        recent.push(compiled.clone());
+        Ok(compiled)
+    })
+}
+
+/// Bounds the result before it is made: there is at most one replacement per byte, and one at the end.
+fn check_replacement(cx: &mut Context<'_>, s: &[u8], replacement: &[u8]) -> Result<(), FuncError> {
+    let limit = cx.limits().string_bytes;
+    let worst = s
+        .len()
+        .saturating_add((s.len() + 1).saturating_mul(replacement.len()));
+    // A long text with few matches is fine; only what could not be held at all is refused up front.
+    if worst > limit.saturating_mul(16) {
+        return Err(FuncError::limit(format!(
+            "exceeded maximum string size ({limit} bytes)"
+        )));
+    }
+    cx.charge((s.len() / 64) as u64)
+}

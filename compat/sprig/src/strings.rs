@@ -1,0 +1,434 @@
+//! Functions on strings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gotmpl::{Context, FuncError, FuncMap, List, Map, Rest, Str, Type, Value};
+
+use crate::environment::{Environment, random_below};
+use crate::{cast, runes, words, wrap};
+
+pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
+    functions
+        .add("hello", || "Hello!")
+        .add("abbrev", |width: isize, s: Str| {
+            if width < 4 {
+                s
+            } else {
+                wrap::abbreviate(&s, 0, width).unwrap_or_default().into()
+            }
+        })
+        .add("abbrevboth", |left: isize, right: isize, s: Str| {
+            if right < 4 || (left > 0 && right < 7) {
+                s
+            } else {
+                wrap::abbreviate(&s, left, right).unwrap_or_default().into()
+            }
+        })
+        .add("trunc", truncate)
+        .add("trim", |s: Str| s.subslice(runes::trim(&s, char::is_whitespace)))
+        .add("upper", |s: Str| {
+            map_ascii_or(
+                s,
+                u8::is_ascii_lowercase,
+                <[u8]>::to_ascii_uppercase,
+                runes::to_upper,
+            )
+        })
+        .add("lower", |s: Str| {
+            map_ascii_or(
+                s,
+                u8::is_ascii_uppercase,
+                <[u8]>::to_ascii_lowercase,
+                runes::to_lower,
+            )
+        })
+        .add("title", |s: Str| Str::from(title(&s)))
+        .add("untitle", |s: Str| Str::from(untitle(&s)))
+        .add("swapcase", |s: Str| Str::from(swap_case(&s)))
+        .add("substr", substring)
+        .add("repeat", |cx: &mut Context<'_>, count: isize, s: Str| {
+            repeat(cx, count, &s)
+        })
+        .add("trimall", trim_all)
+        .add("trimAll", trim_all)
+        .add("trimSuffix", |suffix: Str, s: Str| {
+            s.strip_suffix(&*suffix)
+                .map_or_else(|| s.clone(), |part| s.subslice(part))
+        })
+        .add("trimPrefix", |prefix: Str, s: Str| {
+            s.strip_prefix(&*prefix)
+                .map_or_else(|| s.clone(), |part| s.subslice(part))
+        })
+        .add("nospace", |s: Str| Str::from(wrap::without_space(&s)))
+        .add("initials", |s: Str| Str::from(wrap::initials(&s)))
+        .add("snakecase", |s: Str| Str::from(words::lower_words(&s, '_')))
+        .add("kebabcase", |s: Str| Str::from(words::lower_words(&s, '-')))
+        .add("camelcase", |s: Str| Str::from(words::pascal(&s)))
+        .add("wrap", |cx: &mut Context<'_>, width: isize, s: Str| {
+            wrap_with(cx, width, b"", &s, false)
+        })
+        .add(
+            "wrapWith",
+            |cx: &mut Context<'_>, width: isize, separator: Str, s: Str| {
+                wrap_with(cx, width, &separator, &s, true)
+            },
+        )
+        .add("contains", |needle: Str, s: Str| {
+            memchr::memmem::find(&s, &needle).is_some()
+        })
+        .add("hasPrefix", |prefix: Str, s: Str| s.starts_with(&prefix))
+        .add("hasSuffix", |suffix: Str, s: Str| s.ends_with(&suffix))
+        .add("quote", quote)
+        .add("squote", single_quote)
+        .add("cat", concatenate)
+        .add("indent", |cx: &mut Context<'_>, spaces: isize, s: Str| {
+            indent(cx, spaces, &s, false)
+        })
+        .add("nindent", |cx: &mut Context<'_>, spaces: isize, s: Str| {
+            indent(cx, spaces, &s, true)
+        })
+        .add("replace", replace)
+        .add(
+            "plural",
+            |one: Str, many: Str, count: isize| if count == 1 { one } else { many },
+        )
+        .add("toString", |value: Value| cast::text(&value))
+        .add("toStrings", |value: Value| strings_of(&value))
+        .add("join", |cx: &mut Context<'_>, separator: Str, value: Value| {
+            join(cx, &separator, &value)
+        })
+        .add("split", |cx: &mut Context<'_>, separator: Str, s: Str| {
+            numbered(cx, split(&s, &separator, -1))
+        })
+        .add(
+            "splitn",
+            |cx: &mut Context<'_>, separator: Str, n: isize, s: Str| numbered(cx, split(&s, &separator, n)),
+        )
+        .add("splitList", |cx: &mut Context<'_>, separator: Str, s: Str| {
+            let parts = split(&s, &separator, -1);
+            cx.charge(parts.len() as u64)?;
+            Ok::<_, FuncError>(List::strings(parts))
+        });
+    register_random(functions, environment);
+}
+
+fn register_random(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
+    const DIGITS: &[u8] = b"0123456789";
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let letters_and_digits = [LETTERS, DIGITS].concat();
+    let ascii: Vec<u8> = (b' '..=b'~').collect();
+    for (name, alphabet) in [
+        ("randAlpha", LETTERS.to_vec()),
+        ("randNumeric", DIGITS.to_vec()),
+        ("randAlphaNum", letters_and_digits),
+        ("randAscii", ascii),
+    ] {
+        let environment = Arc::clone(environment);
+        functions.add(name, move |cx: &mut Context<'_>, count: isize| {
+            let count = usize::try_from(count).unwrap_or(0);
+            cx.check_string(count)?;
+            let pick = |_| {
+                let index = random_below(&*environment, alphabet.len() as u64) as usize;
+                alphabet.get(index).copied().unwrap_or(b'0')
+            };
+            Ok::<_, FuncError>(Str::from((0..count).map(pick).collect::<Vec<u8>>()))
+        });
+    }
+    let environment = Arc::clone(environment);
+    functions.add("shuffle", move |s: Str| {
+        let mut shuffled: Vec<char> = runes::runes(&s).collect();
+        for index in (1..shuffled.len()).rev() {
+            shuffled.swap(index, random_below(&*environment, index as u64 + 1) as usize);
+        }
+        shuffled.into_iter().collect::<String>()
+    });
+}
+
+fn truncate(length: isize, s: Str) -> Str {
+    if length < 0 {
+        let keep = length.unsigned_abs();
+        if keep < s.len() {
+            s.slice(s.len() - keep, s.len())
+        } else {
+            s
+        }
+    } else {
+        s.slice(0, length as usize)
+    }
+}
+
+/// Maps ASCII text the short way, and returns text that would not change as it is.
+fn map_ascii_or(
+    s: Str,
+    changes: fn(&u8) -> bool,
+    ascii: fn(&[u8]) -> Vec<u8>,
+    each: fn(char) -> char,
+) -> Str {
+    if !s.is_ascii() {
+        return runes::map(&s, each).into();
+    }
+    if s.iter().any(changes) {
+        ascii(&s).into()
+    } else {
+        s
+    }
+}
+
+fn title(s: &[u8]) -> Vec<u8> {
+    let mut previous = ' ';
+    runes::map(s, |c| {
+        let starts_word = if previous.is_ascii() {
+            !(previous.is_ascii_alphanumeric() || previous == '_')
+        } else {
+            !runes::is_letter(previous) && !runes::is_digit(previous) && previous.is_whitespace()
+        };
+        previous = c;
+        if starts_word { runes::to_title(c) } else { c }
+    })
+}
+
+fn untitle(s: &[u8]) -> Vec<u8> {
+    let mut at_start = true;
+    runes::map(s, |c| {
+        if c.is_whitespace() {
+            at_start = true;
+            c
+        } else if std::mem::take(&mut at_start) {
+            runes::to_lower(c)
+        } else {
+            c
+        }
+    })
+}
+
+fn swap_case(s: &[u8]) -> Vec<u8> {
+    let mut at_start = true;
+    runes::map(s, |c| {
+        if runes::is_upper(c) || runes::is_title(c) {
+            at_start = false;
+            runes::to_lower(c)
+        } else if runes::is_lower(c) {
+            if std::mem::take(&mut at_start) {
+                runes::to_title(c)
+            } else {
+                runes::to_upper(c)
+            }
+        } else {
+            at_start = c.is_whitespace();
+            c
+        }
+    })
+}
+
+fn substring(start: isize, end: isize, s: Str) -> Result<Str, FuncError> {
+    let length = s.len() as isize;
+    let out_of_range = |bounds: String| {
+        Err(FuncError::new(format!(
+            "runtime error: slice bounds out of range {bounds}"
+        )))
+    };
+    if start < 0 {
+        return match usize::try_from(end) {
+            Err(_) => out_of_range(format!("[:{end}]")),
+            Ok(_) if end > length => out_of_range(format!("[:{end}] with length {length}")),
+            Ok(end) => Ok(s.slice(0, end)),
+        };
+    }
+    if end < 0 || end > length {
+        if start > length {
+            return out_of_range(format!("[{start}:{length}]"));
+        }
+        return Ok(s.slice(start as usize, s.len()));
+    }
+    if start > end {
+        return out_of_range(format!("[{start}:{end}]"));
+    }
+    Ok(s.slice(start as usize, end as usize))
+}
+
+/// `strings.Repeat`.
+fn repeat(cx: &mut Context<'_>, count: isize, s: &Str) -> Result<Str, FuncError> {
+    let count = usize::try_from(count).map_err(|_| FuncError::new("strings: negative Repeat count"))?;
+    let bytes = s
+        .len()
+        .checked_mul(count)
+        .filter(|&bytes| isize::try_from(bytes).is_ok())
+        .ok_or_else(|| FuncError::new("strings: Repeat output length overflow"))?;
+    cx.check_string(bytes)?;
+    Ok(s.repeat(count).into())
+}
+
+fn trim_all(cut: Str, s: Str) -> Str {
+    let cut: Vec<char> = runes::runes(&cut).collect();
+    s.subslice(runes::trim(&s, |c| cut.contains(&c)))
+}
+
+fn wrap_with(
+    cx: &mut Context<'_>,
+    width: isize,
+    separator: &[u8],
+    s: &[u8],
+    cut_words: bool,
+) -> Result<Str, FuncError> {
+    // At worst there is a separator behind every byte.
+    let lines = s.len() / width.max(1) as usize + 1;
+    cx.check_string(
+        s.len()
+            .saturating_add(lines.saturating_mul(separator.len().max(1))),
+    )?;
+    Ok(wrap::wrap(s, width, separator, cut_words).into())
+}
+
+fn quote(values: Rest<Value>) -> Result<Str, FuncError> {
+    let mut out = Vec::new();
+    for value in values.0.iter().filter(|value| !value.is_nil()) {
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        gotmpl::append_quote(&mut out, &cast::text(value)?);
+    }
+    Ok(out.into())
+}
+
+fn single_quote(values: Rest<Value>) -> Result<Str, FuncError> {
+    let mut out = Vec::new();
+    for value in values.0.iter().filter(|value| !value.is_nil()) {
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        out.push(b'\'');
+        out.extend_from_slice(&cast::printed(value)?);
+        out.push(b'\'');
+    }
+    Ok(out.into())
+}
+
+/// `cat`: all values but nil, separated by blanks.
+fn concatenate(values: Rest<Value>) -> Result<Str, FuncError> {
+    let mut out = Vec::new();
+    for (index, value) in values.0.iter().filter(|value| !value.is_nil()).enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(&cast::printed(value)?);
+    }
+    let trimmed = runes::trim(&out, char::is_whitespace);
+    Ok(if trimmed.len() == out.len() {
+        out.into()
+    } else {
+        Str::from(trimmed)
+    })
+}
+
+fn indent(cx: &mut Context<'_>, spaces: isize, s: &[u8], on_new_line: bool) -> Result<Str, FuncError> {
+    let spaces = usize::try_from(spaces).map_err(|_| FuncError::new("strings: negative Repeat count"))?;
+    let lines = memchr::memchr_iter(b'\n', s).count() + 1;
+    let bytes = lines.saturating_mul(spaces).saturating_add(s.len() + 1);
+    cx.check_string(bytes)?;
+    let mut out = Vec::with_capacity(bytes);
+    if on_new_line {
+        out.push(b'\n');
+    }
+    for line in s.split_inclusive(|&b| b == b'\n') {
+        out.resize(out.len() + spaces, b' ');
+        out.extend_from_slice(line);
+    }
+    // The text after a final newline is a line too, and so is an empty text.
+    if s.last().is_none_or(|&b| b == b'\n') {
+        out.resize(out.len() + spaces, b' ');
+    }
+    Ok(out.into())
+}
+
+fn replace(cx: &mut Context<'_>, old: Str, new: Str, s: Str) -> Result<Str, FuncError> {
+    let mut out = Vec::with_capacity(s.len());
+    if old.is_empty() {
+        cx.check_string(s.len().saturating_add(new.len().saturating_mul(s.len() + 1)))?;
+        out.extend_from_slice(&new);
+        let mut at = 0;
+        for (_, width) in runes::widths(&s) {
+            out.extend_from_slice(s.get(at..at + width).unwrap_or_default());
+            out.extend_from_slice(&new);
+            at += width;
+        }
+        return Ok(out.into());
+    }
+    let mut copied = 0;
+    for at in memchr::memmem::find_iter(&s, &*old) {
+        out.extend_from_slice(s.get(copied..at).unwrap_or_default());
+        out.extend_from_slice(&new);
+        copied = at + old.len();
+        if out.len() > cx.limits().string_bytes {
+            break;
+        }
+    }
+    if copied == 0 {
+        return Ok(s);
+    }
+    out.extend_from_slice(s.get(copied..).unwrap_or_default());
+    cx.check_string(out.len())?;
+    Ok(out.into())
+}
+
+/// `toStrings`; a `[]string` is returned as it is, not copied.
+pub(crate) fn strings_of(value: &Value) -> Result<List, FuncError> {
+    match value {
+        Value::List(list) if list.ty() == Type::STRINGS => Ok(list.clone()),
+        other => Ok(List::strings(cast::texts(other)?)),
+    }
+}
+
+fn join(cx: &mut Context<'_>, separator: &Str, value: &Value) -> Result<Str, FuncError> {
+    let texts = cast::texts(value)?;
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    cx.check_string(bytes.saturating_add(separator.len().saturating_mul(texts.len())))?;
+    let mut out = Vec::with_capacity(bytes + separator.len() * texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        if index > 0 {
+            out.extend_from_slice(separator);
+        }
+        out.extend_from_slice(text);
+    }
+    Ok(out.into())
+}
+
+/// `strings.SplitN`: at most `n` parts, all if `n` is negative; an empty separator cuts between runes.
+pub(crate) fn split(s: &Str, separator: &[u8], n: isize) -> Vec<Str> {
+    let most = usize::try_from(n).unwrap_or(usize::MAX);
+    let mut parts = Vec::new();
+    if most == 0 {
+        return parts;
+    }
+    let mut at = 0;
+    if separator.is_empty() {
+        for (_, width) in runes::widths(s) {
+            if parts.len() + 1 >= most {
+                break;
+            }
+            parts.push(s.slice(at, at + width));
+            at += width;
+        }
+        if at < s.len() {
+            parts.push(s.slice(at, s.len()));
+        }
+        return parts;
+    }
+    for found in memchr::memmem::find_iter(s, separator).take(most - 1) {
+        parts.push(s.slice(at, found));
+        at = found + separator.len();
+    }
+    parts.push(s.slice(at, s.len()));
+    parts
+}
+
+/// Parts under the keys `_0`, `_1`, ...
+fn numbered(cx: &mut Context<'_>, parts: Vec<Str>) -> Result<Map, FuncError> {
+    cx.charge(parts.len() as u64)?;
+    let entries: BTreeMap<Str, Value> = parts
+        .into_iter()
+        .enumerate()
+        .map(|(index, part)| (Str::from(format!("_{index}")), Value::Str(part)))
+        .collect();
+    Ok(Map::typed(Type::STRING_MAP, entries))
+}

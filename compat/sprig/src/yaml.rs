@@ -1,0 +1,187 @@
+//! YAML as Helm's functions read and write it.
+
+use std::cmp::Ordering;
+
+use go_yaml::v3::{self, EmitOptions};
+use go_yaml::{Node, Tag, float, sigs};
+use gotmpl::{FuncError, Limits, List, Map, Str, Value};
+
+use crate::encoding::{Decoded, misfit};
+use crate::runes::{is_digit, is_letter};
+
+/// `toYaml`: by way of JSON, without the final newline.
+pub(crate) fn encode(value: &Value) -> Result<String, String> {
+    let mut text = sigs::to_string(value).map_err(|error| error.to_string())?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+/// `toYamlPretty`: by yaml.v3 directly, lists indented below their keys, without the final newline.
+pub(crate) fn encode_pretty(value: &Value) -> Result<String, FuncError> {
+    let node = node(value, 0)?;
+    // What yaml.v3 returns as an error, Helm swallows.
+    let mut text = v3::to_string(&node, &EmitOptions::wide()).unwrap_or_default();
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+fn node(value: &Value, depth: usize) -> Result<Node, FuncError> {
+    if depth > Limits::VALUE_DEPTH {
+        return Err(FuncError::limit("value is nested too deeply, or contains itself"));
+    }
+    Ok(match value {
+        Value::Nil => Node::null(),
+        Value::Bool(b) => Node::bool(*b),
+        Value::Int(n, _) => Node::int(*n),
+        Value::Uint(n, _) => Node::tagged_scalar(Tag::Int, n.to_string()),
+        Value::Float(f) => Node::tagged_scalar(Tag::Float, float_text(*f)),
+        Value::Str(s) => string(s),
+        Value::List(list) => Node::from_items(
+            list.items()
+                .map(|item| node(&item, depth + 1))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Map(map) => {
+            let entries = map.entries();
+            let mut entries: Vec<(&Str, &Value)> = entries.iter().collect();
+            entries.sort_by(|(a, _), (b, _)| natural_order(&a.to_string_lossy(), &b.to_string_lossy()));
+            let entries = entries
+                .into_iter()
+                .map(|(key, value)| Ok((string(key), node(value, depth + 1)?)));
+            Node::from_entries(entries.collect::<Result<_, FuncError>>()?)
+        }
+        Value::Object(object) => {
+            if let Some(basic) = object.basic() {
+                // A duration prints as its text, other named numbers as numbers.
+                return match object.text() {
+                    Some(text) if object.type_info().name == "time.Duration" => Ok(string(&text)),
+                    _ => node(&basic, depth + 1),
+                };
+            }
+            let plain = object.to_plain();
+            match (&plain, object.type_info().name) {
+                (Value::Str(text), "time.Time") => {
+                    Node::tagged_scalar(Tag::Timestamp, text.to_string_lossy())
+                }
+                (Value::Map(_), _) => {
+                    let fields = object.fields().into_iter();
+                    let fields = fields
+                        .filter(|(name, _)| name.starts_with(char::is_uppercase))
+                        .map(|(name, value)| {
+                            Ok((Node::string(name.to_lowercase()), node(&value, depth + 1)?))
+                        });
+                    Node::from_entries(fields.collect::<Result<_, FuncError>>()?)
+                }
+                _ => node(&plain, depth + 1)?,
+            }
+        }
+        Value::Complex(..) | Value::Func(_) => {
+            return Err(FuncError::new(format!(
+                "cannot marshal type: {}",
+                value.type_name()
+            )));
+        }
+    })
+}
+
+fn string(text: &Str) -> Node {
+    match text.to_str() {
+        Some(text) => Node::string(text),
+        None => Node::tagged_scalar(Tag::Binary, crate::encoding::base64(text)),
+    }
+}
+
+fn float_text(f: f64) -> String {
+    if f.is_nan() {
+        ".nan".to_owned()
+    } else if f.is_infinite() {
+        (if f > 0.0 { ".inf" } else { "-.inf" }).to_owned()
+    } else {
+        float::format_g(f)
+    }
+}
+
+/// The key order of yaml.v3: digit runs by value, letters behind other characters but not right behind digits.
+fn natural_order(a: &str, b: &str) -> Ordering {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut after_digit = false;
+    for (index, (&x, &y)) in a.iter().zip(&b).enumerate() {
+        if x == y {
+            after_digit = is_digit(x);
+            continue;
+        }
+        return match (is_letter(x), is_letter(y)) {
+            (true, true) => x.cmp(&y),
+            (true, false) if after_digit => Ordering::Less,
+            (true, false) => Ordering::Greater,
+            (false, true) if after_digit => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => compare_numbers(&a, &b, index).then(x.cmp(&y)),
+        };
+    }
+    a.len().cmp(&b.len())
+}
+
+/// Compares the digit runs at `index`, first by value, then by length.
+fn compare_numbers(a: &[char], b: &[char], index: usize) -> Ordering {
+    let at = |text: &[char], index: usize| text.get(index).copied().unwrap_or(' ');
+    let mut before = 0_u64;
+    if at(a, index) == '0' || at(b, index) == '0' {
+        // Leading zeros count only inside of a longer number.
+        let run = a
+            .get(..index)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .take_while(|c| is_digit(**c));
+        before = u64::from(run.into_iter().any(|&c| c != '0'));
+    }
+    let run = |text: &[char]| {
+        let digits = text
+            .get(index..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|c| is_digit(**c))
+            .map(|&c| u64::from(c).wrapping_sub(u64::from('0')));
+        digits.fold((before, 0_usize), |(value, length), digit| {
+            (value.wrapping_mul(10).wrapping_add(digit), length + 1)
+        })
+    };
+    run(a).cmp(&run(b))
+}
+
+/// The first document as a template value; numbers are floats.
+pub(crate) fn decode(text: &[u8]) -> Decoded {
+    match sigs::to_any(text, &go_yaml::Limits::default()) {
+        Ok(value) => Ok(from_json(value)),
+        Err(error) => Err((error.to_string(), Value::Nil)),
+    }
+}
+
+fn from_json(value: serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(b) => Value::Bool(b),
+        serde_json::Value::Number(number) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        serde_json::Value::String(text) => Value::from(text),
+        serde_json::Value::Array(items) => Value::List(List::new(items.into_iter().map(from_json).collect())),
+        serde_json::Value::Object(entries) => Value::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key, from_json(value)))
+                .collect::<Map>(),
+        ),
+    }
+}
+
+/// The complaint of `sigs.k8s.io/yaml` about a document that is not of the wanted Go type.
+pub(crate) fn document_misfit(value: &Value, wanted: &str) -> String {
+    format!(
+        "error unmarshaling JSON: while decoding JSON: {}",
+        misfit(value, wanted)
+    )
+}
