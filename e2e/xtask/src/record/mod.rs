@@ -3,6 +3,8 @@
 //! To add one: a file beside this one with a `pub(super) const` of type [`Recorder`], and one line in [`RECORDERS`].
 //! Case directories are committed, so the tests that read them need no tool.
 
+mod envsubst;
+
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -17,7 +19,7 @@ pub(crate) struct Recorder {
     pub(crate) run: fn(&Path) -> Result<()>,
 }
 
-const RECORDERS: &[Recorder] = &[];
+const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
