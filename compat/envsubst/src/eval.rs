@@ -66,7 +66,7 @@ impl<'v> Substitution<'v> {
         let parts = parse(text, self.limits.depth)?;
         let mut run = Run {
             substitution: self,
-            steps: 0,
+            steps: self.limits.steps,
         };
         let mut output = String::with_capacity(text.len());
         run.write(&parts, &mut output)?;

@@ -31,7 +31,7 @@ fn answer(case: &Path, mode: Mode) -> Result<String, String> {
         Substitution::new(&variables, mode, Limits::default()).map_err(|error| error.to_string())?;
     substitution
         .apply(&text)
-        .map(|text| text.into_owned())
+        .map(std::borrow::Cow::into_owned)
         .map_err(|error| error.to_string())
 }
 
@@ -41,13 +41,11 @@ fn recorded(case: &Path, prefix: &str) -> Result<String, String> {
             .strip_prefix("error: ")
             .map_or(Ok(own.clone()), |error| Err(error.to_owned()));
     }
-    match fs::read_to_string(case.join(format!("{prefix}out.txt"))) {
-        Ok(text) => Ok(text),
-        Err(_) => {
-            let error = fs::read_to_string(case.join(format!("{prefix}err.txt"))).expect("a recorded result");
-            Err(format!("variable substitution failed: {error}"))
-        }
+    if let Ok(text) = fs::read_to_string(case.join(format!("{prefix}out.txt"))) {
+        return Ok(text);
     }
+    let error = fs::read_to_string(case.join(format!("{prefix}err.txt"))).expect("a recorded result");
+    Err(format!("variable substitution failed: {error}"))
 }
 
 #[test]
