@@ -120,7 +120,7 @@ pub(crate) fn is_yaml_1_1_non_string(text: &str) -> bool {
 }
 
 /// Whether the text is certainly one plain scalar that is no number; almost all text is, and needs no parser.
-fn is_plainly_text(text: &str) -> bool {
+pub(crate) fn is_plainly_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes
         .first()
@@ -130,7 +130,7 @@ fn is_plainly_text(text: &str) -> bool {
         && !bytes.windows(2).any(|pair| pair == b": " || pair == b" #")
 }
 
-fn is_yaml_1_1_word(text: &str) -> bool {
+pub(crate) fn is_yaml_1_1_word(text: &str) -> bool {
     matches!(
         text,
         "y" | "Y"

@@ -2,23 +2,35 @@
 
 #![expect(dead_code, reason = "the pipeline that uses these types follows")]
 
+mod config;
 mod defaults;
 mod edit;
 mod error;
 mod fieldfilter;
 mod fieldspec;
+mod generate;
 mod gojson;
+mod hash;
+mod json_node;
+mod json_patch;
 mod kustomization;
+mod label_selector;
+mod loader;
+mod nameref;
 mod openapi;
 mod options;
+mod remote;
 mod resid;
 mod resmap;
 mod resource;
+mod selection;
 mod strategic_merge;
+mod transform;
 mod tree;
 
 pub use error::{Error, ErrorKind};
 pub(crate) use fieldspec::FieldSpec;
 pub use options::{Limits, LoadRestrictions, Options, Profile, Reorder};
+pub use remote::{CloneOf, Remote, RemoteError, RepoSpec};
 pub use resid::{Gvk, ResId};
 pub use tree::{DiskTree, Entry, FileTree, MemoryTree, Resolved, TreeError, TreeErrorReason};

@@ -1,7 +1,12 @@
 //! What a caller chooses about a build.
 
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Remote;
+
 /// How to build: whose defaults, what may be read, how much.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Whose defaults apply where the command and Flux differ.
     pub profile: Profile,
@@ -13,6 +18,21 @@ pub struct Options {
     pub managed_by_label: bool,
     /// Bounds on the work.
     pub limits: Limits,
+    /// Follows references to other machines; without it they are refused.
+    pub remote: Option<Arc<dyn Remote>>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("profile", &self.profile)
+            .field("load_restrictions", &self.load_restrictions)
+            .field("reorder", &self.reorder)
+            .field("managed_by_label", &self.managed_by_label)
+            .field("limits", &self.limits)
+            .field("remote", &self.remote.is_some())
+            .finish()
+    }
 }
 
 /// Whose behaviour to reproduce where the `kustomize` command and the library inside Flux differ.

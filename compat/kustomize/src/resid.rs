@@ -73,6 +73,11 @@ impl Gvk {
         )
     }
 
+    /// What default order compares: the rank of the kind, then [`Gvk::sort_text`].
+    pub(crate) fn sort_key(&self) -> (isize, String) {
+        (kind_rank(&self.kind), self.sort_text())
+    }
+
     /// Order by the default rank of the kind, then by [`Gvk::sort_text`].
     pub(crate) fn compare(&self, other: &Gvk) -> Ordering {
         kind_rank(&self.kind)

@@ -116,7 +116,7 @@ impl ResMap {
 }
 
 /// What makes two objects the same: type, name and effective namespace.
-fn identity(resource: &Resource) -> ResId {
+pub(crate) fn identity(resource: &Resource) -> ResId {
     let mut id = resource.id();
     id.namespace = id.effective_namespace().to_owned();
     id

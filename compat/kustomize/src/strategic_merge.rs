@@ -25,9 +25,8 @@ pub(crate) enum Fate {
 /// Merges `patch` into `object`; the lists of types that `schema` knows are merged by their keys.
 ///
 /// `$patch: replace` at the top of a patch changes nothing, as upstream drops its result.
-pub(crate) fn merge(object: &mut Node, patch: &Node, schema: &Schema) -> Result<Fate, Error> {
+pub(crate) fn merge(object: &mut Node, mut patch: Node, schema: &Schema) -> Result<Fate, Error> {
     let merge = Merge { schema };
-    let mut patch = patch.clone();
     if object.is_mapping() && patch.is_mapping() {
         match take_directive(&mut patch)? {
             Directive::Delete => return Ok(Fate::Remove),

@@ -4,6 +4,49 @@ mod builtin;
 mod custom;
 mod schema;
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 pub(crate) use builtin::is_certainly_cluster_scoped;
 pub(crate) use custom::shape;
 pub(crate) use schema::{Schema, Shape};
+
+use crate::{Error, Profile};
+use builtin::builtin;
+
+/// The schema that a build merges by: the built-in one, or what `openapi.path` gave.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum SchemaRef {
+    #[default]
+    Builtin,
+    Custom(Arc<Schema>),
+}
+
+impl SchemaRef {
+    /// The schema of an OpenAPI file, JSON or YAML; in the Flux profile it adds to the built-in one, else it replaces it.
+    pub(crate) fn custom(file: &[u8], profile: Profile) -> Result<Self, Error> {
+        let invalid = |why: String| Error::invalid(format!("invalid schema file: {why}"));
+        let document = if file.starts_with(b"{") {
+            serde_json::from_slice(file).map_err(|e| invalid(e.to_string()))?
+        } else {
+            go_yaml::sigs::to_value(file, &go_yaml::Limits::default()).map_err(|e| invalid(e.to_string()))?
+        };
+        let mut schema = match profile {
+            Profile::Command => Schema::default(),
+            Profile::Flux => builtin().clone(),
+        };
+        schema.add_document(&document).map_err(|e| invalid(e.0))?;
+        Ok(Self::Custom(Arc::new(schema)))
+    }
+}
+
+impl Deref for SchemaRef {
+    type Target = Schema;
+
+    fn deref(&self) -> &Schema {
+        match self {
+            Self::Builtin => builtin(),
+            Self::Custom(schema) => schema,
+        }
+    }
+}

@@ -7,7 +7,7 @@ mod history;
 mod metadata;
 mod read;
 
-pub(crate) use annotations::{LOCAL_CONFIG, ORIGIN, TRANSFORMATIONS};
+pub(crate) use annotations::{HELM_GENERATED, LOCAL_CONFIG, ORIGIN, TRANSFORMATIONS};
 pub(crate) use history::{Behavior, History};
 pub(crate) use metadata::Metadata;
 pub(crate) use read::{read_nodes, read_resources};

@@ -1,0 +1,268 @@
+//! Which fields each transformer changes: the defaults, and what `configurations` and `crds` files add.
+
+use std::sync::{Arc, LazyLock};
+
+use crate::defaults::{Table, name_references};
+use crate::error::Context;
+use crate::gojson::{Decoder, record};
+use crate::{Error, FieldSpec, Gvk};
+use go_yaml::{Limits, sigs};
+
+/// Field specs by transformer. Lists are shared between the levels of a build until one of them adds to a list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Config {
+    pub(crate) name_prefix: Specs,
+    pub(crate) name_suffix: Specs,
+    pub(crate) namespace: Specs,
+    pub(crate) common_labels: Specs,
+    pub(crate) labels: Specs,
+    pub(crate) template_labels: Specs,
+    pub(crate) common_annotations: Specs,
+    pub(crate) name_reference: Arc<Vec<NameReference>>,
+    pub(crate) var_reference: Specs,
+    pub(crate) images: Specs,
+    pub(crate) replicas: Specs,
+}
+
+pub(crate) type Specs = Arc<Vec<FieldSpec>>;
+
+record! {
+    /// The fields that name objects of a type.
+    NameReference = "NameBackReferences" {
+        group: String = "group",
+        version: String = "version",
+        kind: String = "kind",
+        referrers: Vec<FieldSpec> = "fieldSpecs",
+    }
+}
+
+impl NameReference {
+    /// The type of the objects that are named.
+    pub(crate) fn target(&self) -> Gvk {
+        Gvk::new(&self.group, &self.version, &self.kind)
+    }
+}
+
+record! {
+    ConfigFile = "TransformerConfig" {
+        name_prefix: Vec<FieldSpec> = "namePrefix",
+        name_suffix: Vec<FieldSpec> = "nameSuffix",
+        namespace: Vec<FieldSpec> = "namespace",
+        common_labels: Vec<FieldSpec> = "commonLabels",
+        labels: Vec<FieldSpec> = "labels",
+        template_labels: Vec<FieldSpec> = "templateLabels",
+        common_annotations: Vec<FieldSpec> = "commonAnnotations",
+        name_reference: Vec<NameReference> = "nameReference",
+        var_reference: Vec<FieldSpec> = "varReference",
+        images: Vec<FieldSpec> = "images",
+        replicas: Vec<FieldSpec> = "replicas",
+    }
+}
+
+static DEFAULT: LazyLock<Config> = LazyLock::new(|| {
+    let table = |table: Table| Arc::new(table.specs());
+    let reference = |(target, referrers): (Gvk, Vec<FieldSpec>)| NameReference {
+        group: target.group,
+        version: target.version,
+        kind: target.kind,
+        referrers,
+    };
+    Config {
+        name_prefix: table(Table::Name),
+        name_suffix: table(Table::Name),
+        namespace: table(Table::Namespace),
+        common_labels: table(Table::CommonLabels),
+        labels: Specs::default(),
+        template_labels: table(Table::TemplateLabels),
+        common_annotations: table(Table::CommonAnnotations),
+        name_reference: Arc::new(name_references().into_iter().map(reference).collect()),
+        var_reference: table(Table::VarReference),
+        images: table(Table::Images),
+        replicas: table(Table::Replicas),
+    }
+});
+
+impl Config {
+    /// What every kustomization starts with.
+    pub(crate) fn built_in() -> Self {
+        DEFAULT.clone()
+    }
+
+    /// The content of a `configurations` file.
+    pub(crate) fn parse(content: &[u8]) -> Result<Self, Error> {
+        let value =
+            sigs::to_value_strict(content, &Limits::default()).map_err(|e| Error::invalid(e.to_string()))?;
+        let file: ConfigFile = Decoder::strict_coercing().decode(&value)?;
+        let mut config = Self {
+            name_prefix: Arc::new(file.name_prefix),
+            name_suffix: Arc::new(file.name_suffix),
+            namespace: Arc::new(file.namespace),
+            common_labels: Arc::new(file.common_labels),
+            labels: Arc::new(file.labels),
+            template_labels: Arc::new(file.template_labels),
+            common_annotations: Arc::new(file.common_annotations),
+            name_reference: Arc::new(file.name_reference),
+            var_reference: Arc::new(file.var_reference),
+            images: Arc::new(file.images),
+            replicas: Arc::new(file.replicas),
+        };
+        config.sort();
+        Ok(config)
+    }
+
+    /// Adds what `other` has; a spec that the list covers already is left out, or conflicts if only one of them creates.
+    pub(crate) fn merge(&mut self, other: &Config) -> Result<(), Error> {
+        let mut changed = false;
+        let mut merge = |into: &mut Specs, from: &Specs, name: &str| {
+            changed |=
+                merge_shared(into, from).with_context(|| format!("failed to merge {name} fieldSpec"))?;
+            Ok::<_, Error>(())
+        };
+        merge(&mut self.name_prefix, &other.name_prefix, "NamePrefix")?;
+        merge(&mut self.name_suffix, &other.name_suffix, "NameSuffix")?;
+        merge(&mut self.namespace, &other.namespace, "NameSpace")?;
+        merge(
+            &mut self.common_annotations,
+            &other.common_annotations,
+            "CommonAnnotations",
+        )?;
+        merge(&mut self.common_labels, &other.common_labels, "CommonLabels")?;
+        merge(&mut self.labels, &other.labels, "Labels")?;
+        merge(
+            &mut self.template_labels,
+            &other.template_labels,
+            "TemplateLabels",
+        )?;
+        merge(&mut self.var_reference, &other.var_reference, "VarReference")?;
+        changed |= self
+            .merge_references(other)
+            .context("failed to merge NameReference fieldSpec")?;
+        let mut merge = |into: &mut Specs, from: &Specs, name: &str| {
+            changed |=
+                merge_shared(into, from).with_context(|| format!("failed to merge {name} fieldSpec"))?;
+            Ok::<_, Error>(())
+        };
+        merge(&mut self.images, &other.images, "Images")?;
+        merge(&mut self.replicas, &other.replicas, "Replicas")?;
+        if changed {
+            self.sort();
+        }
+        Ok(())
+    }
+
+    fn merge_references(&mut self, other: &Config) -> Result<bool, Error> {
+        if Arc::ptr_eq(&self.name_reference, &other.name_reference) || other.name_reference.is_empty() {
+            return Ok(false);
+        }
+        if self.name_reference.is_empty() {
+            self.name_reference = Arc::clone(&other.name_reference);
+            return Ok(false);
+        }
+        let mut changed = false;
+        let references = Arc::make_mut(&mut self.name_reference);
+        for incoming in other.name_reference.iter() {
+            match references.iter_mut().find(|r| r.target() == incoming.target()) {
+                Some(existing) => changed |= merge_specs(&mut existing.referrers, &incoming.referrers)?,
+                None => {
+                    references.push(incoming.clone());
+                    changed = true;
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    fn sort(&mut self) {
+        for specs in [
+            &mut self.name_prefix,
+            &mut self.name_suffix,
+            &mut self.namespace,
+            &mut self.common_labels,
+            &mut self.labels,
+            &mut self.template_labels,
+            &mut self.common_annotations,
+            &mut self.var_reference,
+            &mut self.images,
+            &mut self.replicas,
+        ] {
+            if !specs.is_sorted_by(|a, b| a.gvk().compare(&b.gvk()).is_le()) {
+                Arc::make_mut(specs).sort_by_cached_key(|spec| spec.gvk().sort_key());
+            }
+        }
+        if !self
+            .name_reference
+            .is_sorted_by(|a, b| a.target().compare(&b.target()).is_le())
+        {
+            Arc::make_mut(&mut self.name_reference).sort_by_cached_key(|r| r.target().sort_key());
+        }
+    }
+}
+
+/// Merges lists of which one usually is the other, or empty; says whether a sorted list may have lost its order.
+fn merge_shared(into: &mut Specs, from: &Specs) -> Result<bool, Error> {
+    if from.is_empty() || Arc::ptr_eq(into, from) {
+        return Ok(false);
+    }
+    if into.is_empty() {
+        // Upstream adds one by one, so duplicates inside the incoming list are dropped here too.
+        let mut specs = Vec::with_capacity(from.len());
+        merge_specs(&mut specs, from)?;
+        *into = if specs.len() == from.len() {
+            Arc::clone(from)
+        } else {
+            Arc::new(specs)
+        };
+        return Ok(true);
+    }
+    merge_specs(Arc::make_mut(into), from)
+}
+
+/// Adds the specs that the list does not cover yet; says whether there were any.
+pub(crate) fn merge_specs(into: &mut Vec<FieldSpec>, from: &[FieldSpec]) -> Result<bool, Error> {
+    let before = into.len();
+    for spec in from {
+        let covers = |have: &&FieldSpec| have.path == spec.path && have.gvk().is_selected(&spec.gvk());
+        match into.iter().find(covers) {
+            Some(have) if have.create == spec.create => {}
+            Some(_) => return Err(Error::invalid("conflicting fieldspecs")),
+            None => into.push(spec.clone()),
+        }
+    }
+    Ok(into.len() != before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(kind: &str, path: &str, create: bool) -> FieldSpec {
+        FieldSpec {
+            kind: kind.into(),
+            path: path.into(),
+            create,
+            ..FieldSpec::default()
+        }
+    }
+
+    #[test]
+    fn broader_specs_are_covered_by_narrower_ones() {
+        let mut specs = vec![spec("Deployment", "a/b", true)];
+        assert_eq!(merge_specs(&mut specs, &[spec("", "a/b", true)]), Ok(false));
+        assert_eq!(merge_specs(&mut specs, &[spec("Job", "a/b", false)]), Ok(true));
+        let conflict = merge_specs(&mut specs, &[spec("", "a/b", false)]);
+        assert_eq!(
+            conflict.map_err(|e| e.to_string()),
+            Err("conflicting fieldspecs".to_owned())
+        );
+    }
+
+    #[test]
+    fn merging_the_defaults_into_themselves_shares() {
+        let mut config = Config::built_in();
+        assert_eq!(config.merge(&Config::built_in()), Ok(()));
+        assert!(Arc::ptr_eq(
+            &config.common_labels,
+            &Config::built_in().common_labels
+        ));
+    }
+}

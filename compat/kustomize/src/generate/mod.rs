@@ -1,0 +1,143 @@
+//! ConfigMaps and Secrets from literals and files.
+
+mod base64;
+mod sources;
+
+use go_yaml::{Node, Style, Tag};
+
+use crate::Error;
+use crate::edit::{get_or_create, push_field, set_field};
+use crate::error::Context;
+use crate::kustomization::{GeneratorArgs, GeneratorOptions};
+use crate::loader::Loader;
+use crate::resource::{Behavior, Resource};
+
+/// What is generated.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    ConfigMap,
+    /// A Secret of a type, `Opaque` when empty.
+    Secret(String),
+}
+
+/// Generates one object from the files that the loader reads.
+pub(crate) fn generate(kind: &Kind, args: &GeneratorArgs, loader: &Loader<'_>) -> Result<Resource, Error> {
+    let mut node = base_node(kind, args)?;
+    let mut pairs = sources::load(args, loader).context("loading KV pairs")?;
+    check_unique(&args.name, &pairs)?;
+    pairs.sort();
+    match kind {
+        Kind::ConfigMap => set_config_map_data(&mut node, &pairs)?,
+        Kind::Secret(_) => set_secret_data(&mut node, &pairs)?,
+    }
+    let options = args.options.clone().unwrap_or_default();
+    set_options(&mut node, &options)?;
+    let mut resource = Resource::new(node);
+    resource.history.needs_hash = !options.disable_name_suffix_hash;
+    resource.history.behavior = Some(Behavior::parse(&args.behavior));
+    Ok(resource)
+}
+
+/// The options of one generator over those of the kustomization: its keys win, flags are set by either.
+pub(crate) fn merge_options(
+    local: Option<GeneratorOptions>,
+    global: Option<&GeneratorOptions>,
+) -> Option<GeneratorOptions> {
+    let Some(global) = global else { return local };
+    let mut merged = local.unwrap_or_default();
+    for (key, value) in &global.labels {
+        merged.labels.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    for (key, value) in &global.annotations {
+        merged
+            .annotations
+            .entry(key.clone())
+            .or_insert_with(|| value.clone());
+    }
+    merged.disable_name_suffix_hash |= global.disable_name_suffix_hash;
+    merged.immutable |= global.immutable;
+    Some(merged)
+}
+
+fn base_node(kind: &Kind, args: &GeneratorArgs) -> Result<Node, Error> {
+    if args.name.is_empty() {
+        return Err(Error::invalid("a configmap must have a name"));
+    }
+    let mut metadata = Node::mapping();
+    set_field(&mut metadata, "name", Node::string(&args.name))?;
+    if !args.namespace.is_empty() {
+        set_field(&mut metadata, "namespace", Node::string(&args.namespace))?;
+    }
+    let mut node = Node::mapping();
+    push_field(&mut node, "apiVersion", Node::string("v1"));
+    let kind_name = match kind {
+        Kind::ConfigMap => "ConfigMap",
+        Kind::Secret(_) => "Secret",
+    };
+    push_field(&mut node, "kind", Node::string(kind_name));
+    push_field(&mut node, "metadata", metadata);
+    if let Kind::Secret(secret_type) = kind {
+        let secret_type = if secret_type.is_empty() {
+            "Opaque"
+        } else {
+            secret_type
+        };
+        set_field(&mut node, "type", Node::string(secret_type))?;
+    }
+    Ok(node)
+}
+
+fn check_unique(name: &str, pairs: &[(String, Vec<u8>)]) -> Result<(), Error> {
+    let mut keys = std::collections::HashSet::new();
+    match pairs.iter().find(|(key, _)| !keys.insert(key)) {
+        Some((key, _)) => Err(Error::invalid(format!(
+            "configmap {name} illegally repeats the key `{key}`"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn set_config_map_data(node: &mut Node, pairs: &[(String, Vec<u8>)]) -> Result<(), Error> {
+    for (key, value) in pairs {
+        let (field, text) = match std::str::from_utf8(value) {
+            Ok(text) => ("data", Node::string(text)),
+            Err(_) => ("binaryData", Node::string(base64::encode(value))),
+        };
+        if let Some(map) = get_or_create(node, field, Node::mapping)? {
+            set_field(map, key, text)?;
+        }
+    }
+    Ok(())
+}
+
+fn set_secret_data(node: &mut Node, pairs: &[(String, Vec<u8>)]) -> Result<(), Error> {
+    let mut data = Node::mapping();
+    for (key, value) in pairs {
+        set_field(&mut data, key, Node::string(base64::encode(value)))?;
+    }
+    push_field(node, "data", data);
+    Ok(())
+}
+
+fn set_options(node: &mut Node, options: &GeneratorOptions) -> Result<(), Error> {
+    for (field, entries) in [("labels", &options.labels), ("annotations", &options.annotations)] {
+        if entries.is_empty() {
+            continue;
+        }
+        let mut map = Node::mapping();
+        for (key, value) in entries {
+            set_field(
+                &mut map,
+                key,
+                Node::tagged_scalar(Tag::Str, value).styled(Style::SINGLE_QUOTED),
+            )?;
+        }
+        if let Some(metadata) = node.get_mut("metadata") {
+            push_field(metadata, field, map);
+        }
+    }
+    if options.immutable {
+        set_field(node, "immutable", Node::bool(true))?;
+    }
+    Ok(())
+}

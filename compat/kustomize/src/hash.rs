@@ -1,0 +1,87 @@
+//! The hash suffix of generated objects.
+
+use go_yaml::{Node, gojson, v3};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::resmap::ResMap;
+use crate::resource::Resource;
+
+/// Appends the hash of its content to the name of every object that asks for it.
+pub(crate) fn add_hashes(objects: &mut ResMap) -> Result<(), Error> {
+    for object in objects.resources.iter_mut().filter(|r| r.history.needs_hash) {
+        let name = format!("{}-{}", object.name(), hash(object)?);
+        object.store_previous_id();
+        object.set_name(&name)?;
+    }
+    Ok(())
+}
+
+/// The ten characters that stand for the content of a ConfigMap or Secret.
+fn hash(object: &Resource) -> Result<String, Error> {
+    let text = match object.kind() {
+        "ConfigMap" => content_text(&object.node, "ConfigMap", &["data"], "binaryData")?,
+        "Secret" => content_text(&object.node, "Secret", &["data", "type"], "stringData")?,
+        kind => {
+            return Err(Error::invalid(format!(
+                "objects of kind {kind} cannot get a hash suffix"
+            )));
+        }
+    };
+    let digest = Sha256::digest(text.as_bytes());
+    let hex: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    Ok(hex.chars().map(readable).collect())
+}
+
+/// Replaces the characters that could make the suffix a word.
+fn readable(hex_digit: char) -> char {
+    match hex_digit {
+        '0' => 'g',
+        '1' => 'h',
+        '3' => 'k',
+        'a' => 'm',
+        'e' => 't',
+        other => other,
+    }
+}
+
+fn content_text(node: &Node, kind: &str, fields: &[&str], optional: &str) -> Result<String, Error> {
+    let mut content = Map::new();
+    content.insert("kind".to_owned(), kind.into());
+    // Upstream looks for a top-level field `metadata/name`, which is never there.
+    content.insert("name".to_owned(), "".into());
+    for field in fields {
+        content.insert((*field).to_owned(), field_value(node.get(field))?);
+    }
+    if node.get(optional).is_some_and(|n| !n.is_scalar()) {
+        content.insert(optional.to_owned(), field_value(node.get(optional))?);
+    }
+    gojson::to_string(&Value::Object(content)).map_err(|e| Error::invalid(e.to_string()))
+}
+
+fn field_value(node: Option<&Node>) -> Result<Value, Error> {
+    match node {
+        None => Ok("".into()),
+        Some(node) if node.is_scalar() => Ok(node.text().into()),
+        Some(node) => {
+            let mut value = v3::to_json(node).map_err(|e| Error::invalid(e.to_string()))?;
+            numbers_to_floats(&mut value);
+            // What is not a map comes out of Go's decoder as null.
+            Ok(if value.is_object() { value } else { Value::Null })
+        }
+    }
+}
+
+fn numbers_to_floats(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(float) = number.as_f64().and_then(serde_json::Number::from_f64) {
+                *number = float;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(numbers_to_floats),
+        Value::Object(entries) => entries.values_mut().for_each(numbers_to_floats),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,44 @@
+//! References to other machines: what counts as one, and the trait through which they are followed.
+
+mod repo;
+
+pub use repo::RepoSpec;
+
+use std::sync::Arc;
+
+use crate::FileTree;
+
+/// Follows remote references for a build; a build without one refuses them.
+///
+/// Implementations decide which hosts are allowed and bound time and size. They are called from the thread of the build.
+pub trait Remote: Send + Sync {
+    /// The body of a GET of an `http` or `https` URL.
+    fn get(&self, url: &str) -> Result<Vec<u8>, RemoteError>;
+
+    /// A shallow clone of a repository at the wanted reference.
+    fn clone_repo(&self, repo: &RepoSpec) -> Result<CloneOf, RemoteError>;
+}
+
+/// A repository on this machine for the time of a build.
+#[derive(Clone)]
+pub struct CloneOf {
+    /// The files of the repository.
+    pub tree: Arc<dyn FileTree>,
+    /// The directory of the tree that is the repository's root.
+    pub root: String,
+}
+
+/// Why a remote reference could not be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemoteError {
+    /// The server answered with this status, outside of 2xx.
+    Status(u16, String),
+    /// Anything else, in the words of whoever noticed it.
+    Failed(String),
+}
+
+/// Whether a path is a URL that is fetched as one file.
+pub(crate) fn is_remote_file(path: &str) -> bool {
+    let scheme = path.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|s| s.eq_ignore_ascii_case("http") || s.eq_ignore_ascii_case("https"))
+}

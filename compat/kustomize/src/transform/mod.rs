@@ -1,0 +1,24 @@
+//! The transformers that change fields of objects by field spec.
+
+mod images;
+mod labels;
+mod names;
+mod namespace;
+mod patches;
+mod replicas;
+
+pub(crate) use images::ImageTransformer;
+pub(crate) use labels::MapTransformer;
+pub(crate) use names::{Affix, NameTransformer};
+pub(crate) use namespace::{NamespaceTransformer, Subjects};
+pub(crate) use patches::{Json6902Transformer, PatchTransformer, ReadFile, StrategicMergeTransformer};
+pub(crate) use replicas::ReplicaTransformer;
+
+use crate::Error;
+use crate::resmap::ResMap;
+
+/// One configured step over all objects of a target.
+pub(crate) trait Transformer {
+    /// Changes the objects in place; those it empties are dropped afterwards.
+    fn transform(&self, objects: &mut ResMap) -> Result<(), Error>;
+}

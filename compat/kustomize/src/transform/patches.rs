@@ -1,0 +1,384 @@
+//! Patches: strategic merge patches and JSON patches, with and without a target.
+
+use std::collections::HashSet;
+
+use go_yaml::{Node, v3};
+
+use super::Transformer;
+use crate::error::Context;
+use crate::json_node::node_from_json;
+use crate::json_patch::JsonPatch;
+use crate::kustomization::{Patch, PatchOptions, Selector};
+use crate::openapi::SchemaRef;
+use crate::resmap::ResMap;
+use crate::resource::{Resource, read_resources};
+use crate::selection::{Selection, namespace_of};
+use crate::strategic_merge::{Fate, merge};
+use crate::{Error, ErrorKind, Limits};
+
+/// Reads a file that a patch names.
+pub(crate) type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, Error> + 'a;
+
+/// One entry of `patches`.
+pub(crate) struct PatchTransformer {
+    /// Where the patch came from, as errors say it.
+    source: String,
+    target: Option<Selector>,
+    kind: Kind,
+    limits: Limits,
+}
+
+enum Kind {
+    Merge(StrategicMerge),
+    Json(JsonPatch),
+}
+
+/// Patches with what they are allowed to change.
+struct StrategicMerge {
+    patches: Vec<Resource>,
+    options: PatchOptions,
+    schema: SchemaRef,
+}
+
+impl PatchTransformer {
+    /// Reads a patch and finds out which sort it is; `config` is the entry as YAML, for errors.
+    pub(crate) fn new(
+        patch: &Patch,
+        read: &ReadFile<'_>,
+        config: impl FnOnce() -> String,
+        schema: SchemaRef,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let inline = patch.text.trim();
+        let (text, source) = match (inline.is_empty(), patch.path.is_empty()) {
+            (true, true) => {
+                return Err(Error::invalid(format!(
+                    "must specify one of patch and path in\n{}",
+                    config()
+                )));
+            }
+            (false, false) => {
+                return Err(Error::invalid(format!(
+                    "patch and path can't be set at the same time\n{}",
+                    config()
+                )));
+            }
+            (false, true) => (inline.as_bytes().to_vec(), format!("[patch: {inline:?}]")),
+            (true, false) => {
+                let path = &patch.path;
+                let text =
+                    read(path).with_context(|| format!("failed to get the patch file from path({path})"))?;
+                (text, format!("[path: {path:?}]"))
+            }
+        };
+        let options = patch.options.clone().unwrap_or_default();
+        let kind = Kind::recognise(&text, options, schema)
+            .map_err(|why| Error::invalid(format!("{why}{source}")))?;
+        Ok(Self {
+            source,
+            target: patch.target.clone(),
+            kind,
+            limits: limits.clone(),
+        })
+    }
+}
+
+impl Kind {
+    /// A text is tried as a strategic merge patch first, but a list of operations is one at first sight.
+    fn recognise(text: &[u8], options: PatchOptions, schema: SchemaRef) -> Result<Self, &'static str> {
+        let unclear = "unable to parse SM or JSON patch from ";
+        if text.starts_with(b"- ")
+            && let Ok(patch) = JsonPatch::parse(text)
+        {
+            return Ok(Self::Json(patch));
+        }
+        match read_resources(text) {
+            Ok(mut patches) => {
+                if options.allow_name_change || options.allow_kind_change {
+                    // Upstream marks the patch with an annotation, which rewrites those it has as strings.
+                    for patch in &mut patches {
+                        let annotations = patch.annotations();
+                        patch.set_annotations(annotations).map_err(|_| unclear)?;
+                    }
+                }
+                Ok(Self::Merge(StrategicMerge {
+                    patches,
+                    options,
+                    schema,
+                }))
+            }
+            Err(_) => JsonPatch::parse(text).map(Self::Json).map_err(|_| unclear),
+        }
+    }
+}
+
+impl Transformer for PatchTransformer {
+    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+        match (&self.kind, &self.target) {
+            (Kind::Merge(merge), None) => merge.apply_by_id(objects),
+            (Kind::Merge(merge), Some(target)) => {
+                let [patch] = merge.patches.as_slice() else {
+                    return merge.refuse_several(&self.source);
+                };
+                let selected =
+                    Selection::new(target, &self.limits).and_then(|selection| selection.select(objects));
+                let selected = selected.with_context(|| {
+                    format!(
+                        "unable to find patch target {:?} in `resources`",
+                        target.to_string()
+                    )
+                })?;
+                merge.apply_to(patch, objects, &selected)
+            }
+            (Kind::Json(patch), None) if patch.is_empty() => Ok(()),
+            (Kind::Json(_), None) => Err(Error::invalid(format!(
+                "must specify a target for JSON patch {}",
+                self.source
+            ))),
+            (Kind::Json(patch), Some(target)) => {
+                for index in Selection::new(target, &self.limits)?.select(objects)? {
+                    let Some(object) = objects.resources.get_mut(index) else {
+                        continue;
+                    };
+                    object.store_previous_id();
+                    apply_json(patch, object)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl StrategicMerge {
+    fn refuse_several(&self, source: &str) -> Result<(), Error> {
+        if self.patches.is_empty() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "Multiple Strategic-Merge Patches in one `patches` entry is not allowed to set `patches.target` field: {source}"
+        )))
+    }
+
+    /// Each patch goes to the object that has, or had, its id.
+    fn apply_by_id(&self, objects: &mut ResMap) -> Result<(), Error> {
+        for patch in &self.patches {
+            let id = patch.original_id();
+            let index = objects
+                .unique_by_any_id(&id)
+                .with_context(|| format!("no resource matches strategic merge patch {:?}", id.to_string()))?;
+            if let Some(object) = objects.resources.get_mut(index) {
+                self.apply(patch.node.clone(), object)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A patch goes to selected objects, whatever type, name and namespace it has itself.
+    fn apply_to(&self, patch: &Resource, objects: &mut ResMap, selected: &[usize]) -> Result<(), Error> {
+        let mut patch = patch.clone();
+        // Upstream copies labels and annotations as strings: a null no longer removes anything.
+        let (labels, annotations) = (patch.labels(), patch.annotations());
+        patch.set_labels(labels)?;
+        patch.set_annotations(annotations)?;
+        for index in selected {
+            let Some(object) = objects.resources.get_mut(*index) else {
+                continue;
+            };
+            let mut patch = patch.clone();
+            patch.set_api_version(object.api_version())?;
+            self.apply(patch.node, object)?;
+        }
+        objects.drop_empties();
+        check_distinct(objects)
+    }
+
+    fn apply(&self, patch: Node, object: &mut Resource) -> Result<(), Error> {
+        let PatchOptions {
+            allow_name_change,
+            allow_kind_change,
+        } = self.options;
+        let (name, namespace, kind) = (
+            object.name().to_owned(),
+            object.namespace().to_owned(),
+            object.kind().to_owned(),
+        );
+        if allow_name_change || allow_kind_change {
+            object.store_previous_id();
+        }
+        if merge(&mut object.node, patch, &self.schema)? == Fate::Remove {
+            object.node = Node::null();
+            return Ok(());
+        }
+        if !allow_kind_change {
+            object.set_kind(&kind)?;
+        }
+        if !allow_name_change {
+            object.set_name(&name)?;
+        }
+        object.set_namespace(&namespace)
+    }
+}
+
+/// Fails if two objects have the same id, as it happens when a patch changes a name.
+fn check_distinct(objects: &ResMap) -> Result<(), Error> {
+    let mut seen = HashSet::with_capacity(objects.resources.len());
+    for object in &objects.resources {
+        let texts = (
+            object.api_version(),
+            object.kind(),
+            object.name(),
+            namespace_of(object),
+        );
+        if !seen.insert(texts) {
+            let id = object.id();
+            return Err(Error::invalid(format!(
+                "may not add resource with an already registered id: {id}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
+    let invalid = |e: go_yaml::Error| Error::invalid(e.to_string());
+    let mut document = v3::to_json(&object.node).map_err(invalid)?;
+    if object.history.is_recorded()
+        && let Some(metadata) = document
+            .pointer_mut("/metadata")
+            .and_then(serde_json::Value::as_object_mut)
+    {
+        // Where upstream keeps the history, so that a patch may add to it.
+        metadata
+            .entry("annotations")
+            .or_insert_with(|| serde_json::json!({}));
+    }
+    patch.apply(&mut document)?;
+    if !document.is_object() {
+        return Err(Error::invalid(
+            "json: cannot unmarshal array into Go value of type map[string]interface {}",
+        ));
+    }
+    object.node = node_from_json(document)?;
+    let annotations = object.annotations();
+    object.set_annotations(annotations)
+}
+
+/// The field `patchesStrategicMerge`: each entry is the text of patches, or the path of a file with them.
+pub(crate) struct StrategicMergeTransformer {
+    merge: StrategicMerge,
+}
+
+impl StrategicMergeTransformer {
+    /// Reads all patches: `entries`, and then the documents of `text`.
+    pub(crate) fn new(
+        entries: &[String],
+        text: &str,
+        read: &ReadFile<'_>,
+        schema: SchemaRef,
+    ) -> Result<Self, Error> {
+        if entries.is_empty() && text.is_empty() {
+            return Err(Error::invalid("empty file path and empty patch content"));
+        }
+        let mut patches = Vec::new();
+        for entry in entries {
+            patches.extend(read_resources(entry.as_bytes()).or_else(|_| {
+                let resources = read_resources(&read(entry)?);
+                resources.map_err(|error| in_file(error, entry))
+            })?);
+        }
+        if !text.is_empty() {
+            patches.extend(read_resources(text.as_bytes())?);
+        }
+        if patches.is_empty() {
+            let files = entries.join(" ");
+            return Err(Error::invalid(format!(
+                "patch appears to be empty; files=[{files}], Patch={text}"
+            )));
+        }
+        Ok(Self {
+            merge: StrategicMerge {
+                patches,
+                options: PatchOptions::default(),
+                schema,
+            },
+        })
+    }
+}
+
+fn in_file(error: Error, path: &str) -> Error {
+    if error.kind() == ErrorKind::MalformedYaml {
+        return Error::new(ErrorKind::MalformedYaml, format!("{error} in File: {path}"));
+    }
+    error
+}
+
+impl Transformer for StrategicMergeTransformer {
+    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+        for patch in &self.merge.patches {
+            let index = objects.unique_by_any_id(&patch.original_id())?;
+            self.merge.apply_to(patch, objects, &[index])?;
+        }
+        Ok(())
+    }
+}
+
+/// One entry of `patchesJson6902`.
+pub(crate) struct Json6902Transformer {
+    target: Selector,
+    patch: JsonPatch,
+    limits: Limits,
+}
+
+impl Json6902Transformer {
+    /// Reads the operations, given as text or in the file at `path`.
+    pub(crate) fn new(
+        target: Option<&Selector>,
+        path: &str,
+        text: &str,
+        read: &ReadFile<'_>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let target = target.ok_or_else(|| Error::invalid("must specify a target for the JSON patch"))?;
+        if target.name.is_empty() {
+            return Err(Error::invalid("must specify the target name"));
+        }
+        let text = match (path.is_empty(), text.is_empty()) {
+            (true, true) => return Err(Error::invalid("empty file path and empty jsonOp")),
+            (false, false) => return Err(Error::invalid("must specify a file path or jsonOp, not both")),
+            (true, false) => text.as_bytes().to_vec(),
+            (false, true) => {
+                let content = read(path)?;
+                if content.is_empty() {
+                    return Err(Error::invalid(format!(
+                        "patch file '{path}' empty seems to be empty"
+                    )));
+                }
+                content
+            }
+        };
+        let patch = JsonPatch::parse(&text)
+            .with_context(|| format!("decoding {}", String::from_utf8_lossy(&text)))?;
+        if patch.is_empty() {
+            let text = String::from_utf8_lossy(&text);
+            return Err(Error::invalid(format!(
+                "patch appears to be empty; file={path}, JsonOp={text}"
+            )));
+        }
+        Ok(Self {
+            target: target.clone(),
+            patch,
+            limits: limits.clone(),
+        })
+    }
+}
+
+impl Transformer for Json6902Transformer {
+    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+        for index in Selection::new(&self.target, &self.limits)?.select(objects)? {
+            if let Some(object) = objects.resources.get_mut(index) {
+                apply_json(&self.patch, object)?;
+            }
+        }
+        Ok(())
+    }
+}

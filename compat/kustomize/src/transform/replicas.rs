@@ -1,0 +1,60 @@
+//! Replica counts.
+
+use go_yaml::{Node, Tag};
+
+use super::Transformer;
+use crate::edit::set_scalar;
+use crate::fieldfilter::{FieldFilter, Leaf};
+use crate::kustomization::Replica;
+use crate::resmap::ResMap;
+use crate::{Error, FieldSpec};
+
+/// Sets the replica count of the workloads that have, or had, a name.
+pub(crate) struct ReplicaTransformer {
+    replica: Replica,
+    fields: Vec<(FieldSpec, FieldFilter)>,
+}
+
+impl ReplicaTransformer {
+    /// A transformer for these fields.
+    pub(crate) fn new(replica: Replica, fields: impl IntoIterator<Item = FieldSpec>) -> Self {
+        let fields = fields
+            .into_iter()
+            .map(|spec| (spec.clone(), FieldFilter::new([spec])))
+            .collect();
+        Self { replica, fields }
+    }
+}
+
+impl Transformer for ReplicaTransformer {
+    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+        let mut found = false;
+        for (spec, filter) in &self.fields {
+            let of_spec = spec.gvk();
+            for index in
+                objects.matching_any_id(|id| id.name == self.replica.name && id.gvk.is_selected(&of_spec))
+            {
+                found = true;
+                let Some(object) = objects.resources.get_mut(index) else {
+                    continue;
+                };
+                filter.apply(&mut object.node, Some(Leaf::Scalar(Tag::Int)), &mut |count| {
+                    set_scalar(count, Node::int(self.replica.count))
+                })?;
+            }
+        }
+        if found {
+            return Ok(());
+        }
+        let types: Vec<_> = self
+            .fields
+            .iter()
+            .map(|(spec, _)| spec.gvk().to_string())
+            .collect();
+        Err(Error::invalid(format!(
+            "resource with name {} does not match a config with the following GVK [{}]",
+            self.replica.name,
+            types.join(" ")
+        )))
+    }
+}
