@@ -7,16 +7,24 @@
 //! | [`gojson`] | `encoding/json` | `toJson`, hashes |
 //! | [`float`] | `strconv` | numbers as Go prints them |
 
-#[expect(dead_code, reason = "the reader that makes these errors lands next")]
+mod compose;
+mod de;
+mod decode;
+mod emit;
 mod error;
-#[expect(dead_code, reason = "the printers land next")]
 pub mod float;
 pub mod gojson;
 mod limits;
-#[expect(dead_code, reason = "positions are set by the reader, which lands next")]
 mod node;
+mod parser;
+mod reader;
+mod resolve;
+mod scanner;
 pub mod sigs;
+mod sort;
+mod timestamp;
 pub mod v3;
+mod value;
 
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 /// It is the counterpart of Go's `yaml.Node`, kept small (most scalars need no allocation of their own) and without a
 /// document kind: comments that belong to the document hang on its root, see [`Node::document_comments`].
 ///
-/// ```no_run
+/// ```
 /// use go_yaml::{Limits, Node, v3};
 ///
 /// let mut node = v3::parse_first(b"kind: Service\nmetadata: {name: web}\n", &Limits::default())?.unwrap();
@@ -277,6 +277,14 @@ impl Node {
         self
     }
 
+    pub(crate) fn set_entries(&mut self, entries: Vec<(Node, Node)>) {
+        self.data = Data::Mapping(entries);
+    }
+
+    pub(crate) fn set_items(&mut self, items: Vec<Node>) {
+        self.data = Data::Sequence(items);
+    }
+
     pub(crate) fn at(mut self, line: u32, column: u32) -> Self {
         self.line = line;
         self.column = column;
@@ -448,6 +456,13 @@ impl Node {
             Data::Sequence(items) => items.iter_mut().for_each(Self::strip_comments),
             Data::Scalar(_) | Data::Alias(_) => {}
         }
+    }
+
+    /// Takes the foot comment away, if there is one.
+    pub(crate) fn take_foot(&mut self) -> Option<String> {
+        let extra = self.extra.as_mut()?;
+        let foot = std::mem::take(&mut extra.comments.foot);
+        (!foot.is_empty()).then_some(foot)
     }
 
     fn extra_mut(&mut self) -> &mut Extra {

@@ -3,18 +3,38 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Limits, Node};
+use crate::compose::Composer;
+use crate::de::from_value;
+use crate::decode::decode_v2;
+use crate::emit::write_value;
+use crate::reader::read;
+use crate::scanner::Flavor;
+use crate::value::Value;
+use crate::{Error, Limits, Node, gojson, v3};
 
 /// Reads the first document into a JSON value (`YAMLToJSON`): numbers stay exact, the last of equal keys wins.
+///
+/// ```
+/// let value = go_yaml::sigs::to_value(b"on: 0777\nsize: 1.0\n", &go_yaml::Limits::default())?;
+/// assert_eq!(value.to_string(), r#"{"size":1.0,"true":511}"#);
+/// # Ok::<(), go_yaml::Error>(())
+/// ```
 pub fn to_value(input: &[u8], limits: &Limits) -> Result<serde_json::Value, Error> {
-    let _ = (input, limits);
-    Err(Error::limit("reading is not available yet"))
+    decode(input, false, limits)?.into_json()
 }
 
 /// Like [`to_value`], but a key given twice is an error (`YAMLToJSONStrict`).
 pub fn to_value_strict(input: &[u8], limits: &Limits) -> Result<serde_json::Value, Error> {
-    let _ = (input, limits);
-    Err(Error::limit("reading is not available yet"))
+    decode(input, true, limits)?.into_json()
+}
+
+/// Decodes the first document with `yaml.v2`; no document is null.
+fn decode(input: &[u8], strict: bool, limits: &Limits) -> Result<Value, Error> {
+    let input = read(input, limits)?;
+    match Composer::new(&input.text, input.problem, Flavor::V2, limits).next_document()? {
+        Some(root) => decode_v2(&root, strict, limits),
+        None => Ok(Value::Null),
+    }
 }
 
 /// Reads the first document into `any` (`Unmarshal` into `interface{}`): every number becomes a float.
@@ -43,30 +63,74 @@ fn floats(value: &mut serde_json::Value) {
 /// As in Go: numbers and booleans are accepted where a string is wanted, null leaves a field at its default, field names
 /// match without regard to case if no exact one is there, unknown fields are ignored.
 pub fn from_slice<T: DeserializeOwned>(input: &[u8], limits: &Limits) -> Result<T, Error> {
-    let _ = (input, limits);
-    Err(Error::limit("reading is not available yet"))
+    let value = decode(input, false, limits).map_err(|error| error.with_prefix(TO_JSON))?;
+    from_value(value, false)
 }
 
 /// Like [`from_slice`], but a key given twice and a field that `T` does not have are errors (`UnmarshalStrict`).
 pub fn from_slice_strict<T: DeserializeOwned>(input: &[u8], limits: &Limits) -> Result<T, Error> {
-    let _ = (input, limits);
-    Err(Error::limit("reading is not available yet"))
+    let value = decode(input, true, limits).map_err(|error| error.with_prefix(TO_JSON))?;
+    from_value(value, true)
 }
 
+/// What `Unmarshal` puts before the error of its first stage.
+const TO_JSON: &str = "error converting YAML to JSON: ";
+
 /// Prints a value (`Marshal`): keys in natural order, long text folded at column 80, a final newline.
+///
+/// ```
+/// let value = serde_json::json!({"port10": "12:30", "port9": [1, "yes"]});
+/// assert_eq!(go_yaml::sigs::to_string(&value)?, "port9:\n- 1\n- \"yes\"\nport10: \"12:30\"\n");
+/// # Ok::<(), go_yaml::Error>(())
+/// ```
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {
-    let _ = value;
-    Err(Error::limit("printing is not available yet"))
+    let value = serde_json::to_value(value)
+        .map_err(|error| Error::encode(format!("error marshaling into JSON: json: {error}")))?;
+    value_to_string(&value)
+}
+
+/// Prints a JSON value, see [`to_string`].
+pub fn value_to_string(value: &serde_json::Value) -> Result<String, Error> {
+    if !reads_back(value) {
+        return json_to_yaml(gojson::to_string(value)?.as_bytes(), &Limits::default());
+    }
+    let mut out = String::new();
+    write_value(&mut out, value)?;
+    Ok(out)
+}
+
+/// Whether every string of the value survives being written as JSON and read as YAML, which is what `Marshal` does.
+/// Controls beyond ASCII do not, nor do very long keys.
+fn reads_back(value: &serde_json::Value) -> bool {
+    use serde_json::Value as Json;
+    let plain = |text: &str| {
+        text.is_ascii() && !text.contains('\x7f')
+            || !text.contains(|c| matches!(c, '\x7f'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
+    };
+    match value {
+        Json::Null | Json::Bool(_) | Json::Number(_) => true,
+        Json::String(text) => plain(text),
+        Json::Array(items) => items.iter().all(reads_back),
+        // Six characters is the longest that one byte can become.
+        Json::Object(pairs) => pairs
+            .iter()
+            .all(|(key, value)| key.len() < 170 && plain(key) && reads_back(value)),
+    }
 }
 
 /// Converts JSON text to YAML (`JSONToYAML`).
 pub fn json_to_yaml(json: &[u8], limits: &Limits) -> Result<String, Error> {
-    let _ = (json, limits);
-    Err(Error::limit("printing is not available yet"))
+    let input = read(json, limits)?;
+    let value = match Composer::new(&input.text, input.problem, Flavor::V2, limits).next_document()? {
+        Some(root) => decode_v2(&root, false, limits)?,
+        None => Value::Null,
+    };
+    let mut out = String::new();
+    write_value(&mut out, &value)?;
+    Ok(out)
 }
 
 /// Prints a tree as `kustomize build` does: `JSONToYAML` of [`v3::to_json`](crate::v3::to_json), without the detours.
 pub fn node_to_string(node: &Node) -> Result<String, Error> {
-    let _ = node;
-    Err(Error::limit("printing is not available yet"))
+    value_to_string(&v3::to_json(node)?)
 }

@@ -1,21 +1,35 @@
 //! The `yaml.v3` flavour: trees that keep styles, anchors and comments.
 
-use crate::{Error, Limits, Node};
+use serde::Serialize;
+
+use crate::compose::Composer;
+use crate::decode::decode_v3;
+use crate::emit::{is_base60, write_document};
+use crate::reader::read;
+use crate::resolve::{Scalar, resolve_plain};
+use crate::scanner::Flavor;
+use crate::sort::natural_order;
+use crate::{Error, Limits, Node, Style, Tag, float};
 
 /// Reads every document of a stream, as a loop over Go's `Decoder.Decode(&node)` does.
 ///
 /// Duplicate keys are kept twice, aliases stay aliases, comments are kept.
 pub fn parse(input: &[u8], limits: &Limits) -> Result<Vec<Node>, Error> {
-    let _ = (input, limits);
-    Err(Error::limit("reading is not available yet"))
+    let input = read(input, limits)?;
+    let mut composer = Composer::new(&input.text, input.problem, Flavor::V3, limits);
+    let mut documents = Vec::new();
+    while let Some(document) = composer.next_document()? {
+        documents.push(document);
+    }
+    Ok(documents)
 }
 
 /// Reads the first document and ignores what follows, as Go's `Unmarshal(data, &node)` and kyaml's `Parse` do.
 ///
 /// `None` stands for an input without any document (Go's `EOF`).
 pub fn parse_first(input: &[u8], limits: &Limits) -> Result<Option<Node>, Error> {
-    let _ = (input, limits);
-    Err(Error::limit("reading is not available yet"))
+    let input = read(input, limits)?;
+    Composer::new(&input.text, input.problem, Flavor::V3, limits).next_document()
 }
 
 /// How a tree is printed.
@@ -48,8 +62,9 @@ impl EmitOptions {
 
 /// Prints one document, with a final newline, as kyaml's `String` does.
 pub fn to_string(node: &Node, options: &EmitOptions) -> Result<String, Error> {
-    let _ = (node, options);
-    Err(Error::limit("printing is not available yet"))
+    let mut out = String::new();
+    write_document(&mut out, node, *options)?;
+    Ok(out)
 }
 
 /// Prints several documents with `---` lines between them, as one Go `Encoder` does.
@@ -62,7 +77,7 @@ pub fn to_string_all<'a>(
         if index > 0 {
             out.push_str("---\n");
         }
-        out.push_str(&to_string(node, options)?);
+        write_document(&mut out, node, *options)?;
     }
     Ok(out)
 }
@@ -72,29 +87,76 @@ pub fn to_string_all<'a>(
 /// Integers and unsigned integers are exact, other numbers are floats, timestamps become RFC 3339 strings. The root must
 /// be a mapping or a sequence; duplicate keys and nested keys that are not strings are errors.
 pub fn to_json(node: &Node) -> Result<serde_json::Value, Error> {
-    let _ = node;
-    Err(Error::limit("conversion to JSON is not available yet"))
+    let text = to_string(node, &EmitOptions::default())?;
+    let limits = Limits {
+        max_bytes: usize::MAX,
+        max_nesting: usize::MAX,
+        ..Limits::default()
+    };
+    match parse_first(text.as_bytes(), &limits)? {
+        Some(node) => decode_v3(&node, &limits)?.into_json(),
+        None => Ok(serde_json::Value::Null),
+    }
 }
 
-/// A tree of plain values, as kyaml makes it from JSON: strings quoted where needed, keys in the order given.
+/// A tree of plain values, as kyaml's `UnmarshalJSON` makes it: every number a float, keys in natural order.
+///
+/// ```
+/// let node = go_yaml::v3::from_json(&serde_json::json!({"b10": 1_000_000, "b9": "yes"}));
+/// assert_eq!(go_yaml::v3::to_string(&node, &Default::default())?, "b9: \"yes\"\nb10: 1e+06\n");
+/// # Ok::<(), go_yaml::Error>(())
+/// ```
 pub fn from_json(value: &serde_json::Value) -> Node {
+    encode(value, true)
+}
+
+/// Prints a value as a Go `Encoder` does: keys in natural order, nothing folded. With [`EmitOptions::wide`] it is Helm's
+/// `toYamlPretty`.
+pub fn marshal<T: Serialize + ?Sized>(value: &T, options: &EmitOptions) -> Result<String, Error> {
+    let value = serde_json::to_value(value).map_err(|error| Error::encode(format!("yaml: {error}")))?;
+    to_string(&encode(&value, false), options)
+}
+
+/// The nodes that the encoder makes of Go values. With `floats`, integers become floats first.
+fn encode(value: &serde_json::Value, floats: bool) -> Node {
     use serde_json::Value;
     match value {
         Value::Null => Node::null(),
         Value::Bool(value) => Node::bool(*value),
         Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() => {
-                Node::tagged_scalar(crate::Tag::Float, crate::float::format_g(float))
+            Some(value) if floats || number.is_f64() => {
+                let text = float::format_yaml(value);
+                let tag = resolve_plain(Flavor::V3, &text).tag();
+                Node::tagged_scalar(tag, text)
             }
-            _ => Node::tagged_scalar(crate::Tag::Int, number.to_string()),
+            _ => Node::tagged_scalar(Tag::Int, number.to_string()),
         },
-        Value::String(text) => Node::string(text),
-        Value::Array(items) => Node::from_items(items.iter().map(from_json).collect()),
-        Value::Object(entries) => Node::from_entries(
-            entries
-                .iter()
-                .map(|(key, value)| (Node::string(key), from_json(value)))
-                .collect(),
-        ),
+        Value::String(text) => encode_string(text),
+        Value::Array(items) => Node::from_items(items.iter().map(|item| encode(item, floats)).collect()),
+        Value::Object(pairs) => {
+            let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.as_str(), value)).collect();
+            pairs.sort_unstable_by_key(|(key, _)| *key);
+            let pairs = natural_order(Flavor::V3, pairs).into_iter();
+            Node::from_entries(
+                pairs
+                    .map(|(key, value)| (encode_string(key), encode(value, floats)))
+                    .collect(),
+            )
+        }
+    }
+}
+
+/// A string in the style that the encoder picks: literal for several lines, quoted if YAML 1.1 or 1.2 reads it otherwise.
+fn encode_string(text: &str) -> Node {
+    let node = Node::string(text);
+    if text.contains('\n') {
+        return node;
+    }
+    let is_string = matches!(resolve_plain(Flavor::V2, text), Scalar::Str(_) | Scalar::Merge)
+        && matches!(resolve_plain(Flavor::V3, text), Scalar::Str(_) | Scalar::Merge);
+    if is_string && !is_base60(text) {
+        node
+    } else {
+        node.styled(Style::DOUBLE_QUOTED)
     }
 }

@@ -1,0 +1,138 @@
+//! Values as Go's `%#v` prints them, for the error texts that contain it.
+
+use std::fmt::{self, Write as _};
+
+use crate::float;
+use crate::node::{Kind, Node};
+use crate::resolve::Scalar;
+
+/// Prints nodes of the v2 flavour in Go syntax.
+pub(super) struct GoSyntax;
+
+/// Deep or wide values are cut here: the text ends in a condition or on a terminal.
+const MAX_TEXT: usize = 64 << 10;
+
+impl GoSyntax {
+    pub(super) fn value(root: &Node, node: &Node) -> String {
+        let mut out = String::new();
+        write(&mut out, root, node, false, 0);
+        out
+    }
+}
+
+fn write(out: &mut String, root: &Node, node: &Node, nested: bool, depth: usize) {
+    if out.len() > MAX_TEXT || depth > 64 {
+        return;
+    }
+    match node.kind() {
+        Kind::Scalar => match super::v2::scalar(node) {
+            Ok(scalar) => write_scalar(out, &scalar, nested),
+            Err(_) => out.push_str(&quote(node.text())),
+        },
+        Kind::Alias => match find_anchor(root, node.text()) {
+            Some(target) => write(out, root, target, nested, depth + 1),
+            None => out.push_str("<nil>"),
+        },
+        Kind::Sequence => {
+            out.push_str("[]interface {}{");
+            for (index, item) in node.items().iter().enumerate() {
+                separate(out, index);
+                write(out, root, item, true, depth + 1);
+            }
+            out.push('}');
+        }
+        Kind::Mapping => {
+            out.push_str("map[interface {}]interface {}{");
+            let mut pairs: Vec<_> = node
+                .entries()
+                .iter()
+                .map(|(key, value)| {
+                    let mut text = String::new();
+                    write(&mut text, root, key, true, depth + 1);
+                    (text, value)
+                })
+                .collect();
+            pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+            for (index, (key, value)) in pairs.into_iter().enumerate() {
+                separate(out, index);
+                out.push_str(&key);
+                out.push(':');
+                write(out, root, value, true, depth + 1);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn separate(out: &mut String, index: usize) {
+    if index > 0 {
+        out.push_str(", ");
+    }
+}
+
+fn write_scalar(out: &mut String, scalar: &Scalar<'_>, nested: bool) {
+    match scalar {
+        Scalar::Null if nested => out.push_str("interface {}(nil)"),
+        Scalar::Null => out.push_str("<nil>"),
+        Scalar::Bool(value) => out.push_str(&value.to_string()),
+        Scalar::Int(value) => out.push_str(&value.to_string()),
+        Scalar::Uint(value) => push(out, format_args!("{value:#x}")),
+        Scalar::Float(value) => out.push_str(&float::format_g(*value)),
+        Scalar::Str(text) => out.push_str(&quote(text)),
+        Scalar::Time(_) | Scalar::Merge => out.push_str("\"<<\""),
+    }
+}
+
+fn find_anchor<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
+    if node.anchor() == name {
+        return Some(node);
+    }
+    let below = |child| find_anchor(child, name);
+    match node.kind() {
+        Kind::Mapping => node
+            .entries()
+            .iter()
+            .find_map(|(key, value)| below(key).or_else(|| below(value))),
+        Kind::Sequence => node.items().iter().find_map(below),
+        Kind::Scalar | Kind::Alias => None,
+    }
+}
+
+fn push(out: &mut String, text: fmt::Arguments<'_>) {
+    // A String takes everything.
+    let _ = out.write_fmt(text);
+}
+
+/// Go's `strconv.Quote`.
+pub(crate) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\x07' => out.push_str("\\a"),
+            '\x08' => out.push_str("\\b"),
+            '\x0c' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x0b' => out.push_str("\\v"),
+            '\0'..' ' | '\x7f' => push(&mut out, format_args!("\\x{:02x}", u32::from(c))),
+            c if is_unprintable(c) && u32::from(c) > 0xffff => {
+                push(&mut out, format_args!("\\U{:08x}", u32::from(c)));
+            }
+            c if is_unprintable(c) => push(&mut out, format_args!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Controls, formats and spaces other than U+0020: what Go's `IsPrint` refuses among assigned characters.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}')
+}

@@ -1,0 +1,138 @@
+//! Trees to values, as the decoders of the two Go libraries do for `interface{}`.
+
+mod go_syntax;
+mod v2;
+mod v3;
+
+use std::collections::{HashMap, HashSet};
+use std::ptr;
+
+pub(crate) use go_syntax::quote;
+pub(crate) use v2::decode as decode_v2;
+pub(crate) use v3::decode as decode_v3;
+
+use crate::node::{Kind, Node};
+use crate::{Error, Limits};
+
+/// What each alias of a document stands for, and Go's guard against expanding too many of them.
+struct Aliases<'a> {
+    root: &'a Node,
+    targets: Option<HashMap<*const Node, &'a Node>>,
+    open: HashSet<*const Node>,
+    max_nesting: usize,
+    depth: usize,
+    alias_depth: usize,
+    decoded: u64,
+    decoded_in_alias: u64,
+}
+
+impl<'a> Aliases<'a> {
+    fn new(root: &'a Node, limits: &Limits) -> Self {
+        Self {
+            root,
+            targets: None,
+            open: HashSet::new(),
+            max_nesting: limits.max_nesting,
+            depth: 0,
+            alias_depth: 0,
+            decoded: 0,
+            decoded_in_alias: 0,
+        }
+    }
+
+    /// The node that an alias stands for: the latest with that anchor before it.
+    fn target(&mut self, alias: &'a Node) -> Result<&'a Node, Error> {
+        let root = self.root;
+        let targets = self.targets.get_or_insert_with(|| {
+            let mut targets = HashMap::new();
+            bind(root, &mut HashMap::new(), &mut targets);
+            targets
+        });
+        targets
+            .get(&ptr::from_ref(alias))
+            .copied()
+            .ok_or_else(|| Error::decode(format!("unknown anchor '{}' referenced", alias.text())))
+    }
+
+    /// Counts one decoded node.
+    fn count(&mut self) -> Result<(), Error> {
+        self.decoded += 1;
+        if self.alias_depth > 0 {
+            self.decoded_in_alias += 1;
+            let ratio = self.decoded_in_alias as f64 / self.decoded as f64;
+            if self.decoded_in_alias > 100 && self.decoded > 1000 && ratio > allowed_ratio(self.decoded) {
+                return Err(Error::decode("document contains excessive aliasing"));
+            }
+        }
+        Ok(())
+    }
+
+    fn enter_alias(&mut self, alias: &'a Node) -> Result<&'a Node, Error> {
+        if !self.open.insert(ptr::from_ref(alias)) {
+            return Err(Error::decode(format!(
+                "anchor '{}' value contains itself",
+                alias.text()
+            )));
+        }
+        self.alias_depth += 1;
+        self.target(alias)
+    }
+
+    fn leave_alias(&mut self, alias: &'a Node) {
+        self.alias_depth -= 1;
+        self.open.remove(&ptr::from_ref(alias));
+    }
+
+    fn enter_collection(&mut self) -> Result<(), Error> {
+        self.depth += 1;
+        if self.depth > self.max_nesting {
+            return Err(Error::limit(format!(
+                "yaml: nested more than {} levels deep",
+                self.max_nesting
+            )));
+        }
+        Ok(())
+    }
+
+    fn leave_collection(&mut self) {
+        self.depth -= 1;
+    }
+}
+
+/// The share of decoded nodes that may come from aliases: 99 % in small documents, 10 % in large ones.
+fn allowed_ratio(decoded: u64) -> f64 {
+    const LOW: f64 = 400_000.0;
+    const HIGH: f64 = 4_000_000.0;
+    let position = ((decoded as f64 - LOW) / (HIGH - LOW)).clamp(0.0, 1.0);
+    0.99 - 0.89 * position
+}
+
+/// Walks in document order and notes what every alias refers to.
+fn bind<'a>(
+    node: &'a Node,
+    anchors: &mut HashMap<&'a str, &'a Node>,
+    targets: &mut HashMap<*const Node, &'a Node>,
+) {
+    if !node.anchor().is_empty() {
+        anchors.insert(node.anchor(), node);
+    }
+    match node.kind() {
+        Kind::Alias => {
+            if let Some(target) = anchors.get(node.text()) {
+                targets.insert(ptr::from_ref(node), target);
+            }
+        }
+        Kind::Mapping => {
+            for (key, value) in node.entries() {
+                bind(key, anchors, targets);
+                bind(value, anchors, targets);
+            }
+        }
+        Kind::Sequence => node.items().iter().for_each(|item| bind(item, anchors, targets)),
+        Kind::Scalar => {}
+    }
+}
+
+fn want_map() -> Error {
+    Error::decode("map merge requires map or sequence of maps as the value")
+}

@@ -1,0 +1,261 @@
+//! `yaml.v2`: YAML 1.1 words, positional merges, the last of equal keys.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use compact_str::{CompactString, ToCompactString};
+
+use super::go_syntax::GoSyntax;
+use super::{Aliases, want_map};
+use crate::node::{Kind, Node, Tag};
+use crate::resolve::{Scalar, resolve_plain, resolve_tagged};
+use crate::scanner::Flavor;
+use crate::value::{Map, Value};
+use crate::{Error, Limits, float};
+
+/// Decodes a document composed in the v2 flavour; with `strict`, a key given twice is an error.
+///
+/// Map keys become strings as `sigs.k8s.io/yaml` makes them; a key that cannot is an error once everything else decoded.
+pub(crate) fn decode(root: &Node, strict: bool, limits: &Limits) -> Result<Value, Error> {
+    let mut decoder = Decoder {
+        aliases: Aliases::new(root, limits),
+        strict,
+        duplicates: Vec::new(),
+        bad_key: None,
+    };
+    let value = decoder.value(root)?;
+    if !decoder.duplicates.is_empty() {
+        return Err(Error::unmarshal_errors(&decoder.duplicates));
+    }
+    match decoder.bad_key {
+        Some(error) => Err(error),
+        None => Ok(value),
+    }
+}
+
+struct Decoder<'a> {
+    aliases: Aliases<'a>,
+    strict: bool,
+    duplicates: Vec<String>,
+    bad_key: Option<Error>,
+}
+
+/// A map under construction.
+#[derive(Default)]
+struct Pairs {
+    pairs: Vec<(CompactString, Value)>,
+    seen: HashSet<Key>,
+}
+
+/// A key as Go tells keys apart: `1` and `"1"` are two.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    Float(u64),
+    Str(CompactString),
+}
+
+impl<'a> Decoder<'a> {
+    fn value(&mut self, node: &'a Node) -> Result<Value, Error> {
+        self.aliases.count()?;
+        match node.kind() {
+            Kind::Scalar => scalar(node).map(into_value),
+            Kind::Alias => {
+                let target = self.aliases.enter_alias(node)?;
+                let value = self.value(target);
+                self.aliases.leave_alias(node);
+                value
+            }
+            Kind::Sequence => {
+                self.aliases.enter_collection()?;
+                let items = node
+                    .items()
+                    .iter()
+                    .map(|item| self.value(item))
+                    .collect::<Result<_, _>>()?;
+                self.aliases.leave_collection();
+                Ok(Value::Seq(items))
+            }
+            Kind::Mapping => {
+                self.aliases.enter_collection()?;
+                let mut pairs = Pairs::default();
+                self.fill(node, &mut pairs)?;
+                self.aliases.leave_collection();
+                Ok(Value::Map(Map::last_wins(pairs.pairs)))
+            }
+        }
+    }
+
+    fn fill(&mut self, node: &'a Node, pairs: &mut Pairs) -> Result<(), Error> {
+        pairs.pairs.reserve(node.entries().len());
+        for (key_node, value_node) in node.entries() {
+            if is_merge(key_node) {
+                self.merge(value_node, pairs)?;
+                continue;
+            }
+            let key = self.key(key_node)?;
+            let value = self.value(value_node)?;
+            if self.strict && !pairs.seen.insert(key.clone()) {
+                let text = GoSyntax::key(&key);
+                self.duplicates.push(format!(
+                    "line {}: key {text} already set in map",
+                    value_node.line()
+                ));
+                continue;
+            }
+            match key_text(key) {
+                Ok(text) => pairs.pairs.push((text, value)),
+                Err(key) => {
+                    let kind = if matches!(key, Key::Null) {
+                        "%!s(<nil>)"
+                    } else {
+                        "uint64"
+                    };
+                    let value = GoSyntax::value(self.aliases.root, value_node);
+                    let key = GoSyntax::key(&key);
+                    self.bad_key.get_or_insert_with(|| {
+                        Error::json(format!(
+                            "unsupported map key of type: {kind}, key: {key}, value: {value}"
+                        ))
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, node: &'a Node) -> Result<Key, Error> {
+        match node.kind() {
+            Kind::Scalar => {
+                self.aliases.count()?;
+                scalar(node).map(into_key)
+            }
+            Kind::Alias => {
+                self.aliases.count()?;
+                let target = self.aliases.enter_alias(node)?;
+                let key = self.key(target);
+                self.aliases.leave_alias(node);
+                key
+            }
+            Kind::Mapping | Kind::Sequence => {
+                self.value(node)?;
+                let key = GoSyntax::value(self.aliases.root, node);
+                Err(Error::decode(format!("invalid map key: {key}")))
+            }
+        }
+    }
+
+    fn merge(&mut self, node: &'a Node, pairs: &mut Pairs) -> Result<(), Error> {
+        match node.kind() {
+            Kind::Mapping | Kind::Alias => self.merge_one(node, pairs),
+            // Backwards, because the first map wins and the last value written stays.
+            Kind::Sequence => node
+                .items()
+                .iter()
+                .rev()
+                .try_for_each(|item| self.merge_one(item, pairs)),
+            Kind::Scalar => Err(want_map()),
+        }
+    }
+
+    fn merge_one(&mut self, node: &'a Node, pairs: &mut Pairs) -> Result<(), Error> {
+        self.aliases.count()?;
+        match node.kind() {
+            Kind::Mapping => {
+                self.aliases.enter_collection()?;
+                self.fill(node, pairs)?;
+                self.aliases.leave_collection();
+                Ok(())
+            }
+            Kind::Alias => {
+                let target = self.aliases.enter_alias(node)?;
+                if !target.is_mapping() {
+                    return Err(want_map());
+                }
+                let done = self.merge_one(target, pairs);
+                self.aliases.leave_alias(node);
+                done
+            }
+            Kind::Scalar | Kind::Sequence => Err(want_map()),
+        }
+    }
+}
+
+/// Whether `node` is the key `<<`: plain, or tagged so.
+fn is_merge(node: &Node) -> bool {
+    node.as_str() == Some("<<")
+        && match node.tag() {
+            "" => !node.style().is_quoted(),
+            "!" => true,
+            _ => node.core_tag() == Some(Tag::Merge),
+        }
+}
+
+pub(super) fn scalar(node: &Node) -> Result<Scalar<'_>, Error> {
+    let text = node.text();
+    match node.tag() {
+        "" if node.style().is_quoted() => Ok(Scalar::Str(Cow::Borrowed(text))),
+        "" => Ok(resolve_plain(Flavor::V2, text)),
+        tag => resolve_tagged(Flavor::V2, tag, text),
+    }
+    .map(|value| match value {
+        // A date stays text where no type is asked for.
+        Scalar::Time(_) | Scalar::Merge => Scalar::Str(Cow::Borrowed(text)),
+        other => other,
+    })
+}
+
+fn into_value(scalar: Scalar<'_>) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Bool(value) => Value::Bool(value),
+        Scalar::Int(value) => Value::Int(value),
+        Scalar::Uint(value) => Value::Uint(value),
+        Scalar::Float(value) => Value::Float(value),
+        Scalar::Str(text) => Value::Str(CompactString::from(text)),
+        Scalar::Time(_) | Scalar::Merge => Value::Str(CompactString::const_new("<<")),
+    }
+}
+
+fn into_key(scalar: Scalar<'_>) -> Key {
+    match into_value(scalar) {
+        Value::Bool(value) => Key::Bool(value),
+        Value::Int(value) => Key::Int(value),
+        Value::Uint(value) => Key::Uint(value),
+        Value::Float(value) => Key::Float((value + 0.0).to_bits()),
+        Value::Str(text) => Key::Str(text),
+        Value::Null | Value::Seq(_) | Value::Map(_) => Key::Null,
+    }
+}
+
+/// The key as a string, or the key back if `sigs.k8s.io/yaml` does not take its type.
+fn key_text(key: Key) -> Result<CompactString, Key> {
+    Ok(match key {
+        Key::Str(text) => text,
+        Key::Int(value) => value.to_compact_string(),
+        Key::Bool(value) => value.to_compact_string(),
+        Key::Float(bits) => match f64::from_bits(bits) as f32 {
+            value if value.is_nan() => CompactString::const_new(".nan"),
+            f32::INFINITY => CompactString::const_new(".inf"),
+            f32::NEG_INFINITY => CompactString::const_new("-.inf"),
+            value => float::format_g32(f64::from(value)).into(),
+        },
+        key @ (Key::Null | Key::Uint(_)) => return Err(key),
+    })
+}
+
+impl GoSyntax {
+    fn key(key: &Key) -> String {
+        match key {
+            Key::Null => "<nil>".to_owned(),
+            Key::Bool(value) => value.to_string(),
+            Key::Int(value) => value.to_string(),
+            Key::Uint(value) => format!("{value:#x}"),
+            Key::Float(bits) => float::format_g(f64::from_bits(*bits)),
+            Key::Str(text) => super::quote(text),
+        }
+    }
+}
