@@ -1,1 +1,32 @@
 //! What every controller of this project is built from.
+//!
+//! This is the first crate that links the Kubernetes client and an async runtime. In reading order:
+//!
+//! - [`Queue`] decides what runs when; [`WatchCache`] follows the cluster and feeds it.
+//! - [`artifact`] fetches, verifies, unpacks and keeps artifacts.
+//! - [`apply`] brings objects into the cluster, [`live`] knows what became of them, and [`readiness`] judges it.
+//! - [`Rest`] and [`Mapper`] are the requests below all of it.
+//! - [`events`], [`Metrics`], [`server`], [`leader`] and [`logging`] are what operators see.
+
+mod mapper;
+mod metrics;
+mod queue;
+mod raw;
+mod rest;
+mod watch;
+
+pub mod apply;
+pub mod artifact;
+pub mod events;
+pub mod leader;
+pub mod live;
+pub mod logging;
+pub mod object;
+pub mod readiness;
+pub mod server;
+
+pub use mapper::{MapError, Mapper, Mapping};
+pub use metrics::{ActiveGuard, Metrics, QueueMetrics};
+pub use queue::{Backoff, Queue, Requeue, Run, Slot, Superseded, Triggers};
+pub use rest::{ObjectPath, Rest, RestError};
+pub use watch::{Change, ObjectKey, WatchCache, WatchState};

@@ -1,0 +1,106 @@
+//! Why objects could not be applied, in upstream's words.
+
+use crate::object::{ObjectId, Subject};
+use crate::rest::RestError;
+
+use super::SopsEncrypted;
+
+/// A failure to apply objects; the text names the object first, as Flux prints it.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The API server would not take the object.
+    #[error("{} dry-run failed{}: {source}", Subject(.id), parenthesised(.source))]
+    DryRun {
+        /// The object.
+        id: ObjectId,
+        /// What the API server answered.
+        source: RestError,
+    },
+    /// The API server took the object in a dry-run, but not for real.
+    #[error("{} apply failed: {source}", Subject(.id))]
+    Apply {
+        /// The object.
+        id: ObjectId,
+        /// What the API server answered.
+        source: RestError,
+    },
+    /// The kind is not served by the cluster, or discovery failed.
+    #[error("{} dry-run failed: {source}", Subject(.id))]
+    Kind {
+        /// The object.
+        id: ObjectId,
+        /// What is missing.
+        source: crate::mapper::MapError,
+    },
+    /// An object of a namespaced kind has no namespace.
+    #[error(
+        "{}/{} namespace not specified: the server could not find the requested resource; set metadata.namespace, or spec.targetNamespace of the Kustomization",
+        .id.kind, .id.name
+    )]
+    NoNamespace {
+        /// The object.
+        id: ObjectId,
+    },
+    /// The namespace of an object, or the object itself, does not exist.
+    #[error("{} not found: {source}", Subject(.id))]
+    NotFound {
+        /// The object.
+        id: ObjectId,
+        /// What the API server answered.
+        source: RestError,
+    },
+    /// A Secret holds ciphertext.
+    #[error(transparent)]
+    Encrypted(#[from] SopsEncrypted),
+    /// An object that had to be recreated did not go away.
+    #[error("{} recreation failed: the object still exists {seconds}s after its deletion, check its finalizers", Subject(.id))]
+    NotGone {
+        /// The object.
+        id: ObjectId,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// Several objects of one stage would be rejected; none of the stage was applied.
+    #[error("{}", join(.0))]
+    Several(Vec<ApplyError>),
+    /// The objects of a stage did not become ready, so that the next stage was not applied.
+    #[error("{0}")]
+    NotReady(String),
+}
+
+impl ApplyError {
+    /// Gives the error of a request that planned the application of `id`.
+    pub(super) fn dry_run(id: ObjectId, source: RestError) -> Self {
+        if source.is_not_found() {
+            Self::NotFound { id, source }
+        } else {
+            Self::DryRun { id, source }
+        }
+    }
+
+    /// Unites the errors of a stage.
+    pub(super) fn several(mut errors: Vec<Self>) -> Self {
+        if errors.len() == 1 {
+            errors.remove(0)
+        } else {
+            Self::Several(errors)
+        }
+    }
+}
+
+fn parenthesised(error: &RestError) -> String {
+    let reason = error.reason();
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    }
+}
+
+fn join(errors: &[ApplyError]) -> String {
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,84 @@
+//! Server-side apply in stages, with the semantics of fluxcd/pkg/ssa.
+//!
+//! An object that the API server would reject keeps its whole stage from being applied; every stage is planned by
+//! dry-run first. What is known to be unchanged costs no request: see [`memory`].
+
+mod delete;
+mod engine;
+mod error;
+mod managers;
+mod memory;
+mod normalize;
+mod order;
+mod stages;
+
+pub use delete::{DeleteFailure, Deletion, GarbageCollection};
+pub use engine::{Applier, ApplyOptions, Concurrency, Verify};
+pub use error::ApplyError;
+pub use managers::FieldManagers;
+pub use memory::ApplyMemory;
+pub(crate) use memory::{content_hash, value_hash};
+pub use normalize::{SopsEncrypted, normalize};
+pub use order::{sort_for_apply, sort_for_delete};
+pub use stages::{CustomStage, Stage, split_stages};
+
+use crate::object::{ObjectId, Subject};
+
+/// The annotations and labels with which users steer how one object is applied.
+pub mod markers {
+    /// `disabled` keeps an object from being applied and pruned.
+    pub const RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
+    /// `Merge`, `IfNotPresent` or `Ignore`.
+    pub const SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
+    /// `disabled` keeps an object from being pruned.
+    pub const PRUNE: &str = "kustomize.toolkit.fluxcd.io/prune";
+    /// `enabled` lets an object be recreated when it cannot be changed in place.
+    pub const FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
+    /// `disabled` lets ciphertext through, because somebody else decrypts it.
+    pub const DECRYPT: &str = "kustomize.toolkit.fluxcd.io/decrypt";
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It did not exist.
+    Created,
+    /// It existed and was changed.
+    Configured,
+    /// It existed and was what it should be.
+    Unchanged,
+    /// It was deleted.
+    Deleted,
+    /// It was left alone because a marker says so.
+    Skipped,
+}
+
+impl Action {
+    /// Gives the word that Flux prints.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Configured => "configured",
+            Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One line of a change set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Which object, with the namespace that the API server gave it.
+    pub id: ObjectId,
+    /// API version that was applied, such as `v1`, without its group.
+    pub version: String,
+    /// What happened.
+    pub action: Action,
+}
+
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", Subject(&self.id), self.action.as_str())
+    }
+}

@@ -1,0 +1,253 @@
+//! Downloads artifacts: only from allowed hosts, bounded, without redirects, and verified.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use super::{Digest, HostAllowList, UrlError};
+
+/// Bounds on a download.
+#[derive(Clone, Debug)]
+pub struct FetchOptions {
+    /// Hosts that artifacts may come from.
+    pub hosts: HostAllowList,
+    /// Longest body in bytes; 128 MiB by default.
+    pub max_bytes: usize,
+    /// Longest time without any progress; 30 s by default.
+    pub idle_timeout: Duration,
+    /// Longest time for the whole download; 5 min by default.
+    pub timeout: Duration,
+    /// Stands in for the host of every URL, as `SOURCE_CONTROLLER_LOCALHOST` does in stock controllers.
+    pub host_override: Option<String>,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            hosts: HostAllowList::in_cluster(),
+            max_bytes: 128 << 20,
+            idle_timeout: Duration::from_secs(30),
+            timeout: Duration::from_mins(5),
+            host_override: None,
+        }
+    }
+}
+
+/// Why an artifact could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The URL is not allowed; waiting does not help.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The server has no such file: the source was garbage-collected or its storage is being rebuilt.
+    #[error("artifact not found: {url} answered 404")]
+    NotFound {
+        /// Where.
+        url: String,
+    },
+    /// The server redirected, which artifact servers never do.
+    #[error("artifact server at {url} answered with a redirect, which is not followed")]
+    Redirect {
+        /// Where.
+        url: String,
+    },
+    /// The server answered with a failure.
+    #[error("artifact server at {url} answered {status}")]
+    Status {
+        /// Where.
+        url: String,
+        /// Status line.
+        status: StatusCode,
+    },
+    /// No answer, or the connection broke.
+    #[error("failed to download artifact from {url}: {reason}")]
+    Transport {
+        /// Where.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The body is too long.
+    #[error("artifact at {url} is larger than {limit} bytes, raise --artifact-max-bytes if that is intended")]
+    TooLarge {
+        /// Where.
+        url: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The bytes are not those that the Artifact describes.
+    #[error("artifact at {url} does not have digest {digest}: it was replaced meanwhile, or is corrupt")]
+    Digest {
+        /// Where.
+        url: String,
+        /// What was expected.
+        digest: Digest,
+    },
+}
+
+impl FetchError {
+    /// Tells whether trying again soon may help: connection errors, 429, and 5xx but 501.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport { .. } => true,
+            Self::Status { status, .. } => {
+                *status == StatusCode::TOO_MANY_REQUESTS
+                    || (status.is_server_error() && *status != StatusCode::NOT_IMPLEMENTED)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Downloads artifacts over pooled connections.
+pub struct Fetcher {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    options: FetchOptions,
+}
+
+impl Fetcher {
+    /// Creates a fetcher that trusts the system's certificate authorities.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn new(options: FetchOptions) -> std::io::Result<Self> {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(Duration::from_secs(5)));
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(4)
+            .build(connector);
+        Ok(Self { client, options })
+    }
+
+    /// Gives the hosts that artifacts may come from.
+    pub fn hosts(&self) -> &HostAllowList {
+        &self.options.hosts
+    }
+
+    /// Downloads `url` and verifies that it has `digest`.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn fetch(&self, url: &str, digest: &Digest) -> Result<Bytes, FetchError> {
+        let mut target = self.options.hosts.check(url)?;
+        if let Some(host) = &self.options.host_override {
+            let (name, port) = host.split_once(':').unwrap_or((host, ""));
+            let replaced = target.set_host(Some(name)).is_ok() && target.set_port(port.parse().ok()).is_ok();
+            if !replaced {
+                return Err(FetchError::Transport {
+                    url: url.to_owned(),
+                    reason: format!("{host:?} is not a host"),
+                });
+            }
+        }
+        let body = match tokio::time::timeout(self.options.timeout, self.download(target.as_str())).await {
+            Ok(body) => body?,
+            Err(_) => {
+                return Err(transport(
+                    url,
+                    &format!("not complete after {:?}", self.options.timeout),
+                ));
+            }
+        };
+        // Hashing a large artifact takes tens of milliseconds, which would stall other tasks of the thread.
+        let expected = digest.clone();
+        let verified = tokio::task::spawn_blocking(move || (expected.matches(&body), body)).await;
+        match verified {
+            Ok((true, body)) => Ok(body),
+            Ok((false, _)) => Err(FetchError::Digest {
+                url: url.to_owned(),
+                digest: digest.clone(),
+            }),
+            Err(error) => Err(transport(url, &error.to_string())),
+        }
+    }
+
+    async fn download(&self, url: &str) -> Result<Bytes, FetchError> {
+        let request = Request::get(url)
+            .header(header::ACCEPT_ENCODING, "identity")
+            .header(
+                header::USER_AGENT,
+                concat!("openflux/", env!("CARGO_PKG_VERSION")),
+            )
+            .body(Empty::new())
+            .map_err(|error| transport(url, &error.to_string()))?;
+        let idle = self.options.idle_timeout;
+        let answer = tokio::time::timeout(idle, self.client.request(request)).await;
+        let response = match answer {
+            Ok(response) => response.map_err(|error| transport(url, &causes(&error)))?,
+            Err(_) => return Err(transport(url, &format!("no answer within {idle:?}"))),
+        };
+        let status = response.status();
+        match status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Err(FetchError::NotFound { url: url.to_owned() }),
+            status if status.is_redirection() => return Err(FetchError::Redirect { url: url.to_owned() }),
+            status => {
+                return Err(FetchError::Status {
+                    url: url.to_owned(),
+                    status,
+                });
+            }
+        }
+        let too_large = || FetchError::TooLarge {
+            url: url.to_owned(),
+            limit: self.options.max_bytes,
+        };
+        let announced = response
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok());
+        let announced = announced
+            .and_then(|value| value.parse::<usize>().ok())
+            .unwrap_or(0);
+        if announced > self.options.max_bytes {
+            return Err(too_large());
+        }
+        let mut body = response.into_body();
+        let mut bytes = BytesMut::with_capacity(announced);
+        loop {
+            let frame = match tokio::time::timeout(idle, body.frame()).await {
+                Ok(Some(frame)) => frame.map_err(|error| transport(url, &causes(&error)))?,
+                Ok(None) => return Ok(bytes.freeze()),
+                Err(_) => return Err(transport(url, &format!("no data within {idle:?}"))),
+            };
+            if let Ok(data) = frame.into_data() {
+                if bytes.len() + data.len() > self.options.max_bytes {
+                    return Err(too_large());
+                }
+                bytes.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+fn transport(url: &str, reason: &str) -> FetchError {
+    FetchError::Transport {
+        url: url.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Joins an error with its causes; hyper's own text rarely says what happened.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,319 @@
+//! The live state of what was applied: per object a few hashes and its readiness, kept current by watches.
+//!
+//! One watch per kind and version, restricted to objects that carry the owner label, is opened when a kind is applied
+//! for the first time. The objects themselves are not kept.
+
+mod wait;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client};
+use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
+use tokio::sync::{Notify, watch as signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::{FieldManagers, content_hash, markers, value_hash};
+use crate::mapper::Mapping;
+use crate::object::{ObjectId, metadata_map, name, namespace, resource_version};
+use crate::raw::RawObject;
+use crate::readiness::{Status, status};
+use crate::watch::ObjectKey;
+
+pub use wait::{Target, WaitEnd, WaitOptions};
+
+/// What is known of a live object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Resource version at which this was seen.
+    pub resource_version: Box<str>,
+    /// Hash of what drift is judged by.
+    pub content: u64,
+    /// Hash of the fields that our field manager owns; 0 when it owns none.
+    pub owned_fields: u64,
+    /// Readiness.
+    pub status: Status,
+    /// Whether traces of other tools have to be removed before it is applied.
+    pub needs_cleanup: bool,
+    /// Whether it carries a marker that steers how it is applied, so that the whole object has to be read.
+    pub has_markers: bool,
+}
+
+/// The live state of all applied objects of one cluster; clones share it.
+#[derive(Clone)]
+pub struct LiveStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    managers: FieldManagers,
+    selector: String,
+    shutdown: CancellationToken,
+    kinds: Mutex<HashMap<Mapping, Arc<KindWatch>>>,
+    waiters: Mutex<HashMap<ObjectId, Vec<Arc<Notify>>>>,
+}
+
+struct KindWatch {
+    objects: RwLock<HashMap<ObjectKey, Live>>,
+    state: signal::Sender<KindState>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KindState {
+    Starting,
+    Synced,
+    Unavailable,
+}
+
+/// What a watch is opened on: all labelled objects of a kind, or one named object.
+enum Scope<'a> {
+    Labelled,
+    Named { namespace: &'a str, name: &'a str },
+}
+
+impl LiveStore {
+    /// Creates a store that watches objects which carry the label `owner_label`.
+    pub fn new(
+        client: Client,
+        managers: FieldManagers,
+        owner_label: &str,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                client,
+                managers,
+                selector: owner_label.to_owned(),
+                shutdown,
+                kinds: Mutex::default(),
+                waiters: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Gives the field managers by which ownership is judged.
+    pub fn managers(&self) -> &FieldManagers {
+        &self.shared.managers
+    }
+
+    /// Gives what is known of an object; `None` when its kind is not watched yet or it does not carry the label.
+    pub fn get(&self, mapping: &Mapping, namespace: &str, name: &str) -> Option<Live> {
+        let kind = Arc::clone(self.shared.kinds.lock().get(mapping)?);
+        let key = ObjectKey::new(if mapping.namespaced { namespace } else { "" }, name);
+        kind.objects.read().get(&key).cloned()
+    }
+
+    /// Opens the watch of a kind unless it is open.
+    pub fn follow(&self, mapping: &Mapping) {
+        let mut kinds = self.shared.kinds.lock();
+        if kinds.contains_key(mapping) {
+            return;
+        }
+        let kind = Arc::new(KindWatch::new());
+        kinds.insert(mapping.clone(), Arc::clone(&kind));
+        let (store, mapping, shutdown) = (self.clone(), mapping.clone(), self.shared.shutdown.clone());
+        tokio::spawn(async move { store.run(&mapping, &Scope::Labelled, &kind, shutdown).await });
+    }
+
+    async fn run(&self, mapping: &Mapping, scope: &Scope<'_>, kind: &KindWatch, stop: CancellationToken) {
+        let resource = mapping.api_resource();
+        let client = self.shared.client.clone();
+        let (api, config) = match scope {
+            Scope::Labelled => (
+                Api::<RawObject>::all_with(client, &resource),
+                watcher::Config::default().labels(&self.shared.selector),
+            ),
+            Scope::Named { namespace, name } => {
+                let api = if mapping.namespaced {
+                    Api::namespaced_with(client, namespace, &resource)
+                } else {
+                    Api::all_with(client, &resource)
+                };
+                (
+                    api,
+                    watcher::Config::default().fields(&format!("metadata.name={name}")),
+                )
+            }
+        };
+        let mut events = std::pin::pin!(watcher::watcher(api, config));
+        let mut listed: Option<HashMap<ObjectKey, Live>> = None;
+        let mut pause = Duration::from_millis(200);
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = events.next() => event,
+            };
+            match event {
+                None => return,
+                Some(Ok(event)) => {
+                    pause = Duration::from_millis(200);
+                    self.handle(mapping, kind, event, &mut listed);
+                }
+                Some(Err(error)) => {
+                    let kind_name = &mapping.kind;
+                    tracing::warn!(kind = %kind_name, %error, "cannot watch applied objects of this kind, retrying");
+                    kind.state.send_if_modified(|state| {
+                        let starting = *state == KindState::Starting;
+                        if starting {
+                            *state = KindState::Unavailable;
+                        }
+                        starting
+                    });
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(Duration::from_secs(30));
+                }
+            }
+        }
+    }
+
+    fn handle(
+        &self,
+        mapping: &Mapping,
+        kind: &KindWatch,
+        event: Event<RawObject>,
+        listed: &mut Option<HashMap<ObjectKey, Live>>,
+    ) {
+        match event {
+            Event::Init => *listed = Some(HashMap::new()),
+            Event::InitApply(object) => {
+                if let Some(listed) = listed {
+                    let live = Live::observe(&object.value, &self.shared.managers);
+                    listed.insert(key_of(&object.value), live);
+                }
+            }
+            Event::InitDone => {
+                let mut listed = listed.take().unwrap_or_default();
+                let mut objects = kind.objects.write();
+                for (key, live) in &mut listed {
+                    if let Some(known) = objects.get(key).filter(|known| known.is_newer_than(live)) {
+                        *live = known.clone();
+                    }
+                }
+                let before = std::mem::replace(&mut *objects, listed);
+                let keys: Vec<ObjectKey> = objects.keys().cloned().chain(before.into_keys()).collect();
+                drop(objects);
+                kind.state.send_replace(KindState::Synced);
+                for key in &keys {
+                    self.notify(mapping, key);
+                }
+            }
+            Event::Apply(object) => {
+                let key = key_of(&object.value);
+                let live = Live::observe(&object.value, &self.shared.managers);
+                if kind.store(key.clone(), live) {
+                    self.notify(mapping, &key);
+                }
+            }
+            Event::Delete(object) => {
+                let key = key_of(&object.value);
+                kind.objects.write().remove(&key);
+                self.notify(mapping, &key);
+            }
+        }
+    }
+
+    /// Takes note of what the API server answered to a write, ahead of the watch.
+    ///
+    /// Without it a wait that follows an apply could see the state before that apply.
+    pub(crate) fn learn(&self, mapping: &Mapping, object: &Value) {
+        let Some(kind) = self.shared.kinds.lock().get(mapping).map(Arc::clone) else {
+            return;
+        };
+        kind.store(key_of(object), Live::observe(object, &self.shared.managers));
+    }
+
+    fn notify(&self, mapping: &Mapping, key: &ObjectKey) {
+        let id = ObjectId {
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            group: mapping.group.clone(),
+            kind: mapping.kind.clone(),
+        };
+        if let Some(waiters) = self.shared.waiters.lock().get(&id) {
+            for waiter in waiters {
+                waiter.notify_one();
+            }
+        }
+    }
+}
+
+impl KindWatch {
+    fn new() -> Self {
+        let (state, _) = signal::channel(KindState::Starting);
+        Self {
+            objects: RwLock::default(),
+            state,
+        }
+    }
+
+    /// Stores `live` unless something newer is known; tells whether the readiness changed.
+    fn store(&self, key: ObjectKey, live: Live) -> bool {
+        let mut objects = self.objects.write();
+        match objects.get(&key) {
+            Some(known) if known.is_newer_than(&live) => false,
+            known => {
+                let changed = known.is_none_or(|known| known.status != live.status);
+                objects.insert(key, live);
+                changed
+            }
+        }
+    }
+
+    async fn settled(&self) -> KindState {
+        let mut receiver = self.state.subscribe();
+        match receiver.wait_for(|state| *state != KindState::Starting).await {
+            Ok(state) => *state,
+            Err(_) => KindState::Unavailable,
+        }
+    }
+}
+
+impl Live {
+    fn observe(object: &Value, managers: &FieldManagers) -> Self {
+        let keys = || {
+            ["labels", "annotations"]
+                .into_iter()
+                .filter_map(|field| metadata_map(object, field))
+                .flat_map(|m| m.keys())
+        };
+        Self {
+            resource_version: resource_version(object).into(),
+            content: content_hash(object),
+            owned_fields: owned_fields_hash(object, managers),
+            status: status(object, jiff::Timestamp::now().as_second()),
+            needs_cleanup: managers.takes_over_any(object)
+                || keys().any(|key| FieldManagers::is_stale_key(key)),
+            has_markers: keys().any(|key| is_marker(key)),
+        }
+    }
+
+    /// Resource versions of one kind are comparable numbers (KEP-5504); anything else counts as not newer.
+    fn is_newer_than(&self, other: &Self) -> bool {
+        let number = |live: &Self| live.resource_version.parse::<u64>().ok();
+        matches!((number(self), number(other)), (Some(own), Some(other)) if own > other)
+    }
+}
+
+/// Hashes the fields that our field manager owns in `object`; 0 when it owns none.
+pub(crate) fn owned_fields_hash(object: &Value, managers: &FieldManagers) -> u64 {
+    managers
+        .own_entry(object)
+        .and_then(|entry| entry.get("fieldsV1"))
+        .map_or(0, value_hash)
+}
+
+fn key_of(object: &Value) -> ObjectKey {
+    ObjectKey::new(namespace(object), name(object))
+}
+
+fn is_marker(key: &str) -> bool {
+    [markers::RECONCILE, markers::SSA, markers::FORCE].contains(&key)
+}

@@ -1,0 +1,278 @@
+//! From a kind to its endpoint: the cluster's discovery, cached, and read again when a kind is missing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use kube::core::{ApiResource, GroupVersionKind};
+use parking_lot::RwLock;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::object::GroupKind;
+use crate::rest::RestError;
+
+/// The endpoint and scope of one kind in one version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mapping {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version, such as `v1`.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+    /// Resource name in URLs, such as `deployments`.
+    pub plural: String,
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+}
+
+impl Mapping {
+    /// Gives `group/version`, or the version alone in the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// Gives the URL path of an object.
+    pub fn path(&self, namespace: &str, name: &str) -> String {
+        let mut path = self.collection(namespace);
+        path.push('/');
+        path.extend(percent_encoding::utf8_percent_encode(
+            name,
+            percent_encoding::NON_ALPHANUMERIC,
+        ));
+        path
+    }
+
+    /// Gives the URL path of the collection; of all namespaces when `namespace` is empty.
+    pub fn collection(&self, namespace: &str) -> String {
+        let root = if self.group.is_empty() {
+            "/api".to_owned()
+        } else {
+            format!("/apis/{}", self.group)
+        };
+        let version = &self.version;
+        let plural = &self.plural;
+        if self.namespaced && !namespace.is_empty() {
+            let namespace =
+                percent_encoding::utf8_percent_encode(namespace, percent_encoding::NON_ALPHANUMERIC);
+            format!("{root}/{version}/namespaces/{namespace}/{plural}")
+        } else {
+            format!("{root}/{version}/{plural}")
+        }
+    }
+
+    /// Gives the mapping as kube's client wants it.
+    pub fn api_resource(&self) -> ApiResource {
+        let gvk = GroupVersionKind::gvk(&self.group, &self.version, &self.kind);
+        ApiResource::from_gvk_with_plural(&gvk, &self.plural)
+    }
+}
+
+/// A kind that the cluster does not serve, or discovery that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum MapError {
+    /// No API group of the cluster serves the kind in this version.
+    #[error("no matches for kind \"{kind}\" in version \"{api_version}\"")]
+    NoMatch {
+        /// Kind that was asked for.
+        kind: String,
+        /// `group/version` that was asked for.
+        api_version: String,
+    },
+    /// The group is served by an extension API server that does not answer, so that its kinds are not known.
+    #[error(
+        "the API group \"{group}\" is served by an extension API server that does not answer, check its APIService"
+    )]
+    Stale {
+        /// The group.
+        group: String,
+    },
+    /// Discovery itself failed.
+    #[error("failed to discover the APIs of the cluster: {0}")]
+    Discovery(#[source] RestError),
+}
+
+/// The kinds that a cluster serves; clones share one cache.
+#[derive(Clone)]
+pub struct Mapper {
+    client: Client,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    table: RwLock<Table>,
+    refreshed: Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct Table {
+    /// By group and kind: the served versions, preferred first.
+    kinds: HashMap<GroupKind, Vec<Mapping>>,
+    /// Groups whose extension API server did not answer the last discovery.
+    stale: HashSet<String>,
+}
+
+/// A missing kind triggers discovery at most this often, so that an object of an unknown kind cannot flood the server.
+const MIN_REFRESH: Duration = Duration::from_millis(500);
+
+impl Mapper {
+    /// Creates a mapper that discovers on first use.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            shared: Arc::default(),
+        }
+    }
+
+    /// Finds the endpoint of a kind in exactly this version.
+    ///
+    /// # Errors
+    /// [`MapError::NoMatch`] after a fresh discovery did not list the kind.
+    pub async fn mapping(&self, group: &str, version: &str, kind: &str) -> Result<Mapping, MapError> {
+        self.find(group, kind, |mapping| mapping.version == version)
+            .await?
+            .ok_or_else(|| MapError::NoMatch {
+                kind: kind.to_owned(),
+                api_version: if group.is_empty() {
+                    version.to_owned()
+                } else {
+                    format!("{group}/{version}")
+                },
+            })
+    }
+
+    /// Finds the endpoint of a kind in the version that the server prefers.
+    ///
+    /// # Errors
+    /// [`MapError::NoMatch`] after a fresh discovery did not list the kind.
+    pub async fn preferred(&self, group: &str, kind: &str) -> Result<Mapping, MapError> {
+        self.find(group, kind, |_| true)
+            .await?
+            .ok_or_else(|| MapError::NoMatch {
+                kind: kind.to_owned(),
+                api_version: group.to_owned(),
+            })
+    }
+
+    /// Forgets everything, because a CustomResourceDefinition was applied or deleted.
+    pub async fn invalidate(&self) {
+        let mut refreshed = self.shared.refreshed.lock().await;
+        *refreshed = None;
+        *self.shared.table.write() = Table::default();
+    }
+
+    async fn find(
+        &self,
+        group: &str,
+        kind: &str,
+        wanted: impl Fn(&Mapping) -> bool,
+    ) -> Result<Option<Mapping>, MapError> {
+        let key = GroupKind {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+        };
+        let lookup = || {
+            self.shared
+                .table
+                .read()
+                .kinds
+                .get(&key)?
+                .iter()
+                .find(|m| wanted(m))
+                .cloned()
+        };
+        if let Some(found) = lookup() {
+            return Ok(Some(found));
+        }
+        let asked = Instant::now();
+        let mut refreshed = self.shared.refreshed.lock().await;
+        // Somebody else may have refreshed while this call waited for the lock.
+        let fresh_enough = refreshed.is_some_and(|at| at >= asked || asked - at < MIN_REFRESH);
+        if !fresh_enough {
+            *self.shared.table.write() = discover(&self.client).await.map_err(MapError::Discovery)?;
+            *refreshed = Some(Instant::now());
+        }
+        let found = lookup();
+        if found.is_none() && self.shared.table.read().stale.contains(group) {
+            return Err(MapError::Stale {
+                group: group.to_owned(),
+            });
+        }
+        Ok(found)
+    }
+}
+
+/// Reads both aggregated discovery documents: two requests, however many groups there are.
+async fn discover(client: &Client) -> Result<Table, RestError> {
+    let core = client.list_core_api_versions_aggregated().await?;
+    let groups = client.list_api_groups_aggregated().await?;
+    let mut table = Table::default();
+    for group in core.items.into_iter().chain(groups.items) {
+        let group_name = group
+            .metadata
+            .and_then(|metadata| metadata.name)
+            .unwrap_or_default();
+        for version in group.versions {
+            let version_name = version.version.unwrap_or_default();
+            if version.freshness.as_deref() == Some("Stale") {
+                table.stale.insert(group_name.clone());
+            }
+            for resource in version.resources {
+                let (Some(plural), Some(kind)) = (resource.resource, resource.response_kind) else {
+                    continue;
+                };
+                let mapping = Mapping {
+                    group: group_name.clone(),
+                    version: version_name.clone(),
+                    kind: kind.kind.unwrap_or_default(),
+                    plural,
+                    namespaced: resource.scope.as_deref() == Some("Namespaced"),
+                };
+                let key = GroupKind {
+                    group: group_name.clone(),
+                    kind: mapping.kind.clone(),
+                };
+                table.kinds.entry(key).or_default().push(mapping);
+            }
+        }
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_follow_the_scope_and_escape_names() {
+        let deployments = Mapping {
+            group: "apps".into(),
+            version: "v1".into(),
+            kind: "Deployment".into(),
+            plural: "deployments".into(),
+            namespaced: true,
+        };
+        assert_eq!(
+            deployments.path("web", "a"),
+            "/apis/apps/v1/namespaces/web/deployments/a"
+        );
+        let roles = Mapping {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "Namespace".into(),
+            plural: "namespaces".into(),
+            namespaced: false,
+        };
+        assert_eq!(
+            roles.path("ignored", "system:a/../b"),
+            "/api/v1/namespaces/system%3Aa%2F%2E%2E%2Fb"
+        );
+    }
+}

@@ -1,0 +1,578 @@
+//! A fair work queue with one entry per key.
+//!
+//! Keys are served first in, first out; a key never runs twice at once; what arrives while it runs is merged
+//! into one more run. A run holds one of `concurrency` slots, and gives it up while it only waits
+//! ([`Slot::park`]), so that a hung rollout costs a parked future and not a worker.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::future::Future;
+use std::hash::Hash;
+use std::ops::{BitOr, BitOrAssign};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::metrics::QueueMetrics;
+
+/// Why a key was put on the queue; several reasons merge into one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Triggers(u16);
+
+impl Triggers {
+    /// The controller started, or became leader.
+    pub const STARTUP: Self = Self(1);
+    /// The object's own spec, labels or deletion changed.
+    pub const OBJECT: Self = Self(1 << 1);
+    /// Somebody asked for a reconciliation by annotation.
+    pub const REQUESTED: Self = Self(1 << 2);
+    /// The artifact that the object consumes changed.
+    pub const ARTIFACT: Self = Self(1 << 3);
+    /// A dependency changed its state.
+    pub const DEPENDENCY: Self = Self(1 << 4);
+    /// A referenced ConfigMap or Secret changed.
+    pub const CONFIG: Self = Self(1 << 5);
+    /// A timer set by an earlier run went off.
+    pub const TIMER: Self = Self(1 << 6);
+
+    /// Tells whether any of `other`'s reasons is among these.
+    pub fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl BitOr for Triggers {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Triggers {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// What a run asks of the queue when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// Nothing: the next event starts the next run.
+    Never,
+    /// Run again after this time, unless an event comes first.
+    After(Duration),
+    /// Run again after the key's exponential back-off.
+    Backoff,
+}
+
+/// Bounds of the exponential back-off that [`Requeue::Backoff`] uses.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// Delay after the first failure; Flux's `--min-retry-delay`, 750 ms by default.
+    pub min: Duration,
+    /// Longest delay; Flux's `--max-retry-delay`, 15 min by default.
+    pub max: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            min: Duration::from_millis(750),
+            max: Duration::from_mins(15),
+        }
+    }
+}
+
+impl Backoff {
+    fn delay(&self, failures: u32) -> Duration {
+        self.min
+            .saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)))
+            .min(self.max)
+    }
+}
+
+/// A run of one key: what to do, why, and the slot that it holds.
+pub struct Run<K> {
+    /// The key to reconcile.
+    pub key: K,
+    /// Everything that asked for this run.
+    pub triggers: Triggers,
+    /// The worker slot of this run.
+    pub slot: Slot,
+    /// Resolves once a newer event asks for another run of the same key.
+    pub superseded: Superseded,
+}
+
+/// A worker slot, which its run can give up while it waits for the cluster.
+pub struct Slot {
+    semaphore: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Slot {
+    /// Awaits `future` without occupying the slot, then queues up for one again.
+    pub async fn park<F: Future>(&mut self, future: F) -> F::Output {
+        self.permit = None;
+        let output = future.await;
+        // The semaphore is never closed, so that acquiring fails is impossible; running without a slot would
+        // merely exceed the concurrency.
+        self.permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
+        output
+    }
+}
+
+/// Tells a run that waits that its key has been queued again.
+#[derive(Clone)]
+pub struct Superseded(CancellationToken);
+
+impl Superseded {
+    /// Completes when the key has been queued again.
+    pub async fn wait(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// Tells whether the key has been queued again.
+    pub fn is_set(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
+enum Phase {
+    Idle,
+    Queued {
+        since: Instant,
+    },
+    Running {
+        again: Triggers,
+        superseded: CancellationToken,
+    },
+}
+
+struct Entry {
+    phase: Phase,
+    triggers: Triggers,
+    failures: u32,
+    timer: Option<(Instant, u64)>,
+}
+
+struct State<K> {
+    entries: HashMap<K, Entry>,
+    ready: VecDeque<K>,
+    timers: BTreeSet<(Instant, u64)>,
+    timer_keys: HashMap<u64, K>,
+    next_timer: u64,
+}
+
+/// A fair queue of keys; clones share it.
+pub struct Queue<K> {
+    shared: Arc<Shared<K>>,
+}
+
+impl<K> Clone for Queue<K> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+struct Shared<K> {
+    state: Mutex<State<K>>,
+    wake: Notify,
+    backoff: Backoff,
+    metrics: QueueMetrics,
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
+    /// Creates an empty queue.
+    pub fn new(backoff: Backoff, metrics: QueueMetrics) -> Self {
+        let state = State {
+            entries: HashMap::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            timer_keys: HashMap::new(),
+            next_timer: 0,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                wake: Notify::new(),
+                backoff,
+                metrics,
+            }),
+        }
+    }
+
+    /// Asks for a run of `key` as soon as a slot is free; a running key is told and runs once more.
+    pub fn add(&self, key: K, triggers: Triggers) {
+        self.shared.metrics.added();
+        self.shared.state.lock().enqueue(key, triggers);
+        self.observe_depth();
+        self.shared.wake.notify_one();
+    }
+
+    /// Asks for a run of `key` after `delay`, replacing an earlier timer of the key only if it is sooner.
+    pub fn add_after(&self, key: K, delay: Duration) {
+        let mut state = self.shared.state.lock();
+        let at = Instant::now() + delay;
+        let sooner = match state.entries.get(&key).and_then(|entry| entry.timer) {
+            Some((existing, _)) => at < existing,
+            None => true,
+        };
+        if sooner {
+            state.set_timer(key, at);
+            drop(state);
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Drops everything the queue remembers about `key`; a run in progress ends undisturbed.
+    pub fn forget(&self, key: &K) {
+        let mut state = self.shared.state.lock();
+        state.clear_timer(key);
+        if let Some(entry) = state.entries.get_mut(key) {
+            if matches!(entry.phase, Phase::Running { .. }) {
+                entry.failures = 0;
+                return;
+            }
+            state.entries.remove(key);
+            state.ready.retain(|queued| queued != key);
+        }
+    }
+
+    /// Serves the queue until `shutdown`, then waits for the runs in progress.
+    ///
+    /// At most `concurrency` runs hold a slot at any time. Runs that panic count as failed.
+    pub async fn serve<H, F>(&self, concurrency: usize, shutdown: CancellationToken, handler: H)
+    where
+        H: Fn(Run<K>) -> F + Send + Sync + 'static,
+        F: Future<Output = Requeue> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        let semaphore = Arc::new(Semaphore::new(concurrency.max(1)));
+        let tasks = TaskTracker::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                () = self.wait_for_ready() => {}
+            }
+            let permit = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                permit = Arc::clone(&semaphore).acquire_owned() => permit.ok(),
+            };
+            let Some((key, triggers, superseded)) = self.pop() else {
+                continue;
+            };
+            let slot = Slot {
+                semaphore: Arc::clone(&semaphore),
+                permit,
+            };
+            let run = Run {
+                key: key.clone(),
+                triggers,
+                slot,
+                superseded: Superseded(superseded),
+            };
+            let (queue, handler) = (self.clone(), Arc::clone(&handler));
+            tasks.spawn(async move {
+                let requeue = match tokio::spawn(handler(run)).await {
+                    Ok(requeue) => requeue,
+                    Err(error) => {
+                        tracing::error!(%error, "reconciler panicked; this is a bug, please report it");
+                        queue.shared.metrics.panicked();
+                        Requeue::Backoff
+                    }
+                };
+                queue.finish(key, requeue);
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    async fn wait_for_ready(&self) {
+        loop {
+            let next_timer = {
+                let mut state = self.shared.state.lock();
+                state.fire_timers(Instant::now());
+                if !state.ready.is_empty() {
+                    break;
+                }
+                state.timers.first().map(|(at, _)| *at)
+            };
+            let woken = self.shared.wake.notified();
+            match next_timer {
+                Some(at) => tokio::select! {
+                    () = woken => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+                None => woken.await,
+            }
+        }
+        self.observe_depth();
+    }
+
+    fn pop(&self) -> Option<(K, Triggers, CancellationToken)> {
+        let mut state = self.shared.state.lock();
+        let key = state.ready.pop_front()?;
+        let entry = state.entries.get_mut(&key)?;
+        if let Phase::Queued { since } = entry.phase {
+            self.shared.metrics.started(since.elapsed());
+        }
+        let superseded = CancellationToken::new();
+        entry.phase = Phase::Running {
+            again: Triggers::default(),
+            superseded: superseded.clone(),
+        };
+        let triggers = std::mem::take(&mut entry.triggers);
+        state.clear_timer(&key);
+        drop(state);
+        self.observe_depth();
+        Some((key, triggers, superseded))
+    }
+
+    fn finish(&self, key: K, requeue: Requeue) {
+        let mut state = self.shared.state.lock();
+        let Some(entry) = state.entries.get_mut(&key) else {
+            return;
+        };
+        let again = match std::mem::replace(&mut entry.phase, Phase::Idle) {
+            Phase::Running { again, .. } => again,
+            Phase::Idle | Phase::Queued { .. } => Triggers::default(),
+        };
+        let delay = match requeue {
+            Requeue::Never => None,
+            Requeue::After(delay) => Some(delay),
+            Requeue::Backoff => {
+                entry.failures = entry.failures.saturating_add(1);
+                self.shared.metrics.retried();
+                Some(self.shared.backoff.delay(entry.failures))
+            }
+        };
+        if requeue != Requeue::Backoff {
+            entry.failures = 0;
+        }
+        if again == Triggers::default() {
+            match delay {
+                Some(delay) => state.set_timer(key, Instant::now() + delay),
+                None => {
+                    state.entries.remove(&key);
+                }
+            }
+        } else {
+            state.enqueue(key, again);
+        }
+        drop(state);
+        self.shared.wake.notify_one();
+    }
+
+    fn observe_depth(&self) {
+        self.shared.metrics.depth(self.shared.state.lock().ready.len());
+    }
+}
+
+impl<K: Clone + Eq + Hash> State<K> {
+    fn entry(&mut self, key: &K) -> &mut Entry {
+        self.entries.entry(key.clone()).or_insert(Entry {
+            phase: Phase::Idle,
+            triggers: Triggers::default(),
+            failures: 0,
+            timer: None,
+        })
+    }
+
+    fn enqueue(&mut self, key: K, triggers: Triggers) {
+        let entry = self.entry(&key);
+        match &mut entry.phase {
+            Phase::Running { again, superseded } => {
+                *again |= triggers;
+                superseded.cancel();
+            }
+            Phase::Queued { .. } => entry.triggers |= triggers,
+            Phase::Idle => {
+                entry.triggers |= triggers;
+                entry.phase = Phase::Queued {
+                    since: Instant::now(),
+                };
+                self.ready.push_back(key);
+            }
+        }
+    }
+
+    fn set_timer(&mut self, key: K, at: Instant) {
+        self.clear_timer(&key);
+        let timer = (at, self.next_timer);
+        self.next_timer += 1;
+        self.entry(&key).timer = Some(timer);
+        self.timers.insert(timer);
+        self.timer_keys.insert(timer.1, key);
+    }
+
+    fn clear_timer(&mut self, key: &K) {
+        if let Some(timer) = self.entries.get_mut(key).and_then(|entry| entry.timer.take()) {
+            self.timers.remove(&timer);
+            self.timer_keys.remove(&timer.1);
+        }
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&timer);
+            if let Some(key) = self.timer_keys.remove(&timer.1) {
+                self.entry(&key).timer = None;
+                self.enqueue(key, Triggers::TIMER);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn queue() -> Queue<u32> {
+        Queue::new(Backoff::default(), QueueMetrics::unregistered())
+    }
+
+    async fn settle() {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_run_in_the_order_they_came() {
+        let (queue, seen, shutdown) = (queue(), Arc::new(Mutex::new(vec![])), CancellationToken::new());
+        for key in 0..20 {
+            queue.add(key, Triggers::STARTUP);
+            queue.add(key, Triggers::OBJECT);
+        }
+        let (order, stop) = (Arc::clone(&seen), shutdown.clone());
+        let handler = move |run: Run<u32>| {
+            let (order, stop) = (Arc::clone(&order), stop.clone());
+            async move {
+                assert_eq!(run.triggers, Triggers::STARTUP | Triggers::OBJECT);
+                order.lock().push(run.key);
+                if run.key == 19 {
+                    stop.cancel();
+                }
+                Requeue::Never
+            }
+        };
+        queue.serve(1, shutdown, handler).await;
+        assert_eq!(*seen.lock(), (0..20).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_parked_run_does_not_hold_its_slot() {
+        let (queue, shutdown) = (queue(), CancellationToken::new());
+        for key in 0..10 {
+            queue.add(key, Triggers::STARTUP);
+        }
+        let (stop, done) = (shutdown.clone(), Arc::new(AtomicUsize::new(0)));
+        let counter = Arc::clone(&done);
+        let handler = move |mut run: Run<u32>| {
+            let (stop, done) = (stop.clone(), Arc::clone(&counter));
+            async move {
+                if run.key == 0 {
+                    run.slot.park(tokio::time::sleep(Duration::from_hours(1))).await;
+                    assert_eq!(
+                        done.load(Ordering::Relaxed),
+                        9,
+                        "all others ran while the first waited"
+                    );
+                    stop.cancel();
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+                Requeue::Never
+            }
+        };
+        queue.serve(1, shutdown, handler).await;
+        assert_eq!(done.load(Ordering::Relaxed), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_during_a_run_supersedes_it_and_runs_once_more() {
+        let (queue, shutdown) = (queue(), CancellationToken::new());
+        let runs = Arc::new(Mutex::new(vec![]));
+        queue.add(7, Triggers::STARTUP);
+        let (feed, stop, log) = (queue.clone(), shutdown.clone(), Arc::clone(&runs));
+        let handler = move |mut run: Run<u32>| {
+            let (feed, stop, log) = (feed.clone(), stop.clone(), Arc::clone(&log));
+            async move {
+                log.lock().push(run.triggers);
+                if run.triggers == Triggers::STARTUP {
+                    feed.add(7, Triggers::ARTIFACT);
+                    feed.add(7, Triggers::CONFIG);
+                    let superseded = run.superseded.clone();
+                    run.slot.park(superseded.wait()).await;
+                } else {
+                    stop.cancel();
+                }
+                Requeue::After(Duration::from_mins(1))
+            }
+        };
+        queue.serve(4, shutdown, handler).await;
+        assert_eq!(
+            *runs.lock(),
+            [Triggers::STARTUP, Triggers::ARTIFACT | Triggers::CONFIG]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn back_off_doubles_until_a_run_succeeds() {
+        let (queue, shutdown) = (queue(), CancellationToken::new());
+        let times = Arc::new(Mutex::new(vec![]));
+        queue.add(1, Triggers::STARTUP);
+        let (stop, log, start) = (shutdown.clone(), Arc::clone(&times), Instant::now());
+        let handler = move |_: Run<u32>| {
+            let (stop, log) = (stop.clone(), Arc::clone(&log));
+            async move {
+                log.lock().push(start.elapsed().as_millis());
+                if log.lock().len() == 4 {
+                    stop.cancel();
+                }
+                Requeue::Backoff
+            }
+        };
+        queue.serve(1, shutdown, handler).await;
+        let gaps: Vec<_> = times
+            .lock()
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]) / 10 * 10)
+            .collect();
+        assert_eq!(gaps, [750, 1500, 3000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panicking_run_is_retried_and_hurts_no_other() {
+        let (queue, shutdown) = (queue(), CancellationToken::new());
+        let ok = Arc::new(AtomicUsize::new(0));
+        queue.add(1, Triggers::STARTUP);
+        queue.add(2, Triggers::STARTUP);
+        let (server, stop, count) = (queue.clone(), shutdown.clone(), Arc::clone(&ok));
+        let serving = tokio::spawn(async move {
+            let handler = move |run: Run<u32>| {
+                let count = Arc::clone(&count);
+                async move {
+                    assert_ne!(run.key, 1, "boom");
+                    count.fetch_add(1, Ordering::Relaxed);
+                    Requeue::Never
+                }
+            };
+            server.serve(1, stop, handler).await;
+        });
+        settle().await;
+        assert_eq!(ok.load(Ordering::Relaxed), 1);
+        shutdown.cancel();
+        assert!(serving.await.is_ok());
+    }
+}

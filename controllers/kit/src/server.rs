@@ -1,0 +1,112 @@
+//! The HTTP endpoints of a controller: `/metrics`, and `/healthz` with `/readyz`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// What an address serves.
+#[derive(Clone)]
+pub enum Endpoint {
+    /// `/metrics`.
+    Metrics(Metrics),
+    /// `/healthz` and `/readyz`; ready once the token fires.
+    Health(CancellationToken),
+}
+
+/// Binds a Go-style address such as `:8080`, `127.0.0.1:0`; `0` as the whole address means not to serve.
+///
+/// # Errors
+/// The address is not valid or in use.
+pub async fn bind(address: &str) -> std::io::Result<Option<TcpListener>> {
+    if address.is_empty() || address == "0" {
+        return Ok(None);
+    }
+    let full = if address.starts_with(':') {
+        format!("0.0.0.0{address}")
+    } else {
+        address.to_owned()
+    };
+    let parsed: SocketAddr = match full.parse() {
+        Ok(parsed) => parsed,
+        Err(_) => tokio::net::lookup_host(&full).await?.next().ok_or_else(|| {
+            std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                format!("{address:?} is not an address to listen on"),
+            )
+        })?,
+    };
+    TcpListener::bind(parsed).await.map(Some)
+}
+
+/// Serves an endpoint until `shutdown`.
+pub async fn serve(listener: TcpListener, endpoint: Endpoint, shutdown: CancellationToken) {
+    let endpoint = Arc::new(endpoint);
+    loop {
+        let stream = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        let endpoint = Arc::clone(&endpoint);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let endpoint = Arc::clone(&endpoint);
+            async move { Ok::<_, std::convert::Infallible>(answer(&endpoint, &request)) }
+        });
+        let stopped = shutdown.clone();
+        tokio::spawn(async move {
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(std::time::Duration::from_secs(10))
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                // A client that goes away in the middle is its own affair.
+                _ = connection => {}
+            }
+        });
+    }
+}
+
+fn answer(endpoint: &Endpoint, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served\n");
+    }
+    match (endpoint, request.uri().path()) {
+        (Endpoint::Metrics(metrics), "/metrics") => match metrics.render() {
+            Ok(body) => text(StatusCode::OK, body),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        },
+        (Endpoint::Health(_), "/healthz") => text(StatusCode::OK, "ok"),
+        (Endpoint::Health(ready), "/readyz") if ready.is_cancelled() => text(StatusCode::OK, "ok"),
+        (Endpoint::Health(_), "/readyz") => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "caches are not synced yet\n")
+        }
+        _ => text(StatusCode::NOT_FOUND, "not found\n"),
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
+    response
+}

@@ -1,0 +1,291 @@
+//! Typed caches over watch streams: one undecodable object, or a kind that is not installed, stops nothing else.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::core::{DeserializeGuard, Resource};
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, ResourceExt};
+use parking_lot::RwLock;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch as signal;
+use tokio_util::sync::CancellationToken;
+
+/// The namespace and name of an object; the namespace is empty for cluster-scoped kinds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// Names an object.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// Reads the key of an object.
+    pub fn of(object: &impl ResourceExt) -> Self {
+        Self::new(object.namespace().unwrap_or_default(), object.name_any())
+    }
+}
+
+impl std::fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
+    }
+}
+
+/// One change of a cached object, as handlers see it.
+#[derive(Debug)]
+pub enum Change<'a, T> {
+    /// The object appeared or changed.
+    Applied {
+        /// What the cache held before.
+        old: Option<&'a Arc<T>>,
+        /// What it holds now.
+        new: &'a Arc<T>,
+    },
+    /// The object is gone, or the selector no longer matches it.
+    Deleted {
+        /// What the cache held.
+        old: &'a Arc<T>,
+    },
+    /// The object exists but does not have the shape of its kind; the cache keeps what it held before.
+    Undecodable {
+        /// Which object.
+        key: &'a ObjectKey,
+        /// Why it could not be read.
+        error: &'a str,
+    },
+}
+
+/// A cache of all objects of one kind that a selector matches; clones share it.
+pub struct WatchCache<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Clone for WatchCache<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+struct Shared<T> {
+    objects: RwLock<HashMap<ObjectKey, Arc<T>>>,
+    state: signal::Sender<WatchState>,
+}
+
+/// How far a watch has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchState {
+    /// The first list has not arrived.
+    Starting,
+    /// The cache is complete and follows the cluster.
+    Synced,
+    /// The kind cannot be watched, for instance because its CRD is not installed or RBAC forbids it.
+    Unavailable(String),
+}
+
+impl<T> Default for WatchCache<T> {
+    fn default() -> Self {
+        let (state, _) = signal::channel(WatchState::Starting);
+        Self {
+            shared: Arc::new(Shared {
+                objects: RwLock::default(),
+                state,
+            }),
+        }
+    }
+}
+
+impl<T> WatchCache<T> {
+    /// Gives the cached object.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<T>> {
+        self.shared.objects.read().get(key).cloned()
+    }
+
+    /// Gives all cached objects, in no order.
+    pub fn all(&self) -> Vec<Arc<T>> {
+        self.shared.objects.read().values().cloned().collect()
+    }
+
+    /// Tells how far the watch has come.
+    pub fn state(&self) -> WatchState {
+        self.shared.state.borrow().clone()
+    }
+
+    /// Waits until the first list has arrived, or until it is known that the kind cannot be watched.
+    pub async fn settled(&self) -> WatchState {
+        let mut receiver = self.shared.state.subscribe();
+        match receiver.wait_for(|state| *state != WatchState::Starting).await {
+            Ok(state) => state.clone(),
+            // The sender lives in `self`, so that it cannot be gone.
+            Err(_) => self.state(),
+        }
+    }
+}
+
+/// Longest pause between two attempts to open a watch.
+const MAX_PAUSE: Duration = Duration::from_secs(15);
+
+impl<T> WatchCache<T>
+where
+    T: Resource + ResourceExt + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    T::DynamicType: Clone + Default + Debug + Eq + std::hash::Hash + Send,
+{
+    /// Follows the cluster until `shutdown`, calling `on_change` after each change of the cache.
+    ///
+    /// Watch errors are logged once per distinct text and retried with a growing pause of at most 15 s.
+    pub async fn run(
+        &self,
+        api: Api<DeserializeGuard<T>>,
+        config: watcher::Config,
+        shutdown: CancellationToken,
+        mut on_change: impl FnMut(Change<'_, T>) + Send,
+    ) {
+        let kind = T::kind(&T::DynamicType::default()).into_owned();
+        let mut stream = std::pin::pin!(watcher::watcher(api, config));
+        let mut listed: Option<HashMap<ObjectKey, Arc<T>>> = None;
+        let mut pause = Duration::from_millis(200);
+        loop {
+            let event = tokio::select! {
+                () = shutdown.cancelled() => return,
+                event = stream.next() => match event {
+                    Some(event) => event,
+                    None => return,
+                },
+            };
+            match event {
+                Ok(event) => {
+                    pause = Duration::from_millis(200);
+                    self.handle(event, &mut listed, &mut on_change);
+                }
+                Err(error) => {
+                    self.failed(&kind, &error.to_string());
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(MAX_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn failed(&self, kind: &str, error: &str) {
+        self.shared.state.send_if_modified(|state| match state {
+            // A cache that was complete stays usable; the watcher lists again by itself.
+            WatchState::Synced => {
+                tracing::warn!(kind, error, "watch interrupted, retrying");
+                false
+            }
+            WatchState::Unavailable(known) if known == error => false,
+            WatchState::Starting | WatchState::Unavailable(_) => {
+                tracing::warn!(kind, error, "cannot watch this kind, retrying");
+                *state = WatchState::Unavailable(error.to_owned());
+                true
+            }
+        });
+    }
+
+    fn handle(
+        &self,
+        event: Event<DeserializeGuard<T>>,
+        listed: &mut Option<HashMap<ObjectKey, Arc<T>>>,
+        on_change: &mut impl FnMut(Change<'_, T>),
+    ) {
+        match event {
+            Event::Init => *listed = Some(HashMap::new()),
+            Event::InitApply(guard) => {
+                let key = guard_key(&guard);
+                match guard.0 {
+                    Ok(object) => {
+                        if let Some(listed) = listed {
+                            listed.insert(key, Arc::new(object));
+                        }
+                    }
+                    Err(invalid) => {
+                        // Still there, so that it must not look deleted.
+                        if let (Some(listed), Some(old)) = (listed, self.get(&key)) {
+                            listed.insert(key.clone(), old);
+                        }
+                        report_undecodable(&key, &invalid.error, on_change);
+                    }
+                }
+            }
+            Event::InitDone => {
+                if let Some(listed) = listed.take() {
+                    self.replace_all(&listed, on_change);
+                }
+                self.shared.state.send_replace(WatchState::Synced);
+            }
+            Event::Apply(guard) => {
+                let key = guard_key(&guard);
+                match guard.0 {
+                    Ok(object) => self.apply(key, &Arc::new(object), on_change),
+                    Err(invalid) => report_undecodable(&key, &invalid.error, on_change),
+                }
+            }
+            Event::Delete(guard) => {
+                let old = self.shared.objects.write().remove(&guard_key(&guard));
+                if let Some(old) = old {
+                    on_change(Change::Deleted { old: &old });
+                }
+            }
+        }
+    }
+
+    fn apply(&self, key: ObjectKey, new: &Arc<T>, on_change: &mut impl FnMut(Change<'_, T>)) {
+        let old = self.shared.objects.write().insert(key, Arc::clone(new));
+        on_change(Change::Applied {
+            old: old.as_ref(),
+            new,
+        });
+    }
+
+    fn replace_all(&self, listed: &HashMap<ObjectKey, Arc<T>>, on_change: &mut impl FnMut(Change<'_, T>)) {
+        let before = std::mem::replace(&mut *self.shared.objects.write(), listed.clone());
+        for (key, old) in &before {
+            if !listed.contains_key(key) {
+                on_change(Change::Deleted { old });
+            }
+        }
+        for (key, new) in listed {
+            let old = before.get(key);
+            if old.is_none_or(|old| old.resource_version() != new.resource_version()) {
+                on_change(Change::Applied { old, new });
+            }
+        }
+    }
+}
+
+fn guard_key<T: Resource + ResourceExt>(guard: &DeserializeGuard<T>) -> ObjectKey
+where
+    T::DynamicType: Default,
+{
+    let meta = guard.meta();
+    ObjectKey::new(
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
+}
+
+fn report_undecodable<T>(key: &ObjectKey, error: &str, on_change: &mut impl FnMut(Change<'_, T>)) {
+    tracing::warn!(object = %key, error, "object does not have the shape of its kind, ignoring this version of it");
+    on_change(Change::Undecodable { key, error });
+}
