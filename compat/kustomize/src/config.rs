@@ -161,12 +161,11 @@ impl Config {
         let mut changed = false;
         let references = Arc::make_mut(&mut self.name_reference);
         for incoming in other.name_reference.iter() {
-            match references.iter_mut().find(|r| r.target() == incoming.target()) {
-                Some(existing) => changed |= merge_specs(&mut existing.referrers, &incoming.referrers)?,
-                None => {
-                    references.push(incoming.clone());
-                    changed = true;
-                }
+            if let Some(existing) = references.iter_mut().find(|r| r.target() == incoming.target()) {
+                changed |= merge_specs(&mut existing.referrers, &incoming.referrers)?;
+            } else {
+                references.push(incoming.clone());
+                changed = true;
             }
         }
         Ok(changed)

@@ -30,20 +30,19 @@ fn hash(object: &Resource) -> Result<String, Error> {
         }
     };
     let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    Ok(hex.chars().map(readable).collect())
+    Ok(digest
+        .iter()
+        .take(5)
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect())
 }
 
-/// Replaces the characters that could make the suffix a word.
-fn readable(hex_digit: char) -> char {
-    match hex_digit {
-        '0' => 'g',
-        '1' => 'h',
-        '3' => 'k',
-        'a' => 'm',
-        'e' => 't',
-        other => other,
-    }
+/// A hex digit, but for those that could make the suffix a word.
+fn digit(value: u8) -> char {
+    const DIGITS: [char; 16] = [
+        'g', 'h', '2', 'k', '4', '5', '6', '7', '8', '9', 'm', 'b', 'c', 'd', 't', 'f',
+    ];
+    DIGITS.get(usize::from(value)).copied().unwrap_or_default()
 }
 
 fn content_text(node: &Node, kind: &str, fields: &[&str], optional: &str) -> Result<String, Error> {

@@ -2,6 +2,8 @@
 
 #![expect(dead_code, reason = "the pipeline that uses these types follows")]
 
+mod accumulator;
+mod build;
 mod config;
 mod defaults;
 mod edit;
@@ -19,15 +21,20 @@ mod loader;
 mod nameref;
 mod openapi;
 mod options;
+mod order;
+mod origin;
 mod remote;
 mod resid;
 mod resmap;
 mod resource;
 mod selection;
 mod strategic_merge;
+mod steps;
+mod target;
 mod transform;
 mod tree;
 
+pub use build::{Object, Output, build};
 pub use error::{Error, ErrorKind};
 pub(crate) use fieldspec::FieldSpec;
 pub use options::{Limits, LoadRestrictions, Options, Profile, Reorder};

@@ -100,7 +100,7 @@ fn split_user(text: &str) -> (&str, &str) {
     let Some(at) = text.find('@') else {
         return ("", text);
     };
-    let user = text[..at].as_bytes();
+    let user = &text.as_bytes()[..at];
     let is_user = user.first().is_some_and(u8::is_ascii_alphabetic)
         && user.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-');
     if is_user {
@@ -175,15 +175,12 @@ fn unescape(text: &str) -> String {
         let escaped = escaped
             .and_then(|hex| std::str::from_utf8(hex).ok())
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped {
-            Some(value) => {
-                out.push(value);
-                at += 3;
-            }
-            None => {
-                out.push(if *byte == b'+' { b' ' } else { *byte });
-                at += 1;
-            }
+        if let Some(value) = escaped {
+            out.push(value);
+            at += 3;
+        } else {
+            out.push(if *byte == b'+' { b' ' } else { *byte });
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

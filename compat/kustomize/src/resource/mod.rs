@@ -10,7 +10,7 @@ mod read;
 pub(crate) use annotations::{HELM_GENERATED, LOCAL_CONFIG, ORIGIN, TRANSFORMATIONS};
 pub(crate) use history::{Behavior, History};
 pub(crate) use metadata::Metadata;
-pub(crate) use read::{read_nodes, read_resources};
+pub(crate) use read::read_resources;
 
 use go_yaml::{Kind, Node};
 

@@ -19,7 +19,7 @@ fn read_objects(input: &[u8]) -> Result<Vec<Node>, Error> {
 }
 
 /// The documents of a text, null ones left out; a single `List` document stands for its items.
-pub(crate) fn read_nodes(input: &[u8]) -> Result<Vec<Node>, Error> {
+fn read_nodes(input: &[u8]) -> Result<Vec<Node>, Error> {
     let text = unix_line_ends(input);
     let documents = split_documents(&text)?;
     let single = documents.len() == 1;

@@ -1,0 +1,207 @@
+//! The built-in generators and transformers that the fields of a kustomization ask for, in the order in which they run.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use crate::config::{Config, merge_specs};
+use crate::error::Context;
+use crate::generate::{Kind, generate, merge_options};
+use crate::gojson::FromGo;
+use crate::kustomization::{GeneratorArgs, HelmGlobals, Kustomization, Label};
+use crate::loader::Loader;
+use crate::origin::Origin;
+use crate::resource::Resource;
+use crate::transform::{
+    Affix, ImageTransformer, MapTransformer, NameTransformer, NamespaceTransformer, ReplicaTransformer,
+};
+use crate::transform::{Subjects, Transformer};
+use crate::{Error, ErrorKind, FieldSpec};
+
+/// A generator that is ready to run.
+pub(crate) trait Generator {
+    /// The generated objects.
+    fn generate(&self) -> Result<Vec<Resource>, Error>;
+}
+
+/// A step and what is recorded about it on the objects that it makes or changes.
+pub(crate) struct Step<T: ?Sized> {
+    pub(crate) run: Box<T>,
+    pub(crate) origin: Option<Origin>,
+}
+
+/// Generates one ConfigMap or Secret.
+pub(crate) struct MapGenerator<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) args: GeneratorArgs,
+    pub(crate) loader: Rc<Loader<'a>>,
+}
+
+impl Generator for MapGenerator<'_> {
+    fn generate(&self) -> Result<Vec<Resource>, Error> {
+        Ok(vec![generate(&self.kind, &self.args, &self.loader)?])
+    }
+}
+
+/// What the steps of one kustomization have in common.
+pub(crate) struct Setup<'s, 'a> {
+    pub(crate) kustomization: &'s Kustomization,
+    pub(crate) loader: &'s Rc<Loader<'a>>,
+    /// The directory and the file, where `buildMetadata` wants to know.
+    pub(crate) origin: Option<(&'s Origin, &'s str)>,
+    /// The namespace that charts inherit from the kustomizations above.
+    pub(crate) chart_namespace: &'s str,
+}
+
+impl<'a> Setup<'_, 'a> {
+    fn step<T: ?Sized>(&self, run: Box<T>, kind: &str) -> Step<T> {
+        Step {
+            run,
+            origin: self.origin.map(|(origin, file)| origin.builtin(file, kind)),
+        }
+    }
+
+    /// The generators of the kustomization; charts are refused.
+    pub(crate) fn generators(&self) -> Result<Vec<Step<dyn Generator + 'a>>, Error> {
+        let k = self.kustomization;
+        let mut steps: Vec<Step<dyn Generator + 'a>> = Vec::new();
+        let mut push = |kind: Kind, name: &str, args: &GeneratorArgs| {
+            let mut args = args.clone();
+            args.options = merge_options(args.options.take(), k.generator_options.as_ref());
+            steps.push(self.step(
+                Box::new(MapGenerator {
+                    kind,
+                    args,
+                    loader: Rc::clone(self.loader),
+                }),
+                name,
+            ));
+        };
+        for generator in k.config_map_generator.iter().flatten() {
+            push(Kind::ConfigMap, "ConfigMapGenerator", &generator.args);
+        }
+        for generator in k.secret_generator.iter().flatten() {
+            push(
+                Kind::Secret(generator.secret_type.clone()),
+                "SecretGenerator",
+                &generator.args,
+            );
+        }
+        if let Some(chart) = k.helm_charts.iter().flatten().next() {
+            let mut chart = chart.clone();
+            if chart.namespace.is_empty() {
+                let inherited = if k.namespace.is_empty() {
+                    self.chart_namespace
+                } else {
+                    &k.namespace
+                };
+                inherited.clone_into(&mut chart.namespace);
+            }
+            let mut config = as_map(k.helm_globals.as_ref().unwrap_or(&HelmGlobals::default()));
+            config.append(&mut as_map(&chart));
+            let refused = Error::new(ErrorKind::Disabled, "must specify --enable-helm");
+            return Err(trouble(
+                "HelmChartInflationGenerator",
+                &Value::Object(config),
+                refused,
+            ));
+        }
+        Ok(steps)
+    }
+
+    /// The transformers of the kustomization, each configured, its files read.
+    pub(crate) fn transformers(&self, config: &Config) -> Result<Vec<Step<dyn Transformer + 'a>>, Error> {
+        let k = self.kustomization;
+        let mut steps: Vec<Step<dyn Transformer + 'a>> = Vec::new();
+        if !k.namespace.is_empty() {
+            let namespace = NamespaceTransformer::new(
+                k.namespace.clone(),
+                &config.namespace,
+                false,
+                Subjects::NamedDefault,
+            );
+            steps.push(self.step(Box::new(namespace), "NamespaceTransformer"));
+        }
+        if !k.name_prefix.is_empty() {
+            let affix = Affix::Prefix(k.name_prefix.clone());
+            let prefix = NameTransformer::new(affix, config.name_prefix.iter().cloned());
+            steps.push(self.step(Box::new(prefix), "PrefixTransformer"));
+        }
+        if !k.name_suffix.is_empty() {
+            let affix = Affix::Suffix(k.name_suffix.clone());
+            let suffix = NameTransformer::new(affix, config.name_suffix.iter().cloned());
+            steps.push(self.step(Box::new(suffix), "SuffixTransformer"));
+        }
+        self.push_labels(config, &mut steps)?;
+        if let Some(annotations) = k.common_annotations.as_ref().filter(|a| !a.is_empty()) {
+            let annotations =
+                MapTransformer::new(annotations.clone(), config.common_annotations.iter().cloned());
+            steps.push(self.step(Box::new(annotations), "AnnotationsTransformer"));
+        }
+        for replica in k.replicas.iter().flatten() {
+            let replicas = ReplicaTransformer::new(replica.clone(), config.replicas.iter().cloned());
+            steps.push(self.step(Box::new(replicas), "ReplicaCountTransformer"));
+        }
+        for image in k.images.iter().flatten() {
+            let images = ImageTransformer::new(image.clone(), config.images.iter().cloned())?;
+            steps.push(self.step(Box::new(images), "ImageTagTransformer"));
+        }
+        Ok(steps)
+    }
+
+    fn push_labels(&self, config: &Config, steps: &mut Vec<Step<dyn Transformer + 'a>>) -> Result<(), Error> {
+        let k = self.kustomization;
+        let labels = k.labels.as_deref().unwrap_or_default();
+        let common = k.common_labels.clone().unwrap_or_default();
+        if labels.is_empty() && common.is_empty() {
+            return Ok(());
+        }
+        for label in labels {
+            let fields = label_fields(label, config)?;
+            steps.push(self.step(
+                Box::new(MapTransformer::new(label.pairs.clone(), fields)),
+                "LabelTransformer",
+            ));
+        }
+        // Without common labels this changes nothing, yet upstream records it as a transformation.
+        let common = MapTransformer::new(common, config.common_labels.iter().cloned());
+        steps.push(self.step(Box::new(common), "LabelTransformer"));
+        Ok(())
+    }
+}
+
+/// Where one entry of `labels` goes.
+fn label_fields(label: &Label, config: &Config) -> Result<Vec<FieldSpec>, Error> {
+    let context = "failed to merge labels";
+    let mut fields = label.fields.clone();
+    merge_specs(&mut fields, &config.labels).context(context)?;
+    if label.include_selectors {
+        merge_specs(&mut fields, &config.common_labels).context(context)?;
+        return Ok(fields);
+    }
+    if label.include_templates {
+        merge_specs(&mut fields, &config.template_labels).context("failed to merge template fieldSpec")?;
+    }
+    let metadata = FieldSpec {
+        path: "metadata/labels".to_owned(),
+        create: true,
+        ..FieldSpec::default()
+    };
+    merge_specs(&mut fields, &[metadata]).context(context)?;
+    Ok(fields)
+}
+
+fn as_map(record: &impl FromGo) -> Map<String, Value> {
+    match record.write() {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// The error of a built-in step that cannot be configured, with its configuration.
+pub(crate) fn trouble(kind: &str, config: &Value, error: Error) -> Error {
+    let config = go_yaml::sigs::to_string(config).unwrap_or_default();
+    error.context(format!(
+        "trouble configuring builtin {kind} with config: `\n{config}`"
+    ))
+}

@@ -1,0 +1,288 @@
+//! One kustomization directory: what it collects and what it does to it.
+
+use std::rc::Rc;
+
+use crate::accumulator::Accumulator;
+use crate::config::Config;
+use crate::error::Context;
+use crate::kustomization::{COMPONENT_KIND, Kustomization, load};
+use crate::loader::Loader;
+use crate::origin::{Origin, annotate};
+use crate::resmap::ResMap;
+use crate::resource::{ORIGIN, Resource, read_resources};
+use crate::steps::{Generator, Setup, Step};
+use crate::transform::Transformer;
+use crate::{Error, ErrorKind};
+
+const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// A kustomization or component with the loader of its directory.
+pub(crate) struct Target<'a> {
+    pub(crate) kustomization: Kustomization,
+    file: &'static str,
+    loader: Rc<Loader<'a>>,
+    /// The directory relative to the root of the build; only where `buildMetadata` asks for anything.
+    origin: Option<Origin>,
+    chart_namespace: String,
+}
+
+impl<'a> Target<'a> {
+    /// Reads the kustomization of a loader's directory.
+    pub(crate) fn load(loader: Rc<Loader<'a>>) -> Result<Self, Error> {
+        let (content, file) = find_file(&loader)?;
+        let kustomization = load(&content, loader.root(), &mut loader.session.warnings.borrow_mut())?;
+        Ok(Self {
+            kustomization,
+            file,
+            loader,
+            origin: None,
+            chart_namespace: String::new(),
+        })
+    }
+
+    /// Everything that the directory stands for, before hashes, references and vars.
+    pub(crate) fn accumulate_root(mut self) -> Result<Accumulator, Error> {
+        if self
+            .kustomization
+            .build_metadata
+            .as_ref()
+            .is_some_and(|words| !words.is_empty())
+        {
+            self.origin = Some(Origin::default());
+        }
+        self.accumulate(Accumulator::default())
+    }
+
+    fn accumulate(mut self, mut into: Accumulator) -> Result<Accumulator, Error> {
+        let resources = self.kustomization.resources.take().unwrap_or_default();
+        self.accumulate_resources(&mut into, &resources)
+            .context("accumulating resources")?;
+        into.merge_config(&self.configurations()?)?;
+        self.run_generators(&mut into)?;
+        let components = self.kustomization.components.take().unwrap_or_default();
+        into = self
+            .accumulate_components(into, &components)
+            .context("accumulating components")?;
+        self.run_transformers(&mut into)?;
+        Ok(into)
+    }
+
+    fn configurations(&self) -> Result<Config, Error> {
+        let mut config = Config::built_in();
+        for path in self.kustomization.configurations.iter().flatten() {
+            config.merge(&Config::parse(&self.loader.load(path)?)?)?;
+        }
+        Ok(config)
+    }
+
+    fn accumulate_resources(&mut self, into: &mut Accumulator, paths: &[String]) -> Result<(), Error> {
+        for path in paths {
+            let Err(as_file) = self.accumulate_file(into, path) else {
+                continue;
+            };
+            if matches!(as_file.kind(), ErrorKind::Http | ErrorKind::Limit) {
+                return Err(as_file);
+            }
+            let failed_file = || format!("accumulation err='{as_file}'");
+            let loader = match self.loader.enter(path) {
+                Ok(loader) => loader,
+                Err(_) if as_file.kind() == ErrorKind::MalformedYaml => return Err(as_file),
+                Err(as_base) => return Err(as_base.context(failed_file())),
+            };
+            let base = self.accumulate_directory(Accumulator::default(), path, loader, false);
+            let merged = base.and_then(|(base, root)| {
+                into.merge(base)
+                    .with_context(|| format!("recursed merging from path '{root}'"))
+            });
+            merged.with_context(failed_file)?;
+            into.objects
+                .check_size(self.loader.session.options.limits.objects)?;
+        }
+        Ok(())
+    }
+
+    fn accumulate_file(&self, into: &mut Accumulator, path: &str) -> Result<(), Error> {
+        let resources = self
+            .loader
+            .load(path)
+            .and_then(|content| read_resources(&content).map_err(|e| in_file(e, path)));
+        let mut resources = resources
+            .and_then(|list| Ok(ResMap::from_resources(list)?.resources))
+            .with_context(|| format!("accumulating resources from '{path}'"))?;
+        if let Some(origin) = &self.origin {
+            let text = origin.append(path).text()?;
+            for resource in &mut resources {
+                annotate(resource, ORIGIN, text.clone())?;
+            }
+        }
+        let merging = || format!("merging resources from '{path}'");
+        into.objects.append_all(resources).with_context(merging)?;
+        into.objects
+            .check_size(self.loader.session.options.limits.objects)
+    }
+
+    fn accumulate_components(
+        &mut self,
+        mut into: Accumulator,
+        paths: &[String],
+    ) -> Result<Accumulator, Error> {
+        for path in paths {
+            let loader = self.loader.enter(path).map_err(|e| quoted("loader.New", &e))?;
+            let component = self.accumulate_directory(into, path, loader, true);
+            (into, _) = component.map_err(|e| quoted("accumulateDirectory:", &e))?;
+        }
+        Ok(into)
+    }
+
+    /// Accumulates a directory: a base on its own, a component on what is there already. Also gives back its root.
+    fn accumulate_directory(
+        &self,
+        into: Accumulator,
+        path: &str,
+        loader: Rc<Loader<'a>>,
+        component: bool,
+    ) -> Result<(Accumulator, String), Error> {
+        let root = loader.root().to_owned();
+        let mut target =
+            Target::load(loader).with_context(|| format!("couldn't make target for path '{root}'"))?;
+        target
+            .kustomization
+            .build_metadata
+            .clone_from(&self.kustomization.build_metadata);
+        target.origin = self.origin.as_ref().map(|origin| origin.append(path));
+        let namespace = &self.kustomization.namespace;
+        target.chart_namespace.clone_from(if namespace.is_empty() {
+            &self.chart_namespace
+        } else {
+            namespace
+        });
+        let kind = &target.kustomization.kind;
+        if component && kind != COMPONENT_KIND {
+            let text = format!("expected kind '{COMPONENT_KIND}' for path '{root}' but got '{kind}'");
+            return Err(Error::invalid(text));
+        }
+        if !component && kind == COMPONENT_KIND {
+            return Err(Error::invalid(format!(
+                "expected kind != '{COMPONENT_KIND}' for path '{root}'"
+            )));
+        }
+        let accumulated = target.accumulate(into);
+        let accumulated = accumulated.with_context(|| format!("recursed accumulation of path '{root}'"))?;
+        Ok((accumulated, root))
+    }
+
+    fn setup(&self) -> Setup<'_, 'a> {
+        Setup {
+            kustomization: &self.kustomization,
+            loader: &self.loader,
+            origin: self.origin.as_ref().map(|origin| (origin, self.file)),
+            chart_namespace: &self.chart_namespace,
+        }
+    }
+
+    fn run_generators(&mut self, into: &mut Accumulator) -> Result<(), Error> {
+        let generators = self.setup().generators()?;
+        for Step { run, origin } in generators {
+            absorb(into, run.as_ref(), origin.as_ref())?;
+        }
+        into.objects
+            .check_size(self.loader.session.options.limits.objects)
+    }
+
+    fn run_transformers(&mut self, into: &mut Accumulator) -> Result<(), Error> {
+        let steps = self.setup().transformers(&into.config)?;
+        run_all(&steps, &mut into.objects)
+    }
+}
+
+fn run_all(steps: &[Step<dyn Transformer + '_>], objects: &mut ResMap) -> Result<(), Error> {
+    for step in steps {
+        step.run.transform(objects)?;
+        if let Some(origin) = &step.origin {
+            origin.annotate_transformed(objects)?;
+        }
+        objects.drop_empties();
+    }
+    Ok(())
+}
+
+fn absorb(into: &mut Accumulator, generator: &dyn Generator, origin: Option<&Origin>) -> Result<(), Error> {
+    for mut resource in generator.generate()? {
+        if let Some(origin) = origin {
+            origin.annotate_generated(&mut resource)?;
+        }
+        let id = resource.id();
+        into.objects
+            .absorb(resource)
+            .with_context(|| format!("merging from generator {id}"))?;
+    }
+    Ok(())
+}
+
+fn find_file(loader: &Loader<'_>) -> Result<(Vec<u8>, &'static str), Error> {
+    let mut found = Vec::new();
+    for name in FILE_NAMES {
+        match loader.load(name) {
+            Ok(content) => found.push((content, name)),
+            Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
+            Err(_) => {}
+        }
+    }
+    let root = loader.root();
+    match (found.pop(), found.is_empty()) {
+        (Some(file), true) => Ok(file),
+        (Some(_), false) => Err(Error::invalid(format!(
+            "Found multiple kustomization files under: {root}\n"
+        ))),
+        (None, _) => Err(Error::invalid(format!(
+            "unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '{root}'"
+        ))),
+    }
+}
+
+/// Names the file in the errors that upstream names it in.
+pub(crate) fn in_file(error: Error, path: &str) -> Error {
+    match error.kind() {
+        ErrorKind::MalformedYaml => Error::new(ErrorKind::MalformedYaml, format!("{error} in File: {path}")),
+        _ => error,
+    }
+}
+
+/// Components report the errors inside them as quoted Go strings.
+fn quoted(prefix: &str, error: &Error) -> Error {
+    Error::new(error.kind(), format!("{prefix} {}", go_quote(&error.to_string())))
+}
+
+/// The text as Go prints it with `%q`.
+pub(crate) fn go_quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => {
+                let code = u32::from(c);
+                let digits = if code < 0x80 {
+                    format!("\\x{code:02x}")
+                } else {
+                    format!("\\u{code:04x}")
+                };
+                out.push_str(&digits);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Whether an object takes part in the build only.
+pub(crate) fn is_local_config(resource: &Resource) -> bool {
+    resource
+        .annotation(crate::resource::LOCAL_CONFIG)
+        .is_some_and(|value| value != "false")
+}
