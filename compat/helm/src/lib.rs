@@ -1,1 +1,72 @@
 //! Helm charts: loading, values, rendering.
+//!
+//! A [`Chart`] is loaded once, from an archive or from files, and rendered as often as needed by a [`Renderer`]:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use helm::{Chart, Limits, Release, RenderOptions, Renderer, strvals, values};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let environment: Arc<dyn sprig::Environment> = unimplemented!();
+//! let renderer = Renderer::new(environment);
+//! let chart = Chart::from_archive(&std::fs::read("podinfo-6.7.0.tgz")?, &Limits::default())?;
+//! let values = values::read(b"replicaCount: 2")?;
+//! strvals::set("ui.message=hello", &values)?;
+//! let release = Release { name: "web".into(), namespace: "apps".into(), revision: 1, is_upgrade: false };
+//! let rendered = renderer.render(&chart, &values, &RenderOptions::new(release))?;
+//! for manifest in &rendered.manifests {
+//!     println!("---\n# Source: {}\n{}", manifest.path, manifest.content);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The crate opens no file and no connection and reads no clock: files come in as bytes, live objects through
+//! [`Lookup`], time and chance through [`sprig::Environment`]. The result is what Helm 4.2.4 renders, byte for byte.
+//!
+//! How a render goes: [`Chart`] -> the subcharts that take part, under their aliases -> values laid over defaults ->
+//! schemas -> templates, deepest path first -> manifests and hooks in install order.
+
+mod archive;
+mod capabilities;
+mod chart;
+mod coalesce;
+mod decode;
+mod engine;
+mod file;
+mod files;
+mod functions;
+mod glob;
+mod go;
+mod ignore;
+mod instance;
+mod limits;
+mod lookup;
+mod manifest;
+mod metadata;
+pub mod path;
+mod render;
+mod schema;
+pub mod strvals;
+mod template_cache;
+mod template_error;
+pub mod values;
+mod values_methods;
+
+pub use archive::{ArchiveError, is_gzip};
+pub use capabilities::{Capabilities, InvalidKubeVersion, KubeVersion};
+pub use chart::{Chart, LoadError};
+pub use coalesce::CoalesceError;
+pub use decode::TypeMismatch;
+pub use file::File;
+pub use ignore::{HELMIGNORE, IgnoreError, IgnoreRules};
+pub use limits::Limits;
+pub use lookup::{Lookup, NoCluster};
+pub use manifest::{
+    Hook, HookEvent, INSTALL_ORDER, Manifest, ManifestError, SortedManifests, sort_manifests, split_manifests,
+};
+pub use metadata::{Dependency, InvalidMetadata, Maintainer, Metadata};
+pub use render::{Release, RenderError, RenderOptions, Rendered, Renderer, validate_release_name};
+pub use schema::SchemaError;
+pub use template_error::TemplateError;
+pub use values::ValuesError;

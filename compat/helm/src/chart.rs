@@ -1,0 +1,360 @@
+//! A chart, as it is packed: loaded once, rendered many times.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use gotmpl::Map;
+
+use crate::archive::{self, ArchiveError};
+use crate::decode::TypeMismatch;
+use crate::metadata::{InvalidMetadata, Metadata, RawMetadata};
+use crate::path;
+use crate::schema::Compiled;
+use crate::template_cache::TemplateCache;
+use crate::values::{self, ValuesError};
+use crate::{File, Limits};
+
+/// A chart with its subcharts: immutable, cheap to clone, shared between threads and renders.
+///
+/// It is the chart as packed. Which subcharts take part, under which names, and with which values, is decided anew for
+/// each render, because it depends on the values.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    metadata: Metadata,
+    templates: Vec<File>,
+    values: Map,
+    schema: Option<Arc<[u8]>>,
+    files: Vec<File>,
+    subcharts: Vec<Chart>,
+    warnings: Vec<String>,
+    parsed: TemplateCache,
+    compiled_schema: OnceLock<Result<Compiled, String>>,
+}
+
+/// A chart that cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// There is no `Chart.yaml`.
+    #[error("Chart.yaml file is missing")]
+    NoChartYaml,
+    /// A file is not valid YAML.
+    #[error("cannot load {file}: {error}")]
+    Yaml {
+        /// The file.
+        file: &'static str,
+        /// What is wrong.
+        error: go_yaml::Error,
+    },
+    /// A field of a file has the wrong type.
+    #[error("cannot load {file}: {error}")]
+    Field {
+        /// The file.
+        file: &'static str,
+        /// The field and its type.
+        error: TypeMismatch,
+    },
+    /// `values.yaml` does not hold values.
+    #[error("cannot load values.yaml: {0}")]
+    Values(#[from] ValuesError),
+    /// `Chart.yaml` breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] InvalidMetadata),
+    /// A subchart's archive is a folder.
+    #[error("error unpacking subchart tar in {chart}: expected {archive}, got {found}")]
+    SubchartArchive {
+        /// The chart.
+        chart: String,
+        /// The archive's name.
+        archive: String,
+        /// The file that is there instead.
+        found: String,
+    },
+    /// A subchart cannot be loaded.
+    #[error("error unpacking subchart {name} in {chart}: {error}")]
+    Subchart {
+        /// The subchart's name below `charts/`.
+        name: String,
+        /// The chart.
+        chart: String,
+        /// Why.
+        error: Box<LoadError>,
+    },
+    /// The `apiVersion` is not one of those that this project reads.
+    #[error("unsupported chart version")]
+    ApiVersion,
+    /// Subcharts nest beyond [`Limits::chart_depth`].
+    #[error("subcharts are nested more than {0} levels deep")]
+    TooDeep(usize),
+    /// The subcharts' archives together exceed [`Limits::chart_bytes`].
+    #[error("decompressed chart is larger than the maximum size {0}")]
+    TooLarge(u64),
+}
+
+impl Chart {
+    /// Loads a chart from the bytes of its archive.
+    pub fn from_archive(bytes: &[u8], limits: &Limits) -> Result<Self, LoadError> {
+        Self::from_files(archive::read(bytes, limits)?, limits)
+    }
+
+    /// Loads a chart from its files, as they lie below its root folder.
+    pub fn from_files(files: Vec<File>, limits: &Limits) -> Result<Self, LoadError> {
+        let unpacked = files.iter().map(|file| file.data.len() as u64).sum::<u64>();
+        Loader {
+            limits,
+            left: limits.chart_bytes.saturating_sub(unpacked),
+        }
+        .chart(files, 0)
+    }
+
+    /// What the chart says about itself.
+    pub fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
+    }
+
+    /// The chart's name.
+    pub fn name(&self) -> &str {
+        &self.inner.metadata.name
+    }
+
+    /// The files below `templates/`.
+    pub fn templates(&self) -> &[File] {
+        &self.inner.templates
+    }
+
+    /// The values of `values.yaml`; nothing may be written to the table.
+    pub fn values(&self) -> &Map {
+        &self.inner.values
+    }
+
+    /// The text of `values.schema.json`.
+    pub fn schema(&self) -> Option<&[u8]> {
+        self.inner.schema.as_deref()
+    }
+
+    /// The files that are none of the others, as templates see them in `.Files`.
+    pub fn files(&self) -> &[File] {
+        &self.inner.files
+    }
+
+    /// The subcharts below `charts/`, in the order of their names there.
+    pub fn subcharts(&self) -> &[Chart] {
+        &self.inner.subcharts
+    }
+
+    /// What Helm would warn of when it loads the chart.
+    pub fn warnings(&self) -> &[String] {
+        &self.inner.warnings
+    }
+
+    /// The names of the dependencies that `Chart.yaml` lists and `charts/` lacks.
+    ///
+    /// `helm template` refuses such a chart; the SDK, and with it Flux, ignores them.
+    pub fn missing_dependencies(&self) -> Vec<&str> {
+        let present = |name: &str| self.subcharts().iter().any(|subchart| subchart.name() == name);
+        let listed = self.metadata().dependencies.iter().flatten();
+        listed
+            .map(|dependency| dependency.name.as_str())
+            .filter(|name| !present(name))
+            .collect()
+    }
+
+    pub(crate) fn schema_bytes(&self) -> Option<&Arc<[u8]>> {
+        self.inner.schema.as_ref()
+    }
+
+    /// The compiled schema; compiled on first use.
+    pub(crate) fn compiled_schema(
+        &self,
+        compile: impl FnOnce() -> Result<Compiled, String>,
+    ) -> &Result<Compiled, String> {
+        self.inner.compiled_schema.get_or_init(compile)
+    }
+
+    pub(crate) fn parsed(&self) -> &TemplateCache {
+        &self.inner.parsed
+    }
+}
+
+/// The files of a chart, told apart by their place.
+#[derive(Default)]
+struct Parts {
+    metadata: Option<RawMetadata>,
+    templates: Vec<File>,
+    values: Map,
+    schema: Option<Arc<[u8]>>,
+    files: Vec<File>,
+    /// The files below `charts/`, by the first element of their path there.
+    subcharts: BTreeMap<String, Vec<File>>,
+    warnings: Vec<String>,
+}
+
+struct Loader<'l> {
+    limits: &'l Limits,
+    /// How many bytes of subchart archives may still be unpacked.
+    left: u64,
+}
+
+impl Loader<'_> {
+    fn chart(&mut self, files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
+        if depth > self.limits.chart_depth {
+            return Err(LoadError::TooDeep(self.limits.chart_depth));
+        }
+        let parts = Parts::sort(files)?;
+        let raw = parts.metadata.ok_or(LoadError::NoChartYaml)?;
+        let metadata = raw.validate()?;
+        let mut subcharts = Vec::new();
+        for (name, files) in parts.subcharts {
+            if name.starts_with(['_', '.']) {
+                continue;
+            }
+            match self.subchart(&name, files, &metadata.name, depth) {
+                Ok(subchart) => subcharts.push(subchart),
+                Err(error @ LoadError::SubchartArchive { .. }) => return Err(error),
+                Err(error) => {
+                    return Err(LoadError::Subchart {
+                        name,
+                        chart: metadata.name,
+                        error: Box::new(error),
+                    });
+                }
+            }
+        }
+        let inner = Inner {
+            metadata,
+            templates: parts.templates,
+            values: parts.values,
+            schema: parts.schema,
+            files: parts.files,
+            subcharts,
+            warnings: parts.warnings,
+            parsed: TemplateCache::default(),
+            compiled_schema: OnceLock::new(),
+        };
+        Ok(Chart {
+            inner: Arc::new(inner),
+        })
+    }
+
+    fn subchart(
+        &mut self,
+        name: &str,
+        files: Vec<File>,
+        parent: &str,
+        depth: usize,
+    ) -> Result<Chart, LoadError> {
+        if path::ext(name) != ".tgz" {
+            let below = files.into_iter().filter_map(|file| {
+                let (_, name) = file.name.split_once('/')?;
+                Some(File {
+                    name: name.to_owned(),
+                    data: file.data,
+                })
+            });
+            return self.chart(below.collect(), depth + 1);
+        }
+        match files.first() {
+            Some(file) if file.name == name => {
+                let limits = Limits {
+                    chart_bytes: self.left,
+                    ..*self.limits
+                };
+                let files = archive::read(&file.data, &limits).map_err(|error| match error {
+                    ArchiveError::ChartTooLarge(_) => LoadError::TooLarge(self.limits.chart_bytes),
+                    error => error.into(),
+                })?;
+                self.left = self
+                    .left
+                    .saturating_sub(files.iter().map(|file| file.data.len() as u64).sum());
+                self.chart(files, depth + 1)
+            }
+            other => Err(LoadError::SubchartArchive {
+                chart: parent.to_owned(),
+                archive: name.to_owned(),
+                found: other.map_or_else(String::new, |file| file.name.clone()),
+            }),
+        }
+    }
+}
+
+impl Parts {
+    fn sort(files: Vec<File>) -> Result<Self, LoadError> {
+        let mut parts = Self::default();
+        for file in files.iter().filter(|file| file.name == "Chart.yaml") {
+            let metadata = parts.metadata.get_or_insert_default();
+            read_metadata(metadata, "Chart.yaml", &file.data)?;
+            metadata.default_api_version();
+        }
+        for file in files {
+            parts.add(file)?;
+        }
+        Ok(parts)
+    }
+
+    fn add(&mut self, file: File) -> Result<(), LoadError> {
+        match file.name.as_str() {
+            "Chart.yaml" => {}
+            "Chart.lock" => check_yaml("Chart.lock", &file.data)?,
+            "values.yaml" => self.values = values::read(&file.data)?,
+            "values.schema.json" => self.schema = Some(file.data),
+            "requirements.yaml" => {
+                let metadata = self.metadata.get_or_insert_default();
+                read_metadata(metadata, "requirements.yaml", &file.data)?;
+                if metadata.is_v1() {
+                    self.files.push(file);
+                } else {
+                    self.warnings.push(
+                        "Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating \
+                         dependencies to Chart.yaml."
+                            .to_owned(),
+                    );
+                }
+            }
+            "requirements.lock" => {
+                check_yaml("requirements.lock", &file.data)?;
+                if self.metadata.get_or_insert_default().is_v1() {
+                    self.files.push(file);
+                } else {
+                    self.warnings.push(
+                        "Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating \
+                         to Chart.lock."
+                            .to_owned(),
+                    );
+                }
+            }
+            name if name.starts_with("templates/") => self.templates.push(file),
+            name if name.starts_with("charts/") && path::ext(name) != ".prov" => {
+                let name = name.strip_prefix("charts/").unwrap_or_default().to_owned();
+                let first = name.split('/').next().unwrap_or_default().to_owned();
+                self.subcharts.entry(first).or_default().push(File {
+                    name,
+                    data: file.data,
+                });
+            }
+            _ => self.files.push(file),
+        }
+        Ok(())
+    }
+}
+
+fn read_metadata(metadata: &mut RawMetadata, file: &'static str, data: &[u8]) -> Result<(), LoadError> {
+    let document = go_yaml::sigs::to_value(data, &go_yaml::Limits::default())
+        .map_err(|error| LoadError::Yaml { file, error })?;
+    metadata
+        .read(&document)
+        .map_err(|error| LoadError::Field { file, error })
+}
+
+/// Lock files take no part in rendering, but Helm refuses a chart with a broken one.
+fn check_yaml(file: &'static str, data: &[u8]) -> Result<(), LoadError> {
+    go_yaml::sigs::to_value(data, &go_yaml::Limits::default())
+        .map(drop)
+        .map_err(|error| LoadError::Yaml { file, error })
+}

@@ -1,0 +1,288 @@
+//! Rendering the templates of a chart and its subcharts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gotmpl::{FuncMap, List, Map, MissingKey, NamedType, Options, Str, TemplateSet, Type, Value};
+
+use crate::files::Files;
+use crate::functions::{self, RenderState};
+use crate::instance::{Instance, table_at};
+use crate::metadata::{Dependency, Metadata};
+use crate::template_cache::Key;
+use crate::template_error::TemplateError;
+use crate::values::{from_json, insert};
+use crate::{File, Release, capabilities, path};
+
+/// The type of `.` and `.Values`; its methods take precedence over keys of the same name.
+static VALUES: NamedType = NamedType::with_methods("common.Values", Type::MAP, crate::values_methods::find);
+
+/// Everything that templates see besides the chart.
+pub(crate) struct Scope<'s> {
+    pub(crate) release: &'s Release,
+    pub(crate) capabilities: &'s capabilities::Capabilities,
+    pub(crate) values: Map,
+}
+
+/// Renders all templates; the result maps their full names to their output.
+pub(crate) fn render(
+    root: &Instance,
+    scope: &Scope<'_>,
+    funcs: &Arc<FuncMap>,
+    state: &RenderState,
+    limits: gotmpl::Limits,
+) -> Result<BTreeMap<String, Vec<u8>>, TemplateError> {
+    let top: Map = [
+        ("Release", release_value(scope.release)),
+        ("Capabilities", capabilities::object(scope.capabilities)),
+        (
+            "Values",
+            Value::from(scope.values.with_type(Type::Named(&VALUES))),
+        ),
+    ]
+    .into_iter()
+    .collect();
+    let mut collector = Collector::default();
+    collector.add(root, &top, None);
+    let templates = collector.sorted();
+
+    let key = Key {
+        funcs: Arc::clone(funcs),
+        templates: templates
+            .iter()
+            .map(|template| (template.name.clone(), Arc::clone(&template.data)))
+            .collect(),
+    };
+    let set = root.chart.parsed().get(key, parse)?;
+
+    let env = functions::env(state, limits);
+    // One guard around all executions collects self-owning maps once.
+    let _cycles = gotmpl::CycleGuard::new();
+    let mut rendered = BTreeMap::new();
+    for template in templates {
+        if path::base(&template.name).starts_with('_') {
+            continue;
+        }
+        let position: Map = [
+            ("Name", template.name.as_str()),
+            ("BasePath", &template.base_path),
+        ]
+        .into_iter()
+        .collect();
+        insert(
+            &template.scope,
+            "Template",
+            position.with_type(Type::Named(&VALUES)).into(),
+        );
+        let dot = template.scope.with_type(Type::Named(&VALUES));
+        let mut out = Vec::new();
+        set.execute(&template.name, dot.into(), &env, &mut out)
+            .map_err(|error| TemplateError::execution(&error))?;
+        strip_no_value_in_place(&mut out);
+        rendered.insert(template.name, out);
+    }
+    Ok(rendered)
+}
+
+fn parse(key: &Key) -> Result<TemplateSet, TemplateError> {
+    let options = Options {
+        missing_key: MissingKey::Zero,
+        ..Options::default()
+    };
+    let mut set = TemplateSet::new(Arc::clone(&key.funcs), options);
+    for (name, text) in &key.templates {
+        set.parse(name, &**text)
+            .map_err(|error| TemplateError::parse(name, &error))?;
+    }
+    Ok(set)
+}
+
+struct Template {
+    name: String,
+    data: Arc<[u8]>,
+    base_path: String,
+    scope: Map,
+}
+
+/// Gathers the templates of all charts with the scope that each sees.
+#[derive(Default)]
+struct Collector {
+    by_name: BTreeMap<String, Template>,
+}
+
+impl Collector {
+    /// Adds a chart and its subcharts; returns the chart's scope.
+    fn add(&mut self, chart: &Instance, parent: &Map, parent_path: Option<&str>) -> Map {
+        let name = &chart.metadata.name;
+        let values = if parent_path.is_none() {
+            parent.get("Values").unwrap_or_default()
+        } else {
+            let table = table_at(parent, &format!("Values.{name}")).unwrap_or_default();
+            Value::from(table.with_type(Type::Named(&VALUES)))
+        };
+        let subcharts = Map::new();
+        let scope: Map = [
+            ("Chart", chart_value(&chart.metadata, parent_path.is_none())),
+            ("Files", Value::object(Files::new(chart.chart.files()))),
+            ("Release", parent.get("Release").unwrap_or_default()),
+            ("Capabilities", parent.get("Capabilities").unwrap_or_default()),
+            ("Values", values),
+            ("Subcharts", Value::from(subcharts.clone())),
+        ]
+        .into_iter()
+        .collect();
+        let full_path = match parent_path {
+            None => name.clone(),
+            Some(parent) => format!("{parent}/charts/{name}"),
+        };
+        for subchart in &chart.subcharts {
+            let child = self.add(subchart, &scope, Some(&full_path));
+            insert(&subcharts, &subchart.metadata.name, child.into());
+        }
+        let library = chart.metadata.is_library();
+        for File { name, data } in chart.chart.templates() {
+            if library && !path::base(name).starts_with('_') {
+                continue;
+            }
+            let template = Template {
+                name: path::join(&full_path, name),
+                data: Arc::clone(data),
+                base_path: path::join(&full_path, "templates"),
+                scope: scope.clone(),
+            };
+            self.by_name.insert(template.name.clone(), template);
+        }
+        scope
+    }
+
+    /// The templates in the order in which Helm parses and executes them: deepest path first, then last name first.
+    fn sorted(self) -> Vec<Template> {
+        let mut templates: Vec<Template> = self.by_name.into_values().collect();
+        let depth = |template: &Template| template.name.bytes().filter(|b| *b == b'/').count();
+        templates.sort_by(|a, b| (depth(b), &b.name).cmp(&(depth(a), &a.name)));
+        templates
+    }
+}
+
+fn release_value(release: &Release) -> Value {
+    let map: Map = [
+        ("Name", Value::from(release.name.as_str())),
+        ("Namespace", Value::from(release.namespace.as_str())),
+        ("IsUpgrade", Value::from(release.is_upgrade)),
+        ("IsInstall", Value::from(!release.is_upgrade)),
+        ("Revision", Value::int(release.revision)),
+        ("Service", Value::from("Helm")),
+    ]
+    .into_iter()
+    .collect();
+    map.into()
+}
+
+/// `.Chart`: the metadata by the names of its fields in Go.
+fn chart_value(metadata: &Metadata, is_root: bool) -> Value {
+    let annotations = if metadata.annotations.is_empty() {
+        Map::nil().with_type(Type::STRING_MAP)
+    } else {
+        let entries = metadata
+            .annotations
+            .iter()
+            .map(|(key, value)| (Str::from(key), Value::from(value.as_str())));
+        Map::typed(Type::STRING_MAP, entries.collect())
+    };
+    let maintainers = metadata.maintainers.iter().map(|maintainer| -> Map {
+        [
+            ("Name", &maintainer.name),
+            ("Email", &maintainer.email),
+            ("URL", &maintainer.url),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key, value.as_str()))
+        .collect()
+    });
+    let map: Map = [
+        ("Name", Value::from(metadata.name.as_str())),
+        ("Home", Value::from(metadata.home.as_str())),
+        ("Sources", strings(&metadata.sources)),
+        ("Version", Value::from(metadata.version.as_str())),
+        ("Description", Value::from(metadata.description.as_str())),
+        ("Keywords", strings(&metadata.keywords)),
+        ("Maintainers", maintainers.collect::<List>().into()),
+        ("Icon", Value::from(metadata.icon.as_str())),
+        ("APIVersion", Value::from(metadata.api_version.as_str())),
+        ("Condition", Value::from(metadata.condition.as_str())),
+        ("Tags", Value::from(metadata.tags.as_str())),
+        ("AppVersion", Value::from(metadata.app_version.as_str())),
+        ("Deprecated", Value::from(metadata.deprecated)),
+        ("Annotations", annotations.into()),
+        ("KubeVersion", Value::from(metadata.kube_version.as_str())),
+        (
+            "Dependencies",
+            metadata
+                .dependencies
+                .iter()
+                .flatten()
+                .map(dependency_value)
+                .collect::<List>()
+                .into(),
+        ),
+        ("Type", Value::from(metadata.chart_type.as_str())),
+        ("IsRoot", Value::from(is_root)),
+    ]
+    .into_iter()
+    .collect();
+    map.into()
+}
+
+fn dependency_value(dependency: &Dependency) -> Map {
+    [
+        ("Name", Value::from(dependency.name.as_str())),
+        ("Version", Value::from(dependency.version.as_str())),
+        ("Repository", Value::from(dependency.repository.as_str())),
+        ("Condition", Value::from(dependency.condition.as_str())),
+        ("Tags", strings(&dependency.tags)),
+        ("Enabled", Value::from(dependency.enabled)),
+        (
+            "ImportValues",
+            dependency
+                .import_values
+                .iter()
+                .map(from_json)
+                .collect::<List>()
+                .into(),
+        ),
+        ("Alias", Value::from(dependency.alias.as_str())),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn strings(items: &[String]) -> Value {
+    items.iter().map(String::as_str).collect::<List>().into()
+}
+
+/// What Go prints for a missing value, and Helm removes from all that it outputs.
+const NO_VALUE: &[u8] = b"<no value>";
+
+pub(crate) fn strip_no_value(text: Str) -> Str {
+    if memchr::memmem::find(&text, NO_VALUE).is_none() {
+        return text;
+    }
+    let mut bytes = text.to_vec();
+    strip_no_value_in_place(&mut bytes);
+    bytes.into()
+}
+
+fn strip_no_value_in_place(text: &mut Vec<u8>) {
+    let found: Vec<usize> = memchr::memmem::find_iter(text, NO_VALUE).collect();
+    if found.is_empty() {
+        return;
+    }
+    let mut kept = Vec::with_capacity(text.len());
+    let mut from = 0;
+    for at in found {
+        kept.extend_from_slice(text.get(from..at).unwrap_or_default());
+        from = at + NO_VALUE.len();
+    }
+    kept.extend_from_slice(text.get(from..).unwrap_or_default());
+    *text = kept;
+}

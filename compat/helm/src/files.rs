@@ -1,0 +1,141 @@
+//! `.Files`: the files of a chart as its templates see them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gotmpl::{Func, FuncError, List, Map, NamedType, Object, Signature, Str, Type, Value};
+
+use crate::glob::Glob;
+use crate::{File, path};
+
+static FILES: NamedType = NamedType::new("engine.files", Type::Map(&Type::BYTES));
+
+/// The files of a chart; contents become template values only when a template asks for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    by_name: Arc<BTreeMap<Str, Arc<[u8]>>>,
+}
+
+impl Files {
+    pub(crate) fn new(files: &[File]) -> Self {
+        let by_name = files
+            .iter()
+            .map(|file| (Str::from(&file.name), Arc::clone(&file.data)))
+            .collect();
+        Self {
+            by_name: Arc::new(by_name),
+        }
+    }
+
+    fn content(&self, name: &Str) -> &[u8] {
+        self.by_name.get(name).map_or(&[], |data| data)
+    }
+
+    fn glob(&self, pattern: &Str) -> Self {
+        let Ok(glob) = Glob::compile(&pattern.to_string_lossy()) else {
+            return self.clone();
+        };
+        let matching = self
+            .by_name
+            .iter()
+            .filter(|(name, _)| glob.matches(&name.to_string_lossy()));
+        Self {
+            by_name: Arc::new(
+                matching
+                    .map(|(name, data)| (name.clone(), Arc::clone(data)))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// Prints the files by their base names, as the `data` of a config map or a secret.
+    fn as_data(&self, text: impl Fn(&[u8]) -> Value) -> Str {
+        let entries = self.by_name.iter().map(|(name, data)| {
+            let name = name.to_string_lossy();
+            (path::base(&name).to_owned(), text(data))
+        });
+        let yaml = go_yaml::sigs::to_string(&Value::from(entries.collect::<Map>())).unwrap_or_default();
+        Str::from(yaml.strip_suffix('\n').unwrap_or(&yaml))
+    }
+
+    fn lines(&self, name: &Str) -> Result<List, FuncError> {
+        let Some(data) = self.by_name.get(name) else {
+            return Ok(List::strings::<Str>([]));
+        };
+        let Some((last, rest)) = data.split_last() else {
+            // Helm looks at the last byte of the file without asking whether there is one.
+            return Err(FuncError::new("runtime error: index out of range [-1]"));
+        };
+        let text = if *last == b'\n' { rest } else { data };
+        Ok(List::strings(text.split(|b| *b == b'\n')))
+    }
+
+    fn as_map(&self) -> Map {
+        let entries = self
+            .by_name
+            .iter()
+            .map(|(name, data)| (name.clone(), Value::bytes(data)));
+        Map::typed(Type::Named(&FILES), entries.collect())
+    }
+}
+
+impl Object for Files {
+    fn type_info(&self) -> &'static NamedType {
+        &FILES
+    }
+
+    fn field(&self, name: &str) -> Option<Value> {
+        let content = self.by_name.get(name.as_bytes());
+        Some(content.map_or_else(
+            || Value::List(List::nil_of(Type::BYTES)),
+            |data| Value::bytes(data),
+        ))
+    }
+
+    fn method(&self, name: &str) -> Option<Func> {
+        let files = self.clone();
+        Some(match name {
+            "Get" => Func::new(move |name: Str| Str::from(files.content(&name))),
+            "GetBytes" => method(&[Type::String], Type::BYTES, move |args| {
+                Ok(Value::bytes(files.content(&args[0])))
+            }),
+            "Glob" => method(&[Type::String], Type::Named(&FILES), move |args| {
+                Ok(Value::object(files.glob(&args[0])))
+            }),
+            "Lines" => method(&[Type::String], Type::STRINGS, move |args| {
+                Ok(files.lines(&args[0])?.into())
+            }),
+            "AsConfig" => Func::new(move || files.as_data(|data| Str::from(data).into())),
+            // Bytes serialise as base64.
+            "AsSecrets" => Func::new(move || files.as_data(Value::bytes)),
+            _ => return None,
+        })
+    }
+
+    fn basic(&self) -> Option<Value> {
+        Some(self.as_map().into())
+    }
+
+    fn truth(&self) -> bool {
+        !self.by_name.is_empty()
+    }
+}
+
+/// Makes a method whose result is of a type that Rust types do not name.
+fn method(
+    params: &[Type],
+    returns: Type,
+    body: impl Fn(&[Str]) -> Result<Value, FuncError> + Send + Sync + 'static,
+) -> Func {
+    Func::with_signature(
+        Signature {
+            params: params.to_vec(),
+            variadic: false,
+            returns,
+        },
+        move |_, args| {
+            let texts: Vec<Str> = args.iter().filter_map(|arg| arg.as_str().cloned()).collect();
+            body(&texts)
+        },
+    )
+}

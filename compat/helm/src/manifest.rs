@@ -1,0 +1,335 @@
+//! From rendered files to manifests and hooks, in the order in which Helm installs them.
+
+use std::collections::BTreeMap;
+
+use crate::decode::{Place, TypeMismatch};
+use crate::{go, path};
+
+/// A Kubernetes object of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The file it was rendered from.
+    pub path: String,
+    /// The YAML text.
+    pub content: String,
+    /// The `apiVersion`.
+    pub api_version: String,
+    /// The `kind`.
+    pub kind: String,
+}
+
+/// A Kubernetes object that Helm creates at a point of a release's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// The name of the object.
+    pub name: String,
+    /// The `kind`.
+    pub kind: String,
+    /// The file it was rendered from.
+    pub path: String,
+    /// The YAML text.
+    pub manifest: String,
+    /// When to run it.
+    pub events: Vec<HookEvent>,
+    /// Hooks of one event run in the order of their weights, lightest first.
+    pub weight: i64,
+    /// When to delete the object; as given, Helm knows `before-hook-creation`, `hook-succeeded` and `hook-failed`.
+    pub delete_policies: Vec<String>,
+    /// When to show the logs of its pods; as given, Helm knows `hook-succeeded` and `hook-failed`.
+    pub output_log_policies: Vec<String>,
+}
+
+/// A point of a release's life at which hooks run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookEvent {
+    /// Before the objects of a new release are created.
+    PreInstall,
+    /// After that.
+    PostInstall,
+    /// Before a release is deleted.
+    PreDelete,
+    /// After that.
+    PostDelete,
+    /// Before a release is upgraded.
+    PreUpgrade,
+    /// After that.
+    PostUpgrade,
+    /// Before a release is rolled back.
+    PreRollback,
+    /// After that.
+    PostRollback,
+    /// When the release is tested.
+    Test,
+}
+
+impl HookEvent {
+    /// The name in the `helm.sh/hook` annotation and in release records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PreInstall => "pre-install",
+            Self::PostInstall => "post-install",
+            Self::PreDelete => "pre-delete",
+            Self::PostDelete => "post-delete",
+            Self::PreUpgrade => "pre-upgrade",
+            Self::PostUpgrade => "post-upgrade",
+            Self::PreRollback => "pre-rollback",
+            Self::PostRollback => "post-rollback",
+            Self::Test => "test",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name.trim().to_lowercase().as_str() {
+            "pre-install" => Self::PreInstall,
+            "post-install" => Self::PostInstall,
+            "pre-delete" => Self::PreDelete,
+            "post-delete" => Self::PostDelete,
+            "pre-upgrade" => Self::PreUpgrade,
+            "post-upgrade" => Self::PostUpgrade,
+            "pre-rollback" => Self::PreRollback,
+            "post-rollback" => Self::PostRollback,
+            // The second name is that of Helm 2.
+            "test" | "test-success" => Self::Test,
+            _ => return None,
+        })
+    }
+}
+
+/// A rendered document that is not a Kubernetes object.
+#[derive(Debug, thiserror::Error)]
+#[error("YAML parse error on {path}: {reason}")]
+pub struct ManifestError {
+    path: String,
+    reason: Reason,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Reason {
+    #[error("{0}")]
+    Yaml(go_yaml::Error),
+    #[error("{0}")]
+    Field(TypeMismatch),
+    #[error("the text is not valid UTF-8")]
+    Encoding,
+}
+
+/// The objects of a release, in Helm's install order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SortedManifests {
+    /// The objects to create.
+    pub manifests: Vec<Manifest>,
+    /// The objects to create at points of the release's life; those of one event run by weight, then name.
+    pub hooks: Vec<Hook>,
+    /// Documents that Helm drops because their hook annotation names an event it does not know: path and annotation.
+    pub dropped: Vec<(String, String)>,
+}
+
+/// Splits rendered files into documents, tells hooks from manifests, and sorts both by kind.
+///
+/// Files whose name starts with `_` and blank ones are left out.
+pub fn sort_manifests(files: &BTreeMap<String, Vec<u8>>) -> Result<SortedManifests, ManifestError> {
+    let mut sorted = SortedManifests::default();
+    for (path, content) in files {
+        if path::base(path).starts_with('_') {
+            continue;
+        }
+        let error = |reason| ManifestError {
+            path: path.clone(),
+            reason,
+        };
+        let content = std::str::from_utf8(content).map_err(|_| {
+            // The YAML reader tells what exactly is wrong.
+            error(to_json(content).map_or_else(Reason::Yaml, |_| Reason::Encoding))
+        })?;
+        for document in split_manifests(content) {
+            let head = Head::read(document).map_err(error)?;
+            sorted.add(path, document, head);
+        }
+    }
+    sorted
+        .manifests
+        .sort_by_cached_key(|manifest| install_rank(&manifest.kind));
+    sorted.hooks.sort_by_cached_key(|hook| install_rank(&hook.kind));
+    Ok(sorted)
+}
+
+/// Splits a stream at each line that starts with `---`; blank documents are left out.
+///
+/// What follows the dashes on their line belongs to the next document: charts rely on `---apiVersion: v1`.
+pub fn split_manifests(stream: &str) -> impl Iterator<Item = &str> {
+    let stream = stream.trim_start();
+    let at_line_start = move |at: &usize| *at == 0 || stream.as_bytes().get(at - 1) == Some(&b'\n');
+    let mut separators = memchr::memmem::find_iter(stream.as_bytes(), b"---").filter(at_line_start);
+    let mut next = Some(0);
+    let documents = std::iter::from_fn(move || {
+        let start = next?;
+        let end = separators.next();
+        next = end.map(|at| at + 3);
+        let text = stream.get(start..end.unwrap_or(stream.len())).unwrap_or_default();
+        Some(text.trim_start())
+    });
+    documents.filter(|document| !document.is_empty())
+}
+
+/// What Helm reads of a document.
+#[derive(Default)]
+struct Head {
+    api_version: String,
+    kind: String,
+    name: String,
+    annotations: Vec<(String, String)>,
+}
+
+impl Head {
+    fn read(document: &str) -> Result<Self, Reason> {
+        let json = to_json(document.as_bytes()).map_err(Reason::Yaml)?;
+        Self::of(&json).map_err(Reason::Field)
+    }
+
+    fn of(json: &serde_json::Value) -> Result<Self, TypeMismatch> {
+        let mut head = Self::default();
+        if json.is_null() {
+            return Ok(head);
+        }
+        let object = Place::root().object(json, "util.SimpleHead")?;
+        head.api_version = object.read("apiVersion", Place::string)?.unwrap_or_default();
+        head.kind = object.read("kind", Place::string)?.unwrap_or_default();
+        let metadata = object.read("metadata", |place, value| {
+            let metadata = place.object(value, METADATA_TYPE)?;
+            let name = metadata.read("name", Place::string)?.unwrap_or_default();
+            Ok((
+                name,
+                metadata
+                    .read("annotations", Place::string_map)?
+                    .unwrap_or_default(),
+            ))
+        })?;
+        (head.name, head.annotations) = metadata.unwrap_or_default();
+        Ok(head)
+    }
+
+    fn annotation(&self, name: &str) -> Option<&str> {
+        self.annotations
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn list(&self, annotation: &str) -> Vec<String> {
+        let values = self.annotation(annotation).map(|value| value.split(','));
+        values
+            .into_iter()
+            .flatten()
+            .map(|value| value.trim().to_lowercase())
+            .collect()
+    }
+}
+
+/// The Go type that Helm reads `metadata` into, as error messages spell it.
+const METADATA_TYPE: &str =
+    r#"struct { Name string "json:\"name\""; Annotations map[string]string "json:\"annotations\"" }"#;
+
+fn to_json(document: &[u8]) -> Result<serde_json::Value, go_yaml::Error> {
+    go_yaml::sigs::to_value(document, &go_yaml::Limits::default())
+}
+
+impl SortedManifests {
+    fn add(&mut self, path: &str, document: &str, head: Head) {
+        let Some(hook) = head.annotation("helm.sh/hook") else {
+            self.manifests.push(Manifest {
+                path: path.to_owned(),
+                content: document.to_owned(),
+                api_version: head.api_version,
+                kind: head.kind,
+            });
+            return;
+        };
+        let Some(events) = hook.split(',').map(HookEvent::parse).collect::<Option<Vec<_>>>() else {
+            self.dropped.push((path.to_owned(), hook.to_owned()));
+            return;
+        };
+        let weight = head
+            .annotation("helm.sh/hook-weight")
+            .and_then(|weight| go::atoi(weight).ok());
+        self.hooks.push(Hook {
+            path: path.to_owned(),
+            manifest: document.to_owned(),
+            events,
+            weight: weight.unwrap_or_default(),
+            delete_policies: head.list("helm.sh/hook-delete-policy"),
+            output_log_policies: head.list("helm.sh/hook-output-log-policy"),
+            name: head.name,
+            kind: head.kind,
+        });
+    }
+}
+
+/// Where a kind stands in Helm's install order: the known ones in theirs, the others after them by name.
+fn install_rank(kind: &str) -> (usize, String) {
+    match INSTALL_ORDER.iter().position(|known| *known == kind) {
+        Some(rank) => (rank, String::new()),
+        None => (INSTALL_ORDER.len(), kind.to_owned()),
+    }
+}
+
+/// The kinds in the order in which Helm creates them.
+pub const INSTALL_ORDER: [&str; 38] = [
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_split_at_dashes_only_at_the_start_of_a_line() {
+        let check = |stream: &str, want: &[&str]| {
+            assert_eq!(split_manifests(stream).collect::<Vec<_>>(), want, "{stream:?}");
+        };
+        check("", &[]);
+        check("---\n", &[]);
+        check("a: 1\n---\nb: 2\n", &["a: 1\n", "b: 2\n"]);
+        check("\n\n---apiVersion: v1\n", &["apiVersion: v1\n"]);
+        check("--- # comment\na: 1", &["# comment\na: 1"]);
+        check("a: |\n  ---\n  b\n", &["a: |\n  ---\n  b\n"]);
+        check("a: 1\n  \n---\n\n---\nb: 1", &["a: 1\n  \n", "b: 1"]);
+        check("------\na", &["---\na"]);
+    }
+}

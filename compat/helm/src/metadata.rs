@@ -1,0 +1,330 @@
+//! `Chart.yaml`: what a chart says about itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+use sprig::semver::Version;
+
+use crate::decode::{Place, TypeMismatch};
+use crate::{go, path};
+
+/// What a chart says about itself, checked by Helm's rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The chart's name; for a subchart that a parent aliased, the alias.
+    pub name: String,
+    /// The URL of a home page.
+    pub home: String,
+    /// URLs of the source code.
+    pub sources: Vec<String>,
+    /// The chart's version, a semantic version in Helm's lenient reading.
+    pub version: String,
+    /// One sentence about the chart.
+    pub description: String,
+    /// Words to search for.
+    pub keywords: Vec<String>,
+    /// The people to ask.
+    pub maintainers: Vec<Maintainer>,
+    /// The URL of an icon.
+    pub icon: String,
+    /// `v1`, also if not given, or `v2`.
+    pub api_version: String,
+    /// Not used by Helm.
+    pub condition: String,
+    /// Not used by Helm.
+    pub tags: String,
+    /// The version of the application inside.
+    pub app_version: String,
+    /// Whether the chart should no longer be used.
+    pub deprecated: bool,
+    /// Free text for other tools.
+    pub annotations: BTreeMap<String, String>,
+    /// The Kubernetes versions that the chart runs on, as a semantic version constraint.
+    pub kube_version: String,
+    /// The subcharts that the chart asks for; nothing if `Chart.yaml` does not have the list, not even an empty one.
+    pub dependencies: Option<Vec<Dependency>>,
+    /// `application`, also if empty, or `library`.
+    pub chart_type: String,
+}
+
+/// A person or organisation that maintains a chart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Maintainer {
+    /// The name.
+    pub name: String,
+    /// The mail address.
+    pub email: String,
+    /// A URL.
+    pub url: String,
+}
+
+/// A subchart that a chart asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dependency {
+    /// The name of the chart; its alias once dependencies are processed.
+    pub name: String,
+    /// The versions that will do, as a semantic version constraint.
+    pub version: String,
+    /// Where the chart can be fetched.
+    pub repository: String,
+    /// Paths of values, separated by commas, of which the first boolean enables or disables the subchart.
+    pub condition: String,
+    /// Names of tags that enable or disable the subchart together with others.
+    pub tags: Vec<String>,
+    /// Whether the subchart takes part; set while dependencies are processed.
+    pub enabled: bool,
+    /// Values of the subchart that become values of the parent: names of exports, or objects `{child, parent}`.
+    pub import_values: Vec<Json>,
+    /// The name under which the parent uses the subchart.
+    pub alias: String,
+}
+
+/// A `Chart.yaml` that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("validation: {0}")]
+pub struct InvalidMetadata(String);
+
+impl Metadata {
+    /// Whether the chart only brings templates for other charts.
+    pub fn is_library(&self) -> bool {
+        self.chart_type.eq_ignore_ascii_case("library")
+    }
+}
+
+/// A `Chart.yaml` as it was read, before it is checked.
+#[derive(Default)]
+pub(crate) struct RawMetadata {
+    fields: Metadata,
+    maintainers: Vec<Option<Maintainer>>,
+    dependencies: Option<Vec<Option<Dependency>>>,
+}
+
+impl RawMetadata {
+    /// Reads the fields that a document has over those already there.
+    pub(crate) fn read(&mut self, document: &Json) -> Result<(), TypeMismatch> {
+        if document.is_null() {
+            return Ok(());
+        }
+        let object = Place::root().object(document, "v2.Metadata")?;
+        let fields = &mut self.fields;
+        for (name, field) in [
+            ("name", &mut fields.name),
+            ("home", &mut fields.home),
+            ("version", &mut fields.version),
+            ("description", &mut fields.description),
+            ("icon", &mut fields.icon),
+            ("apiVersion", &mut fields.api_version),
+            ("condition", &mut fields.condition),
+            ("tags", &mut fields.tags),
+            ("appVersion", &mut fields.app_version),
+            ("kubeVersion", &mut fields.kube_version),
+            ("type", &mut fields.chart_type),
+        ] {
+            set(field, object.read(name, Place::string)?);
+        }
+        set(&mut fields.sources, object.read("sources", Place::strings)?);
+        set(&mut fields.keywords, object.read("keywords", Place::strings)?);
+        set(&mut fields.deprecated, object.read("deprecated", Place::boolean)?);
+        if let Some(annotations) = object.read("annotations", Place::string_map)? {
+            fields.annotations.extend(annotations);
+        }
+        set(
+            &mut self.maintainers,
+            object.read("maintainers", |place, value| {
+                let items = place.list(value, "[]*v2.Maintainer")?;
+                items
+                    .iter()
+                    .map(|item| optional(item, |item| maintainer(place, item)))
+                    .collect()
+            })?,
+        );
+        if let Some(list) = object.read("dependencies", dependencies)? {
+            self.dependencies = Some(list);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_v1(&self) -> bool {
+        self.fields.api_version == "v1"
+    }
+
+    /// Charts that do not say are charts of Helm 2.
+    pub(crate) fn default_api_version(&mut self) {
+        if self.fields.api_version.is_empty() {
+            "v1".clone_into(&mut self.fields.api_version);
+        }
+    }
+
+    /// Checks the rules and removes what does not print.
+    pub(crate) fn validate(self) -> Result<Metadata, InvalidMetadata> {
+        let mut fields = self.fields;
+        for text in [
+            &mut fields.name,
+            &mut fields.description,
+            &mut fields.home,
+            &mut fields.icon,
+            &mut fields.condition,
+            &mut fields.tags,
+            &mut fields.app_version,
+            &mut fields.kube_version,
+        ] {
+            sanitize(text);
+        }
+        fields.sources.iter_mut().for_each(sanitize);
+        fields.keywords.iter_mut().for_each(sanitize);
+        let name = &fields.name;
+        let refuse = |message: String| Err(InvalidMetadata(message));
+        if fields.api_version.is_empty() {
+            return refuse("chart.metadata.apiVersion is required".to_owned());
+        }
+        if name.is_empty() {
+            return refuse("chart.metadata.name is required".to_owned());
+        }
+        if name == "." || name == ".." {
+            return refuse(format!("chart.metadata.name {} is not allowed", go::quote(name)));
+        }
+        if path::base(name) != name {
+            return refuse(format!("chart.metadata.name {} is invalid", go::quote(name)));
+        }
+        if fields.version.is_empty() {
+            return refuse("chart.metadata.version is required".to_owned());
+        }
+        if Version::parse(&fields.version).is_err() {
+            return refuse(format!(
+                "chart.metadata.version {} is invalid",
+                go::quote(&fields.version)
+            ));
+        }
+        if !matches!(fields.chart_type.as_str(), "" | "application" | "library") {
+            return refuse("chart.metadata.type must be application or library".to_owned());
+        }
+        for maintainer in self.maintainers {
+            let Some(mut maintainer) = maintainer else {
+                return refuse("maintainers must not contain empty or null nodes".to_owned());
+            };
+            sanitize(&mut maintainer.name);
+            sanitize(&mut maintainer.email);
+            sanitize(&mut maintainer.url);
+            fields.maintainers.push(maintainer);
+        }
+        let Some(dependencies) = self.dependencies else {
+            return Ok(fields);
+        };
+        let mut seen = BTreeSet::new();
+        let mut checked = Vec::new();
+        for dependency in dependencies {
+            let Some(mut dependency) = dependency else {
+                return refuse("dependencies must not contain empty or null nodes".to_owned());
+            };
+            dependency.validate()?;
+            let key = if dependency.alias.is_empty() {
+                &dependency.name
+            } else {
+                &dependency.alias
+            };
+            if !seen.insert(key.clone()) {
+                return refuse(format!(
+                    "more than one dependency with name or alias {}",
+                    go::quote(key)
+                ));
+            }
+            checked.push(dependency);
+        }
+        fields.dependencies = Some(checked);
+        Ok(fields)
+    }
+}
+
+impl Dependency {
+    fn validate(&mut self) -> Result<(), InvalidMetadata> {
+        for text in [
+            &mut self.name,
+            &mut self.version,
+            &mut self.repository,
+            &mut self.condition,
+        ] {
+            sanitize(text);
+        }
+        self.tags.iter_mut().for_each(sanitize);
+        if self
+            .alias
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        {
+            return Ok(());
+        }
+        let name = go::quote(&self.name);
+        Err(InvalidMetadata(format!(
+            "dependency {name} has disallowed characters in the alias"
+        )))
+    }
+}
+
+fn maintainer(place: &Place, value: &Json) -> Result<Maintainer, TypeMismatch> {
+    let object = place.object(value, "v2.Maintainer")?;
+    Ok(Maintainer {
+        name: object.read("name", Place::string)?.unwrap_or_default(),
+        email: object.read("email", Place::string)?.unwrap_or_default(),
+        url: object.read("url", Place::string)?.unwrap_or_default(),
+    })
+}
+
+fn dependencies(place: &Place, value: &Json) -> Result<Vec<Option<Dependency>>, TypeMismatch> {
+    let items = place.list(value, "[]*v2.Dependency")?;
+    items
+        .iter()
+        .map(|item| optional(item, |item| dependency(place, item)))
+        .collect()
+}
+
+fn dependency(place: &Place, value: &Json) -> Result<Dependency, TypeMismatch> {
+    let object = place.object(value, "v2.Dependency")?;
+    let string = |name| object.read(name, Place::string).map(Option::unwrap_or_default);
+    Ok(Dependency {
+        name: string("name")?,
+        version: string("version")?,
+        repository: string("repository")?,
+        condition: string("condition")?,
+        tags: object.read("tags", Place::strings)?.unwrap_or_default(),
+        enabled: object.read("enabled", Place::boolean)?.unwrap_or_default(),
+        import_values: object
+            .read("import-values", |place, value| {
+                place.list(value, "[]interface {}")
+            })?
+            .map(<[Json]>::to_vec)
+            .unwrap_or_default(),
+        alias: string("alias")?,
+    })
+}
+
+fn optional<T>(
+    value: &Json,
+    read: impl FnOnce(&Json) -> Result<T, TypeMismatch>,
+) -> Result<Option<T>, TypeMismatch> {
+    if value.is_null() {
+        Ok(None)
+    } else {
+        read(value).map(Some)
+    }
+}
+
+fn set<T>(field: &mut T, read: Option<T>) {
+    if let Some(value) = read {
+        *field = value;
+    }
+}
+
+/// Turns white space into blanks and drops what does not print.
+fn sanitize(text: &mut String) {
+    if text.bytes().all(|b| (b' '..0x7F).contains(&b)) {
+        return;
+    }
+    *text = text
+        .chars()
+        .filter_map(|c| match c {
+            c if c.is_whitespace() => Some(' '),
+            c if gotmpl::is_print(c) => Some(c),
+            _ => None,
+        })
+        .collect();
+}

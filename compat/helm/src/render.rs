@@ -1,0 +1,269 @@
+//! From a chart and values to what Helm would install.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use gotmpl::{FuncMap, Map};
+use sprig::Environment;
+
+use crate::capabilities::Capabilities;
+use crate::coalesce::{self, CoalesceError, Nulls};
+use crate::engine::{self, Scope};
+use crate::functions::{self, RenderState};
+use crate::instance::{Instance, in_range};
+use crate::manifest::{Hook, Manifest, ManifestError, sort_manifests};
+use crate::schema::{self, SchemaError};
+use crate::template_error::TemplateError;
+use crate::{Chart, File, Limits, Lookup, NoCluster, go, path};
+
+/// Helm's template functions over a given source of time, chance and name resolution; make one per process.
+#[derive(Clone)]
+pub struct Renderer {
+    funcs: Arc<FuncMap>,
+}
+
+/// The release that templates see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its revision, counted from 1.
+    pub revision: i64,
+    /// Whether it is there already.
+    pub is_upgrade: bool,
+}
+
+/// How to render a chart.
+pub struct RenderOptions {
+    /// The release.
+    pub release: Release,
+    /// What the cluster can do.
+    pub capabilities: Capabilities,
+    /// Where `lookup` finds live objects.
+    pub lookup: Arc<dyn Lookup>,
+    /// Whether values need not match the charts' schemas.
+    pub skip_schema_validation: bool,
+    /// Whether the notes of subcharts are kept beside those of the chart.
+    pub subchart_notes: bool,
+    /// Bounds on the chart.
+    pub limits: Limits,
+    /// Bounds on its templates.
+    pub template_limits: gotmpl::Limits,
+}
+
+impl RenderOptions {
+    /// The options of `helm template` without flags.
+    pub fn new(release: Release) -> Self {
+        Self {
+            release,
+            capabilities: Capabilities::default(),
+            lookup: Arc::new(NoCluster),
+            skip_schema_validation: false,
+            subchart_notes: false,
+            limits: Limits::default(),
+            template_limits: gotmpl::Limits::default(),
+        }
+    }
+}
+
+impl fmt::Debug for RenderOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RenderOptions")
+            .field("release", &self.release)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a chart renders to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// The objects, in install order.
+    pub manifests: Vec<Manifest>,
+    /// The hooks, in install order of their kinds.
+    pub hooks: Vec<Hook>,
+    /// The text for the user, from `templates/NOTES.txt`.
+    pub notes: String,
+    /// The files of `crds/`, the chart's own first, by their full paths; Helm does not render them.
+    pub crds: Vec<File>,
+    /// What Helm would warn of.
+    pub warnings: Vec<String>,
+}
+
+/// A chart that cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The dependencies cannot be processed for these values.
+    #[error("chart dependencies processing failed: {0}")]
+    Dependencies(#[source] CoalesceError),
+    /// The values do not fit the chart.
+    #[error(transparent)]
+    Values(#[from] CoalesceError),
+    /// The values break a schema.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The chart is not made for this version of Kubernetes.
+    #[error("chart requires kubeVersion: {constraint} which is incompatible with Kubernetes {version}")]
+    KubeVersion {
+        /// The versions that the chart is made for.
+        constraint: String,
+        /// The version of the cluster.
+        version: String,
+    },
+    /// A template is at fault, or used up a limit.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A template renders to something that is not a Kubernetes object.
+    #[error("{error}")]
+    Manifest {
+        /// What is wrong, and where.
+        error: ManifestError,
+        /// All rendered files, for the user to look at.
+        files: BTreeMap<String, Vec<u8>>,
+    },
+}
+
+impl RenderError {
+    /// Whether it came up while rendering, rather than before; `helm template` then hints at `--debug`.
+    pub fn is_while_rendering(&self) -> bool {
+        match self {
+            Self::Dependencies(_) | Self::Values(_) | Self::Schema(_) => false,
+            Self::KubeVersion { .. } | Self::Template(_) | Self::Manifest { .. } => true,
+        }
+    }
+}
+
+impl Renderer {
+    /// Makes a renderer.
+    pub fn new(environment: Arc<dyn Environment>) -> Self {
+        Self {
+            funcs: Arc::new(functions::func_map(environment)),
+        }
+    }
+
+    /// Renders a chart with a user's values.
+    ///
+    /// It is a pure function of its arguments and the environment; the chart only remembers its parsed templates.
+    pub fn render(
+        &self,
+        chart: &Chart,
+        values: &Map,
+        options: &RenderOptions,
+    ) -> Result<Rendered, RenderError> {
+        let mut warnings = chart.warnings().to_vec();
+        let root = Instance::new(chart, values, &mut warnings).map_err(RenderError::Dependencies)?;
+        let values = coalesce::coalesce(&root, values, Nulls::Remove, &mut warnings)?;
+        if !options.skip_schema_validation {
+            schema::check(&root, &values, &options.limits)?;
+        }
+        check_kube_version(&root, &options.capabilities)?;
+
+        let scope = Scope {
+            release: &options.release,
+            capabilities: &options.capabilities,
+            values,
+        };
+        let state = RenderState::new(Arc::clone(&options.lookup));
+        let mut files = engine::render(&root, &scope, &self.funcs, &state, options.template_limits)?;
+        let notes = take_notes(&root, &mut files, options.subchart_notes);
+        let sorted = match sort_manifests(&files) {
+            Ok(sorted) => sorted,
+            Err(error) => return Err(RenderError::Manifest { error, files }),
+        };
+        for (file, hook) in sorted.dropped {
+            warnings.push(format!("skipping unknown hooks {hook} of {file}"));
+        }
+        Ok(Rendered {
+            manifests: sorted.manifests,
+            hooks: sorted.hooks,
+            notes,
+            crds: crds(&root),
+            warnings,
+        })
+    }
+}
+
+impl fmt::Debug for Renderer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Renderer").finish_non_exhaustive()
+    }
+}
+
+fn check_kube_version(root: &Instance, capabilities: &Capabilities) -> Result<(), RenderError> {
+    let constraint = &root.metadata.kube_version;
+    let version = &capabilities.kube_version;
+    if constraint.is_empty() || in_range(constraint, version.comparable()) {
+        return Ok(());
+    }
+    Err(RenderError::KubeVersion {
+        constraint: constraint.clone(),
+        version: version.version.clone(),
+    })
+}
+
+/// Takes the notes of all charts out of the files; returns those of the root, or of all.
+fn take_notes(root: &Instance, files: &mut BTreeMap<String, Vec<u8>>, of_all: bool) -> String {
+    let own = path::join(&root.metadata.name, "templates/NOTES.txt");
+    let mut notes: Vec<String> = Vec::new();
+    files.retain(|name, content| {
+        let is_notes = name.ends_with("NOTES.txt");
+        if is_notes && (of_all || *name == own) {
+            notes.push(String::from_utf8_lossy(content).into_owned());
+        }
+        !is_notes
+    });
+    notes.join("\n")
+}
+
+/// The files of `crds/` of a chart and then of its subcharts, by their full paths.
+fn crds(root: &Instance) -> Vec<File> {
+    fn collect(chart: &Instance, full_path: &str, crds: &mut Vec<File>) {
+        for file in chart.chart.files() {
+            let extension = path::ext(&file.name).to_ascii_lowercase();
+            if file.name.starts_with("crds/") && matches!(extension.as_str(), ".yaml" | ".yml" | ".json") {
+                crds.push(File {
+                    name: path::join(full_path, &file.name),
+                    data: Arc::clone(&file.data),
+                });
+            }
+        }
+        for subchart in &chart.subcharts {
+            collect(
+                subchart,
+                &format!("{full_path}/charts/{}", subchart.metadata.name),
+                crds,
+            );
+        }
+    }
+    let mut crds = Vec::new();
+    collect(root, &root.metadata.name, &mut crds);
+    crds
+}
+
+/// Checks a release name by Helm's rules; fails with the name, quoted, and the rule.
+///
+/// Flux shortens names instead and never meets the length.
+pub fn validate_release_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("\"\": no name provided".to_owned());
+    }
+    let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let valid_label = |label: &str| {
+        let bytes = label.as_bytes();
+        bytes.first().is_some_and(alphanumeric)
+            && bytes.last().is_some_and(alphanumeric)
+            && bytes.iter().all(|b| alphanumeric(b) || *b == b'-')
+    };
+    if name.len() <= 53 && name.split('.').all(valid_label) {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: invalid release name, must match regex {NAME_PATTERN} and the length must not be longer than 53",
+        go::quote(name)
+    ))
+}
+
+/// The rule for release names, as Helm's error message spells it.
+const NAME_PATTERN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";

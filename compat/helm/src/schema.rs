@@ -1,0 +1,317 @@
+//! Checking values against `values.schema.json`.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
+use gotmpl::{Map, Value};
+use serde_json::Value as Json;
+
+use crate::instance::Instance;
+use crate::{Limits, go};
+
+/// Where a chart's schema stands for its own references.
+const SCHEMA_URL: &str = "file:///values.schema.json";
+
+/// Values that break the schema of a chart or of a subchart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("values don't meet the specifications of the schema(s) in the following chart(s):\n{0}")]
+pub struct SchemaError(String);
+
+/// Checks the values of a chart and of its subcharts; reports what is wrong with any of them.
+pub(crate) fn check(root: &Instance, values: &Map, limits: &Limits) -> Result<(), SchemaError> {
+    let report = report(root, values, limits);
+    if report.is_empty() {
+        Ok(())
+    } else {
+        Err(SchemaError(report))
+    }
+}
+
+fn report(chart: &Instance, values: &Map, limits: &Limits) -> String {
+    let mut text = String::new();
+    if let Some(schema) = chart.chart.schema_bytes()
+        && let Err(error) = check_one(&chart.chart, schema, values, limits)
+    {
+        let _ = writeln!(text, "{}:", chart.metadata.name);
+        text.push_str(&error);
+    }
+    for subchart in &chart.subcharts {
+        let name = &subchart.metadata.name;
+        match values.get(name) {
+            None | Some(Value::Nil) => {}
+            Some(Value::Map(values)) => text.push_str(&report(subchart, &values, limits)),
+            Some(other) => {
+                let found = other.type_name();
+                let _ = writeln!(
+                    text,
+                    "{name}:\ninvalid type for values: expected object (map), got {found}"
+                );
+            }
+        }
+    }
+    text
+}
+
+fn check_one(chart: &crate::Chart, schema: &Arc<[u8]>, values: &Map, limits: &Limits) -> Result<(), String> {
+    let compiled = chart.compiled_schema(|| Compiled::new(schema, limits));
+    let compiled = compiled.as_ref().map_err(Clone::clone)?;
+    let values = serde_json::to_value(Value::from(values.clone())).map_err(|error| error.to_string())?;
+    match compiled.schemas.validate(&values, compiled.index) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let mut text = String::new();
+            for cause in &error.causes {
+                describe(cause, 0, &mut text);
+            }
+            text.push('\n');
+            Err(text)
+        }
+    }
+}
+
+/// A schema, ready to check values.
+pub(crate) struct Compiled {
+    schemas: Schemas,
+    index: SchemaIndex,
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled").finish_non_exhaustive()
+    }
+}
+
+impl Compiled {
+    fn new(schema: &[u8], limits: &Limits) -> Result<Self, String> {
+        if schema.len() > limits.schema_bytes {
+            return Err(format!(
+                "schema is larger than the maximum size {}",
+                limits.schema_bytes
+            ));
+        }
+        // Only the first value of the file counts, as for Go's decoder.
+        let mut values = serde_json::Deserializer::from_slice(schema).into_iter::<Json>();
+        let document = values
+            .next()
+            .unwrap_or(Ok(Json::Null))
+            .map_err(|error| error.to_string())?;
+        let mut compiler = Compiler::new();
+        compiler.use_loader(Box::new(Offline));
+        compiler
+            .add_resource(SCHEMA_URL, document)
+            .map_err(|error| error.to_string())?;
+        let mut schemas = Schemas::new();
+        let index = compiler
+            .compile(SCHEMA_URL, &mut schemas)
+            .map_err(|error| error.to_string())?;
+        Ok(Self { schemas, index })
+    }
+}
+
+/// Refuses to read anything: a chart must not make its renderer open files or connections.
+struct Offline;
+
+impl UrlLoader for Offline {
+    fn load(&self, url: &str) -> Result<Json, Box<dyn Error>> {
+        if url.starts_with("urn:") {
+            // Helm too accepts everything where a URN stands.
+            return Ok(Json::Bool(true));
+        }
+        Err(format!(
+            "failing loading {}: references out of the schema are refused",
+            go::quote(url)
+        )
+        .into())
+    }
+}
+
+/// Prints an error and its causes, one a line, indented by depth.
+fn describe(error: &ValidationError<'_, '_>, depth: usize, text: &mut String) {
+    let is_reference = matches!(error.kind, ErrorKind::Reference { .. }) && error.causes.len() == 1;
+    if !is_reference {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let place = quote(&error.instance_location.to_string());
+        let _ = write!(
+            text,
+            "{:indent$}- at {place}: {}",
+            "",
+            message(&error.kind),
+            indent = 2 * depth
+        );
+    }
+    let depth = if is_reference { depth } else { depth + 1 };
+    for cause in &error.causes {
+        describe(cause, depth, text);
+    }
+}
+
+/// The message of Helm's schema library for a kind of error.
+fn message(kind: &ErrorKind<'_, '_>) -> String {
+    let counts = |name: &str, got: &usize, want: &usize| {
+        format!("{name}: got {}, want {}", grouped(*got), grouped(*want))
+    };
+    let numbers = |name: &str, got: &serde_json::Number, want: &serde_json::Number| {
+        format!("{name}: got {}, want {}", decimal(got), decimal(want))
+    };
+    match kind {
+        ErrorKind::Schema { url } => format!("jsonschema validation failed with {}", quote(url)),
+        ErrorKind::Group | ErrorKind::Reference { .. } => "validation failed".to_owned(),
+        ErrorKind::Not => "'not' failed".to_owned(),
+        ErrorKind::AllOf => "'allOf' failed".to_owned(),
+        ErrorKind::AnyOf => "'anyOf' failed".to_owned(),
+        ErrorKind::OneOf(None) => "'oneOf' failed, none matched".to_owned(),
+        ErrorKind::OneOf(Some((first, second))) => {
+            format!("'oneOf' failed, subschemas {first}, {second} matched")
+        }
+        ErrorKind::FalseSchema => "false schema".to_owned(),
+        ErrorKind::RefCycle {
+            url,
+            kw_loc1,
+            kw_loc2,
+        } => {
+            format!(
+                "both {kw_loc1} and {kw_loc2} resolve to {} causing reference cycle",
+                go::quote(url)
+            )
+        }
+        ErrorKind::Type { got, want } => {
+            let want: Vec<String> = want.iter().map(|want| want.to_string()).collect();
+            format!("got {got}, want {}", want.join(" or "))
+        }
+        ErrorKind::Enum { want } => match want.as_slice() {
+            values if values.iter().any(|value| value.is_array() || value.is_object()) => {
+                "'enum' failed".to_owned()
+            }
+            [value] => format!("value must be {}", display(value)),
+            values => {
+                let values: Vec<String> = values.iter().map(display).collect();
+                format!("value must be one of {}", values.join(", "))
+            }
+        },
+        ErrorKind::Const { want } if want.is_array() || want.is_object() => "'const' failed".to_owned(),
+        ErrorKind::Const { want } => format!("value must be {}", display(want)),
+        ErrorKind::Format { got, want, err } => format!("{} is not valid {want}: {err}", display(got)),
+        ErrorKind::MinProperties { got, want } => counts("minProperties", got, want),
+        ErrorKind::MaxProperties { got, want } => counts("maxProperties", got, want),
+        ErrorKind::MinItems { got, want } => counts("minItems", got, want),
+        ErrorKind::MaxItems { got, want } => counts("maxItems", got, want),
+        ErrorKind::MinLength { got, want } => counts("minLength", got, want),
+        ErrorKind::MaxLength { got, want } => counts("maxLength", got, want),
+        ErrorKind::AdditionalItems { got } => format!("last {} additionalItem(s) not allowed", grouped(*got)),
+        ErrorKind::Required { want } if want.len() == 1 => format!("missing property {}", quoted_list(want)),
+        ErrorKind::Required { want } => format!("missing properties {}", quoted_list(want)),
+        ErrorKind::Dependency { prop, missing } | ErrorKind::DependentRequired { prop, missing } => {
+            format!(
+                "properties {} required, if {} exists",
+                quoted_list(missing),
+                quote(prop)
+            )
+        }
+        ErrorKind::AdditionalProperties { got } => {
+            format!("additional properties {} not allowed", quoted_list(got))
+        }
+        ErrorKind::PropertyName { prop } => format!("invalid propertyName {}", quote(prop)),
+        ErrorKind::UniqueItems { got: [first, second] } => format!("items at {first} and {second} are equal"),
+        ErrorKind::Contains => "no items match contains schema".to_owned(),
+        ErrorKind::MinContains { got, want } if got.is_empty() => {
+            format!("min {want} items required to match contains schema, but none matched")
+        }
+        ErrorKind::MinContains { got, want } => {
+            format!(
+                "min {want} items required to match contains schema, but matched {} items at {}",
+                got.len(),
+                spaced(got)
+            )
+        }
+        ErrorKind::MaxContains { got, want } => {
+            format!(
+                "max {want} items required to match contains schema, but matched {} items at {}",
+                got.len(),
+                spaced(got)
+            )
+        }
+        ErrorKind::Pattern { got, want } => format!("{} does not match pattern {}", quote(got), quote(want)),
+        ErrorKind::ContentEncoding { want, err } => format!("value is not {} encoded: {err}", quote(want)),
+        ErrorKind::ContentMediaType { want, err, .. } => {
+            format!("value if not of mediatype {}: {err}", quote(want))
+        }
+        ErrorKind::ContentSchema => "'contentSchema' failed".to_owned(),
+        ErrorKind::Minimum { got, want } => numbers("minimum", got, want),
+        ErrorKind::Maximum { got, want } => numbers("maximum", got, want),
+        ErrorKind::ExclusiveMinimum { got, want } => numbers("exclusiveMinimum", got, want),
+        ErrorKind::ExclusiveMaximum { got, want } => numbers("exclusiveMaximum", got, want),
+        ErrorKind::MultipleOf { got, want } => numbers("multipleOf", got, want),
+    }
+}
+
+/// Quotes text in single quotes.
+fn quote(text: &str) -> String {
+    let quoted = go::quote(text).replace("\\\"", "\"").replace('\'', "\\'");
+    let inner = quoted
+        .strip_prefix('"')
+        .and_then(|inner| inner.strip_suffix('"'))
+        .unwrap_or(&quoted);
+    format!("'{inner}'")
+}
+
+fn quoted_list<'t>(items: impl IntoIterator<Item = &'t (impl AsRef<str> + ?Sized + 't)>) -> String {
+    items
+        .into_iter()
+        .map(|item| quote(item.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn spaced(indexes: &[usize]) -> String {
+    indexes.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn display(value: &Json) -> String {
+    match value {
+        Json::String(text) => quote(text),
+        Json::Array(_) | Json::Object(_) => "value".to_owned(),
+        Json::Null => "<nil>".to_owned(),
+        Json::Number(number) => number_text(number).into_owned(),
+        Json::Bool(b) => b.to_string(),
+    }
+}
+
+fn number_text(number: &serde_json::Number) -> Cow<'static, str> {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => go_yaml::float::format_g(float).into(),
+        _ => number.to_string().into(),
+    }
+}
+
+/// An integer with commas between groups of three digits.
+fn grouped(number: usize) -> String {
+    group(&number.to_string())
+}
+
+/// A number as Go's English printer shows it: commas, and at most three decimal places.
+fn decimal(number: &serde_json::Number) -> String {
+    let text = number
+        .as_f64()
+        .map_or_else(|| number.to_string(), |float| float.to_string());
+    match text.split_once('.') {
+        Some((whole, fraction)) => format!("{}.{fraction}", group(whole)),
+        None => group(&text),
+    }
+}
+
+fn group(digits: &str) -> String {
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
+    let mut out = sign.to_owned();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -1,0 +1,158 @@
+//! The command line of `openflux helm template`.
+
+use helm::RenderOptions;
+
+use super::HelmTemplateError;
+
+/// Render a chart locally, as `helm template` does, without Helm and without a cluster.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct HelmTemplateArgs {
+    /// The release name, which may be left out, and the chart: a folder or an archive.
+    #[arg(value_name = "[NAME] CHART")]
+    pub name_and_chart: Vec<String>,
+    /// Values from a YAML file; `-` is the standard input. Later files win.
+    #[arg(short = 'f', long = "values", value_name = "FILE")]
+    pub values: Vec<String>,
+    /// Set values: key1=val1,key2=val2.
+    #[arg(long, value_name = "PAIRS")]
+    pub set: Vec<String>,
+    /// Set values that stay text.
+    #[arg(long, value_name = "PAIRS")]
+    pub set_string: Vec<String>,
+    /// Set values to the content of files.
+    #[arg(long, value_name = "PAIRS")]
+    pub set_file: Vec<String>,
+    /// Set values to JSON: key1=json1,key2=json2, or a whole JSON object.
+    #[arg(long, value_name = "PAIRS")]
+    pub set_json: Vec<String>,
+    /// Set a value to literal text.
+    #[arg(long, value_name = "PAIR")]
+    pub set_literal: Vec<String>,
+    /// The namespace of the release.
+    #[arg(short, long, env = "HELM_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The version of Kubernetes that the chart is told.
+    #[arg(long, value_name = "VERSION")]
+    pub kube_version: Option<String>,
+    /// API versions that the chart is told of, besides those that Helm knows.
+    #[arg(short, long, value_name = "LIST")]
+    pub api_versions: Vec<String>,
+    /// Print the files of crds/ too.
+    #[arg(long)]
+    pub include_crds: bool,
+    /// Accepted as Helm does; CRDs are printed only with --include-crds.
+    #[arg(long)]
+    pub skip_crds: bool,
+    /// Leave out test hooks.
+    #[arg(long)]
+    pub skip_tests: bool,
+    /// Leave out all hooks.
+    #[arg(long)]
+    pub no_hooks: bool,
+    /// Print only what these templates render to; shell patterns are fine.
+    #[arg(short, long, value_name = "TEMPLATE")]
+    pub show_only: Vec<String>,
+    /// Tell the chart that the release is there already.
+    #[arg(long)]
+    pub is_upgrade: bool,
+    /// Write a file per template below this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub output_dir: Option<String>,
+    /// Put the release name between the folder of --output-dir and the files.
+    #[arg(long = "release-name")]
+    pub use_release_name: bool,
+    /// Do not check values against values.schema.json.
+    #[arg(long)]
+    pub skip_schema_validation: bool,
+    /// Print what was rendered even if it is not valid YAML.
+    #[arg(long)]
+    pub debug: bool,
+    /// Refused: it needs a cluster.
+    #[arg(long)]
+    pub validate: bool,
+    /// Only `client` is supported.
+    #[arg(long, value_name = "STRATEGY", num_args = 0..=1, require_equals = true, default_missing_value = "unset")]
+    pub dry_run: Option<String>,
+    /// Make up a release name.
+    #[arg(short, long)]
+    pub generate_name: bool,
+    /// Follow links that lead out of the chart's folder and of the git work tree around it, as Helm does.
+    #[arg(long)]
+    pub allow_outside_links: bool,
+    /// How many template steps a render may take.
+    #[arg(long, value_name = "STEPS")]
+    pub max_template_steps: Option<u64>,
+    /// How many bytes the templates may write.
+    #[arg(long, value_name = "BYTES")]
+    pub max_output_bytes: Option<u64>,
+}
+
+impl HelmTemplateArgs {
+    /// Refuses what needs a cluster, instead of rendering something else than was asked for.
+    pub(super) fn refuse_unsupported(&self) -> Result<(), HelmTemplateError> {
+        let refuse = |message: &str| Err(HelmTemplateError::Arguments(message.to_owned()));
+        if self.validate {
+            return refuse("--validate is not supported: openflux renders without a cluster");
+        }
+        match self.dry_run.as_deref() {
+            None | Some("client" | "unset" | "true") => Ok(()),
+            Some("server" | "none" | "false") => {
+                refuse("--dry-run is only supported as --dry-run=client: openflux renders without a cluster")
+            }
+            Some(other) => refuse(&format!(
+                "invalid dry-run value ({}). Must be \"none\", \"server\", or \"client\"",
+                gotmpl::quote(other.as_bytes())
+            )),
+        }
+    }
+
+    /// The release name and the chart, by Helm's rules for leaving the name out.
+    pub(super) fn name_and_chart(&self) -> Result<(String, &str), HelmTemplateError> {
+        let error = |message: String| Err(HelmTemplateError::Arguments(message));
+        match self.name_and_chart.as_slice() {
+            [] => error(
+                "\"helm template\" requires at least 1 argument\n\nUsage:  helm template [NAME] [CHART] [flags]".to_owned(),
+            ),
+            [chart] => Ok(("release-name".to_owned(), chart)),
+            [_, _] if self.generate_name => error("cannot set --generate-name and also specify a name".to_owned()),
+            [name, chart] => Ok((name.clone(), chart)),
+            [_, _, rest @ ..] => {
+                error(format!("expected at most two arguments, unexpected arguments: {}", rest.join(", ")))
+            }
+        }
+    }
+
+    pub(super) fn namespace(&self) -> String {
+        self.namespace
+            .clone()
+            .filter(|namespace| !namespace.is_empty())
+            .unwrap_or_else(|| "default".to_owned())
+    }
+
+    pub(super) fn apply_limits(&self, options: &mut RenderOptions) {
+        if let Some(steps) = self.max_template_steps {
+            options.template_limits.steps = steps;
+        }
+        if let Some(bytes) = self.max_output_bytes {
+            options.template_limits.output_bytes = bytes;
+        }
+    }
+}
+
+/// Splits the value of a list flag at its commas; double quotes protect commas, as in a CSV line.
+pub(super) fn split_list(list: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut quoted = false;
+    for c in list.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => items.push(String::new()),
+            c => {
+                if let Some(item) = items.last_mut() {
+                    item.push(c);
+                }
+            }
+        }
+    }
+    items
+}

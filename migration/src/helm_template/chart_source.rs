@@ -1,0 +1,288 @@
+//! Finding a chart on disk, and reading its folder as Helm does.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use helm::{Chart, File, HELMIGNORE, IgnoreError, IgnoreRules, Limits, LoadError};
+
+use super::user_values::go_message;
+
+/// How many links and folders a path below the chart may go through.
+const MAX_DEPTH: usize = 100;
+
+/// A chart that cannot be found or loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ChartSourceError {
+    /// There is nothing at a path.
+    #[error("path {0} not found")]
+    NotFound(String),
+    /// The name is that of a chart in a repository or a registry.
+    #[error("{0}")]
+    Remote(String),
+    /// A folder holds no chart.
+    #[error("unable to detect chart at {folder}: open {folder}/Chart.yaml: {error}")]
+    NoChart {
+        /// The folder.
+        folder: String,
+        /// What the system says.
+        error: String,
+    },
+    /// A file is not an archive.
+    #[error("{0}")]
+    NotArchive(String),
+    /// An archive is refused.
+    #[error("unable to load chart archive")]
+    Archive(#[source] LoadError),
+    /// A file cannot be read.
+    #[error("error reading {path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: String,
+    },
+    /// A file is a device, a socket or a pipe.
+    #[error("cannot load irregular file {0} as it has file mode type bits set")]
+    Irregular(String),
+    /// A file is larger than Helm allows.
+    #[error("chart file {name} is larger than the maximum file size {limit}")]
+    FileTooLarge {
+        /// The file's name, quoted.
+        name: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The folder holds more than is allowed for an archive; Helm has no such limit for folders.
+    #[error("the chart's folder holds more than {0}")]
+    FolderTooLarge(String),
+    /// A link leads to nothing.
+    #[error("error evaluating symlink {path}: {error}")]
+    Link {
+        /// The link.
+        path: String,
+        /// What the system says.
+        error: String,
+    },
+    /// A link leads out of the chart.
+    #[error("{0} is a link that leads out of the chart; --allow-outside-links follows it as Helm does")]
+    OutsideLink(String),
+    /// Links or folders nest too deeply, probably in a circle.
+    #[error("{0} lies too deep below the chart's folder; is there a link to a folder above it?")]
+    TooDeep(String),
+    /// `.helmignore` is malformed.
+    #[error(transparent)]
+    Ignore(#[from] IgnoreError),
+    /// The files are no chart.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// Finds a chart on disk; charts of repositories and registries are refused.
+pub(super) fn locate(name: &str) -> Result<PathBuf, ChartSourceError> {
+    let name = name.trim();
+    let path = Path::new(name);
+    if path.exists() {
+        return Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    }
+    if path.is_absolute() || name.starts_with('.') {
+        return Err(ChartSourceError::NotFound(gotmpl::quote(name.as_bytes())));
+    }
+    Err(ChartSourceError::Remote(match name.split_once('/') {
+        None => format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {name}"),
+        Some(_) if name.contains("://") => {
+            format!("{name} cannot be fetched: openflux renders charts that are on disk")
+        }
+        Some((repository, _)) => format!("repo {repository} not found"),
+    }))
+}
+
+/// Loads a chart from its folder or archive; also returns what is worth a warning.
+pub(super) fn load(path: &Path, allow_outside_links: bool) -> Result<(Chart, Vec<String>), ChartSourceError> {
+    let limits = Limits::default();
+    let read = |path: &Path| fs::read(path).map_err(|error| read_error(path, &error));
+    if !path.is_dir() {
+        let bytes = read(path)?;
+        check_is_archive(path, &bytes)?;
+        let chart = Chart::from_archive(&bytes, &limits).map_err(|error| match error {
+            LoadError::Archive(_) => ChartSourceError::Archive(error),
+            error => error.into(),
+        })?;
+        return Ok((chart, Vec::new()));
+    }
+    if let Err(error) = fs::metadata(path.join("Chart.yaml")) {
+        return Err(ChartSourceError::NoChart {
+            folder: shown(path),
+            error: go_message(&error),
+        });
+    }
+    let rules = match fs::read(path.join(HELMIGNORE)) {
+        Ok(text) => IgnoreRules::parse(&String::from_utf8_lossy(&text))?,
+        Err(_) => IgnoreRules::default(),
+    };
+    let roots = if allow_outside_links {
+        vec![PathBuf::from("/")]
+    } else {
+        link_roots(path)
+    };
+    let mut walk = Walk {
+        rules,
+        roots,
+        limits,
+        left: limits.chart_bytes,
+        files: Vec::new(),
+        left_out: Vec::new(),
+    };
+    walk.folder(path, "", 0)?;
+    let warnings = walk
+        .left_out
+        .iter()
+        .map(|path| format!("{path} is left out: the link leads out of the chart"));
+    Ok((Chart::from_files(walk.files, &limits)?, warnings.collect()))
+}
+
+/// The folders that links of a chart may lead into: its own, and the git work tree around it.
+fn link_roots(chart: &Path) -> Vec<PathBuf> {
+    let Ok(chart) = fs::canonicalize(chart) else {
+        return Vec::new();
+    };
+    let work_tree = chart
+        .ancestors()
+        .find(|folder| folder.join(".git").exists())
+        .map(Path::to_owned);
+    work_tree.into_iter().chain([chart]).collect()
+}
+
+/// Reads the files of a folder in the order of their names, through links too.
+struct Walk {
+    rules: IgnoreRules,
+    roots: Vec<PathBuf>,
+    limits: Limits,
+    /// How many bytes may still be read.
+    left: u64,
+    files: Vec<File>,
+    left_out: Vec<String>,
+}
+
+impl Walk {
+    fn folder(&mut self, path: &Path, name: &str, depth: usize) -> Result<(), ChartSourceError> {
+        if depth > MAX_DEPTH {
+            return Err(ChartSourceError::TooDeep(shown(path)));
+        }
+        let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let mut entries = entries.map_err(|error| read_error(path, &error))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let file_name = entry.file_name();
+            let file_name = file_name.to_string_lossy();
+            let name = if name.is_empty() {
+                file_name.into_owned()
+            } else {
+                format!("{name}/{file_name}")
+            };
+            let Some(metadata) = self.metadata(&path, &name)? else {
+                continue;
+            };
+            if self.rules.ignores(&name, metadata.is_dir()) {
+                continue;
+            }
+            if metadata.is_dir() {
+                self.folder(&path, &name, depth + 1)?;
+            } else {
+                self.file(&path, name, &metadata)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks through a link; nothing if it leads out of the chart and the file takes no part in rendering.
+    fn metadata(&mut self, path: &Path, name: &str) -> Result<Option<Metadata>, ChartSourceError> {
+        let metadata = fs::symlink_metadata(path).map_err(|error| read_error(path, &error))?;
+        if !metadata.is_symlink() {
+            return Ok(Some(metadata));
+        }
+        let link_error = |error: io::Error| ChartSourceError::Link {
+            path: shown(path),
+            error: go_message(&error),
+        };
+        let target = fs::canonicalize(path).map_err(link_error)?;
+        if self.roots.iter().any(|root| target.starts_with(root)) {
+            return fs::metadata(path).map(Some).map_err(link_error);
+        }
+        // Licences and the like are often links; templates could still ask for their content.
+        if name.contains('/') || path.extension().is_some() {
+            return Err(ChartSourceError::OutsideLink(shown(path)));
+        }
+        self.left_out.push(shown(path));
+        Ok(None)
+    }
+
+    fn file(&mut self, path: &Path, name: String, metadata: &Metadata) -> Result<(), ChartSourceError> {
+        if !metadata.is_file() {
+            return Err(ChartSourceError::Irregular(shown(path)));
+        }
+        if metadata.len() > self.limits.file_bytes {
+            let name = gotmpl::quote(path.file_name().unwrap_or_default().to_string_lossy().as_bytes());
+            return Err(ChartSourceError::FileTooLarge {
+                name,
+                limit: self.limits.file_bytes,
+            });
+        }
+        let Some(left) = self.left.checked_sub(metadata.len()) else {
+            return Err(ChartSourceError::FolderTooLarge(format!(
+                "{} bytes",
+                self.limits.chart_bytes
+            )));
+        };
+        self.left = left;
+        if self.files.len() == self.limits.files {
+            return Err(ChartSourceError::FolderTooLarge(format!(
+                "{} files",
+                self.limits.files
+            )));
+        }
+        let data = fs::read(path).map_err(|error| ChartSourceError::Read {
+            path: name.clone(),
+            error: format!("open {}: {}", shown(path), go_message(&error)),
+        })?;
+        self.files.push(File::new(name, data));
+        Ok(())
+    }
+}
+
+/// Tells a user what else a file is, in Helm's words.
+fn check_is_archive(path: &Path, bytes: &[u8]) -> Result<(), ChartSourceError> {
+    if helm::is_gzip(bytes) {
+        return Ok(());
+    }
+    let path = shown(path);
+    let yaml = [".yml", ".yaml"]
+        .iter()
+        .any(|extension| path.ends_with(extension));
+    Err(ChartSourceError::NotArchive(if yaml {
+        format!("file '{path}' seems to be a YAML file, but expected a gzipped archive")
+    } else {
+        let text = !bytes
+            .iter()
+            .take(512)
+            .any(|b| matches!(b, 0..=8 | 0xB | 0xE..=0x1A | 0x1C..=0x1F));
+        let kind = if text {
+            "text/plain; charset=utf-8"
+        } else {
+            "application/octet-stream"
+        };
+        format!("file '{path}' does not appear to be a gzipped archive; got '{kind}'")
+    }))
+}
+
+fn read_error(path: &Path, error: &io::Error) -> ChartSourceError {
+    ChartSourceError::Read {
+        path: shown(path),
+        error: go_message(error),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,155 @@
+//! `openflux helm template`: render a chart as `helm template` does, without Helm.
+
+mod args;
+mod chart_source;
+mod environment;
+mod output;
+mod show_only;
+mod user_values;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use helm::{Capabilities, KubeVersion, Release, RenderError, RenderOptions, Rendered, Renderer};
+
+pub use args::HelmTemplateArgs;
+pub use chart_source::ChartSourceError;
+pub use environment::SystemEnvironment;
+pub use user_values::UserValuesError;
+
+/// Why `openflux helm template` failed; the first line is Helm's.
+#[derive(Debug, thiserror::Error)]
+pub enum HelmTemplateError {
+    /// An argument is missing, superfluous or malformed.
+    #[error("{0}")]
+    Arguments(String),
+    /// The chart cannot be found or loaded.
+    #[error(transparent)]
+    Chart(#[from] ChartSourceError),
+    /// The values that the user gives cannot be read.
+    #[error(transparent)]
+    Values(#[from] UserValuesError),
+    /// The chart is of a kind that cannot be installed.
+    #[error("{0} charts are not installable")]
+    NotInstallable(String),
+    /// Subcharts are missing.
+    #[error(
+        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {0}"
+    )]
+    MissingDependencies(String),
+    /// The release name breaks Helm's rules.
+    #[error("release name check failed: release name {0}")]
+    ReleaseName(String),
+    /// The chart cannot be rendered.
+    #[error("{error}{}", if error.is_while_rendering() && !debug { "\n\nUse --debug flag to render out invalid YAML" } else { "" })]
+    Render {
+        /// Why.
+        error: Box<RenderError>,
+        /// Whether all that was rendered is shown already.
+        debug: bool,
+    },
+    /// A template of `--show-only` is not there.
+    #[error("could not find template {0} in chart")]
+    NoSuchTemplate(String),
+    /// The output cannot be written.
+    #[error("{0}")]
+    Output(#[from] io::Error),
+}
+
+/// Renders a chart to `out`; warnings go to `warnings`.
+pub fn helm_template(
+    args: &HelmTemplateArgs,
+    out: &mut dyn Write,
+    warnings: &mut dyn Write,
+) -> Result<(), HelmTemplateError> {
+    args.refuse_unsupported()?;
+    let kube_version = args.kube_version.as_deref().map(parse_kube_version).transpose()?;
+    let (name, chart_path) = args.name_and_chart()?;
+    let chart_path = chart_source::locate(chart_path)?;
+    let values = user_values::read(args)?;
+    let (chart, left_out) = chart_source::load(&chart_path, args.allow_outside_links)?;
+    for warning in left_out {
+        writeln!(warnings, "level=WARN msg={warning:?}")?;
+    }
+    let metadata = chart.metadata();
+    if !matches!(metadata.chart_type.as_str(), "" | "application") {
+        return Err(HelmTemplateError::NotInstallable(metadata.chart_type.clone()));
+    }
+    if metadata.deprecated {
+        writeln!(warnings, "level=WARN msg=\"this chart is deprecated\"")?;
+    }
+    let missing = chart.missing_dependencies();
+    if !missing.is_empty() {
+        return Err(HelmTemplateError::MissingDependencies(missing.join(", ")));
+    }
+    helm::validate_release_name(&name).map_err(HelmTemplateError::ReleaseName)?;
+
+    let mut capabilities = Capabilities::default();
+    if let Some(kube_version) = kube_version {
+        capabilities.kube_version = kube_version;
+    }
+    capabilities
+        .api_versions
+        .extend(args.api_versions.iter().flat_map(|list| args::split_list(list)));
+    let release = Release {
+        name: name.clone(),
+        namespace: args.namespace(),
+        revision: 1,
+        is_upgrade: args.is_upgrade,
+    };
+    let mut options = RenderOptions::new(release);
+    options.capabilities = capabilities;
+    options.skip_schema_validation = args.skip_schema_validation;
+    args.apply_limits(&mut options);
+
+    let renderer = Renderer::new(Arc::new(SystemEnvironment));
+    match renderer.render(&chart, &values, &options) {
+        Ok(rendered) => {
+            for warning in &rendered.warnings {
+                writeln!(warnings, "level=WARN msg={warning:?}")?;
+            }
+            emit(args, &name, &rendered, out)
+        }
+        Err(error) => {
+            if let (true, RenderError::Manifest { files, .. }) = (args.debug, &error) {
+                output::write_unsorted(files, out)?;
+            }
+            Err(HelmTemplateError::Render {
+                error: Box::new(error),
+                debug: args.debug,
+            })
+        }
+    }
+}
+
+fn emit(
+    args: &HelmTemplateArgs,
+    name: &str,
+    rendered: &Rendered,
+    out: &mut dyn Write,
+) -> Result<(), HelmTemplateError> {
+    if let Some(folder) = &args.output_dir {
+        let folder = if args.use_release_name {
+            Path::new(folder).join(name)
+        } else {
+            folder.into()
+        };
+        let crds = Path::new(args.output_dir.as_deref().unwrap_or_default());
+        return Ok(output::write_files(&folder, crds, args, rendered, out)?);
+    }
+    let stream = output::stream(args, rendered);
+    if args.show_only.is_empty() {
+        out.write_all(stream.as_bytes())?;
+        return Ok(());
+    }
+    for document in show_only::select(&stream, &args.show_only)? {
+        write!(out, "---\n{document}\n")?;
+    }
+    Ok(())
+}
+
+fn parse_kube_version(text: &str) -> Result<KubeVersion, HelmTemplateError> {
+    KubeVersion::parse(text)
+        .map_err(|error| HelmTemplateError::Arguments(format!("invalid kube version '{text}': {error}")))
+}

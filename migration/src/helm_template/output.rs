@@ -1,0 +1,108 @@
+//! Writing what a chart renders to, as one stream or as a file per template.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use helm::{Hook, HookEvent, Rendered};
+
+use super::HelmTemplateArgs;
+
+/// Prints CRDs, manifests and hooks as one stream of documents.
+pub(super) fn stream(args: &HelmTemplateArgs, rendered: &Rendered) -> String {
+    let mut manifests = String::new();
+    if args.include_crds {
+        for crd in &rendered.crds {
+            let text = String::from_utf8_lossy(&crd.data);
+            let _ = write!(manifests, "---\n# Source: {}\n{text}\n", crd.name);
+        }
+    }
+    for manifest in &rendered.manifests {
+        let _ = write!(
+            manifests,
+            "---\n# Source: {}\n{}\n",
+            manifest.path, manifest.content
+        );
+    }
+    let mut stream = manifests.trim().to_owned();
+    stream.push('\n');
+    for hook in shown_hooks(args, rendered) {
+        let _ = write!(stream, "---\n# Source: {}\n{}\n", hook.path, hook.manifest);
+    }
+    stream
+}
+
+/// Writes CRDs, manifests and hooks as files below a folder, and their names to `out`.
+pub(super) fn write_files(
+    folder: &Path,
+    crd_folder: &Path,
+    args: &HelmTemplateArgs,
+    rendered: &Rendered,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut writer = FileWriter {
+        written: HashSet::new(),
+        out,
+    };
+    if args.include_crds {
+        for crd in &rendered.crds {
+            writer.write(crd_folder, &crd.name, &String::from_utf8_lossy(&crd.data))?;
+        }
+    }
+    for manifest in &rendered.manifests {
+        writer.write(folder, &manifest.path, &manifest.content)?;
+    }
+    for hook in shown_hooks(args, rendered) {
+        writer.write(folder, &hook.path, &hook.manifest)?;
+    }
+    // Helm still prints the stream, which is empty.
+    writeln!(writer.out)
+}
+
+/// Prints all rendered files as they are, for a user who looks for the fault.
+pub(super) fn write_unsorted(files: &BTreeMap<String, Vec<u8>>, out: &mut dyn Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    for (name, content) in files {
+        if !content.trim_ascii().is_empty() {
+            write!(text, "---\n# Source: {name}\n")?;
+            text.extend_from_slice(content);
+            text.push(b'\n');
+        }
+    }
+    out.write_all(text.trim_ascii())?;
+    writeln!(out)
+}
+
+fn shown_hooks<'r>(args: &'r HelmTemplateArgs, rendered: &'r Rendered) -> impl Iterator<Item = &'r Hook> {
+    let hooks = if args.no_hooks { &[][..] } else { &rendered.hooks };
+    hooks
+        .iter()
+        .filter(|hook| !(args.skip_tests && hook.events.contains(&HookEvent::Test)))
+}
+
+struct FileWriter<'w> {
+    /// Files of this run, to which later documents are added.
+    written: HashSet<String>,
+    out: &'w mut dyn Write,
+}
+
+impl FileWriter<'_> {
+    fn write(&mut self, folder: &Path, name: &str, content: &str) -> io::Result<()> {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let shown = format!("{}/{name}", folder.display());
+        let append = !self.written.insert(shown.clone());
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .append(append)
+            .truncate(!append)
+            .open(path)?;
+        write!(file, "---\n# Source: {name}\n{content}\n")?;
+        writeln!(self.out, "wrote {shown}")
+    }
+}
