@@ -96,6 +96,7 @@ pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Outpu
     let session = Rc::new(Session::new(options));
     let loader = Loader::open(Rc::clone(&session), tree, path)?;
     let target = Target::load(loader)?;
+    target.choose_schema()?;
     let root = Root::new(&target.kustomization);
     let mut accumulated = target.accumulate_root()?;
     add_hashes(&mut accumulated.objects)?;

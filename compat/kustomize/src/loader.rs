@@ -1,10 +1,12 @@
 //! Reads files for one kustomization directory and opens the directories that it refers to.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::Context;
+use crate::openapi::SchemaRef;
 use crate::remote::{RemoteError, RepoSpec, is_remote_file};
 use crate::tree::path;
 use crate::{Error, ErrorKind, FileTree, Options, Resolved, TreeError, TreeErrorReason};
@@ -16,6 +18,8 @@ pub(crate) struct Session<'a> {
     pub(crate) log: RefCell<Vec<String>>,
     bytes_left: Cell<u64>,
     files_left: Cell<usize>,
+    /// The schema that the first kustomization with an `openapi` field chose; the root speaks first.
+    schema: RefCell<Option<SchemaRef>>,
 }
 
 impl<'a> Session<'a> {
@@ -27,7 +31,38 @@ impl<'a> Session<'a> {
             log: RefCell::default(),
             bytes_left: Cell::new(options.limits.bytes_read),
             files_left: Cell::new(options.limits.files),
+            schema: RefCell::default(),
         }
+    }
+
+    /// The schema to merge by.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.schema.borrow().clone().unwrap_or_default()
+    }
+
+    /// Chooses the schema that `openapi` names, unless one was chosen before.
+    pub(crate) fn choose_schema(
+        &self,
+        openapi: &BTreeMap<String, String>,
+        loader: &Loader<'_>,
+    ) -> Result<(), Error> {
+        let file = openapi.get("path").map(|path| loader.load(path)).transpose()?;
+        if self.schema.borrow().is_some() {
+            return Ok(());
+        }
+        let schema = match (file, openapi.get("version").map(String::as_str)) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "builtin version and custom schema provided, cannot use both",
+                ));
+            }
+            (Some(file), None) => SchemaRef::custom(&file, self.options.profile)?,
+            (None, None | Some("")) => return Ok(()),
+            (None, Some("v1.21.2")) => SchemaRef::Builtin,
+            (None, Some(_)) => return Err(Error::invalid("the specified OpenAPI version is not built in")),
+        };
+        self.schema.replace(Some(schema));
+        Ok(())
     }
 
     fn read(&self, tree: &dyn FileTree, path: &str) -> Result<Vec<u8>, Error> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::config::{Config, merge_specs};
 use crate::error::Context;
@@ -13,7 +13,8 @@ use crate::loader::Loader;
 use crate::origin::Origin;
 use crate::resource::Resource;
 use crate::transform::{
-    Affix, ImageTransformer, MapTransformer, NameTransformer, NamespaceTransformer, ReplicaTransformer,
+    Affix, ImageTransformer, Json6902Transformer, MapTransformer, NameTransformer, NamespaceTransformer,
+    PatchTransformer, ReplicaTransformer, StrategicMergeTransformer,
 };
 use crate::transform::{Subjects, Transformer};
 use crate::{Error, ErrorKind, FieldSpec};
@@ -113,6 +114,7 @@ impl<'a> Setup<'_, 'a> {
     pub(crate) fn transformers(&self, config: &Config) -> Result<Vec<Step<dyn Transformer + 'a>>, Error> {
         let k = self.kustomization;
         let mut steps: Vec<Step<dyn Transformer + 'a>> = Vec::new();
+        self.push_patches(&mut steps)?;
         if !k.namespace.is_empty() {
             let namespace = NamespaceTransformer::new(
                 k.namespace.clone(),
@@ -138,6 +140,7 @@ impl<'a> Setup<'_, 'a> {
                 MapTransformer::new(annotations.clone(), config.common_annotations.iter().cloned());
             steps.push(self.step(Box::new(annotations), "AnnotationsTransformer"));
         }
+        self.push_json_patches(&mut steps)?;
         for replica in k.replicas.iter().flatten() {
             let replicas = ReplicaTransformer::new(replica.clone(), config.replicas.iter().cloned());
             steps.push(self.step(Box::new(replicas), "ReplicaCountTransformer"));
@@ -147,6 +150,51 @@ impl<'a> Setup<'_, 'a> {
             steps.push(self.step(Box::new(images), "ImageTagTransformer"));
         }
         Ok(steps)
+    }
+
+    fn push_patches(&self, steps: &mut Vec<Step<dyn Transformer + 'a>>) -> Result<(), Error> {
+        let session = &self.loader.session;
+        let read = |path: &str| self.loader.load(path);
+        if let Some(entries) = self
+            .kustomization
+            .patches_strategic_merge
+            .as_ref()
+            .filter(|e| !e.is_empty())
+        {
+            let name = "PatchStrategicMergeTransformer";
+            let patch = StrategicMergeTransformer::new(entries, "", &read, session.schema());
+            let patch = patch.map_err(|e| trouble(name, &json!({ "paths": entries }), e))?;
+            steps.push(self.step(Box::new(patch), name));
+        }
+        for entry in self.kustomization.patches.iter().flatten() {
+            let name = "PatchTransformer";
+            let config = || Value::Object(as_map(entry));
+            let yaml = || go_yaml::sigs::to_string(&config()).unwrap_or_default();
+            let patch = PatchTransformer::new(entry, &read, yaml, session.schema(), &session.options.limits);
+            let patch = patch.map_err(|e| trouble(name, &config(), e))?;
+            steps.push(self.step(Box::new(patch), name));
+        }
+        Ok(())
+    }
+
+    fn push_json_patches(&self, steps: &mut Vec<Step<dyn Transformer + 'a>>) -> Result<(), Error> {
+        let read = |path: &str| self.loader.load(path);
+        for entry in self.kustomization.patches_json6902.iter().flatten() {
+            let name = "PatchJson6902Transformer";
+            let limits = &self.loader.session.options.limits;
+            let patch =
+                Json6902Transformer::new(entry.target.as_ref(), &entry.path, &entry.text, &read, limits);
+            let patch = patch.map_err(|e| {
+                let mut config = as_map(entry);
+                config.remove("options");
+                if let Some(text) = config.remove("patch") {
+                    config.insert("jsonOp".to_owned(), text);
+                }
+                trouble(name, &Value::Object(config), e)
+            })?;
+            steps.push(self.step(Box::new(patch), name));
+        }
+        Ok(())
     }
 
     fn push_labels(&self, config: &Config, steps: &mut Vec<Step<dyn Transformer + 'a>>) -> Result<(), Error> {

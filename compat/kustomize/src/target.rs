@@ -53,6 +53,14 @@ impl<'a> Target<'a> {
         self.accumulate(Accumulator::default())
     }
 
+    /// Makes the `openapi` field of this kustomization count, if it is the first one.
+    pub(crate) fn choose_schema(&self) -> Result<(), Error> {
+        match &self.kustomization.openapi {
+            Some(openapi) => self.loader.session.choose_schema(openapi, &self.loader),
+            None => Ok(()),
+        }
+    }
+
     fn accumulate(mut self, mut into: Accumulator) -> Result<Accumulator, Error> {
         let resources = self.kustomization.resources.take().unwrap_or_default();
         self.accumulate_resources(&mut into, &resources)
@@ -156,6 +164,7 @@ impl<'a> Target<'a> {
         } else {
             namespace
         });
+        target.choose_schema()?;
         let kind = &target.kustomization.kind;
         if component && kind != COMPONENT_KIND {
             let text = format!("expected kind '{COMPONENT_KIND}' for path '{root}' but got '{kind}'");

@@ -11,7 +11,7 @@ pub(crate) use images::ImageTransformer;
 pub(crate) use labels::MapTransformer;
 pub(crate) use names::{Affix, NameTransformer};
 pub(crate) use namespace::{NamespaceTransformer, Subjects};
-pub(crate) use patches::{Json6902Transformer, PatchTransformer, ReadFile, StrategicMergeTransformer};
+pub(crate) use patches::{Json6902Transformer, PatchTransformer, StrategicMergeTransformer};
 pub(crate) use replicas::ReplicaTransformer;
 
 use crate::Error;
