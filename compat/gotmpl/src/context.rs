@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use crate::error::{ExecError, FuncError};
+use crate::exec::Slot;
 use crate::limits::Limits;
 use crate::set::TemplateSet;
 use crate::str::Str;
@@ -44,7 +45,6 @@ pub struct Context<'r> {
     pub(crate) env: Env<'r>,
     pub(crate) depth: usize,
     steps: u64,
-    #[expect(dead_code, reason = "the executor follows")]
     output: u64,
 }
 
@@ -86,8 +86,22 @@ impl<'r> Context<'r> {
     /// Executes a template of another set, such as a clone that got more templates, as Helm's
     /// `tpl` does. Functions called from inside see that set.
     pub fn execute_in(&mut self, set: &TemplateSet, name: &[u8], dot: Value) -> Result<Str, ExecError> {
-        let _ = (set, name, dot);
-        Err(ExecError::new("execution is not there yet"))
+        let Some(template) = set.lookup(name) else {
+            return Err(set.no_template(name));
+        };
+        let limit = self.env.limits.depth;
+        if self.depth >= limit {
+            return Err(ExecError::limit(format!(
+                "exceeded maximum template depth ({limit})"
+            )));
+        }
+        let mut out = Vec::new();
+        let outer = std::mem::replace(&mut self.set, set.clone());
+        self.depth += 1;
+        let result = crate::exec::run(self, &template, &Slot::concrete(dot), &mut out);
+        self.depth -= 1;
+        self.set = outer;
+        result.map(|()| out.into())
     }
 
     /// Counts `steps` units of work that a function is about to do towards the limits.
@@ -118,6 +132,17 @@ impl<'r> Context<'r> {
             )));
         }
         self.charge(bytes as u64 / 256)
+    }
+
+    pub(crate) fn charge_output(&mut self, bytes: usize) -> Result<(), FuncError> {
+        self.output = self.output.saturating_add(bytes as u64);
+        let limit = self.env.limits.output_bytes;
+        if self.output > limit {
+            return Err(FuncError::limit(format!(
+                "exceeded maximum template output ({limit} bytes)"
+            )));
+        }
+        Ok(())
     }
 }
 

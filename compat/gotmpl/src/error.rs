@@ -164,7 +164,15 @@ impl ExecError {
         }))
     }
 
-    #[expect(dead_code, reason = "the executor follows")]
+    pub(crate) fn limit(message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            location: None,
+            message: message.into(),
+            cause: None,
+            limit: true,
+        }))
+    }
+
     pub(crate) fn at(location: Location, message: String, cause: Option<FuncError>) -> Self {
         let limit = cause.as_ref().is_some_and(FuncError::is_limit);
         Self(Box::new(Inner {
@@ -173,12 +181,6 @@ impl ExecError {
             cause,
             limit,
         }))
-    }
-
-    #[expect(dead_code, reason = "the executor follows")]
-    pub(crate) fn with_limit(mut self) -> Self {
-        self.0.limit = true;
-        self
     }
 
     /// Returns the place, if the error has one.

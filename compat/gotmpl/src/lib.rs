@@ -4,12 +4,14 @@ mod args;
 mod context;
 mod cycles;
 mod error;
+mod exec;
 mod fmt;
 mod func;
 mod limits;
 mod list;
 mod map;
 mod object;
+mod parse;
 mod serde;
 mod set;
 mod str;
@@ -37,3 +39,8 @@ pub use strconv::{
 pub use types::{IntType, Kind, NamedType, Type, UintType};
 pub use unicode::{decode_rune, is_digit, is_letter, is_print};
 pub use value::Value;
+
+/// Runs `f` with enough stack for one more level of a deep structure.
+fn deep<R>(f: impl FnOnce() -> R) -> R {
+    stacker::maybe_grow(128 << 10, 2 << 20, f)
+}

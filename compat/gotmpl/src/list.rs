@@ -103,6 +103,13 @@ impl List {
         self
     }
 
+    /// Cuts the room beyond the end down to `cap`, but never below the length.
+    #[must_use]
+    pub fn with_max_capacity(mut self, cap: usize) -> Self {
+        self.cap = self.cap.min(cap.max(self.len));
+        self
+    }
+
     /// Returns the same slice under another type.
     #[must_use]
     pub fn with_type(&self, ty: Type) -> Self {

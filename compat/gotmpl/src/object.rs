@@ -51,6 +51,11 @@ pub trait Object: Any + Send + Sync + fmt::Debug {
         self.basic().is_none_or(|basic| basic.truth())
     }
 
+    /// Returns what `range` yields, for iterators and channels: pairs of key and element.
+    fn iterate(&self) -> Option<Box<dyn Iterator<Item = (Value, Value)> + '_>> {
+        None
+    }
+
     /// Compares with Go's `==`; nothing means that the type cannot be compared.
     fn equals(&self, other: &dyn Object) -> Option<bool> {
         let _ = other;

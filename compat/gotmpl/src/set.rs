@@ -1,11 +1,17 @@
 //! Sets of templates that can call each other by name.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::context::Env;
+use crate::context::{Context, Env};
+use crate::cycles::CycleGuard;
 use crate::error::{ExecError, ParseError};
+use crate::exec::{self, Slot};
 use crate::func::FuncMap;
+use crate::limits::Limits;
+use crate::parse::{self, Ast, NodeId};
 use crate::str::Str;
+use crate::strconv::quote;
 use crate::value::Value;
 
 /// What a missing map key means; Go's `missingkey` option.
@@ -23,56 +29,129 @@ pub enum MissingKey {
 /// How a set parses and executes its templates.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The name of the set as a whole, which only errors show.
+    pub name: String,
     /// What a missing map key means.
     pub missing_key: MissingKey,
     /// Left and right delimiter; empty ones stand for `{{` and `}}`.
     pub delims: (String, String),
+    /// Bounds on parsing; those on execution come with its [`Env`].
+    pub limits: Limits,
 }
 
 /// Parsed templates by name, which can call each other.
 ///
 /// A set is immutable data once parsed: share it between threads, execute it many times. Clones
 /// are cheap and independent: what is parsed into a clone is not seen by the original.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gotmpl::{Env, FuncMap, Map, Options, TemplateSet, Value};
+///
+/// let mut set = TemplateSet::new(Arc::new(FuncMap::new()), Options::default());
+/// set.parse("greet", r#"{{ define "who" }}{{ .name }}{{ end }}Hello, {{ template "who" . }}!"#)?;
+/// let data: Map = [("name", "world")].into_iter().collect();
+/// let mut out = Vec::new();
+/// set.execute("greet", data.into(), &Env::default(), &mut out)?;
+/// assert_eq!(out, b"Hello, world!");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TemplateSet {
-    inner: Arc<Inner>,
+    layer: Arc<Layer>,
 }
 
+/// The templates that were parsed since the set was cloned, over those of the set it came from.
 #[derive(Debug)]
-struct Inner {
+struct Layer {
     funcs: Arc<FuncMap>,
-    options: Options,
+    options: Arc<Options>,
+    templates: HashMap<Str, Arc<Template>>,
+    below: Option<Arc<Layer>>,
+}
+
+/// One template of a set.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub name: Str,
+    pub ast: Arc<Ast>,
+    pub root: NodeId,
 }
 
 impl TemplateSet {
     /// Makes an empty set whose templates may call `funcs`.
     pub fn new(funcs: Arc<FuncMap>, options: Options) -> Self {
+        let options = Arc::new(options);
         Self {
-            inner: Arc::new(Inner { funcs, options }),
+            layer: Arc::new(Layer {
+                funcs,
+                options,
+                templates: HashMap::new(),
+                below: None,
+            }),
         }
     }
 
     /// Parses a text as the template `name`, together with the templates that it defines.
     ///
-    /// A template of the same name is replaced, unless the new body is empty; as in Go.
+    /// A template of the same name is replaced, unless the new body is empty; as in Go. On an
+    /// error the set stays as it was.
     pub fn parse(&mut self, name: impl Into<Str>, text: impl Into<Str>) -> Result<(), ParseError> {
-        let _ = (&self.inner.funcs, &self.inner.options);
-        Err(ParseError {
-            name: name.into().to_string(),
-            line: 0,
-            message: text.into().to_string(),
-        })
+        let (name, text) = (name.into(), text.into());
+        let options = Arc::clone(&self.layer.options);
+        let delims = (options.delims.0.as_str(), options.delims.1.as_str());
+        let parsed = parse::parse(&name, &text, delims, &self.layer.funcs, &options.limits)?;
+        for (name, root) in parsed.templates {
+            if parsed.ast.is_empty_list(root) && self.contains(&name) {
+                continue;
+            }
+            let template = Template {
+                name: name.clone(),
+                ast: Arc::clone(&parsed.ast),
+                root,
+            };
+            self.own_layer().insert(name, Arc::new(template));
+        }
+        Ok(())
+    }
+
+    /// Returns the templates of this set alone, on a layer of their own if others share the set.
+    fn own_layer(&mut self) -> &mut HashMap<Str, Arc<Template>> {
+        if Arc::get_mut(&mut self.layer).is_none() {
+            let layer = Layer {
+                funcs: Arc::clone(&self.layer.funcs),
+                options: Arc::clone(&self.layer.options),
+                templates: HashMap::new(),
+                below: Some(Arc::clone(&self.layer)),
+            };
+            self.layer = Arc::new(layer);
+        }
+        // The layer is not shared here, so this never copies.
+        &mut Arc::make_mut(&mut self.layer).templates
+    }
+
+    /// Returns the functions that the templates may call.
+    pub fn funcs(&self) -> &Arc<FuncMap> {
+        &self.layer.funcs
+    }
+
+    /// Returns how the set parses and executes.
+    pub fn options(&self) -> &Options {
+        &self.layer.options
     }
 
     /// Returns whether there is a template of that name.
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
-        let _ = name.as_ref();
-        false
+        self.find(name.as_ref()).is_some()
     }
 
     /// Returns the names of all templates in byte order.
     pub fn names(&self) -> Vec<Str> {
-        Vec::new()
+        let mut names = BTreeSet::new();
+        for layer in self.layers() {
+            names.extend(layer.templates.keys().cloned());
+        }
+        names.into_iter().collect()
     }
 
     /// Executes the template `name` on `dot`, appending to `out`.
@@ -85,7 +164,42 @@ impl TemplateSet {
         env: &Env<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), ExecError> {
-        let _ = (name.as_ref(), dot, env, out);
-        Err(ExecError::new("execution is not there yet"))
+        let _guard = CycleGuard::new();
+        let template = self
+            .lookup(name.as_ref())
+            .ok_or_else(|| self.no_template(name.as_ref()))?;
+        let mut context = Context::new(self.clone(), *env);
+        exec::run(&mut context, &template, &Slot::concrete(dot), out)
+    }
+
+    pub(crate) fn lookup(&self, name: &[u8]) -> Option<Arc<Template>> {
+        self.find(name).cloned()
+    }
+
+    pub(crate) fn no_template(&self, name: &[u8]) -> ExecError {
+        let set = quote(self.options().name.as_bytes());
+        ExecError::new(format!(
+            "template: no template {} associated with template {set}",
+            quote(name)
+        ))
+    }
+
+    fn find(&self, name: &[u8]) -> Option<&Arc<Template>> {
+        self.layers().find_map(|layer| layer.templates.get(name))
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        std::iter::successors(Some(self.layer.as_ref()), |layer| layer.below.as_deref())
+    }
+}
+
+impl Clone for Layer {
+    fn clone(&self) -> Self {
+        Self {
+            funcs: Arc::clone(&self.funcs),
+            options: Arc::clone(&self.options),
+            templates: self.templates.clone(),
+            below: self.below.clone(),
+        }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Printer {
     pub(super) flags: Flags,
     /// Inside `%!verb(type=value)`, where methods are not called.
     erroring: bool,
+    /// The value at the top loses its `&`.
+    dereferenced: bool,
 }
 
 impl Printer {
@@ -44,6 +46,7 @@ impl Printer {
             failure: None,
             flags: Flags::default(),
             erroring: false,
+            dereferenced: false,
         }
     }
 
@@ -105,6 +108,12 @@ impl Printer {
             (_, 'p') => self.pointer(value, 'p'),
             _ => self.value(value, verb, 0),
         }
+    }
+
+    /// Prints the value of an action: a pointer to a struct as the struct.
+    pub(crate) fn print_dereferenced(&mut self, value: &Value) {
+        self.dereferenced = matches!(value.kind(), Kind::Pointer);
+        self.print(value, 'v');
     }
 
     fn bad_verb(&mut self, value: &Value, verb: char) {
@@ -280,7 +289,7 @@ impl Printer {
         if pointer && depth > 0 {
             return self.pointer(value, verb);
         }
-        if pointer {
+        if pointer && !self.dereferenced {
             self.write(b"&");
         }
         if sharp {

@@ -1,0 +1,273 @@
+//! Calls of functions and methods: arity, arguments, conversions.
+
+use crate::error::FuncError;
+use crate::func::Func;
+use crate::parse::{NodeId, NodeKind};
+use crate::types::{IntType, Kind, Type, UintType};
+use crate::value::Value;
+
+use super::builtins::{Builtin, Shape};
+use super::slot::Slot;
+use super::walk::{Exec, Result};
+
+/// A function name with its arguments.
+pub(super) struct Invocation<'a> {
+    pub name: &'a str,
+    /// Where an error of the function is reported.
+    pub node: NodeId,
+    pub args: &'a [NodeId],
+    /// The value of the previous stage of the pipeline: the last argument.
+    pub piped: Option<Slot>,
+}
+
+/// What a parameter accepts.
+#[derive(Clone, Copy)]
+pub(super) enum Want {
+    /// Anything, as it is: the parameters of most of Go's own functions.
+    Raw,
+    Typed(Type),
+}
+
+impl Exec<'_, '_> {
+    pub(super) fn call_func(&mut self, dot: &Slot, func: &Func, call: Invocation<'_>) -> Result<Slot> {
+        let signature = func.signature();
+        let params = &signature.params;
+        self.check_arity(&call, params.len(), signature.variadic)?;
+        let last = params.len().saturating_sub(1);
+        let want = |at: usize| {
+            let at = if signature.variadic { at.min(last) } else { at };
+            Want::Typed(params.get(at).copied().unwrap_or(Type::Any))
+        };
+        let mut values = Vec::with_capacity(call.args.len() + 1);
+        for (at, arg) in call.args.iter().enumerate() {
+            values.push(self.eval_arg(dot, want(at), *arg)?.value);
+        }
+        if let Some(piped) = call.piped {
+            values.push(self.validate(piped, want(values.len()))?.value);
+        }
+        match func.call(self.cx, &values) {
+            Ok(value) => Ok(Slot::of_type(value, signature.returns)),
+            Err(error) => self.call_error(call.name, call.node, error),
+        }
+    }
+
+    pub(super) fn call_error<T>(&mut self, name: &str, node: NodeId, error: FuncError) -> Result<T> {
+        self.at = node;
+        Err(self.error(format!("error calling {name}: {error}"), Some(error)))
+    }
+
+    fn check_arity(&self, call: &Invocation<'_>, params: usize, variadic: bool) -> Result<()> {
+        let count = call.args.len() + usize::from(call.piped.is_some());
+        let name = call.name;
+        if variadic {
+            let fixed = params - 1;
+            if count < fixed {
+                let got = call.args.len();
+                return self.fail(format!(
+                    "wrong number of args for {name}: want at least {fixed} got {got}"
+                ));
+            }
+        } else if count != params {
+            return self.fail(format!(
+                "wrong number of args for {name}: want {params} got {count}"
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn call_builtin(
+        &mut self,
+        dot: &Slot,
+        builtin: Builtin,
+        call: Invocation<'_>,
+    ) -> Result<Slot> {
+        let Shape { params, variadic } = builtin.shape();
+        self.check_arity(&call, params, variadic)?;
+        if matches!(builtin, Builtin::And | Builtin::Or) {
+            return self.and_or(dot, builtin == Builtin::Or, call);
+        }
+        let mut slots = Vec::with_capacity(call.args.len() + 1);
+        for (at, arg) in call.args.iter().enumerate() {
+            slots.push(self.eval_arg(dot, builtin.want(at), *arg)?);
+        }
+        let callee_name = match (builtin, call.args.first(), &call.piped) {
+            (Builtin::Call, Some(first), _) => self.ast.source(*first),
+            (Builtin::Call, None, Some(piped)) => match &piped.value {
+                Value::Str(name) => name.to_string(),
+                Value::Nil => "<invalid Value>".to_owned(),
+                value => format!("<{} Value>", value.type_name()),
+            },
+            _ => String::new(),
+        };
+        if let Some(piped) = call.piped {
+            slots.push(self.validate(piped, builtin.want(slots.len()))?);
+        }
+        match builtin.call(self.cx, &slots, &callee_name) {
+            Ok(slot) => Ok(slot),
+            Err(error) => self.call_error(call.name, call.node, error),
+        }
+    }
+
+    /// `and` and `or` return the operand that decides, and evaluate no further.
+    fn and_or(&mut self, dot: &Slot, stop_at: bool, call: Invocation<'_>) -> Result<Slot> {
+        let mut value = Slot::INVALID;
+        for arg in call.args {
+            value = self.eval_arg(dot, Want::Raw, *arg)?;
+            if value.value.truth() == stop_at {
+                return Ok(value);
+            }
+        }
+        Ok(call.piped.unwrap_or(value))
+    }
+
+    /// Evaluates an argument for a parameter.
+    pub(super) fn eval_arg(&mut self, dot: &Slot, want: Want, id: NodeId) -> Result<Slot> {
+        self.at = id;
+        self.step()?;
+        let ast = self.ast;
+        let slot = match ast.kind(id) {
+            NodeKind::Dot => dot.clone(),
+            NodeKind::Nil => {
+                return match want {
+                    Want::Raw => Ok(Slot::INVALID),
+                    Want::Typed(ty) if ty.can_be_nil() => Ok(Slot::of_type(Value::zero(ty), ty)),
+                    Want::Typed(ty) => self.fail(format!("cannot assign nil to {ty}")),
+                };
+            }
+            NodeKind::Field(fields) => self.eval_field_node(dot, id, fields, &[], None)?,
+            NodeKind::Variable { var, fields } => self.eval_variable(dot, id, var.id, fields, &[], None)?,
+            NodeKind::Pipe(_) => crate::deep(|| self.eval_pipeline(dot, id))?,
+            NodeKind::Function { name, callee } => self.eval_function(
+                dot,
+                callee,
+                Invocation {
+                    name,
+                    node: id,
+                    args: &[],
+                    piped: None,
+                },
+            )?,
+            NodeKind::Chain { node, fields } => self.eval_chain(dot, id, *node, fields, &[], None)?,
+            _ => return self.eval_constant_as(dot, want, id),
+        };
+        self.validate(slot, want)
+    }
+
+    /// Evaluates a constant, which adapts to the type of the parameter.
+    fn eval_constant_as(&mut self, dot: &Slot, want: Want, id: NodeId) -> Result<Slot> {
+        let ty = match want {
+            Want::Raw | Want::Typed(Type::Any) => return self.eval_constant(dot, id),
+            Want::Typed(ty) => ty,
+        };
+        let ast = self.ast;
+        let node = ast.kind(id);
+        let number = if let NodeKind::Number(number) = node {
+            Some(number)
+        } else {
+            None
+        };
+        let (value, expected) = match ty.kind() {
+            Kind::Bool => {
+                let value = if let NodeKind::Bool(value) = node {
+                    Some(Value::Bool(*value))
+                } else {
+                    None
+                };
+                (value, "bool")
+            }
+            Kind::String => {
+                let value = if let NodeKind::Str { value, .. } = node {
+                    Some(value.clone())
+                } else {
+                    None
+                };
+                (value, "string")
+            }
+            Kind::Int(int) => {
+                let value = number.and_then(|number| number.int);
+                (value.map(|n| Value::Int(wrap_int(n, int), int)), "integer")
+            }
+            Kind::Uint(uint) => {
+                let value = number.and_then(|number| number.uint);
+                (
+                    value.map(|n| Value::Uint(wrap_uint(n, uint), uint)),
+                    "unsigned integer",
+                )
+            }
+            Kind::Float32 | Kind::Float64 => {
+                (number.and_then(|number| number.float).map(Value::Float), "float")
+            }
+            Kind::Complex128 => {
+                let value = number.and_then(|number| number.complex);
+                (value.map(|(re, im)| Value::Complex(re, im)), "complex")
+            }
+            _ => return self.fail(format!("can't handle {} for arg of type {ty}", ast.source(id))),
+        };
+        match value {
+            Some(value) => Ok(Slot::concrete(value)),
+            None => self.fail(format!("expected {expected}; found {}", ast.source(id))),
+        }
+    }
+
+    /// Makes sure that a value suits a parameter, and converts it as Go's assignment does.
+    fn validate(&self, slot: Slot, want: Want) -> Result<Slot> {
+        let Want::Typed(ty) = want else { return Ok(slot) };
+        if slot.is_invalid() {
+            if ty.can_be_nil() {
+                return Ok(Slot::of_type(Value::zero(ty), ty));
+            }
+            return self.fail(format!("invalid value; expected {ty}"));
+        }
+        if ty == Type::Any {
+            let copied = if let Value::Object(object) = &slot.value {
+                object.copied()
+            } else {
+                None
+            };
+            return Ok(Slot {
+                value: copied.unwrap_or(slot.value),
+                iface: true,
+            });
+        }
+        let Some(own) = slot.value.go_type() else {
+            return self.fail(format!("wrong type for value; expected {ty}; got interface {{}}"));
+        };
+        if own == ty {
+            return Ok(slot.unwrapped());
+        }
+        if own.assignable_to(ty) || points_to(own, ty) {
+            return Ok(Slot::concrete(match slot.value {
+                Value::Map(map) => Value::Map(map.with_type(ty)),
+                Value::List(list) => Value::List(list.with_type(ty)),
+                other => other,
+            }));
+        }
+        self.fail(format!("wrong type for value; expected {ty}; got {own}"))
+    }
+}
+
+/// Returns whether the first type is a pointer to the second.
+fn points_to(pointer: Type, target: Type) -> bool {
+    match (pointer, target) {
+        (Type::Named(pointer), Type::Named(target)) => pointer.name.strip_prefix('*') == Some(target.name),
+        _ => false,
+    }
+}
+
+fn wrap_int(n: i64, ty: IntType) -> i64 {
+    match ty {
+        IntType::Int8 => i64::from(n as i8),
+        IntType::Int16 => i64::from(n as i16),
+        IntType::Int32 => i64::from(n as i32),
+        IntType::Int | IntType::Int64 => n,
+    }
+}
+
+fn wrap_uint(n: u64, ty: UintType) -> u64 {
+    match ty {
+        UintType::Uint8 => u64::from(n as u8),
+        UintType::Uint16 => u64::from(n as u16),
+        UintType::Uint32 => u64::from(n as u32),
+        UintType::Uint | UintType::Uint64 | UintType::Uintptr => n,
+    }
+}

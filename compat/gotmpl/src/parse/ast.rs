@@ -1,0 +1,260 @@
+//! The parsed form of one template text.
+
+use std::fmt::Write as _;
+
+use crate::func::Func;
+use crate::str::Str;
+use crate::strconv::quote;
+use crate::value::Value;
+
+use super::number::Number;
+use crate::exec::Builtin;
+
+/// Index of a node in its [`Ast`].
+pub(crate) type NodeId = u32;
+
+/// All nodes parsed from one text, the templates that it defines included.
+///
+/// Nodes refer to each other by index, so that a deep tree is built, walked and dropped without
+/// recursion where recursion is not wanted.
+#[derive(Debug)]
+pub(crate) struct Ast {
+    /// The name of the text.
+    pub file: Str,
+    pub text: Str,
+    pub nodes: Vec<Node>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Where the node starts in the text, by Go's rules.
+    pub pos: usize,
+    pub kind: NodeKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum NodeKind {
+    List(Box<[NodeId]>),
+    Text(Str),
+    Action(NodeId),
+    If(Branch),
+    With(Branch),
+    Range(Branch),
+    Template {
+        name: Str,
+        pipe: Option<NodeId>,
+    },
+    Break,
+    Continue,
+    Pipe(Pipe),
+    Command(Box<[NodeId]>),
+    Function {
+        name: Box<str>,
+        callee: Callee,
+    },
+    Dot,
+    Nil,
+    Field(Box<[Ident]>),
+    Variable {
+        var: Var,
+        fields: Box<[Ident]>,
+    },
+    Chain {
+        node: NodeId,
+        fields: Box<[Ident]>,
+    },
+    Bool(bool),
+    Number(Box<Number>),
+    Str {
+        quoted: Str,
+        value: Value,
+    },
+    /// `{{end}}`, only seen while parsing.
+    End,
+    /// `{{else}}`, only seen while parsing.
+    Else,
+}
+
+/// `if`, `with` or `range`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Branch {
+    pub pipe: NodeId,
+    pub list: NodeId,
+    pub else_list: Option<NodeId>,
+}
+
+/// A pipeline with its declarations or assignments.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    pub decls: Box<[Var]>,
+    pub assign: bool,
+    pub commands: Box<[NodeId]>,
+}
+
+/// A variable: its name with the `$`, and a number that is the same wherever the name is.
+#[derive(Clone, Debug)]
+pub(crate) struct Var {
+    pub name: Str,
+    pub id: u32,
+}
+
+impl Var {
+    /// The number of `$` itself.
+    pub(crate) const ROOT: u32 = 0;
+}
+
+/// The name of a field, method or key.
+#[derive(Clone, Debug)]
+pub(crate) struct Ident(pub Str);
+
+impl Ident {
+    /// Returns the name as text; identifiers are always UTF-8.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// What a function name stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Callee {
+    User(Func),
+    Builtin(Builtin),
+}
+
+impl Ast {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id as usize]
+    }
+
+    pub(crate) fn kind(&self, id: NodeId) -> &NodeKind {
+        &self.node(id).kind
+    }
+
+    /// Returns line (from 1) and column in bytes (from 0) of a node.
+    pub(crate) fn line_column(&self, id: NodeId) -> (usize, usize) {
+        let before = self.text.get(..self.node(id).pos).unwrap_or_default();
+        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        let column = before.iter().rev().take_while(|b| **b != b'\n').count();
+        (line, column)
+    }
+
+    /// Returns the source of a node, printed back.
+    pub(crate) fn source(&self, id: NodeId) -> String {
+        let mut out = String::new();
+        self.write(&mut out, id);
+        out
+    }
+
+    fn write(&self, out: &mut String, id: NodeId) {
+        match self.kind(id) {
+            NodeKind::List(nodes) => nodes.iter().for_each(|node| self.write_deep(out, *node)),
+            NodeKind::Text(text) => out.push_str(&quote(text)),
+            NodeKind::Action(pipe) => {
+                out.push_str("{{");
+                self.write(out, *pipe);
+                out.push_str("}}");
+            }
+            NodeKind::If(branch) => self.write_branch(out, "if", *branch),
+            NodeKind::With(branch) => self.write_branch(out, "with", *branch),
+            NodeKind::Range(branch) => self.write_branch(out, "range", *branch),
+            NodeKind::Template { name, pipe } => {
+                out.push_str("{{template ");
+                out.push_str(&quote(name));
+                if let Some(pipe) = pipe {
+                    out.push(' ');
+                    self.write(out, *pipe);
+                }
+                out.push_str("}}");
+            }
+            NodeKind::Break => out.push_str("{{break}}"),
+            NodeKind::Continue => out.push_str("{{continue}}"),
+            NodeKind::End => out.push_str("{{end}}"),
+            NodeKind::Else => out.push_str("{{else}}"),
+            NodeKind::Pipe(pipe) => {
+                for (at, var) in pipe.decls.iter().enumerate() {
+                    let _ = write!(out, "{}{}", if at > 0 { ", " } else { "" }, var.name);
+                }
+                if !pipe.decls.is_empty() {
+                    out.push_str(if pipe.assign { " = " } else { " := " });
+                }
+                for (at, command) in pipe.commands.iter().enumerate() {
+                    if at > 0 {
+                        out.push_str(" | ");
+                    }
+                    self.write(out, *command);
+                }
+            }
+            NodeKind::Command(args) => {
+                for (at, arg) in args.iter().enumerate() {
+                    if at > 0 {
+                        out.push(' ');
+                    }
+                    self.write_operand(out, *arg);
+                }
+            }
+            NodeKind::Function { name, .. } => out.push_str(name),
+            NodeKind::Dot => out.push('.'),
+            NodeKind::Nil => out.push_str("nil"),
+            NodeKind::Field(fields) => write_fields(out, fields),
+            NodeKind::Variable { var, fields } => {
+                out.push_str(&var.name.to_string_lossy());
+                write_fields(out, fields);
+            }
+            NodeKind::Chain { node, fields } => {
+                self.write_operand(out, *node);
+                write_fields(out, fields);
+            }
+            NodeKind::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            NodeKind::Number(number) => out.push_str(&number.text.to_string_lossy()),
+            NodeKind::Str { quoted, .. } => out.push_str(&quoted.to_string_lossy()),
+        }
+    }
+
+    fn write_deep(&self, out: &mut String, id: NodeId) {
+        crate::deep(|| self.write(out, id));
+    }
+
+    fn write_operand(&self, out: &mut String, id: NodeId) {
+        if matches!(self.kind(id), NodeKind::Pipe(_)) {
+            out.push('(');
+            self.write_deep(out, id);
+            out.push(')');
+        } else {
+            self.write_deep(out, id);
+        }
+    }
+
+    fn write_branch(&self, out: &mut String, keyword: &str, branch: Branch) {
+        let _ = write!(out, "{{{{{keyword} ");
+        self.write(out, branch.pipe);
+        out.push_str("}}");
+        self.write(out, branch.list);
+        if let Some(else_list) = branch.else_list {
+            out.push_str("{{else}}");
+            self.write(out, else_list);
+        }
+        out.push_str("{{end}}");
+    }
+
+    /// Returns whether a list has nothing but space, so that it never replaces another template.
+    pub(crate) fn is_empty_list(&self, list: NodeId) -> bool {
+        let NodeKind::List(nodes) = self.kind(list) else {
+            return false;
+        };
+        nodes.iter().all(|node| match self.kind(*node) {
+            NodeKind::Text(text) => is_blank(text),
+            _ => false,
+        })
+    }
+}
+
+fn write_fields(out: &mut String, fields: &[Ident]) {
+    for field in fields {
+        out.push('.');
+        out.push_str(field.as_str());
+    }
+}
+
+fn is_blank(text: &[u8]) -> bool {
+    crate::unicode::runes(text).all(|(_, rune, valid)| valid && rune.is_whitespace())
+}

@@ -1,0 +1,9 @@
+//! Template text to a tree: lexer, parser, nodes.
+
+mod ast;
+mod lexer;
+mod number;
+mod parser;
+
+pub(crate) use ast::{Ast, Branch, Callee, Ident, NodeId, NodeKind, Var};
+pub(crate) use parser::parse;
