@@ -102,6 +102,16 @@ pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Outpu
     add_hashes(&mut accumulated.objects)?;
     fix_references(&mut accumulated.objects, &accumulated.config.name_reference)?;
     let mut objects = accumulated.objects;
+    let unused = accumulated
+        .vars
+        .resolve(&mut objects, &accumulated.config.var_reference)?;
+    if !unused.is_empty() {
+        let names = unused.join(",");
+        session
+            .log
+            .borrow_mut()
+            .push(format!("well-defined vars that were never replaced: {names}"));
+    }
     objects.resources.retain(|r| !is_local_config(r));
     root.finish(&mut objects, &session)?;
     let objects = objects

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::Error;
+use crate::target::go_quote;
 
 /// The operations of a patch, in order.
 #[derive(Debug, Clone, Default)]
@@ -451,10 +452,6 @@ pub(crate) fn atoi(text: &str) -> Result<i64, String> {
         return Err(failed("invalid syntax"));
     }
     text.parse().map_err(|_| failed("value out of range"))
-}
-
-fn go_quote(text: &str) -> String {
-    format!("{text:?}")
 }
 
 #[cfg(test)]

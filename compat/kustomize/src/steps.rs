@@ -14,7 +14,7 @@ use crate::origin::Origin;
 use crate::resource::Resource;
 use crate::transform::{
     Affix, ImageTransformer, Json6902Transformer, MapTransformer, NameTransformer, NamespaceTransformer,
-    PatchTransformer, ReplicaTransformer, StrategicMergeTransformer,
+    PatchTransformer, ReplacementTransformer, ReplicaTransformer, StrategicMergeTransformer,
 };
 use crate::transform::{Subjects, Transformer};
 use crate::{Error, ErrorKind, FieldSpec};
@@ -149,6 +149,7 @@ impl<'a> Setup<'_, 'a> {
             let images = ImageTransformer::new(image.clone(), config.images.iter().cloned())?;
             steps.push(self.step(Box::new(images), "ImageTagTransformer"));
         }
+        self.push_replacements(&mut steps)?;
         Ok(steps)
     }
 
@@ -194,6 +195,19 @@ impl<'a> Setup<'_, 'a> {
             })?;
             steps.push(self.step(Box::new(patch), name));
         }
+        Ok(())
+    }
+
+    fn push_replacements(&self, steps: &mut Vec<Step<dyn Transformer + 'a>>) -> Result<(), Error> {
+        let Some(entries) = self.kustomization.replacements.as_ref().filter(|e| !e.is_empty()) else {
+            return Ok(());
+        };
+        let name = "ReplacementTransformer";
+        let read = |path: &str| self.loader.load(path);
+        let limits = &self.loader.session.options.limits;
+        let replacements = ReplacementTransformer::new(entries, &read, limits)
+            .map_err(|e| trouble(name, &json!({ "Replacements": entries.write() }), e))?;
+        steps.push(self.step(Box::new(replacements), name));
         Ok(())
     }
 

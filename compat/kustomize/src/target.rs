@@ -72,6 +72,8 @@ impl<'a> Target<'a> {
             .accumulate_components(into, &components)
             .context("accumulating components")?;
         self.run_transformers(&mut into)?;
+        let vars = self.kustomization.vars.as_deref().unwrap_or_default();
+        into.vars.declare(vars, &mut into.objects)?;
         Ok(into)
     }
 

@@ -5,6 +5,7 @@ mod labels;
 mod names;
 mod namespace;
 mod patches;
+mod replacements;
 mod replicas;
 
 pub(crate) use images::ImageTransformer;
@@ -12,6 +13,7 @@ pub(crate) use labels::MapTransformer;
 pub(crate) use names::{Affix, NameTransformer};
 pub(crate) use namespace::{NamespaceTransformer, Subjects};
 pub(crate) use patches::{Json6902Transformer, PatchTransformer, StrategicMergeTransformer};
+pub(crate) use replacements::ReplacementTransformer;
 pub(crate) use replicas::ReplicaTransformer;
 
 use crate::Error;

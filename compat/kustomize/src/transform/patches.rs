@@ -6,7 +6,6 @@ use go_yaml::{Node, v3};
 
 use super::Transformer;
 use crate::error::Context;
-use crate::json_node::node_from_json;
 use crate::json_patch::JsonPatch;
 use crate::kustomization::{Patch, PatchOptions, Selector};
 use crate::openapi::SchemaRef;
@@ -14,7 +13,8 @@ use crate::resmap::ResMap;
 use crate::resource::{Resource, read_resources};
 use crate::selection::{Selection, namespace_of};
 use crate::strategic_merge::{Fate, merge};
-use crate::{Error, ErrorKind, Limits};
+use crate::target::{go_quote, in_file};
+use crate::{Error, Limits};
 
 /// Reads a file that a patch names.
 pub(crate) type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, Error> + 'a;
@@ -63,12 +63,15 @@ impl PatchTransformer {
                     config()
                 )));
             }
-            (false, true) => (inline.as_bytes().to_vec(), format!("[patch: {inline:?}]")),
+            (false, true) => (
+                inline.as_bytes().to_vec(),
+                format!("[patch: {}]", go_quote(inline)),
+            ),
             (true, false) => {
                 let path = &patch.path;
                 let text =
                     read(path).with_context(|| format!("failed to get the patch file from path({path})"))?;
-                (text, format!("[path: {path:?}]"))
+                (text, format!("[path: {}]", go_quote(path)))
             }
         };
         let options = patch.options.clone().unwrap_or_default();
@@ -124,8 +127,8 @@ impl Transformer for PatchTransformer {
                     Selection::new(target, &self.limits).and_then(|selection| selection.select(objects));
                 let selected = selected.with_context(|| {
                     format!(
-                        "unable to find patch target {:?} in `resources`",
-                        target.to_string()
+                        "unable to find patch target {} in `resources`",
+                        go_quote(&target.to_string())
                     )
                 })?;
                 merge.apply_to(patch, objects, &selected)
@@ -258,7 +261,7 @@ fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
             "json: cannot unmarshal array into Go value of type map[string]interface {}",
         ));
     }
-    object.node = node_from_json(document)?;
+    object.node = v3::from_json(&document);
     let annotations = object.annotations();
     object.set_annotations(annotations)
 }
@@ -303,13 +306,6 @@ impl StrategicMergeTransformer {
             },
         })
     }
-}
-
-fn in_file(error: Error, path: &str) -> Error {
-    if error.kind() == ErrorKind::MalformedYaml {
-        return Error::new(ErrorKind::MalformedYaml, format!("{error} in File: {path}"));
-    }
-    error
 }
 
 impl Transformer for StrategicMergeTransformer {

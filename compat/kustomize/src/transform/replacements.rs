@@ -1,0 +1,280 @@
+//! Replacements: a value of one object is copied into fields of others.
+
+use go_yaml::{Kind, Node, sigs};
+use serde_json::Value;
+
+use super::Transformer;
+use super::patches::ReadFile;
+use crate::error::Context;
+use crate::field_path::{TargetPath, lookup, split, visit_some, write_structured};
+use crate::gojson::Decoder;
+use crate::kustomization::{FieldOptions, Replacement, SourceSelector, TargetSelector};
+use crate::resmap::ResMap;
+use crate::resource::Resource;
+use crate::selection::Selection;
+use crate::{Error, Limits, ResId};
+
+/// The field that is meant when none is given.
+const DEFAULT_FIELD: &str = "metadata.name";
+
+/// The replacements of one target, in order.
+pub(crate) struct ReplacementTransformer {
+    replacements: Vec<Replacement>,
+    limits: Limits,
+}
+
+impl ReplacementTransformer {
+    /// Reads the files that entries name; each holds one replacement or a list of them.
+    pub(crate) fn new(entries: &[Replacement], read: &ReadFile<'_>, limits: &Limits) -> Result<Self, Error> {
+        let mut replacements = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if entry.path.is_empty() {
+                replacements.push(entry.clone());
+            } else if entry.source.is_some() || !entry.targets.is_empty() {
+                return Err(Error::invalid("cannot specify both path and inline replacement"));
+            } else {
+                replacements.extend(read_file(&read(&entry.path)?)?);
+            }
+        }
+        Ok(Self {
+            replacements,
+            limits: limits.clone(),
+        })
+    }
+}
+
+fn read_file(content: &[u8]) -> Result<Vec<Replacement>, Error> {
+    let value =
+        sigs::to_value(content, &go_yaml::Limits::default()).map_err(|e| Error::invalid(e.to_string()))?;
+    let kind = match &value {
+        Value::Array(_) => return Decoder::lenient().decode(&value),
+        Value::Object(_) => return Ok(vec![Decoder::lenient().decode(&value)?]),
+        Value::Null => "invalid",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+    };
+    Err(Error::invalid(format!(
+        "unsupported replacement type encountered within replacement path: {kind}"
+    )))
+}
+
+impl Transformer for ReplacementTransformer {
+    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+        for replacement in &self.replacements {
+            let no_source = replacement.source.is_none() && replacement.source_value.is_none();
+            if no_source || replacement.targets.is_empty() {
+                return Err(Error::invalid(
+                    "replacements must specify a source and at least one target",
+                ));
+            }
+            let value = source_value(replacement, objects)?;
+            for target in &replacement.targets {
+                Target::new(target.as_ref(), &self.limits)?.write(objects, &value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value that a replacement copies.
+fn source_value(replacement: &Replacement, objects: &ResMap) -> Result<Node, Error> {
+    let source = match (&replacement.source, &replacement.source_value) {
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid(
+                "value and resource selectors are mutually exclusive",
+            ));
+        }
+        (None, text) => return Ok(Node::scalar(text.as_deref().unwrap_or_default())),
+        (Some(source), None) => source,
+    };
+    let object = source_object(source, objects)?;
+    let path = if source.field_path.is_empty() {
+        DEFAULT_FIELD
+    } else {
+        &source.field_path
+    };
+    let found = lookup(&object.node, &split(path)).context("error looking up replacement source")?;
+    let Some(node) = found.filter(|node| !node.is_empty()) else {
+        let id = source.id();
+        return Err(Error::invalid(format!(
+            "fieldPath `{path}` is missing for replacement source {id}"
+        )));
+    };
+    match &source.options {
+        Some(options) if !options.delimiter.is_empty() => part_of(node, options),
+        _ => Ok(node.clone()),
+    }
+}
+
+/// The one object that has, or had, the id of the source; here the parts of the id are no patterns.
+fn source_object<'o>(source: &SourceSelector, objects: &'o ResMap) -> Result<&'o Resource, Error> {
+    let wanted = source.id();
+    let is_selected = |id: &ResId| {
+        (wanted.name.is_empty() || wanted.name == id.name)
+            && (wanted.namespace.is_empty() || or_default(&wanted.namespace) == or_default(&id.namespace))
+            && id.gvk.is_selected(&wanted.gvk)
+    };
+    let mut selected = objects
+        .resources
+        .iter()
+        .filter(|object| !object.is_empty() && object.any_id(is_selected));
+    match (selected.next(), selected.next()) {
+        (Some(object), None) => Ok(object),
+        (None, _) => Err(Error::invalid(format!("nothing selected by {source}"))),
+        (Some(_), Some(_)) => Err(Error::invalid(format!("multiple matches for selector {source}"))),
+    }
+}
+
+/// Upstream does not know here which types are cluster-scoped.
+fn or_default(namespace: &str) -> &str {
+    if namespace.is_empty() {
+        "default"
+    } else {
+        namespace
+    }
+}
+
+fn part_of(node: &Node, options: &FieldOptions) -> Result<Node, Error> {
+    if !node.is_scalar() {
+        return Err(Error::invalid(
+            "delimiter option can only be used with scalar nodes",
+        ));
+    }
+    let index = usize::try_from(options.index).ok();
+    let part = index.and_then(|index| node.text().split(options.delimiter.as_str()).nth(index));
+    let Some(part) = part else {
+        let (index, text) = (options.index, node.text());
+        return Err(Error::invalid(format!(
+            "options.index {index} is out of bounds for value {text}"
+        )));
+    };
+    let mut node = node.clone();
+    node.set_text(part);
+    Ok(node)
+}
+
+/// `id:path:options`, as errors show a source.
+impl std::fmt::Display for SourceSelector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.id())?;
+        if !self.field_path.is_empty() {
+            write!(f, ":{}", self.field_path)?;
+        }
+        match &self.options {
+            Some(options) if !options.delimiter.is_empty() || options.create => {
+                write!(
+                    f,
+                    ":{}({}), create={}",
+                    options.delimiter, options.index, options.create
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The objects and fields that a value goes to.
+struct Target<'a> {
+    select: Selection,
+    reject: Vec<Selection>,
+    paths: Vec<(&'a str, TargetPath)>,
+    options: Option<&'a FieldOptions>,
+}
+
+impl<'a> Target<'a> {
+    fn new(target: Option<&'a TargetSelector>, limits: &Limits) -> Result<Self, Error> {
+        let select = target.and_then(|target| Some((target, target.select.as_ref()?)));
+        let Some((target, select)) = select else {
+            return Err(Error::invalid("target must specify resources to select"));
+        };
+        let selection = |selector| Selection::new(selector, limits).context("error creating target selector");
+        let given = target.field_paths.iter().map(String::as_str);
+        let paths = given.chain(target.field_paths.is_empty().then_some(DEFAULT_FIELD));
+        Ok(Self {
+            select: selection(select)?,
+            reject: target
+                .reject
+                .iter()
+                .flatten()
+                .map(selection)
+                .collect::<Result<_, _>>()?,
+            paths: paths.map(|path| (path, TargetPath::new(path, limits))).collect(),
+            options: target.options.as_ref(),
+        })
+    }
+
+    fn write(&self, objects: &mut ResMap, value: &Node) -> Result<(), Error> {
+        for object in objects.resources.iter_mut().filter(|object| !object.is_empty()) {
+            if self.selects(object)? {
+                self.write_object(&mut object.node, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn selects(&self, object: &Resource) -> Result<bool, Error> {
+        if !self.select.matches_metadata(object)? {
+            return Ok(false);
+        }
+        for reject in self.reject.iter().filter(|reject| reject.has_metadata()) {
+            if reject.matches_metadata(object)? {
+                return Ok(false);
+            }
+        }
+        let rejected = |id: &ResId| {
+            self.reject
+                .iter()
+                .any(|reject| !reject.is_any_id() && reject.matches_id(id))
+        };
+        Ok(object.any_id(|id| self.select.matches_id(id)) && !object.any_id(rejected))
+    }
+
+    fn write_object(&self, object: &mut Node, value: &Node) -> Result<(), Error> {
+        let create = self
+            .options
+            .filter(|options| options.create)
+            .map(|_| value.kind());
+        for (text, path) in &self.paths {
+            if !write_structured(object, path, value, create) {
+                visit_some(object, text, path, create, &mut |field| {
+                    self.write_field(field, value)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of a scalar only the text is replaced; tag and style stay.
+    fn write_field(&self, field: &mut Node, value: &Node) -> Result<(), Error> {
+        let joined = match self.options.filter(|options| !options.delimiter.is_empty()) {
+            Some(options) => Some(joined(field, value, options)?),
+            None => None,
+        };
+        if field.kind() == Kind::Scalar {
+            field.set_text(joined.as_deref().unwrap_or(value.text()));
+        } else {
+            *field = value.clone();
+        }
+        Ok(())
+    }
+}
+
+/// The text of a field with one of its parts replaced, or a part added before or after.
+fn joined(field: &Node, value: &Node, options: &FieldOptions) -> Result<String, Error> {
+    if !field.is_scalar() {
+        return Err(Error::invalid(
+            "delimiter option can only be used with scalar nodes",
+        ));
+    }
+    let mut parts: Vec<&str> = field.text().split(options.delimiter.as_str()).collect();
+    let value = if value.is_null() { "" } else { value.text() };
+    match usize::try_from(options.index) {
+        Err(_) => parts.insert(0, value),
+        Ok(index) => match parts.get_mut(index) {
+            Some(part) => *part = value,
+            None => parts.push(value),
+        },
+    }
+    Ok(parts.join(&options.delimiter))
+}

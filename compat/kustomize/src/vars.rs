@@ -1,0 +1,339 @@
+//! Vars: values of objects that texts of other objects refer to as `$(NAME)`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use go_yaml::{Kind, Node, Style, Tag, float};
+
+use crate::fieldfilter::FieldFilter;
+use crate::kustomization::Var;
+use crate::resmap::ResMap;
+use crate::{Error, FieldSpec, Gvk, ResId, field_path};
+
+/// Vars by name, each with the field that it looks at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Vars {
+    by_name: BTreeMap<String, Var>,
+}
+
+impl Vars {
+    /// Adds the vars that a target declares, and marks the objects that they look at.
+    pub(crate) fn declare(&mut self, vars: &[Var], objects: &mut ResMap) -> Result<(), Error> {
+        for var in vars {
+            let wanted = var.object_id();
+            let by_namespace = !wanted.namespace.is_empty() || wanted.gvk.is_cluster_scoped();
+            let matching = objects.matching_any_id(|id| {
+                if by_namespace {
+                    wanted.same_as(id)
+                } else {
+                    wanted.same_gvkn(id)
+                }
+            });
+            match matching[..] {
+                [] => {}
+                [index] => {
+                    if let Some(object) = objects.resources.get_mut(index) {
+                        object.var_names.push(var.name.clone());
+                    }
+                }
+                ref several => {
+                    let count = several.len();
+                    return Err(Error::invalid(format!(
+                        "found {count} resId matches for var {var} (unable to disambiguate)"
+                    )));
+                }
+            }
+        }
+        vars.iter().cloned().try_for_each(|var| self.insert(var))
+    }
+
+    /// Adds the vars of a base.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<(), Error> {
+        other.by_name.into_values().try_for_each(|var| self.insert(var))
+    }
+
+    fn insert(&mut self, mut var: Var) -> Result<(), Error> {
+        if self.by_name.contains_key(&var.name) {
+            return Err(Error::invalid(format!("var '{}' already encountered", var.name)));
+        }
+        if var.fieldref.field_path.is_empty() {
+            "metadata.name".clone_into(&mut var.fieldref.field_path);
+        }
+        self.by_name.insert(var.name.clone(), var);
+        Ok(())
+    }
+
+    /// Replaces references in the fields that `specs` name by the values of the vars; gives back the names of the
+    /// vars that no text refers to.
+    pub(crate) fn resolve(&self, objects: &mut ResMap, specs: &[FieldSpec]) -> Result<Vec<String>, Error> {
+        if self.by_name.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut values = BTreeMap::new();
+        for (name, var) in &self.by_name {
+            values.insert(name.as_str(), value_of(var, objects)?);
+        }
+        let filter = FieldFilter::new(specs.iter().cloned());
+        let mut expander = Expander {
+            values,
+            used: BTreeSet::new(),
+        };
+        for object in objects.resources.iter_mut().filter(|object| !object.is_empty()) {
+            filter.apply(&mut object.node, None, &mut |node| expander.expand_node(node))?;
+        }
+        let unused = expander
+            .values
+            .keys()
+            .filter(|name| !expander.used.contains(*name));
+        Ok(unused.map(|name| (*name).to_owned()).collect())
+    }
+}
+
+impl Var {
+    fn gvk(&self) -> Gvk {
+        let target = &self.objref;
+        match target.api_version.split('/').collect::<Vec<_>>()[..] {
+            [""] => Gvk::new(&target.group, &target.version, &target.kind),
+            [version] => Gvk::new(&target.group, version, &target.kind),
+            [group, version] => Gvk::new(group, version, &target.kind),
+            _ => Gvk::new(&target.group, &target.version, &target.kind),
+        }
+    }
+
+    fn object_id(&self) -> ResId {
+        ResId::new(self.gvk(), &self.objref.name, &self.objref.namespace)
+    }
+}
+
+/// As Go prints the struct.
+impl fmt::Display for Var {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{{{} {} {{{}}}}}",
+            self.name,
+            self.gvk(),
+            self.fieldref.field_path
+        )
+    }
+}
+
+/// The value of a var, as Go would hold it.
+#[derive(Debug, Clone)]
+enum Value {
+    Text(String),
+    Int(String),
+    Float(f64),
+    Bool(bool),
+    /// A mapping or a list, which no text can take.
+    Other,
+}
+
+fn value_of(var: &Var, objects: &ResMap) -> Result<Value, Error> {
+    let object = objects
+        .resources
+        .iter()
+        .find(|object| object.var_names.contains(&var.name));
+    let Some(object) = object else {
+        return Err(Error::invalid(format!(
+            "var '{var}' cannot be mapped to a field in the set of known resources"
+        )));
+    };
+    let not_found = || {
+        Error::invalid(format!(
+            "field specified in var '{var}' not found in corresponding resource"
+        ))
+    };
+    let path: Vec<String> = field_path::split(&var.fieldref.field_path)
+        .into_iter()
+        .flat_map(split_index)
+        .collect();
+    let node = field_path::lookup(&object.node, &path)
+        .ok()
+        .flatten()
+        .ok_or_else(not_found)?;
+    let text = node.text();
+    Ok(match (node.kind(), node.core_tag()) {
+        (Kind::Mapping | Kind::Sequence, _) => Value::Other,
+        (_, Some(Tag::Int)) => crate::json_patch::atoi(text)
+            .map(|number| Value::Int(number.to_string()))
+            .map_err(|_| not_found())?,
+        (_, Some(Tag::Float)) => text.parse().map(Value::Float).map_err(|_| not_found())?,
+        (_, Some(Tag::Bool)) => match text {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Value::Bool(true),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Value::Bool(false),
+            _ => return Err(not_found()),
+        },
+        _ => Value::Text(text.to_owned()),
+    })
+}
+
+/// `list[0]` names a list and a place in it.
+fn split_index(part: String) -> Vec<String> {
+    let inner = part.strip_suffix(']').and_then(|part| part.rsplit_once('['));
+    match inner {
+        Some((name, index)) if !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit()) => {
+            let name = (!name.is_empty()).then(|| name.to_owned());
+            name.into_iter().chain([index.to_owned()]).collect()
+        }
+        _ => vec![part],
+    }
+}
+
+struct Expander<'v> {
+    values: BTreeMap<&'v str, Value>,
+    used: BTreeSet<&'v str>,
+}
+
+impl Expander<'_> {
+    fn expand_node(&mut self, node: &mut Node) -> Result<(), Error> {
+        if node.is_null() {
+            return Ok(());
+        }
+        match node.kind() {
+            Kind::Mapping => {
+                for (key, value) in node.entries_mut().into_iter().flatten() {
+                    if !is_string(key) {
+                        let (text, tag) = (key.text(), key.tag());
+                        return Err(Error::invalid(format!(
+                            "invalid map key: value='{text}', tag='{tag}'"
+                        )));
+                    }
+                    self.expand_scalar(value);
+                }
+            }
+            Kind::Sequence => {
+                for item in node.items_mut().into_iter().flatten() {
+                    if !is_string(item) {
+                        return Err(Error::invalid("invalid value type expect a string"));
+                    }
+                    self.expand_scalar(item);
+                }
+            }
+            Kind::Scalar | Kind::Alias => self.expand_scalar(node),
+        }
+        Ok(())
+    }
+
+    /// A text that is exactly one reference takes the type of the value as well.
+    fn expand_scalar(&mut self, node: &mut Node) {
+        if !is_string(node) {
+            return;
+        }
+        let value = self.expand(node.text());
+        let tag = match value {
+            Value::Int(_) => Tag::Int,
+            Value::Float(_) => Tag::Float,
+            Value::Bool(_) => Tag::Bool,
+            Value::Text(_) | Value::Other => Tag::Str,
+        };
+        node.set_text(value.to_text(format_plainly));
+        node.set_core_tag(tag);
+        node.set_style(Style::DEFAULT);
+    }
+
+    fn expand(&mut self, text: &str) -> Value {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_str(before);
+            let mut chars = after.chars();
+            rest = match chars.next() {
+                // `$$` is a dollar sign.
+                Some('$') => {
+                    out.push('$');
+                    chars.as_str()
+                }
+                Some('(') => {
+                    if let Some((name, after)) = chars.as_str().split_once(')') {
+                        let value = self.value(name);
+                        if text.len() == name.len() + 3 {
+                            return value.unwrap_or_else(|| Value::Text(text.to_owned()));
+                        }
+                        match value {
+                            Some(value) => out.push_str(&value.to_text(float::format_g)),
+                            None => out.extend(["$(", name, ")"]),
+                        }
+                        after
+                    } else {
+                        out.push_str("$(");
+                        chars.as_str()
+                    }
+                }
+                _ => {
+                    out.push('$');
+                    after
+                }
+            };
+        }
+        out.push_str(rest);
+        Value::Text(out)
+    }
+
+    fn value(&mut self, name: &str) -> Option<Value> {
+        let (name, value) = self.values.get_key_value(name)?;
+        if matches!(value, Value::Other) {
+            return None;
+        }
+        self.used.insert(name);
+        Some(value.clone())
+    }
+}
+
+impl Value {
+    fn to_text(&self, format: impl Fn(f64) -> String) -> String {
+        match self {
+            Self::Text(text) | Self::Int(text) => text.clone(),
+            Self::Float(value) => format(*value),
+            Self::Bool(value) => value.to_string(),
+            Self::Other => String::new(),
+        }
+    }
+}
+
+/// The shortest decimal text without an exponent.
+fn format_plainly(value: f64) -> String {
+    value.to_string()
+}
+
+fn is_string(node: &Node) -> bool {
+    node.is_scalar() && (node.tag().is_empty() || node.core_tag() == Some(Tag::Str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_expanded() {
+        let values = [
+            ("A", Value::Text("a".into())),
+            ("N", Value::Int("5".into())),
+            ("M", Value::Other),
+        ];
+        let mut expander = Expander {
+            values: values.into_iter().collect(),
+            used: BTreeSet::new(),
+        };
+        for (text, expected) in [
+            ("$(A)", "a"),
+            ("x-$(A)-$(N)", "x-a-5"),
+            ("$$(A)", "$(A)"),
+            ("$(B)", "$(B)"),
+            ("$(M)!", "$(M)!"),
+            ("$(A", "$(A"),
+            ("a$", "a$"),
+            ("$x$(N)", "$x5"),
+        ] {
+            assert_eq!(expander.expand(text).to_text(float::format_g), expected, "{text}");
+        }
+        assert!(matches!(expander.expand("$(N)"), Value::Int(_)));
+    }
+
+    #[test]
+    fn indices_are_parts_of_their_own() {
+        assert_eq!(split_index("a[0]".into()), ["a", "0"]);
+        assert_eq!(split_index("[0]".into()), ["0"]);
+        assert_eq!(split_index("[a=b]".into()), ["[a=b]"]);
+    }
+}
