@@ -1,7 +1,9 @@
 //! The `openflux` command line for people.
 
 mod helm_template;
+mod kustomize_build;
 
 pub use helm_template::{
     ChartSourceError, HelmTemplateArgs, HelmTemplateError, SystemEnvironment, UserValuesError, helm_template,
 };
+pub use kustomize_build::{KustomizeBuildArgs, KustomizeBuildError, kustomize_build};

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use openflux::HelmTemplateArgs;
+use openflux::{HelmTemplateArgs, KustomizeBuildArgs};
 
 /// Flux, Helm and kustomize work, from the command line.
 #[derive(Parser)]
@@ -19,6 +19,14 @@ enum Command {
     /// What `helm` does, without Helm.
     #[command(subcommand)]
     Helm(HelmCommand),
+    /// What `kustomize` does, without kustomize.
+    #[command(subcommand)]
+    Kustomize(KustomizeCommand),
+}
+
+#[derive(Subcommand)]
+enum KustomizeCommand {
+    Build(Box<KustomizeBuildArgs>),
 }
 
 #[derive(Subcommand)]
@@ -27,16 +35,27 @@ enum HelmCommand {
 }
 
 fn main() -> ExitCode {
-    let Command::Helm(HelmCommand::Template(args)) = Cli::parse().command;
     let mut out = BufWriter::new(io::stdout().lock());
-    let result = openflux::helm_template(&args, &mut out, &mut io::stderr());
-    let result = result.and_then(|()| Ok(out.flush()?));
-    match result {
+    let result = run(&Cli::parse().command, &mut out);
+    let flushed = out.flush().map_err(|error| error.to_string());
+    match result.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = out.flush();
+            // A closed stderr changes nothing about the outcome.
             let _ = writeln!(io::stderr(), "Error: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command, out: &mut dyn Write) -> Result<(), String> {
+    let err = &mut io::stderr();
+    match command {
+        Command::Helm(HelmCommand::Template(args)) => {
+            openflux::helm_template(args, out, err).map_err(|error| error.to_string())
+        }
+        Command::Kustomize(KustomizeCommand::Build(args)) => {
+            openflux::kustomize_build(args, out, err).map_err(|error| error.to_string())
         }
     }
 }

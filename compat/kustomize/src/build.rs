@@ -24,11 +24,17 @@ const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "kustomize-v5.
 #[derive(Debug, Clone)]
 pub struct Output {
     objects: Vec<Object>,
-    /// Lines that the command prints to stderr as they are.
-    pub warnings: Vec<String>,
-    /// Lines that the command logs to stderr with a time stamp.
-    pub log: Vec<String>,
+    notices: Vec<Notice>,
     max_bytes: usize,
+}
+
+/// Something a build has to say besides its result; the command prints it to stderr.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A line that is printed as it is: the use of a deprecated field.
+    Warning(String),
+    /// A line that is logged with a time stamp before it.
+    Log(String),
 }
 
 /// One object of the output.
@@ -58,6 +64,11 @@ impl Output {
     /// The objects in output order.
     pub fn objects(&self) -> &[Object] {
         &self.objects
+    }
+
+    /// What the build had to say, in order.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// All objects as YAML documents separated by `---` lines: what `kustomize build` prints.
@@ -93,8 +104,33 @@ impl Output {
 /// # Ok::<(), kustomize::Error>(())
 /// ```
 pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Output, Error> {
+    build_with_notices(tree, path, options, &mut Vec::new())
+}
+
+/// Like [`build`], and leaves what the build had to say in `notices` even if it fails.
+pub fn build_with_notices(
+    tree: &dyn FileTree,
+    path: &str,
+    options: &Options,
+    notices: &mut Vec<Notice>,
+) -> Result<Output, Error> {
     let session = Rc::new(Session::new(options));
-    let loader = Loader::open(Rc::clone(&session), tree, path)?;
+    let result = run(&session, tree, path);
+    notices.append(&mut session.notices.borrow_mut());
+    let objects = result?
+        .resources
+        .into_iter()
+        .map(|resource| Object { resource })
+        .collect();
+    Ok(Output {
+        objects,
+        notices: notices.clone(),
+        max_bytes: options.limits.output_bytes,
+    })
+}
+
+fn run<'a>(session: &Rc<Session<'a>>, tree: &'a dyn FileTree, path: &str) -> Result<ResMap, Error> {
+    let loader = Loader::open(Rc::clone(session), tree, path)?;
     let target = Target::load(loader)?;
     target.choose_schema()?;
     let root = Root::new(&target.kustomization);
@@ -113,18 +149,8 @@ pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Outpu
             .push(format!("well-defined vars that were never replaced: {names}"));
     }
     objects.resources.retain(|r| !is_local_config(r));
-    root.finish(&mut objects, &session)?;
-    let objects = objects
-        .resources
-        .into_iter()
-        .map(|resource| Object { resource })
-        .collect();
-    Ok(Output {
-        objects,
-        warnings: session.warnings.take(),
-        log: session.log.take(),
-        max_bytes: options.limits.output_bytes,
-    })
+    root.finish(&mut objects, session)?;
+    Ok(objects)
 }
 
 /// What only the root kustomization decides.
@@ -150,11 +176,11 @@ impl Root {
         match &self.sort {
             Some(options) => {
                 if session.options.reorder.is_some() {
-                    session.log.borrow_mut().push(
+                    session.notices.borrow_mut().push(Notice::Log(
                         "Warning: Sorting order is set both in 'kustomization.yaml' ('sortOptions') and in a CLI flag \
                          ('--reorder'). Using the kustomization file over the CLI flag."
                             .to_owned(),
-                    );
+                    ));
                 }
                 sort_as(objects, options)?;
             }

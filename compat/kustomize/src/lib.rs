@@ -35,7 +35,7 @@ mod transform;
 mod tree;
 mod vars;
 
-pub use build::{Object, Output, build};
+pub use build::{Notice, Object, Output, build, build_with_notices};
 pub use error::{Error, ErrorKind};
 pub(crate) use fieldspec::FieldSpec;
 pub use options::{Limits, LoadRestrictions, Options, Profile, Reorder};

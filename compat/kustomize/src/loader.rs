@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::build::Notice;
 use crate::error::Context;
 use crate::openapi::SchemaRef;
 use crate::remote::{RemoteError, RepoSpec, is_remote_file};
@@ -14,8 +15,7 @@ use crate::{Error, ErrorKind, FileTree, Options, Resolved, TreeError, TreeErrorR
 /// What all loaders of a build share: its options, what it may still read, what it has to say.
 pub(crate) struct Session<'a> {
     pub(crate) options: &'a Options,
-    pub(crate) warnings: RefCell<Vec<String>>,
-    pub(crate) log: RefCell<Vec<String>>,
+    pub(crate) notices: RefCell<Vec<Notice>>,
     bytes_left: Cell<u64>,
     files_left: Cell<usize>,
     /// The schema that the first kustomization with an `openapi` field chose; the root speaks first.
@@ -27,8 +27,7 @@ impl<'a> Session<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
         Self {
             options,
-            warnings: RefCell::default(),
-            log: RefCell::default(),
+            notices: RefCell::default(),
             bytes_left: Cell::new(options.limits.bytes_read),
             files_left: Cell::new(options.limits.files),
             schema: RefCell::default(),

@@ -30,7 +30,7 @@ impl<'a> Target<'a> {
     /// Reads the kustomization of a loader's directory.
     pub(crate) fn load(loader: Rc<Loader<'a>>) -> Result<Self, Error> {
         let (content, file) = find_file(&loader)?;
-        let kustomization = load(&content, loader.root(), &mut loader.session.warnings.borrow_mut())?;
+        let kustomization = load(&content, loader.root(), &mut loader.session.notices.borrow_mut())?;
         Ok(Self {
             kustomization,
             file,

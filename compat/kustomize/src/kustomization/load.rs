@@ -4,6 +4,7 @@ use go_yaml::{Limits, sigs};
 
 use super::{GeneratorArgs, HelmChart, HelmGlobals, Kustomization};
 use crate::Error;
+use crate::build::Notice;
 use crate::error::Context;
 use crate::gojson::Decoder;
 
@@ -13,24 +14,24 @@ const API_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_API_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 /// Reads a kustomization found in the directory `root`, adds a warning for each deprecated field, and converts old forms.
-pub(crate) fn load(content: &[u8], root: &str, warnings: &mut Vec<String>) -> Result<Kustomization, Error> {
+pub(crate) fn load(content: &[u8], root: &str, notices: &mut Vec<Notice>) -> Result<Kustomization, Error> {
     let value = sigs::to_value(content, &Limits::default()).map_err(|e| Error::invalid(e.to_string()));
     let mut kustomization: Kustomization = value
         .and_then(|value| Decoder::strict().decode(&value))
         .context("invalid Kustomization")?;
-    warn_about_deprecated(&kustomization, warnings);
+    warn_about_deprecated(&kustomization, notices);
     fix(&mut kustomization);
     check(&kustomization, root)?;
     Ok(kustomization)
 }
 
-fn warn_about_deprecated(k: &Kustomization, warnings: &mut Vec<String>) {
+fn warn_about_deprecated(k: &Kustomization, notices: &mut Vec<Notice>) {
     let mut warn = |used: bool, field: &str, instead: &str, stage: &str| {
         if used {
-            warnings.push(format!(
+            notices.push(Notice::Warning(format!(
                 "# Warning: '{field}' is deprecated. Please use '{instead}' instead. \
                  {stage}Run 'kustomize edit fix' to update your Kustomization automatically."
-            ));
+            )));
         }
     };
     warn(k.bases.is_some(), "bases", "resources", "");

@@ -1,0 +1,280 @@
+//! `openflux kustomize build`: the command line of `kustomize build`, flag by flag.
+
+mod write;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use kustomize::{DiskTree, FileTree, Limits, LoadRestrictions, Notice, Options, Reorder, build_with_notices};
+use thiserror::Error;
+
+/// Builds a kustomization and prints its objects.
+#[derive(Debug, Args)]
+pub struct KustomizeBuildArgs {
+    /// Directory with the kustomization file.
+    #[arg(value_name = "DIR")]
+    paths: Vec<String>,
+
+    /// Write to this file, or one file per object to this directory, instead of standard output.
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+
+    /// LoadRestrictionsRootOnly (files below their kustomization only) or LoadRestrictionsNone.
+    #[arg(long, value_name = "NAME", default_value = ROOT_ONLY)]
+    load_restrictor: String,
+
+    /// Order of the output: legacy or none. Deprecated upstream in favour of `sortOptions`.
+    #[arg(long, value_name = "ORDER", hide = true)]
+    reorder: Option<String>,
+
+    /// Add the managed-by label. Deprecated upstream in favour of `buildMetadata`.
+    #[arg(long, hide = true)]
+    enable_managedby_label: bool,
+
+    /// Confine the build to this directory: nothing outside of it is read, symbolic links included.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+
+    /// Whose defaults to use: those of the command or those of kustomize-controller.
+    #[arg(long, value_enum, default_value_t = Profile::Command)]
+    profile: Profile,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+
+    #[command(flatten)]
+    inert: InertArgs,
+}
+
+/// Whose defaults a build has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    Command,
+    Flux,
+}
+
+/// Bounds on the work of a build.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArgs {
+    /// Bytes read from all files together.
+    #[arg(long = "limit-bytes-read", default_value_t = Limits::default().bytes_read)]
+    bytes_read: u64,
+
+    /// Files read.
+    #[arg(long = "limit-files", default_value_t = Limits::default().files)]
+    files: usize,
+
+    /// Depth of bases and components.
+    #[arg(long = "limit-depth", default_value_t = Limits::default().depth)]
+    depth: usize,
+
+    /// Objects in the build.
+    #[arg(long = "limit-objects", default_value_t = Limits::default().objects)]
+    objects: usize,
+
+    /// Bytes of output.
+    #[arg(long = "limit-output-bytes", default_value_t = Limits::default().output_bytes)]
+    output_bytes: usize,
+}
+
+/// Flags of `kustomize build` that only matter to plugins, functions and charts, none of which run here.
+#[derive(Debug, Args)]
+struct InertArgs {
+    #[arg(long, hide = true)]
+    enable_alpha_plugins: bool,
+    #[arg(long, hide = true)]
+    enable_helm: bool,
+    #[arg(long, hide = true)]
+    helm_command: Option<String>,
+    #[arg(long, hide = true)]
+    helm_api_versions: Vec<String>,
+    #[arg(long, hide = true)]
+    helm_kube_version: Option<String>,
+    #[arg(long, hide = true)]
+    helm_debug: bool,
+    #[arg(long, hide = true)]
+    enable_exec: bool,
+    #[arg(long, hide = true)]
+    network: bool,
+    #[arg(long, hide = true)]
+    network_name: Option<String>,
+    #[arg(long, hide = true)]
+    mount: Vec<String>,
+    #[arg(short, long, hide = true)]
+    env: Vec<String>,
+    #[arg(long, hide = true)]
+    as_current_user: bool,
+    #[arg(long, hide = true)]
+    stack_trace: bool,
+}
+
+const ROOT_ONLY: &str = "LoadRestrictionsRootOnly";
+const NO_RESTRICTIONS: &str = "LoadRestrictionsNone";
+
+/// Why the command failed; the text is what `kustomize` prints after `Error: `.
+#[derive(Debug, Error)]
+pub enum KustomizeBuildError {
+    /// More than one directory was named.
+    #[error("specify one path to kustomization.yaml")]
+    Paths,
+    /// A flag has a value that it cannot have.
+    #[error("illegal flag value --{flag} {value}; legal values: [{legal}]")]
+    Flag {
+        /// Name of the flag.
+        flag: &'static str,
+        /// What was given.
+        value: String,
+        /// What could have been given.
+        legal: &'static str,
+    },
+    /// Charts, plugins and functions do not run here.
+    #[error("--{0} is not supported: charts, plugins and functions are not run")]
+    Unsupported(&'static str),
+    /// The build failed.
+    #[error("{0}")]
+    Build(#[from] kustomize::Error),
+    /// A file could not be written, or the working directory not be found.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A path is not UTF-8.
+    #[error("path {0:?} is not UTF-8")]
+    NotUtf8(PathBuf),
+}
+
+/// Runs the command: the result goes to `out` (or where `--output` says), warnings go to `err`.
+pub fn kustomize_build(
+    args: &KustomizeBuildArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), KustomizeBuildError> {
+    warn_about_flags(args, err)?;
+    let options = args.options()?;
+    let given = match args.paths.as_slice() {
+        [] => ".",
+        [path] => path,
+        _ => return Err(KustomizeBuildError::Paths),
+    };
+    let tree = DiskTree::new(&args.root)?;
+    let path = absolute(given)?;
+    check_directory(&tree, given, &path)?;
+    let mut notices = Vec::new();
+    let built = build_with_notices(&tree, &path, &options, &mut notices);
+    print_notices(&notices, err)?;
+    let output = built?;
+    match &args.output {
+        Some(directory) if directory.is_dir() => write::one_file_each(directory, &output)?,
+        Some(file) => std::fs::write(file, output.to_yaml()?)?,
+        None => out.write_all(output.to_yaml()?.as_bytes())?,
+    }
+    Ok(())
+}
+
+impl KustomizeBuildArgs {
+    fn options(&self) -> Result<Options, KustomizeBuildError> {
+        let illegal = |flag, value: &str, legal| KustomizeBuildError::Flag {
+            flag,
+            value: value.to_owned(),
+            legal,
+        };
+        let load_restrictions = match self.load_restrictor.as_str() {
+            "" | ROOT_ONLY => LoadRestrictions::RootOnly,
+            NO_RESTRICTIONS => LoadRestrictions::None,
+            other => {
+                let legal = "LoadRestrictionsRootOnly LoadRestrictionsNone";
+                return Err(illegal("load-restrictor", other, legal));
+            }
+        };
+        let reorder = match self.reorder.as_deref() {
+            None => None,
+            Some("legacy") => Some(Reorder::Legacy),
+            Some("none") => Some(Reorder::None),
+            Some(other) => return Err(illegal("reorder", other, "legacy none")),
+        };
+        if self.inert.enable_helm {
+            return Err(KustomizeBuildError::Unsupported("enable-helm"));
+        }
+        if self.inert.enable_alpha_plugins {
+            return Err(KustomizeBuildError::Unsupported("enable-alpha-plugins"));
+        }
+        let flux = self.profile == Profile::Flux;
+        Ok(Options {
+            profile: if flux {
+                kustomize::Profile::Flux
+            } else {
+                kustomize::Profile::Command
+            },
+            load_restrictions: (!flux).then_some(load_restrictions),
+            reorder,
+            managed_by_label: self.enable_managedby_label
+                || std::env::var("KUSTOMIZE_ENABLE_MANAGEDBY_LABEL").is_ok_and(|value| value == "on"),
+            limits: Limits {
+                bytes_read: self.limits.bytes_read,
+                files: self.limits.files,
+                depth: self.limits.depth,
+                objects: self.limits.objects,
+                output_bytes: self.limits.output_bytes,
+                ..Limits::default()
+            },
+            remote: None,
+        })
+    }
+}
+
+fn absolute(given: &str) -> Result<String, KustomizeBuildError> {
+    let is_remote = given.contains("://") || given.contains("github.com/");
+    if Path::new(given).is_absolute() || (is_remote && !Path::new(given).exists()) {
+        return Ok(given.to_owned());
+    }
+    let path = std::env::current_dir()?.join(given);
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| KustomizeBuildError::NotUtf8(path.into()))
+}
+
+/// Refuses a missing directory in upstream's words, which repeat the path as it was given.
+fn check_directory(tree: &DiskTree, given: &str, path: &str) -> Result<(), KustomizeBuildError> {
+    if !path.starts_with('/') {
+        return Ok(());
+    }
+    let invalid = |text: String| KustomizeBuildError::Build(kustomize::Error::invalid(text));
+    match tree.resolve(path) {
+        Ok(resolved) if resolved.is_dir => Ok(()),
+        Ok(_) => Err(invalid(format!(
+            "must build at directory: '{given}': file is not directory"
+        ))),
+        Err(error) => Err(invalid(format!(
+            "must build at directory: not a valid directory: evalsymlink failure on '{given}' : {error}"
+        ))),
+    }
+}
+
+fn warn_about_flags(args: &KustomizeBuildArgs, err: &mut dyn Write) -> io::Result<()> {
+    if args.reorder.is_some() {
+        writeln!(
+            err,
+            "Flag --reorder has been deprecated, use the new 'sortOptions' field in kustomization.yaml instead."
+        )?;
+    }
+    if args.enable_managedby_label {
+        writeln!(
+            err,
+            "Flag --enable-managedby-label has been deprecated, The flag `enable-managedby-label` has been deprecated. \
+             Use the `managedByLabel` option in the `buildMetadata` field instead."
+        )?;
+    }
+    Ok(())
+}
+
+fn print_notices(notices: &[Notice], err: &mut dyn Write) -> io::Result<()> {
+    for notice in notices {
+        match notice {
+            Notice::Warning(line) => writeln!(err, "{line}")?,
+            Notice::Log(line) => {
+                writeln!(err, "{} {line}", jiff::Zoned::now().strftime("%Y/%m/%d %H:%M:%S"))?;
+            }
+        }
+    }
+    Ok(())
+}
