@@ -156,6 +156,7 @@ impl<'a> Composer<'a> {
                 });
                 if self.flavor == Flavor::V3 {
                     node.set_core_tag(match style {
+                        ScalarStyle::Plain if value == "<<" => Tag::Merge,
                         ScalarStyle::Plain => resolve_plain(Flavor::V3, &value).tag(),
                         _ => Tag::Str,
                     });

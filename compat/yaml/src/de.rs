@@ -1,7 +1,5 @@
 //! Values to Rust types, as `sigs.k8s.io/yaml` fills Go structs.
 
-use std::borrow::Cow;
-
 use compact_str::CompactString;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess,
@@ -10,14 +8,20 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use crate::value::Value;
-use crate::{Error, float};
+use crate::{Error, ErrorKind, float};
 
+/// What `Unmarshal` puts before the error of its first stage.
+pub(crate) const TO_JSON: &str = "error converting YAML to JSON: ";
 /// What `Unmarshal` puts before the error of its second stage.
 const PREFIX: &str = "error unmarshaling JSON: while decoding JSON: ";
 
 /// Fills a `T`; with `strict`, a field that `T` does not have is an error.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value, strict: bool) -> Result<T, Error> {
-    T::deserialize(De { value, strict }).map_err(|error| error.with_prefix(PREFIX))
+    T::deserialize(De { value, strict }).map_err(|error| match error.kind() {
+        // Infinities and NaN already fail on the way to JSON.
+        ErrorKind::Encode => error.with_prefix(TO_JSON),
+        _ => error.with_prefix(PREFIX),
+    })
 }
 
 struct De {
@@ -36,31 +40,46 @@ impl De {
             Value::Int(value) => value.to_string().into(),
             Value::Uint(value) => value.to_string().into(),
             Value::Float(value) => float::format_g32(value).into(),
-            Value::Seq(_) => return Err(mismatch("array", "string")),
-            Value::Map(_) => return Err(mismatch("object", "string")),
+            Value::Seq(_) | Value::Map(_) => return Err(self.mismatch("string")),
         })
     }
 
-    fn json_kind(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match &self.value {
+    fn json_kind(&self) -> &'static str {
+        match &self.value {
             Value::Null => "null",
             Value::Bool(_) => "bool",
-            Value::Int(value) => return Cow::Owned(format!("number {value}")),
-            Value::Uint(value) => return Cow::Owned(format!("number {value}")),
-            Value::Float(value) => {
-                return Cow::Owned(format!(
-                    "number {}",
-                    float::format_json(*value).unwrap_or_default()
-                ));
-            }
+            Value::Int(_) | Value::Uint(_) | Value::Float(_) => "number",
             Value::Str(_) => "string",
             Value::Seq(_) => "array",
             Value::Map(_) => "object",
-        })
+        }
+    }
+
+    /// A number as the error for one that does not fit shows it.
+    fn number_text(&self) -> String {
+        match self.value {
+            Value::Int(value) => format!("number {value}"),
+            Value::Uint(value) => format!("number {value}"),
+            Value::Float(value) => format!("number {}", float::format_json(value).unwrap_or_default()),
+            _ => String::new(),
+        }
     }
 
     fn mismatch(&self, wanted: &str) -> Error {
-        mismatch(&self.json_kind(), wanted)
+        match unsupported(&self.value) {
+            Some(error) => error,
+            None => mismatch(self.json_kind(), wanted),
+        }
+    }
+}
+
+/// The first float that JSON cannot hold, which fails before any type is looked at.
+fn unsupported(value: &Value) -> Option<Error> {
+    match value {
+        Value::Float(value) if !value.is_finite() => Some(crate::value::unsupported_float(*value)),
+        Value::Seq(items) => items.iter().find_map(unsupported),
+        Value::Map(map) => map.pairs().iter().find_map(|(_, value)| unsupported(value)),
+        _ => None,
     }
 }
 
@@ -76,7 +95,7 @@ macro_rules! numbers {
             match self.value {
                 Value::Null => visitor.visit_u64(0),
                 Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
-                    let found = self.json_kind();
+                    let found = self.number_text();
                     self.deserialize_any(visitor).map_err(|_| mismatch(&found, $go))
                 }
                 _ => Err(self.mismatch($go)),

@@ -18,8 +18,6 @@ pub(crate) enum Scalar<'a> {
     Float(f64),
     Str(Cow<'a, str>),
     Time(Timestamp),
-    /// The text `<<`, which is a merge key where a key is wanted.
-    Merge,
 }
 
 impl Scalar<'_> {
@@ -31,7 +29,6 @@ impl Scalar<'_> {
             Self::Float(_) => Tag::Float,
             Self::Str(_) => Tag::Str,
             Self::Time(_) => Tag::Timestamp,
-            Self::Merge => Tag::Merge,
         }
     }
 }
@@ -79,7 +76,6 @@ fn resolve_hinted(flavor: Flavor, text: &str, timestamps: bool) -> Scalar<'_> {
         Some(b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~') => {
             resolve_word(flavor, text)
         }
-        Some(b'<') if text == "<<" => Some(Scalar::Merge),
         Some(_) => None,
     };
     found.unwrap_or(Scalar::Str(Cow::Borrowed(text)))
@@ -248,13 +244,17 @@ fn parse_float(text: &str) -> Option<f64> {
 fn decode_binary(text: &str) -> Result<String, Error> {
     let bytes =
         decode_base64(text).ok_or_else(|| Error::decode("!!binary value contains invalid base64 data"))?;
-    // encoding/json replaces each bad byte by itself.
-    let mut decoded = String::with_capacity(bytes.len());
+    Ok(replace_bad_bytes(&bytes))
+}
+
+/// Replaces every byte that is not part of UTF-8 by itself, as encoding/json does.
+pub(crate) fn replace_bad_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        decoded.push_str(chunk.valid());
-        decoded.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
     }
-    Ok(decoded)
+    text
 }
 
 /// Strict base64 in which line breaks are skipped.

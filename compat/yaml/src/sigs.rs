@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::compose::Composer;
-use crate::de::from_value;
+use crate::de::{TO_JSON, from_value};
 use crate::decode::decode_v2;
 use crate::emit::write_value;
 use crate::reader::read;
@@ -39,7 +39,7 @@ fn decode(input: &[u8], strict: bool, limits: &Limits) -> Result<Value, Error> {
 
 /// Reads the first document into `any` (`Unmarshal` into `interface{}`): every number becomes a float.
 pub fn to_any(input: &[u8], limits: &Limits) -> Result<serde_json::Value, Error> {
-    let mut value = to_value(input, limits)?;
+    let mut value = to_value(input, limits).map_err(|error| error.with_prefix(TO_JSON))?;
     floats(&mut value);
     Ok(value)
 }
@@ -72,9 +72,6 @@ pub fn from_slice_strict<T: DeserializeOwned>(input: &[u8], limits: &Limits) -> 
     let value = decode(input, true, limits).map_err(|error| error.with_prefix(TO_JSON))?;
     from_value(value, true)
 }
-
-/// What `Unmarshal` puts before the error of its first stage.
-const TO_JSON: &str = "error converting YAML to JSON: ";
 
 /// Prints a value (`Marshal`): keys in natural order, long text folded at column 80, a final newline.
 ///

@@ -95,7 +95,7 @@ pub fn to_json(node: &Node) -> Result<serde_json::Value, Error> {
     };
     match parse_first(text.as_bytes(), &limits)? {
         Some(node) => decode_v3(&node, &limits)?.into_json(),
-        None => Ok(serde_json::Value::Null),
+        None => Ok(serde_json::Value::Object(serde_json::Map::new())),
     }
 }
 
@@ -117,32 +117,41 @@ pub fn marshal<T: Serialize + ?Sized>(value: &T, options: &EmitOptions) -> Resul
     to_string(&encode(&value, false), options)
 }
 
-/// The nodes that the encoder makes of Go values. With `floats`, integers become floats first.
-fn encode(value: &serde_json::Value, floats: bool) -> Node {
+/// The nodes that the encoder makes of Go values. With `reread`, as they are when the encoded text is read again, after
+/// encoding/json made every number a float.
+fn encode(value: &serde_json::Value, reread: bool) -> Node {
     use serde_json::Value;
     match value {
         Value::Null => Node::null(),
         Value::Bool(value) => Node::bool(*value),
         Value::Number(number) => match number.as_f64() {
-            Some(value) if floats || number.is_f64() => {
+            Some(value) if reread || number.is_f64() => {
                 let text = float::format_yaml(value);
                 let tag = resolve_plain(Flavor::V3, &text).tag();
                 Node::tagged_scalar(tag, text)
             }
             _ => Node::tagged_scalar(Tag::Int, number.to_string()),
         },
-        Value::String(text) => encode_string(text),
-        Value::Array(items) => Node::from_items(items.iter().map(|item| encode(item, floats)).collect()),
+        Value::String(text) => encode_text(text, reread),
+        Value::Array(items) => Node::from_items(items.iter().map(|item| encode(item, reread)).collect()),
         Value::Object(pairs) => {
             let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.as_str(), value)).collect();
             pairs.sort_unstable_by_key(|(key, _)| *key);
             let pairs = natural_order(Flavor::V3, pairs).into_iter();
             Node::from_entries(
                 pairs
-                    .map(|(key, value)| (encode_string(key), encode(value, floats)))
+                    .map(|(key, value)| (encode_text(key, reread), encode(value, reread)))
                     .collect(),
             )
         }
+    }
+}
+
+fn encode_text(text: &str, reread: bool) -> Node {
+    if reread && text == "<<" {
+        Node::tagged_scalar(Tag::Merge, text)
+    } else {
+        encode_string(text)
     }
 }
 
@@ -152,8 +161,8 @@ fn encode_string(text: &str) -> Node {
     if text.contains('\n') {
         return node;
     }
-    let is_string = matches!(resolve_plain(Flavor::V2, text), Scalar::Str(_) | Scalar::Merge)
-        && matches!(resolve_plain(Flavor::V3, text), Scalar::Str(_) | Scalar::Merge);
+    let is_string = matches!(resolve_plain(Flavor::V2, text), Scalar::Str(_))
+        && matches!(resolve_plain(Flavor::V3, text), Scalar::Str(_));
     if is_string && !is_base60(text) {
         node
     } else {

@@ -79,7 +79,7 @@ fn write_scalar(out: &mut String, scalar: &Scalar<'_>, nested: bool) {
         Scalar::Uint(value) => push(out, format_args!("{value:#x}")),
         Scalar::Float(value) => out.push_str(&float::format_g(*value)),
         Scalar::Str(text) => out.push_str(&quote(text)),
-        Scalar::Time(_) | Scalar::Merge => out.push_str("\"<<\""),
+        Scalar::Time(_) => out.push_str("time.Time{}"),
     }
 }
 

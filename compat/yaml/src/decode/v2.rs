@@ -203,7 +203,7 @@ pub(super) fn scalar(node: &Node) -> Result<Scalar<'_>, Error> {
     }
     .map(|value| match value {
         // A date stays text where no type is asked for.
-        Scalar::Time(_) | Scalar::Merge => Scalar::Str(Cow::Borrowed(text)),
+        Scalar::Time(_) => Scalar::Str(Cow::Borrowed(text)),
         other => other,
     })
 }
@@ -216,7 +216,8 @@ fn into_value(scalar: Scalar<'_>) -> Value {
         Scalar::Uint(value) => Value::Uint(value),
         Scalar::Float(value) => Value::Float(value),
         Scalar::Str(text) => Value::Str(CompactString::from(text)),
-        Scalar::Time(_) | Scalar::Merge => Value::Str(CompactString::const_new("<<")),
+        // `scalar` gives dates as text.
+        Scalar::Time(_) => Value::Null,
     }
 }
 
@@ -225,7 +226,7 @@ fn into_key(scalar: Scalar<'_>) -> Key {
         Value::Bool(value) => Key::Bool(value),
         Value::Int(value) => Key::Int(value),
         Value::Uint(value) => Key::Uint(value),
-        Value::Float(value) => Key::Float((value + 0.0).to_bits()),
+        Value::Float(value) => Key::Float(value.to_bits()),
         Value::Str(text) => Key::Str(text),
         Value::Null | Value::Seq(_) | Value::Map(_) => Key::Null,
     }

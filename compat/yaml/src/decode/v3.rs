@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use super::{Aliases, quote, want_map};
 use crate::node::{Kind, Node, Tag};
-use crate::resolve::{Scalar, resolve_plain, resolve_tagged};
+use crate::resolve::{Scalar, replace_bad_bytes, resolve_plain, resolve_tagged};
 use crate::scanner::Flavor;
 use crate::value::{Map, Value};
 use crate::{Error, Limits};
@@ -25,8 +25,12 @@ pub(crate) fn decode(root: &Node, limits: &Limits) -> Result<Value, Error> {
             decoder.mapping(root, true)?
         }
         Kind::Sequence => decoder.value(root)?,
-        Kind::Scalar if root.is_null() => Value::Null,
+        Kind::Scalar if root.is_null() => {
+            scalar(root)?;
+            Value::Null
+        }
         Kind::Scalar | Kind::Alias => {
+            scalar(root)?;
             decoder.errors.push(type_error(root));
             Value::Null
         }
@@ -42,15 +46,13 @@ pub(crate) fn decode(root: &Node, limits: &Limits) -> Result<Value, Error> {
 
 fn type_error(node: &Node) -> String {
     let text = node.text();
-    let cut = match text.get(..7) {
-        Some(start) if text.len() > 10 => Cow::Owned(format!("{start}...")),
-        _ => Cow::Borrowed(text),
+    let shown = match (node.core_tag(), text.as_bytes().get(..7)) {
+        (Some(Tag::Map | Tag::Seq), _) => text.to_owned(),
+        (_, Some(start)) if text.len() > 10 => format!(" `{}...`", replace_bad_bytes(start)),
+        _ => format!(" `{text}`"),
     };
-    format!(
-        "line {}: cannot unmarshal {} `{cut}` into map[string]interface {{}}",
-        node.line(),
-        node.tag()
-    )
+    let (line, tag) = (node.line(), node.tag());
+    format!("line {line}: cannot unmarshal {tag}{shown} into map[string]interface {{}}")
 }
 
 struct Decoder<'a> {
@@ -105,7 +107,6 @@ impl<'a> Decoder<'a> {
             Scalar::Uint(value) => Value::Uint(value),
             Scalar::Float(value) => Value::Float(value),
             Scalar::Str(text) => Value::Str(CompactString::from(text)),
-            Scalar::Merge => Value::Str(CompactString::new(node.text())),
             Scalar::Time(time) => match time.to_rfc3339() {
                 Ok(text) => Value::Str(text.into()),
                 Err(problem) => {

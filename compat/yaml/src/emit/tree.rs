@@ -133,12 +133,13 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn meet_end(&mut self, node: &'a Node, tail: &'a str) {
+    fn meet_end(&mut self, node: &'a Node, tail: &'a str, place: Place) {
         let comments = node.comments();
         if !comments.line.is_empty() {
             self.pending.line = &comments.line;
         }
-        if !comments.foot.is_empty() {
+        // The foot of a key waits for the end of its value.
+        if !comments.foot.is_empty() && !matches!(place, Place::SimpleKey | Place::ComplexKey) {
             self.pending.foot = &comments.foot;
         }
         if !tail.is_empty() {
@@ -252,7 +253,7 @@ impl<'a> Printer<'a> {
             self.writer.write_indicator("-", true, false, true);
             self.node(item, Place::BlockItem)?;
         }
-        self.meet_end(node, "");
+        self.meet_end(node, "", place);
         self.writer.indent = outer;
         Ok(())
     }
@@ -282,7 +283,7 @@ impl<'a> Printer<'a> {
             self.place_key_line_comment(value);
             self.node(value, Place::BlockValue)?;
         }
-        self.meet_end(node, tail);
+        self.meet_end(node, tail, place);
         self.head_comment();
         self.writer.indent = outer;
         Ok(())
@@ -330,7 +331,7 @@ impl<'a> Printer<'a> {
             trailed = self.pending.trails();
             self.node(item, Place::FlowItem)?;
         }
-        self.meet_end(node, "");
+        self.meet_end(node, "", place);
         self.writer.flow_level -= 1;
         self.writer.indent = outer;
         if self.writer.column == 0 {
@@ -371,7 +372,7 @@ impl<'a> Printer<'a> {
             trailed = self.pending.trails();
             self.node(value, Place::FlowValue)?;
         }
-        self.meet_end(node, tail);
+        self.meet_end(node, tail, place);
         let pending = &self.pending;
         let commented = !(pending.head.is_empty() && pending.foot.is_empty() && pending.tail.is_empty());
         if commented && !trailed {
@@ -479,8 +480,7 @@ fn look_of(node: &Node) -> Look<'_> {
             Kind::Scalar => Some(resolve_plain(Flavor::V3, node.text()).tag()),
             Kind::Alias => None,
         };
-        // `<<` is the merge key by its text, yet Go does not find that among the implied tags and writes it out.
-        if implied == node.core_tag() && implied != Some(Tag::Merge) {
+        if implied == node.core_tag() {
             tag = "";
         } else if node.is_scalar() && node.core_tag() == Some(Tag::Str) {
             tag = "";

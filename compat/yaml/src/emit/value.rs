@@ -133,8 +133,7 @@ fn wanted_style(text: &str) -> ScalarStyle {
     if text.contains('\n') {
         return ScalarStyle::Literal;
     }
-    // `<<` counts as a string where a value is meant, and keys are not treated differently.
-    let is_string = matches!(resolve_plain(Flavor::V2, text), Scalar::Str(_) | Scalar::Merge);
+    let is_string = matches!(resolve_plain(Flavor::V2, text), Scalar::Str(_));
     if is_string && !is_base60(text) {
         ScalarStyle::Plain
     } else {

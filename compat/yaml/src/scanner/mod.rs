@@ -330,15 +330,19 @@ impl<'a> Scanner<'a> {
             Flavor::V3 => 3,
         };
         while !self.ended {
-            if self.tokens.len() >= enough && !self.head_may_be_key()? {
-                break;
-            }
-            if self
-                .tokens
-                .back()
-                .is_some_and(|token| matches!(token.kind, TokenKind::StreamEnd))
-            {
-                break;
+            let at_end = matches!(
+                self.tokens.back(),
+                Some(Token {
+                    kind: TokenKind::StreamEnd,
+                    ..
+                })
+            );
+            if at_end || self.tokens.len() >= enough {
+                // At the end nothing more can turn it into a key, but a key that had to come is still missed.
+                let undecided = self.head_may_be_key()?;
+                if at_end || !undecided {
+                    break;
+                }
             }
             self.fetch_next()?;
         }
