@@ -142,11 +142,8 @@ fn run<'a>(session: &Rc<Session<'a>>, tree: &'a dyn FileTree, path: &str) -> Res
         .vars
         .resolve(&mut objects, &accumulated.config.var_reference)?;
     if !unused.is_empty() {
-        let names = unused.join(",");
-        session
-            .log
-            .borrow_mut()
-            .push(format!("well-defined vars that were never replaced: {names}"));
+        let line = format!("well-defined vars that were never replaced: {}", unused.join(","));
+        session.notices.borrow_mut().push(Notice::Log(line));
     }
     objects.resources.retain(|r| !is_local_config(r));
     root.finish(&mut objects, session)?;
