@@ -97,6 +97,10 @@ pub(crate) trait FromGo {
     fn read(&mut self, value: &Value, decoder: &mut Decoder);
     /// The value as Go writes it, `None` where `omitempty` leaves it out.
     fn write(&self) -> Option<Value>;
+    /// The value behind a Go pointer, which `omitempty` keeps as soon as there is one.
+    fn write_present(&self) -> Option<Value> {
+        self.write()
+    }
 }
 
 impl FromGo for String {
@@ -120,7 +124,11 @@ impl FromGo for String {
     }
 
     fn write(&self) -> Option<Value> {
-        (!self.is_empty()).then(|| Value::String(self.clone()))
+        (!self.is_empty()).then(|| self.clone().into())
+    }
+
+    fn write_present(&self) -> Option<Value> {
+        Some(self.clone().into())
     }
 }
 
@@ -197,8 +205,7 @@ impl<T: FromGo + Default> FromGo for Option<T> {
     }
 
     fn write(&self) -> Option<Value> {
-        self.as_ref()
-            .map(|inner| inner.write().unwrap_or_else(|| Value::Object(Map::new())))
+        self.as_ref().and_then(FromGo::write_present)
     }
 }
 

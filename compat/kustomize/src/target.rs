@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::accumulator::Accumulator;
 use crate::config::Config;
 use crate::error::Context;
-use crate::kustomization::{COMPONENT_KIND, Kustomization, load};
+use crate::kustomization::{COMPONENT_KIND, FILE_NAMES, Kustomization, load};
 use crate::loader::Loader;
 use crate::origin::{Origin, annotate};
 use crate::resmap::ResMap;
@@ -13,8 +13,6 @@ use crate::resource::{ORIGIN, Resource, read_resources};
 use crate::steps::{Generator, Setup, Step};
 use crate::transform::Transformer;
 use crate::{Error, ErrorKind};
-
-const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// A kustomization or component with the loader of its directory.
 pub(crate) struct Target<'a> {

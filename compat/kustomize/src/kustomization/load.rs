@@ -8,10 +8,22 @@ use crate::build::Notice;
 use crate::error::Context;
 use crate::gojson::Decoder;
 
-pub(crate) const KIND: &str = "Kustomization";
+const KIND: &str = "Kustomization";
 pub(crate) const COMPONENT_KIND: &str = "Component";
 const API_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_API_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
+
+/// The names that a kustomization file may have, in the order in which they are tried.
+pub(crate) const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// A kustomization that has nothing but a kind and a version.
+pub(crate) fn header() -> Kustomization {
+    Kustomization {
+        kind: KIND.to_owned(),
+        api_version: API_VERSION.to_owned(),
+        ..Kustomization::default()
+    }
+}
 
 /// Reads a kustomization found in the directory `root`, adds a warning for each deprecated field, and converts old forms.
 pub(crate) fn load(content: &[u8], root: &str, notices: &mut Vec<Notice>) -> Result<Kustomization, Error> {

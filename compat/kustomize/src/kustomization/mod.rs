@@ -3,5 +3,5 @@
 mod load;
 mod types;
 
-pub(crate) use load::{COMPONENT_KIND, load};
+pub(crate) use load::{COMPONENT_KIND, FILE_NAMES, header, load};
 pub(crate) use types::*;
