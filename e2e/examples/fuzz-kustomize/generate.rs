@@ -574,7 +574,7 @@ impl Maker {
                             map([
                                 ("kind", raw(object.kind)),
                                 ("name", raw(object.name)),
-                                ("apiVersion", self.api_version(object)),
+                                ("apiVersion", Self::api_version(object)),
                             ]),
                         ),
                         ("fieldref", map([("fieldPath", raw(path))])),
@@ -597,7 +597,7 @@ impl Maker {
         )
     }
 
-    fn api_version(&self, object: &Object) -> Yaml {
+    fn api_version(object: &Object) -> Yaml {
         let found = KINDS.iter().find(|(_, kind)| *kind == object.kind);
         raw(found.map_or("v1", |(api_version, _)| *api_version))
     }
@@ -665,7 +665,7 @@ impl Maker {
     fn merge_patch(&mut self, objects: &[Object]) -> String {
         let object = &objects[self.random.below(objects.len())];
         let mut patch = map([
-            ("apiVersion", self.api_version(object)),
+            ("apiVersion", Self::api_version(object)),
             ("kind", raw(object.kind)),
         ]);
         let name = if self.random.once_in(15) {
@@ -721,10 +721,18 @@ impl Maker {
             let op = self.random.pick(&[
                 "add", "add", "replace", "replace", "remove", "test", "move", "copy",
             ]);
-            let mut operation = map([("op", raw(op)), ("path", raw(self.random.pick(&paths)))]);
+            let path = self.random.pick(&paths);
+            // Copies of all annotations would show what upstream keeps there while it builds.
+            let from = self.random.pick(&paths);
+            let from = if from == "/metadata/annotations" {
+                "/spec/replicas"
+            } else {
+                from
+            };
+            let mut operation = map([("op", raw(op)), ("path", raw(path))]);
             match op {
                 "add" | "replace" | "test" => operation.set("value", self.any(2)),
-                "move" | "copy" => operation.set("from", raw(self.random.pick(&paths))),
+                "move" | "copy" => operation.set("from", raw(from)),
                 _ => {}
             }
             operation

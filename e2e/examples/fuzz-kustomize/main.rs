@@ -54,14 +54,11 @@ fn main() -> Result<()> {
     for seed in arguments.seed..arguments.seed + arguments.count {
         let files = generate::case(seed);
         let ours = build(&files);
-        let theirs = match oracle.build(&files) {
-            Ok(theirs) => theirs,
-            Err(_) => {
-                // A stack overflow cannot be caught in Go; the case is theirs alone.
-                oracle = Oracle::start(&arguments.oracle)?;
-                *tally.entry("oracle died").or_default() += 1;
-                continue;
-            }
+        let Ok(theirs) = oracle.build(&files) else {
+            // A stack overflow cannot be caught in Go; the case is theirs alone.
+            oracle = Oracle::start(&arguments.oracle)?;
+            *tally.entry("oracle died").or_default() += 1;
+            continue;
         };
         let verdict = match (&ours, &theirs) {
             (Ok(a), Ok(b)) if a == b => "same output",
@@ -98,9 +95,9 @@ fn main() -> Result<()> {
 }
 
 fn build(files: &Files) -> Result<String, String> {
-    let tree = files
-        .iter()
-        .fold(MemoryTree::new(), |tree, (path, text)| tree.with(path, text.as_str()));
+    let tree = files.iter().fold(MemoryTree::new(), |tree, (path, text)| {
+        tree.with(path, text.as_str())
+    });
     let output = kustomize::build(&tree, "overlay", &Options::default()).map_err(|e| e.to_string())?;
     output.to_yaml().map_err(|e| e.to_string())
 }
