@@ -262,15 +262,6 @@ fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
         ));
     }
     object.node = v3::from_json(&document);
-    if object
-        .node
-        .get_path(&["metadata", "annotations"])
-        .is_some_and(|node| !node.items().is_empty())
-    {
-        return Err(Error::invalid(
-            "the annotations that a JSON patch leaves are a list",
-        ));
-    }
     let annotations = object.annotations();
     object.set_annotations(annotations)
 }

@@ -4,6 +4,7 @@
 //! Case directories are committed, so the tests that read them need no tool.
 
 mod envsubst;
+mod sprig;
 mod yaml;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ pub(crate) struct Recorder {
     pub(crate) run: fn(&Path) -> Result<()>,
 }
 
-const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, yaml::YAML];
+const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, sprig::SPRIG, yaml::YAML];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
