@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use gotmpl::Map;
 
 use crate::archive::{self, ArchiveError};
-use crate::decode::TypeMismatch;
+use crate::decode::{Place, TypeMismatch};
 use crate::metadata::{InvalidMetadata, Metadata, RawMetadata};
 use crate::path;
 use crate::schema::Compiled;
@@ -46,7 +46,7 @@ pub enum LoadError {
     #[error("Chart.yaml file is missing")]
     NoChartYaml,
     /// A file is not valid YAML.
-    #[error("cannot load {file}: {error}")]
+    #[error("cannot load {file}: error converting YAML to JSON: {error}")]
     Yaml {
         /// The file.
         file: &'static str,
@@ -106,6 +106,7 @@ impl Chart {
 
     /// Loads a chart from its files, as they lie below its root folder.
     pub fn from_files(files: Vec<File>, limits: &Limits) -> Result<Self, LoadError> {
+        check_api_version(&files)?;
         let unpacked = files.iter().map(|file| file.data.len() as u64).sum::<u64>();
         Loader {
             limits,
@@ -344,9 +345,33 @@ impl Parts {
     }
 }
 
+/// Helm looks at the `apiVersion` of the root chart before it reads anything else.
+fn check_api_version(files: &[File]) -> Result<(), LoadError> {
+    let file = "Chart.yaml";
+    let Some(chart_yaml) = files.iter().find(|f| f.name == file) else {
+        return Ok(());
+    };
+    let document = read_yaml(file, &chart_yaml.data)?;
+    if document.is_null() {
+        return Ok(());
+    }
+    let api_version = Place::root()
+        .object(&document, "loader.chartBase")
+        .and_then(|object| object.read("apiVersion", Place::string))
+        .map_err(|error| LoadError::Field { file, error })?;
+    match api_version.as_deref() {
+        None | Some("" | "v1" | "v2") => Ok(()),
+        Some(_) => Err(LoadError::ApiVersion),
+    }
+}
+
+fn read_yaml(file: &'static str, data: &[u8]) -> Result<serde_json::Value, LoadError> {
+    go_yaml::sigs::to_value(data, &go_yaml::Limits::default())
+        .map_err(|error| LoadError::Yaml { file, error })
+}
+
 fn read_metadata(metadata: &mut RawMetadata, file: &'static str, data: &[u8]) -> Result<(), LoadError> {
-    let document = go_yaml::sigs::to_value(data, &go_yaml::Limits::default())
-        .map_err(|error| LoadError::Yaml { file, error })?;
+    let document = read_yaml(file, data)?;
     metadata
         .read(&document)
         .map_err(|error| LoadError::Field { file, error })
@@ -354,7 +379,5 @@ fn read_metadata(metadata: &mut RawMetadata, file: &'static str, data: &[u8]) ->
 
 /// Lock files take no part in rendering, but Helm refuses a chart with a broken one.
 fn check_yaml(file: &'static str, data: &[u8]) -> Result<(), LoadError> {
-    go_yaml::sigs::to_value(data, &go_yaml::Limits::default())
-        .map(drop)
-        .map_err(|error| LoadError::Yaml { file, error })
+    read_yaml(file, data).map(drop)
 }

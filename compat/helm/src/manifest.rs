@@ -105,7 +105,7 @@ pub struct ManifestError {
 
 #[derive(Debug, thiserror::Error)]
 enum Reason {
-    #[error("{0}")]
+    #[error("error converting YAML to JSON: {0}")]
     Yaml(go_yaml::Error),
     #[error("{0}")]
     Field(TypeMismatch),

@@ -183,9 +183,10 @@ impl<'a, 'r> Parser<'a, 'r> {
                     None => List::default(),
                     Some(value) => expect_list(&value)?,
                 };
-                let list = self.item(&list, index, level, 0)?;
-                put(table, &key, list.into());
-                Ok(())
+                let result = self.item(&list, index, level, 0);
+                // The list is there even if the argument ends before its value.
+                put(table, &key, result.as_ref().unwrap_or(&list).clone().into());
+                result.map(drop)
             }
             Some('.') => {
                 if level == MAX_NESTED {

@@ -5,7 +5,6 @@
 mod accumulator;
 mod build;
 mod config;
-mod crds;
 mod defaults;
 mod edit;
 mod error;
@@ -25,7 +24,6 @@ mod openapi;
 mod options;
 mod order;
 mod origin;
-mod plugins;
 mod remote;
 mod resid;
 mod resmap;

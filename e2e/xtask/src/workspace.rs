@@ -38,3 +38,10 @@ pub(crate) fn listing(entries: impl Iterator<Item = (&'static str, &'static str)
         .collect::<Vec<_>>()
         .concat()
 }
+
+/// Prints a report.
+pub(crate) fn say(text: &str) {
+    use std::io::Write as _;
+    // A closed stdout is the reader's choice.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -21,7 +21,7 @@ pub enum ChartSourceError {
     #[error("{0}")]
     Remote(String),
     /// A folder holds no chart.
-    #[error("unable to detect chart at {folder}: open {folder}/Chart.yaml: {error}")]
+    #[error("unable to detect chart at {folder}/Chart.yaml: open {folder}/Chart.yaml: {error}")]
     NoChart {
         /// The folder.
         folder: String,
@@ -263,10 +263,12 @@ fn check_is_archive(path: &Path, bytes: &[u8]) -> Result<(), ChartSourceError> {
     Err(ChartSourceError::NotArchive(if yaml {
         format!("file '{path}' seems to be a YAML file, but expected a gzipped archive")
     } else {
-        let text = !bytes
-            .iter()
-            .take(512)
-            .any(|b| matches!(b, 0..=8 | 0xB | 0xE..=0x1A | 0x1C..=0x1F));
+        // Helm looks at 512 bytes, and shorter files are filled up with zeros.
+        let text = bytes.len() >= 512
+            && !bytes
+                .iter()
+                .take(512)
+                .any(|b| matches!(b, 0..=8 | 0xB | 0xE..=0x1A | 0x1C..=0x1F));
         let kind = if text {
             "text/plain; charset=utf-8"
         } else {

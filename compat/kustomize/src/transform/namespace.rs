@@ -78,8 +78,7 @@ impl NamespaceTransformer {
         set_scalar(node, Node::tagged_scalar(Tag::Str, &self.namespace))
     }
 
-    /// Moves one object.
-    pub(super) fn apply(&self, object: &mut Resource) -> Result<(), Error> {
+    fn apply(&self, object: &mut Resource) -> Result<(), Error> {
         let gvk = object.gvk();
         let node = &mut object.node;
         if !gvk.is_cluster_scoped() {

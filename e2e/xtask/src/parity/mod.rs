@@ -2,6 +2,8 @@
 //!
 //! To add one: a file beside this one with a `pub(super) const` of type [`Comparison`], and one line in [`COMPARISONS`].
 
+pub(crate) mod helm;
+
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -16,7 +18,7 @@ pub(crate) struct Comparison {
     pub(crate) run: fn(&[PathBuf]) -> Result<()>,
 }
 
-const COMPARISONS: &[Comparison] = &[];
+const COMPARISONS: &[Comparison] = &[helm::HELM];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -1,12 +1,11 @@
 //! Post-build substitution, recorded from Flux's own envsubst.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use super::Recorder;
+use super::{Recorder, folders};
 use crate::workspace::run;
 
 pub(super) const ENVSUBST: Recorder = Recorder {
@@ -25,17 +24,4 @@ fn record(root: &Path) -> Result<()> {
         .args(["run", "."])
         .args(cases)
         .current_dir(oracle))
-}
-
-fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(parent).with_context(|| format!("cannot list {}", parent.display()))?;
-    let mut folders = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            folders.push(path);
-        }
-    }
-    folders.sort();
-    Ok(folders)
 }

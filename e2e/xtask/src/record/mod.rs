@@ -4,12 +4,13 @@
 //! Case directories are committed, so the tests that read them need no tool.
 
 mod envsubst;
-mod sprig;
+mod helm;
 mod yaml;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::workspace;
 
@@ -21,7 +22,7 @@ pub(crate) struct Recorder {
     pub(crate) run: fn(&Path) -> Result<()>,
 }
 
-const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, sprig::SPRIG, yaml::YAML];
+const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, helm::HELM, yaml::YAML];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -41,4 +42,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         (recorder.run)(&workspace::root())?;
     }
     Ok(())
+}
+
+/// The folders in a folder, in the order of their names.
+fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(parent).with_context(|| format!("cannot list {}", parent.display()))?;
+    let mut folders = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    folders.retain(|path| path.is_dir());
+    folders.sort();
+    Ok(folders)
 }
