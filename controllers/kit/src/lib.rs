@@ -12,6 +12,7 @@ mod mapper;
 mod metrics;
 mod queue;
 mod raw;
+mod refs;
 mod rest;
 mod watch;
 
@@ -28,5 +29,6 @@ pub mod server;
 pub use mapper::{MapError, Mapper, Mapping};
 pub use metrics::{ActiveGuard, Metrics, QueueMetrics};
 pub use queue::{Backoff, Queue, Requeue, Run, Slot, Superseded, Triggers};
+pub use refs::RefIndex;
 pub use rest::{ObjectPath, Rest, RestError};
 pub use watch::{Change, ObjectKey, WatchCache, WatchState};

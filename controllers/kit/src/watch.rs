@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flux_api::Tolerant;
 use futures::StreamExt;
-use kube::core::{DeserializeGuard, Resource};
+use kube::core::Resource;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, ResourceExt};
 use parking_lot::RwLock;
@@ -153,7 +154,7 @@ where
     /// Watch errors are logged once per distinct text and retried with a growing pause of at most 15 s.
     pub async fn run(
         &self,
-        api: Api<DeserializeGuard<T>>,
+        api: Api<Tolerant<T>>,
         config: watcher::Config,
         shutdown: CancellationToken,
         mut on_change: impl FnMut(Change<'_, T>) + Send,
@@ -205,7 +206,7 @@ where
 
     fn handle(
         &self,
-        event: Event<DeserializeGuard<T>>,
+        event: Event<Tolerant<T>>,
         listed: &mut Option<HashMap<ObjectKey, Arc<T>>>,
         on_change: &mut impl FnMut(Change<'_, T>),
     ) {
@@ -224,7 +225,7 @@ where
                         if let (Some(listed), Some(old)) = (listed, self.get(&key)) {
                             listed.insert(key.clone(), old);
                         }
-                        report_undecodable(&key, &invalid.error, on_change);
+                        report_undecodable(&key, &invalid.reason, on_change);
                     }
                 }
             }
@@ -238,7 +239,7 @@ where
                 let key = guard_key(&guard);
                 match guard.0 {
                     Ok(object) => self.apply(key, &Arc::new(object), on_change),
-                    Err(invalid) => report_undecodable(&key, &invalid.error, on_change),
+                    Err(invalid) => report_undecodable(&key, &invalid.reason, on_change),
                 }
             }
             Event::Delete(guard) => {
@@ -274,7 +275,7 @@ where
     }
 }
 
-fn guard_key<T: Resource + ResourceExt>(guard: &DeserializeGuard<T>) -> ObjectKey
+fn guard_key<T: Resource + ResourceExt>(guard: &Tolerant<T>) -> ObjectKey
 where
     T::DynamicType: Default,
 {

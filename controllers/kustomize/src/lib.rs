@@ -1,1 +1,29 @@
 //! The kustomize deployer: Artifact in, applied objects out.
+//!
+//! A run reads as this table of contents, one file each:
+//!
+//! 1. `reconcile`: observe what the caches know, decide, act, report;
+//! 2. `decide`: the next step, as a pure function;
+//! 3. `deploy`: fetch, render (`tree`, `variables`, `render`), apply in stages, prune (`inventory`), wait for readiness;
+//! 4. `finalize`: the end of an object;
+//! 5. `report` and `status`: conditions, events and the next run.
+//!
+//! `controller` wires watches to the queue. The controller reads Artifacts and never a source kind.
+
+mod context;
+mod controller;
+mod decide;
+mod deploy;
+mod finalize;
+mod inventory;
+mod reconcile;
+mod render;
+mod report;
+mod settings;
+mod status;
+mod tree;
+mod variables;
+
+pub use context::CONTROLLER;
+pub use controller::{Connections, run};
+pub use settings::Settings;

@@ -25,17 +25,11 @@ pub use stages::{CustomStage, Stage, split_stages};
 use crate::object::{ObjectId, Subject};
 
 /// The annotations and labels with which users steer how one object is applied.
-pub mod markers {
-    /// `disabled` keeps an object from being applied and pruned.
-    pub const RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
-    /// `Merge`, `IfNotPresent` or `Ignore`.
-    pub const SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
-    /// `disabled` keeps an object from being pruned.
-    pub const PRUNE: &str = "kustomize.toolkit.fluxcd.io/prune";
-    /// `enabled` lets an object be recreated when it cannot be changed in place.
-    pub const FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
-    /// `disabled` lets ciphertext through, because somebody else decrypts it.
-    pub const DECRYPT: &str = "kustomize.toolkit.fluxcd.io/decrypt";
+pub(crate) mod markers {
+    pub(crate) use flux_api::{
+        KUSTOMIZE_DECRYPT as DECRYPT, KUSTOMIZE_FORCE as FORCE, KUSTOMIZE_PRUNE as PRUNE,
+        KUSTOMIZE_RECONCILE as RECONCILE, KUSTOMIZE_SSA as SSA,
+    };
 }
 
 /// What happened to an object.

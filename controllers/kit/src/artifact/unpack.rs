@@ -44,6 +44,20 @@ impl ArtifactTree {
         self.files.get(path)
     }
 
+    /// Gives the paths of all files below a directory, relative to it; of all files when it is empty.
+    pub fn below<'a>(&'a self, directory: &str) -> impl Iterator<Item = &'a str> {
+        let prefix = if directory.is_empty() {
+            String::new()
+        } else {
+            format!("{directory}/")
+        };
+        let from = self.files.range::<str, _>((
+            std::ops::Bound::Included(prefix.as_str()),
+            std::ops::Bound::Unbounded,
+        ));
+        from.map_while(move |(path, _)| path.strip_prefix(prefix.as_str()))
+    }
+
     /// Gives the memory that the tree occupies, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes

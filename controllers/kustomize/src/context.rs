@@ -1,0 +1,62 @@
+//! What all runs share.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use artifact_consumer::ArtifactIndex;
+use controller_kit::apply::ApplyMemory;
+use controller_kit::artifact::ContentCache;
+use controller_kit::events::EventRecorder;
+use controller_kit::live::LiveStore;
+use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, WatchCache, WatchState};
+use flux_api::Kustomization;
+use parking_lot::{Mutex, RwLock};
+
+use crate::Settings;
+
+/// Field manager of status and finalizers, as stock's controller has it.
+pub(crate) const STATUS_MANAGER: &str = "gotk-kustomize-controller";
+/// Field manager of applied objects, and the name under which events are reported.
+pub const CONTROLLER: &str = "kustomize-controller";
+/// Value of the `controller` label of metrics and logs.
+pub(crate) const CONTROLLER_LABEL: &str = "kustomization";
+
+/// The connections, caches and counters that all runs share.
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    /// The controller's own identity.
+    pub(crate) rest: Rest,
+    pub(crate) mapper: Mapper,
+    pub(crate) live: LiveStore,
+    pub(crate) content: Arc<ContentCache>,
+    pub(crate) recorder: EventRecorder,
+    pub(crate) metrics: Metrics,
+    pub(crate) queue: Queue<ObjectKey>,
+    /// All Kustomizations, ours and others': dependencies are read unfiltered.
+    pub(crate) objects: WatchCache<Kustomization>,
+    pub(crate) artifacts: RwLock<ArtifactIndex>,
+    pub(crate) artifact_watch: RwLock<WatchState>,
+    pub(crate) memory: Mutex<HashMap<ObjectKey, ApplyMemory>>,
+    /// Objects whose last run waits for a dependency.
+    pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
+    /// Bounds the builds that run at once, because each needs memory for its whole overlay.
+    pub(crate) builds: tokio::sync::Semaphore,
+}
+
+impl Context {
+    /// Takes the memory of an object for a run; it is given back by [`Context::keep_memory`].
+    pub(crate) fn take_memory(&self, key: &ObjectKey) -> ApplyMemory {
+        self.memory.lock().remove(key).unwrap_or_default()
+    }
+
+    pub(crate) fn keep_memory(&self, key: &ObjectKey, memory: ApplyMemory) {
+        self.memory.lock().insert(key.clone(), memory);
+    }
+
+    pub(crate) fn forget(&self, key: &ObjectKey) {
+        self.memory.lock().remove(key);
+        self.awaiting.lock().remove(key);
+        self.metrics
+            .object_deleted("Kustomization", &key.namespace, &key.name);
+    }
+}

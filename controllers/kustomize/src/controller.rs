@@ -1,0 +1,343 @@
+//! The controller: its watches, what they wake, and the queue that they feed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use artifact_consumer::{ArtifactIndex, ArtifactName, SourceKey};
+use artifact_crd::Artifact;
+use controller_kit::apply::FieldManagers;
+use controller_kit::artifact::ContentCache;
+use controller_kit::events::EventRecorder;
+use controller_kit::live::LiveStore;
+use controller_kit::{Change, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache};
+use flux_api::{KUSTOMIZE_NAME, Kustomization, REQUESTED_AT, Tolerant};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Settings;
+use crate::context::{CONTROLLER, CONTROLLER_LABEL, Context};
+use crate::reconcile::reconcile;
+
+/// What the controller is connected to.
+pub struct Connections {
+    /// Client that acts as the controller.
+    pub client: Client,
+    /// Artifacts by digest.
+    pub content: Arc<ContentCache>,
+    /// Takes events.
+    pub recorder: EventRecorder,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Namespace to restrict watches to; all namespaces when absent.
+    pub namespace: Option<String>,
+    /// Managers to take over besides kubectl's (`--override-manager`).
+    pub overridden_managers: Vec<String>,
+}
+
+/// Runs the kustomize controller until `shutdown`; `synced` fires when its caches are complete.
+///
+/// On shutdown, runs in progress are given time to end by the caller; what they leave is picked up by the next start.
+pub async fn run(
+    connections: Connections,
+    settings: Settings,
+    synced: CancellationToken,
+    shutdown: CancellationToken,
+) {
+    let Connections {
+        client,
+        content,
+        recorder,
+        metrics,
+        namespace,
+        overridden_managers,
+    } = connections;
+    let managers = FieldManagers {
+        own: CONTROLLER.to_owned(),
+        overridden: overridden_managers,
+    };
+    let concurrent = settings.concurrent;
+    metrics.set_concurrency(CONTROLLER_LABEL, concurrent);
+    let context = Arc::new(Context {
+        rest: Rest::new(client.clone()),
+        mapper: Mapper::new(client.clone()),
+        live: LiveStore::new(client.clone(), managers, KUSTOMIZE_NAME, shutdown.clone()),
+        content,
+        recorder,
+        queue: Queue::new(settings.backoff, metrics.queue(CONTROLLER_LABEL)),
+        metrics,
+        objects: WatchCache::default(),
+        artifacts: RwLock::new(ArtifactIndex::default()),
+        artifact_watch: RwLock::new(controller_kit::WatchState::Starting),
+        memory: Mutex::default(),
+        awaiting: Mutex::default(),
+        builds: tokio::sync::Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
+        settings,
+    });
+    let watches = Watches {
+        context: Arc::clone(&context),
+        references: Arc::default(),
+    };
+    let artifacts = WatchCache::<Artifact>::default();
+    let tasks = TaskTracker::new();
+    tasks.spawn(
+        watches
+            .clone()
+            .follow_objects(client.clone(), namespace.clone(), shutdown.clone()),
+    );
+    tasks.spawn(
+        watches
+            .clone()
+            .follow_artifacts(artifacts.clone(), client.clone(), shutdown.clone()),
+    );
+    tasks.spawn(
+        watches
+            .clone()
+            .follow_configs::<ConfigMap>("ConfigMap", client.clone(), shutdown.clone()),
+    );
+    tasks.spawn(watches.follow_configs::<Secret>("Secret", client, shutdown.clone()));
+    tokio::select! {
+        () = shutdown.cancelled() => return,
+        _ = async { tokio::join!(context.objects.settled(), artifacts.settled()) } => {}
+    }
+    *context.artifact_watch.write() = artifacts.state();
+    synced.cancel();
+    let shared = Arc::clone(&context);
+    let handler = move |run| reconcile(Arc::clone(&shared), run);
+    context.queue.serve(concurrent, shutdown, handler).await;
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[derive(Clone)]
+struct Watches {
+    context: Arc<Context>,
+    references: Arc<Mutex<References>>,
+}
+
+/// Who refers to what, for all Kustomizations that are ours.
+#[derive(Default)]
+struct References {
+    sources: RefIndex<SourceKey, ObjectKey>,
+    dependencies: RefIndex<ObjectKey, ObjectKey>,
+    configs: RefIndex<(&'static str, ObjectKey), ObjectKey>,
+}
+
+impl Watches {
+    async fn follow_objects(self, client: Client, namespace: Option<String>, shutdown: CancellationToken) {
+        let api: Api<Tolerant<Kustomization>> = match &namespace {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
+        };
+        let cache = self.context.objects.clone();
+        cache
+            .run(api, watcher::Config::default(), shutdown, |change| {
+                self.object_changed(&change);
+            })
+            .await;
+    }
+
+    fn object_changed(&self, change: &Change<'_, Kustomization>) {
+        match change {
+            Change::Applied { old, new } => {
+                let key = ObjectKey::of(new.as_ref());
+                let ours = self.context.is_ours(new);
+                self.references
+                    .lock()
+                    .update(&self.context, &key, ours.then_some(new));
+                let was_ours = old.is_some_and(|old| self.context.is_ours(old));
+                if ours && !was_ours {
+                    self.context.queue.add(key.clone(), Triggers::STARTUP);
+                } else if ours && let Some(old) = old {
+                    let triggers = object_triggers(old, new);
+                    if triggers != Triggers::default() {
+                        self.context.queue.add(key.clone(), triggers);
+                    }
+                } else if was_ours {
+                    self.context.queue.forget(&key);
+                    self.context.forget(&key);
+                }
+                if old.is_none_or(|old| readiness(old) != readiness(new)) {
+                    self.wake_dependents(&key);
+                }
+            }
+            Change::Deleted { old } => {
+                let key = ObjectKey::of(old.as_ref());
+                self.references.lock().update(&self.context, &key, None);
+                self.context.queue.forget(&key);
+                self.context.forget(&key);
+                self.wake_dependents(&key);
+            }
+            Change::Undecodable { .. } => {}
+        }
+    }
+
+    /// Wakes those who wait for `key`; whoever is not waiting has nothing to do.
+    fn wake_dependents(&self, key: &ObjectKey) {
+        let awaiting = self.context.awaiting.lock();
+        for dependent in self.references.lock().dependencies.referrers(key) {
+            if awaiting.contains(dependent) {
+                self.context.queue.add(dependent.clone(), Triggers::DEPENDENCY);
+            }
+        }
+    }
+
+    async fn follow_artifacts(
+        self,
+        cache: WatchCache<Artifact>,
+        client: Client,
+        shutdown: CancellationToken,
+    ) {
+        let api: Api<Tolerant<Artifact>> = Api::all(client);
+        let watched = cache.clone();
+        let on_change = |change: Change<'_, Artifact>| {
+            let touched = match change {
+                Change::Applied { new, .. } => self.context.artifacts.write().apply(new),
+                Change::Deleted { old } => self.context.artifacts.write().remove(&ArtifactName::of(old)),
+                Change::Undecodable { .. } => return,
+            };
+            *self.context.artifact_watch.write() = watched.state();
+            let references = self.references.lock();
+            for key in touched {
+                for consumer in references.sources.referrers(&key) {
+                    self.context.queue.add(consumer.clone(), Triggers::ARTIFACT);
+                }
+            }
+        };
+        cache
+            .run(api, watcher::Config::default(), shutdown, on_change)
+            .await;
+    }
+
+    /// Follows ConfigMaps or Secrets that ask to be followed by their label; only metadata is read.
+    async fn follow_configs<K>(self, kind: &'static str, client: Client, shutdown: CancellationToken)
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        use futures::StreamExt;
+        let config = watcher::Config::default().labels(&self.context.settings.watch_configs);
+        let mut seen: BTreeMap<ObjectKey, String> = BTreeMap::new();
+        let mut synced = false;
+        let mut events = std::pin::pin!(watcher::watcher(Api::<PartialObjectMeta<K>>::all(client), config));
+        loop {
+            let event = tokio::select! {
+                () = shutdown.cancelled() => return,
+                event = events.next() => event,
+            };
+            let changed = match event {
+                Some(Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object))) => {
+                    let key = ObjectKey::of(&object);
+                    let version = object.metadata.resource_version.unwrap_or_default();
+                    let known = seen.insert(key.clone(), version.clone());
+                    // What was there before we looked is no change.
+                    (synced && known.as_ref() != Some(&version)).then_some(key)
+                }
+                Some(Ok(watcher::Event::Delete(object))) => {
+                    let key = ObjectKey::of(&object);
+                    seen.remove(&key).map(|_| key)
+                }
+                Some(Ok(watcher::Event::Init)) => None,
+                Some(Ok(watcher::Event::InitDone)) => {
+                    synced = true;
+                    None
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(kind, %error, "cannot watch labelled configuration, retrying");
+                    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                    None
+                }
+                None => return,
+            };
+            for referrer in changed.iter().flat_map(|key| {
+                let references = self.references.lock();
+                references
+                    .configs
+                    .referrers(&(kind, key.clone()))
+                    .cloned()
+                    .collect::<Vec<_>>()
+            }) {
+                self.context.queue.add(referrer, Triggers::CONFIG);
+            }
+        }
+    }
+}
+
+impl References {
+    fn update(&mut self, context: &Context, key: &ObjectKey, object: Option<&Arc<Kustomization>>) {
+        let Some(object) = object else {
+            self.sources.set(key, vec![]);
+            self.dependencies.set(key, vec![]);
+            self.configs.set(key, vec![]);
+            return;
+        };
+        let namespace = key.namespace.as_str();
+        self.sources
+            .set(key, context.source_key(object).into_iter().collect());
+        let dependency = |reference: &flux_api::DependencyReference| {
+            let namespace = if reference.namespace.is_empty() {
+                namespace
+            } else {
+                &reference.namespace
+            };
+            ObjectKey::new(namespace, reference.name.as_str())
+        };
+        self.dependencies
+            .set(key, object.spec.depends_on.iter().map(dependency).collect());
+        let references = object
+            .spec
+            .post_build
+            .iter()
+            .flat_map(|post_build| &post_build.substitute_from);
+        let config = |reference: &flux_api::SubstituteReference| {
+            let kind = if reference.kind == "Secret" {
+                "Secret"
+            } else {
+                "ConfigMap"
+            };
+            (kind, ObjectKey::new(namespace, reference.name.as_str()))
+        };
+        self.configs.set(key, references.map(config).collect());
+    }
+}
+
+/// Tells what about an object itself asks for a run: its spec, its deletion, or a request.
+fn object_triggers(old: &Kustomization, new: &Kustomization) -> Triggers {
+    let mut triggers = Triggers::default();
+    let deleted = |object: &Kustomization| object.metadata.deletion_timestamp.is_some();
+    if old.metadata.generation != new.metadata.generation || deleted(old) != deleted(new) {
+        triggers |= Triggers::OBJECT;
+    }
+    let requested = |object: &Kustomization| {
+        object
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|annotations| annotations.get(REQUESTED_AT))
+            .cloned()
+    };
+    if requested(new).is_some() && requested(old) != requested(new) {
+        triggers |= Triggers::REQUESTED;
+    }
+    triggers
+}
+
+/// What dependents look at.
+fn readiness(object: &Kustomization) -> (i64, Option<i64>, String, String) {
+    use flux_api::ConditionsExt;
+    let ready = object.status.conditions.get_condition(flux_api::READY);
+    (
+        object.status.observed_generation,
+        object.metadata.generation,
+        ready.map(|ready| ready.status.clone()).unwrap_or_default(),
+        object.status.last_applied_revision.clone(),
+    )
+}

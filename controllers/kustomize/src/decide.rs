@@ -1,0 +1,286 @@
+//! From what was observed to the one next step; nothing here reads a clock, a cluster or a cache.
+
+use std::sync::Arc;
+
+use artifact_consumer::{LookupError, ReferenceError};
+use artifact_crd::Artifact;
+use controller_kit::ObjectKey;
+use flux_api::{ConditionStatus, ConditionsExt, FINALIZER, Kustomization, READY};
+
+/// Everything that the next step depends on.
+pub(crate) struct Observed<'a> {
+    /// The object to reconcile.
+    pub(crate) object: &'a Kustomization,
+    /// The artifact that its `sourceRef` means.
+    pub(crate) artifact: Result<Arc<Artifact>, ArtifactProblem>,
+    /// The objects that it depends on, in the order of `dependsOn`.
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// Why there is no artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ArtifactProblem {
+    /// The reference cannot be followed, ever.
+    Reference(ReferenceError),
+    /// There is no artifact at the moment.
+    Lookup(LookupError),
+    /// The cluster has no Artifact resource, or it cannot be read.
+    NotServed(String),
+}
+
+/// An object of `dependsOn` as the cluster has it.
+pub(crate) struct Dependency {
+    /// Its namespace and name.
+    pub(crate) key: ObjectKey,
+    /// The object, unless it does not exist.
+    pub(crate) object: Option<Arc<Kustomization>>,
+    /// Whether it consumes the same source.
+    pub(crate) same_source: bool,
+}
+
+/// The next step.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step {
+    /// Delete what was applied, then let the object go.
+    Finalize,
+    /// Nothing, because the object is being deleted and is not held by us.
+    LetGo,
+    /// Nothing, because the object is suspended.
+    Rest,
+    /// Nothing until somebody edits the object.
+    Refuse(Refusal),
+    /// Nothing until the artifact is there.
+    AwaitArtifact(ArtifactProblem),
+    /// Nothing until a dependency is ready.
+    AwaitDependency(String),
+    /// Bring the artifact into the cluster.
+    Deploy(Arc<Artifact>),
+}
+
+/// Why an object is not reconciled until it is edited.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The reference to the source cannot be followed.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// The object uses something that this version does not do.
+    #[error(
+        "spec.{field} is not supported by this version of the Open Flux kustomize controller; remove it, or remove the shard label of the Kustomization to hand it back to the stock controller"
+    )]
+    Unsupported {
+        /// Path of the field.
+        field: &'static str,
+    },
+    /// A duration cannot be read.
+    #[error("spec.{field}: {reason}; write a duration such as 10m or 1h30m")]
+    Duration {
+        /// Path of the field.
+        field: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Decides the next step.
+pub(crate) fn decide(observed: &Observed<'_>) -> Step {
+    let object = observed.object;
+    let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
+    if object.metadata.deletion_timestamp.is_some() {
+        let held = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
+        return if held { Step::Finalize } else { Step::LetGo };
+    }
+    if object.spec.suspend {
+        return Step::Rest;
+    }
+    if let Some(refusal) = refusal(object) {
+        return Step::Refuse(refusal);
+    }
+    let artifact = match &observed.artifact {
+        Ok(artifact) => artifact,
+        Err(ArtifactProblem::Reference(error)) => return Step::Refuse(Refusal::Reference(error.clone())),
+        Err(problem) => return Step::AwaitArtifact(problem.clone()),
+    };
+    for dependency in &observed.dependencies {
+        if let Some(reason) = not_ready(dependency, &artifact.spec.revision) {
+            return Step::AwaitDependency(reason);
+        }
+    }
+    Step::Deploy(Arc::clone(artifact))
+}
+
+/// Fields whose meaning would be lost if they were ignored stop the object instead.
+fn refusal(object: &Kustomization) -> Option<Refusal> {
+    let spec = &object.spec;
+    let unsupported = [
+        ("decryption", spec.decryption.is_some()),
+        ("kubeConfig", spec.kube_config.is_some()),
+        ("healthCheckExprs", !spec.health_check_exprs.is_empty()),
+        ("ignore", !spec.ignore.is_empty()),
+        (
+            "dependsOn[].readyExpr",
+            spec.depends_on
+                .iter()
+                .any(|dependency| !dependency.ready_expr.is_empty()),
+        ),
+    ];
+    if let Some((field, _)) = unsupported.into_iter().find(|(_, used)| *used) {
+        return Some(Refusal::Unsupported { field });
+    }
+    let durations = [
+        ("interval", spec.interval.get().err()),
+        ("retryInterval", object.retry_interval().err()),
+        ("timeout", object.timeout().err()),
+    ];
+    let (field, error) = durations
+        .into_iter()
+        .find_map(|(field, error)| Some((field, error?)))?;
+    Some(Refusal::Duration {
+        field,
+        reason: error.to_string(),
+    })
+}
+
+/// Tells why a dependency is not ready, in stock's words.
+fn not_ready(dependency: &Dependency, revision: &str) -> Option<String> {
+    let key = &dependency.key;
+    let Some(object) = &dependency.object else {
+        return Some(format!("dependency '{key}' not found"));
+    };
+    let status = &object.status;
+    let settled = object.metadata.generation == Some(status.observed_generation);
+    if !settled || !status.conditions.has_status(READY, ConditionStatus::True) {
+        return Some(format!("dependency '{key}' is not ready"));
+    }
+    if dependency.same_source && status.last_applied_revision != revision {
+        return Some(format!("dependency '{key}' revision is not up to date"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn kustomization(spec: &Value, status: &Value) -> Kustomization {
+        let mut base =
+            json!({"interval": "10m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "app"}});
+        for (key, value) in spec.as_object().unwrap() {
+            base[key] = value.clone();
+        }
+        serde_json::from_value(json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": {"name": "app", "namespace": "apps", "generation": 3, "finalizers": [FINALIZER]},
+            "spec": base, "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn artifact(revision: &str) -> Arc<Artifact> {
+        let mut artifact = Artifact::default();
+        artifact.spec.revision = revision.into();
+        Arc::new(artifact)
+    }
+
+    fn dependency(status: Option<Value>, same_source: bool) -> Dependency {
+        Dependency {
+            key: ObjectKey::new("apps", "base"),
+            object: status.map(|status| Arc::new(kustomization(&json!({}), &status))),
+            same_source,
+        }
+    }
+
+    fn step(spec: &Value, dependencies: Vec<Dependency>) -> Step {
+        let object = kustomization(spec, &json!({}));
+        decide(&Observed {
+            object: &object,
+            artifact: Ok(artifact("main@sha1:a")),
+            dependencies,
+        })
+    }
+
+    #[test]
+    fn deploys_when_nothing_stands_in_the_way() {
+        assert_eq!(step(&json!({}), vec![]), Step::Deploy(artifact("main@sha1:a")));
+        assert_eq!(step(&json!({"suspend": true}), vec![]), Step::Rest);
+    }
+
+    #[test]
+    fn unknown_meaning_is_refused_not_ignored() {
+        for (spec, field) in [
+            (json!({"decryption": {"provider": "sops"}}), "decryption"),
+            (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), "kubeConfig"),
+            (
+                json!({"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "true"}]}),
+                "healthCheckExprs",
+            ),
+            (
+                json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}),
+                "dependsOn[].readyExpr",
+            ),
+            (json!({"ignore": [{"paths": ["/spec"]}]}), "ignore"),
+        ] {
+            assert_eq!(
+                step(&spec, vec![]),
+                Step::Refuse(Refusal::Unsupported { field }),
+                "{spec}"
+            );
+        }
+        assert!(matches!(
+            step(&json!({"timeout": "soon"}), vec![]),
+            Step::Refuse(Refusal::Duration { field: "timeout", .. })
+        ));
+    }
+
+    #[test]
+    fn dependencies_must_be_ready_for_this_revision() {
+        let ready = |generation: i64, revision: &str| {
+            json!({"observedGeneration": generation, "lastAppliedRevision": revision,
+                "conditions": [{"type": "Ready", "status": "True", "reason": "R", "message": "",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"}]})
+        };
+        let rows = [
+            (dependency(None, false), Some("dependency 'apps/base' not found")),
+            (
+                dependency(Some(json!({})), false),
+                Some("dependency 'apps/base' is not ready"),
+            ),
+            (
+                dependency(Some(ready(2, "main@sha1:a")), false),
+                Some("dependency 'apps/base' is not ready"),
+            ),
+            (
+                dependency(Some(ready(3, "main@sha1:b")), true),
+                Some("dependency 'apps/base' revision is not up to date"),
+            ),
+            (dependency(Some(ready(3, "main@sha1:b")), false), None),
+            (dependency(Some(ready(3, "main@sha1:a")), true), None),
+        ];
+        for (dependency, expected) in rows {
+            match (step(&json!({}), vec![dependency]), expected) {
+                (Step::AwaitDependency(reason), Some(expected)) => assert_eq!(reason, expected),
+                (Step::Deploy(_), None) => {}
+                (step, expected) => panic!("{step:?} instead of {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn deletion_comes_before_everything_else() {
+        let mut object = kustomization(&json!({"suspend": true}), &json!({}));
+        object.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+            jiff::Timestamp::UNIX_EPOCH,
+        ));
+        let observed = |object: &Kustomization| {
+            decide(&Observed {
+                object,
+                artifact: Ok(artifact("r")),
+                dependencies: vec![],
+            })
+        };
+        assert_eq!(observed(&object), Step::Finalize);
+        object.metadata.finalizers = None;
+        assert_eq!(observed(&object), Step::LetGo);
+    }
+}

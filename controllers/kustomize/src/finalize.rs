@@ -1,0 +1,133 @@
+//! The end of a Kustomization: deletes what it applied, as its deletion policy says, and lets it go.
+
+use std::time::Duration;
+
+use controller_kit::Mapping;
+use controller_kit::events::Severity;
+use controller_kit::object::{ObjectId, Subject};
+use flux_api::{DeletionPolicy, InventoryEntry, reason};
+use tokio::time::Instant;
+
+use crate::deploy::{delete, identity};
+use crate::reconcile::Reconciliation;
+use crate::report::{Failure, Outcome};
+use crate::status;
+
+/// Deletes the inventory unless the policy keeps it, and removes the finalizer.
+pub(crate) async fn finalize(run: &mut Reconciliation<'_>) -> Outcome {
+    if let Err(outcome) = clean_up(run).await {
+        return outcome;
+    }
+    match status::set_finalizer(&run.context.rest, &run.key, false).await {
+        Ok(()) => {
+            run.context.forget(&run.key);
+            Outcome::Gone
+        }
+        Err(error) => Outcome::Aborted(format!("cannot remove the finalizer: {error}")),
+    }
+}
+
+async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
+    let policy = run.object.deletion_policy();
+    let deletes = match policy {
+        DeletionPolicy::MirrorPrune => run.object.spec.prune,
+        DeletionPolicy::Delete | DeletionPolicy::WaitForTermination => true,
+        DeletionPolicy::Orphan => false,
+    };
+    let inventory = run.status.inventory.clone().unwrap_or_default();
+    if !deletes || run.object.spec.suspend || inventory.entries.is_empty() {
+        return Ok(());
+    }
+    let failed = |error: &dyn std::fmt::Display| Outcome::Failed(Failure::new(reason::PRUNE_FAILED, error));
+    let objects: Result<Vec<_>, _> = inventory
+        .entries
+        .iter()
+        .map(|entry: &InventoryEntry| Ok((entry.object_id()?, entry.version.clone())))
+        .collect();
+    let objects = objects.map_err(|error: flux_api::ObjectIdError| {
+        failed(&format!("status.inventory cannot be read, nothing was deleted: {error}; set spec.deletionPolicy: Orphan to let the object go"))
+    })?;
+    if !may_impersonate(run).await.map_err(|error| failed(&error))? {
+        let list: Vec<_> = objects.iter().map(|(id, _)| Subject(id).to_string()).collect();
+        run.record(
+            Severity::Error,
+            reason::RECONCILIATION_FAILED,
+            format!("unable to prune objects: \n{}", list.join("\n")),
+        );
+        return Ok(());
+    }
+    let rest = identity(run)?;
+    let (lines, failures) = delete(run, &rest, objects.clone()).await;
+    if !failures.message.is_empty() {
+        return Err(failed(&format!(
+            "pruning for deleted resource failed: {}",
+            failures.message
+        )));
+    }
+    if !lines.is_empty() {
+        run.record(Severity::Info, reason::RECONCILIATION_SUCCEEDED, lines);
+    }
+    if policy == DeletionPolicy::WaitForTermination {
+        let timeout = run.timeout();
+        let context = run.context;
+        let gone = run
+            .slot
+            .park(await_termination(context, &rest, &objects, timeout))
+            .await;
+        if !gone {
+            run.record(
+                Severity::Error,
+                reason::PRUNE_FAILED,
+                "failed to wait for resources termination".to_owned(),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Without its service account nothing can be deleted; stock then lets the object go and says so.
+async fn may_impersonate(run: &Reconciliation<'_>) -> Result<bool, controller_kit::RestError> {
+    let named = &run.object.spec.service_account_name;
+    let account = if named.is_empty() {
+        &run.context.settings.default_service_account
+    } else {
+        named
+    };
+    if account.is_empty() {
+        return Ok(true);
+    }
+    let mapping = Mapping {
+        group: String::new(),
+        version: "v1".to_owned(),
+        kind: "ServiceAccount".to_owned(),
+        plural: "serviceaccounts".to_owned(),
+        namespaced: true,
+    };
+    Ok(run
+        .context
+        .rest
+        .get(&mapping, &run.key.namespace, account)
+        .await?
+        .is_some())
+}
+
+async fn await_termination(
+    context: &crate::context::Context,
+    rest: &controller_kit::Rest,
+    objects: &[(ObjectId, String)],
+    timeout: Duration,
+) -> bool {
+    let deadline = Instant::now() + timeout;
+    for (id, version) in objects {
+        let Ok(mapping) = context.mapper.mapping(&id.group, version, &id.kind).await else {
+            continue;
+        };
+        while !matches!(rest.get(&mapping, &id.namespace, &id.name).await, Ok(None)) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+    true
+}

@@ -1,0 +1,82 @@
+//! The inventory: what was applied, in order, and what of it is no longer desired.
+
+use std::collections::HashSet;
+
+use controller_kit::apply::Entry;
+use flux_api::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
+
+/// Records a change set in its order, unchanged and skipped objects included.
+pub(crate) fn record(entries: &[Entry]) -> Inventory {
+    let entries = entries
+        .iter()
+        .map(|entry| InventoryEntry::new(&entry.id, entry.version.as_str()));
+    Inventory {
+        entries: entries.collect(),
+    }
+}
+
+/// Gives what `old` lists and `new` does not; the version is not compared.
+///
+/// # Errors
+/// An entry of `old` that is not an inventory id: nothing may be pruned by an inventory that cannot be read.
+pub(crate) fn stale(old: &Inventory, new: &Inventory) -> Result<Vec<(ObjectId, String)>, ObjectIdError> {
+    let kept = new
+        .entries
+        .iter()
+        .map(InventoryEntry::object_id)
+        .collect::<Result<HashSet<_>, _>>()?;
+    let mut stale = Vec::new();
+    for entry in &old.entries {
+        let id = entry.object_id()?;
+        if !kept.contains(&id) {
+            stale.push((id, entry.version.clone()));
+        }
+    }
+    Ok(stale)
+}
+
+/// Adds entries that are not listed yet: objects that could not be pruned, or that a failed run had created.
+pub(crate) fn keep(inventory: &mut Inventory, more: impl IntoIterator<Item = InventoryEntry>) {
+    let mut known: HashSet<String> = inventory.entries.iter().map(|entry| entry.id.clone()).collect();
+    inventory
+        .entries
+        .extend(more.into_iter().filter(|entry| known.insert(entry.id.clone())));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory(ids: &[&str]) -> Inventory {
+        let entry = |id: &&str| InventoryEntry {
+            id: (*id).to_owned(),
+            version: "v1".to_owned(),
+        };
+        Inventory {
+            entries: ids.iter().map(entry).collect(),
+        }
+    }
+
+    #[test]
+    fn stale_objects_are_those_no_longer_listed() {
+        let old = inventory(&["a_x__ConfigMap", "a_y__ConfigMap", "_z__Namespace"]);
+        let new = inventory(&["a_y__ConfigMap"]);
+        let names: Vec<_> = stale(&old, &new)
+            .unwrap()
+            .into_iter()
+            .map(|(id, _)| id.name)
+            .collect();
+        assert_eq!(names, ["x", "z"]);
+        assert!(stale(&inventory(&["odd"]), &new).is_err());
+    }
+
+    #[test]
+    fn survivors_are_appended_once() {
+        let mut new = inventory(&["a_y__ConfigMap"]);
+        keep(
+            &mut new,
+            inventory(&["a_x__ConfigMap", "a_y__ConfigMap", "a_x__ConfigMap"]).entries,
+        );
+        assert_eq!(new, inventory(&["a_y__ConfigMap", "a_x__ConfigMap"]));
+    }
+}

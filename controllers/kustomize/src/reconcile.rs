@@ -1,0 +1,304 @@
+//! One run: observe, decide, act, report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_consumer::resolve;
+use controller_kit::events::Severity;
+use controller_kit::{ObjectKey, Requeue, Run, Slot, Superseded, Triggers, WatchState};
+use flux_api::{Kustomization, KustomizationStatus, reason};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::context::{CONTROLLER_LABEL, Context};
+use crate::decide::{ArtifactProblem, Dependency, Observed, Refusal, Step, decide};
+use crate::report::{Outcome, Pace, Wait, conclude, duration_of, event_about};
+use crate::{deploy, finalize, status};
+
+/// A run in progress: the object as it was when the run began, and the status that the run builds up.
+pub(crate) struct Reconciliation<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) key: ObjectKey,
+    pub(crate) object: Arc<Kustomization>,
+    /// The status that the API server has.
+    pub(crate) written: KustomizationStatus,
+    /// The status that the run arrives at.
+    pub(crate) status: KustomizationStatus,
+    pub(crate) triggers: Triggers,
+    pub(crate) slot: &'a mut Slot,
+    pub(crate) superseded: &'a Superseded,
+    pub(crate) started: Instant,
+    /// Revision and origin revision that events are about.
+    pub(crate) revision: Option<(String, String)>,
+}
+
+/// Reconciles one Kustomization.
+pub(crate) async fn reconcile(context: Arc<Context>, run: Run<ObjectKey>) -> Requeue {
+    let Run {
+        key,
+        triggers,
+        mut slot,
+        superseded,
+    } = run;
+    let Some(object) = context.objects.get(&key).filter(|object| context.is_ours(object)) else {
+        context.forget(&key);
+        return Requeue::Never;
+    };
+    let _active = context.metrics.active(CONTROLLER_LABEL);
+    let mut run = Reconciliation {
+        context: &context,
+        key,
+        written: object.status.clone(),
+        status: object.status.clone(),
+        object,
+        triggers,
+        slot: &mut slot,
+        superseded: &superseded,
+        started: Instant::now(),
+        revision: None,
+    };
+    let observed = observe(&context, &run.object);
+    let step = decide(&observed);
+    drop(observed);
+    let outcome = act(&mut run, step).await;
+    report(run, &outcome).await
+}
+
+fn observe<'a>(context: &Context, object: &'a Kustomization) -> Observed<'a> {
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    let dependency = |reference: &flux_api::DependencyReference| {
+        let namespace = if reference.namespace.is_empty() {
+            namespace
+        } else {
+            &reference.namespace
+        };
+        let key = ObjectKey::new(namespace, reference.name.as_str());
+        let dependency = context.objects.get(&key);
+        let same_source = dependency.as_ref().is_some_and(|dependency| {
+            let resolved = |object: &Kustomization| context.source_key(object).ok();
+            let source = resolved(object);
+            source.is_some() && source == resolved(dependency)
+        });
+        Dependency {
+            key,
+            object: dependency,
+            same_source,
+        }
+    };
+    Observed {
+        object,
+        artifact: find_artifact(context, object),
+        dependencies: object.spec.depends_on.iter().map(dependency).collect(),
+    }
+}
+
+fn find_artifact(
+    context: &Context,
+    object: &Kustomization,
+) -> Result<Arc<artifact_crd::Artifact>, ArtifactProblem> {
+    let key = context.source_key(object).map_err(ArtifactProblem::Reference)?;
+    if let WatchState::Unavailable(reason) = &*context.artifact_watch.read() {
+        return Err(ArtifactProblem::NotServed(reason.clone()));
+    }
+    let artifacts = context.artifacts.read();
+    artifacts
+        .find(&key, None)
+        .cloned()
+        .map_err(ArtifactProblem::Lookup)
+}
+
+async fn act(run: &mut Reconciliation<'_>, step: Step) -> Outcome {
+    run.context.awaiting.lock().remove(&run.key);
+    match step {
+        Step::Finalize => finalize::finalize(run).await,
+        Step::LetGo => Outcome::Gone,
+        Step::Rest => Outcome::Suspended,
+        Step::Refuse(refusal) => {
+            let reason = match refusal {
+                Refusal::Reference(_) => reason::ACCESS_DENIED,
+                Refusal::Unsupported { .. } => reason::FEATURE_GATE_DISABLED,
+                Refusal::Duration { .. } => reason::RECONCILIATION_FAILED,
+            };
+            Outcome::Refused {
+                reason,
+                message: refusal.to_string(),
+            }
+        }
+        Step::AwaitArtifact(problem) => Outcome::Waiting(Wait::Artifact(match problem {
+            ArtifactProblem::Lookup(error) => error.to_string(),
+            ArtifactProblem::Reference(error) => error.to_string(),
+            ArtifactProblem::NotServed(reason) => {
+                format!("Artifacts cannot be read, is their CustomResourceDefinition installed? {reason}")
+            }
+        })),
+        Step::AwaitDependency(reason) => {
+            run.context.awaiting.lock().insert(run.key.clone());
+            Outcome::Waiting(Wait::Dependency(reason))
+        }
+        Step::Deploy(artifact) => match hold(run).await {
+            Ok(()) => deploy::deploy(run, &artifact).await,
+            Err(error) => Outcome::Aborted(format!("cannot set the finalizer: {error}")),
+        },
+    }
+}
+
+/// Makes sure that the object cannot vanish before what it applied has been dealt with.
+async fn hold(run: &mut Reconciliation<'_>) -> Result<(), controller_kit::RestError> {
+    let finalizers = run.object.metadata.finalizers.as_deref().unwrap_or_default();
+    if finalizers
+        .iter()
+        .any(|finalizer| finalizer == flux_api::FINALIZER)
+    {
+        return Ok(());
+    }
+    status::set_finalizer(&run.context.rest, &run.key, true).await
+}
+
+async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
+    let took = run.started.elapsed();
+    let pace = pace(&run);
+    let mut report = conclude(
+        outcome,
+        &run.object,
+        &mut run.status,
+        &pace,
+        took,
+        Timestamp::now(),
+    );
+    let context = run.context;
+    let subject = &run.key;
+    match outcome {
+        Outcome::Gone => {}
+        Outcome::Aborted(error) => tracing::error!(
+            controller = CONTROLLER_LABEL, controllerKind = "Kustomization",
+            namespace = %subject.namespace, name = %subject.name, error = %error, "Reconciler error"
+        ),
+        _ => {
+            if let Err(error) = status::write(&context.rest, &run.key, &run.written, &run.status).await
+                && !error.is_not_found()
+            {
+                tracing::warn!(namespace = %subject.namespace, name = %subject.name, %error, "cannot write the status");
+                report.requeue = Requeue::Backoff;
+                report.result = "error";
+            }
+        }
+    }
+    if let Some((severity, reason, message)) = report.event {
+        log(&run, severity, &message);
+        let revision = run
+            .revision
+            .as_ref()
+            .map(|(revision, origin)| (revision.as_str(), origin.as_str()));
+        let finished = matches!(outcome, Outcome::Succeeded);
+        context.recorder.record(event_about(
+            &run.object,
+            severity,
+            reason,
+            message,
+            revision,
+            finished,
+        ));
+    }
+    context.metrics.reconciled(CONTROLLER_LABEL, report.result, took);
+    if !matches!(outcome, Outcome::Gone) {
+        context
+            .metrics
+            .object_reconciled("Kustomization", &subject.namespace, &subject.name, took);
+    }
+    report.requeue
+}
+
+fn log(run: &Reconciliation<'_>, severity: Severity, message: &str) {
+    let (namespace, name) = (&run.key.namespace, &run.key.name);
+    let revision = run
+        .revision
+        .as_ref()
+        .map_or("", |(revision, _)| revision.as_str());
+    match severity {
+        Severity::Info => tracing::info!(
+            controller = CONTROLLER_LABEL, controllerKind = "Kustomization", %namespace, %name, revision, "{message}"
+        ),
+        Severity::Error => tracing::error!(
+            controller = CONTROLLER_LABEL, controllerKind = "Kustomization", %namespace, %name, revision,
+            error = message, "Reconciliation failed"
+        ),
+    }
+}
+
+fn pace(run: &Reconciliation<'_>) -> Pace {
+    let settings = &run.context.settings;
+    let interval = duration_of(&run.object.spec.interval).to_std();
+    let retry = run
+        .object
+        .retry_interval()
+        .map_or(interval, flux_api::GoDuration::to_std);
+    Pace {
+        interval: jitter(interval, settings.interval_jitter),
+        retry,
+        dependency: settings.requeue_dependency,
+    }
+}
+
+/// Spreads `interval` evenly over plus and minus `percent`.
+fn jitter(interval: Duration, percent: u8) -> Duration {
+    let share = f64::from(percent.min(100)) / 100.0;
+    interval.mul_f64(1.0 + share * (fastrand::f64() * 2.0 - 1.0))
+}
+
+impl Context {
+    /// Tells whether our selector matches an object.
+    pub(crate) fn is_ours(&self, object: &Kustomization) -> bool {
+        use kube::core::SelectorExt;
+        match &object.metadata.labels {
+            Some(labels) => self.settings.selector.matches(labels),
+            None => self.settings.selector.matches(&std::collections::BTreeMap::new()),
+        }
+    }
+
+    /// Gives the key of the source that an object consumes.
+    pub(crate) fn source_key(
+        &self,
+        object: &Kustomization,
+    ) -> Result<artifact_consumer::SourceKey, artifact_consumer::ReferenceError> {
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        resolve(
+            &object.spec.source_ref,
+            namespace,
+            object.metadata.annotations.as_ref(),
+            &self.settings.access,
+        )
+    }
+}
+
+impl Reconciliation<'_> {
+    /// Writes the status that has been reached so far; the run goes on.
+    pub(crate) async fn write_progress(&mut self, message: &str) -> Result<(), controller_kit::RestError> {
+        crate::report::progress(&self.object, &mut self.status, message, Timestamp::now());
+        status::write(&self.context.rest, &self.key, &self.written, &self.status).await?;
+        self.written = self.status.clone();
+        Ok(())
+    }
+
+    /// Records an event of this run, ahead of its end.
+    pub(crate) fn record(&self, severity: Severity, reason: &str, message: String) {
+        let revision = self
+            .revision
+            .as_ref()
+            .map(|(revision, origin)| (revision.as_str(), origin.as_str()));
+        self.context.recorder.record(event_about(
+            &self.object,
+            severity,
+            reason,
+            message,
+            revision,
+            false,
+        ));
+    }
+
+    /// Gives the longest wait for readiness (`spec.timeout`).
+    pub(crate) fn timeout(&self) -> Duration {
+        self.object
+            .timeout()
+            .map_or(Duration::from_secs(30), flux_api::GoDuration::to_std)
+    }
+}

@@ -1,0 +1,307 @@
+//! From an unpacked artifact to the objects that a Kustomization applies.
+
+use std::borrow::Cow;
+
+use controller_kit::artifact::Digest;
+use controller_kit::object::set_metadata_entry;
+use envsubst::{Mode, Substitution, Variables};
+use flux_api::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, Kustomization};
+use go_yaml::{Limits, sigs};
+use kustomize::{FileTree, FluxFields, FluxTree, Options};
+use serde_json::Value;
+
+/// What a Kustomization desires.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    /// The objects, with owner labels and common metadata.
+    pub(crate) objects: Vec<Value>,
+    /// `sha256:<hex>` over the YAML of the build, as `status.history` records it.
+    pub(crate) checksum: String,
+}
+
+/// Why an artifact could not be rendered; all of these need an edit of the source or of the Kustomization.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenderError {
+    /// `spec.path` is not a directory of the artifact.
+    #[error("kustomization path not found: stat {0}: no such file or directory")]
+    Path(String),
+    /// The build failed.
+    #[error("kustomize build failed: {0}")]
+    Build(#[from] kustomize::Error),
+    /// A variable could not be substituted.
+    #[error("post build failed for '{subject}': envsubst error: {source}")]
+    Substitution {
+        /// The object.
+        subject: String,
+        /// What is wrong.
+        source: envsubst::Error,
+    },
+    /// The variables' names are not valid.
+    #[error("post build failed: {0}")]
+    Variables(envsubst::Error),
+    /// The result of a substitution is not YAML any more.
+    #[error("post build failed for '{subject}': {source}")]
+    Yaml {
+        /// The object.
+        subject: String,
+        /// What is wrong.
+        source: go_yaml::Error,
+    },
+}
+
+/// Builds and substitutes; CPU-bound and free of I/O.
+///
+/// # Errors
+/// See [`RenderError`].
+pub(crate) fn render(
+    tree: &dyn FileTree,
+    object: &Kustomization,
+    variables: &Variables,
+    options: &Options,
+    strict: bool,
+) -> Result<Rendered, RenderError> {
+    // As in stock, `..` stops at the root of the artifact.
+    let path = clamp(&object.spec.path);
+    if !tree.resolve(&path).is_ok_and(|found| found.is_dir) {
+        return Err(RenderError::Path(object.spec.path.clone()));
+    }
+    let overlay = FluxTree::new(tree, &path, &flux_fields(object))?;
+    let output = kustomize::build(&overlay, &path, options)?;
+    let substitution = substitution(object, variables, strict)?;
+    let mut yaml = String::new();
+    let mut objects = Vec::with_capacity(output.objects().len());
+    for built in output.objects() {
+        let mut text = built.to_yaml()?;
+        let mut value = None;
+        if let Some(substitution) = &substitution {
+            let subject = || built.id().to_string();
+            let json = built.to_json()?;
+            if !opts_out(&json)
+                && let Cow::Owned(replaced) =
+                    substitution
+                        .apply(&text)
+                        .map_err(|source| RenderError::Substitution {
+                            subject: subject(),
+                            source,
+                        })?
+            {
+                let yaml_error = |source| RenderError::Yaml {
+                    subject: subject(),
+                    source,
+                };
+                let replaced = sigs::to_value(replaced.as_bytes(), &Limits::default()).map_err(yaml_error)?;
+                text = sigs::value_to_string(&replaced).map_err(yaml_error)?;
+                value = Some(replaced);
+            } else {
+                value = Some(json);
+            }
+        }
+        if !yaml.is_empty() {
+            yaml.push_str("---\n");
+        }
+        yaml.push_str(&text);
+        let value = match value {
+            Some(value) => value,
+            None => built.to_json()?,
+        };
+        flatten(value, &mut objects);
+    }
+    for value in &mut objects {
+        label(value, object);
+    }
+    Ok(Rendered {
+        objects,
+        checksum: Digest::sha256(yaml.as_bytes()).to_string(),
+    })
+}
+
+/// Joins a path to the root, resolving `.` and `..` without leaving it.
+fn clamp(path: &str) -> String {
+    let mut segments = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+fn flux_fields(object: &Kustomization) -> FluxFields {
+    let spec = &object.spec;
+    // Plain structures of strings always serialise.
+    let json = |value: Result<Value, serde_json::Error>| value.unwrap_or_default();
+    FluxFields {
+        target_namespace: spec.target_namespace.clone(),
+        name_prefix: spec.name_prefix.clone(),
+        name_suffix: spec.name_suffix.clone(),
+        patches: spec
+            .patches
+            .iter()
+            .map(|patch| json(serde_json::to_value(patch)))
+            .collect(),
+        components: spec.components.clone(),
+        ignore_missing_components: spec.ignore_missing_components,
+        images: spec
+            .images
+            .iter()
+            .map(|image| json(serde_json::to_value(image)))
+            .collect(),
+        build_metadata: spec.build_metadata.clone(),
+    }
+}
+
+fn substitution<'v>(
+    object: &Kustomization,
+    variables: &'v Variables,
+    strict: bool,
+) -> Result<Option<Substitution<'v>>, RenderError> {
+    let Some(post_build) = &object.spec.post_build else {
+        return Ok(None);
+    };
+    if variables.is_empty() && !post_build.always() {
+        return Ok(None);
+    }
+    let mode = if strict { Mode::Strict } else { Mode::Lax };
+    Substitution::new(variables, mode, envsubst::Limits::default())
+        .map(Some)
+        .map_err(RenderError::Variables)
+}
+
+fn opts_out(object: &Value) -> bool {
+    let marker = |field: &str| {
+        object
+            .get("metadata")?
+            .get(field)?
+            .get(envsubst::SUBSTITUTE)?
+            .as_str()
+    };
+    envsubst::is_disabled(marker("labels"), marker("annotations"))
+}
+
+/// Lists become their items; what is no Kubernetes object, or is kustomize's own configuration, is left out.
+fn flatten(object: Value, objects: &mut Vec<Value>) {
+    let text = |field: &str| {
+        object
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    if kind.ends_with("List") && object.get("items").is_some_and(Value::is_array) {
+        if let Value::Object(mut list) = object
+            && let Some(Value::Array(items)) = list.remove("items")
+        {
+            for item in items {
+                flatten(item, objects);
+            }
+        }
+        return;
+    }
+    let named = object
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .is_some_and(|name| !name.is_empty());
+    let configures_kustomize = kind == "Kustomization" && api_version.starts_with("kustomize.config.k8s.io/");
+    if named && !api_version.is_empty() && !kind.is_empty() && !configures_kustomize {
+        objects.push(object);
+    }
+}
+
+/// Sets owner labels, then common metadata, which may override them as in stock.
+fn label(value: &mut Value, object: &Kustomization) {
+    let meta = &object.metadata;
+    set_metadata_entry(
+        value,
+        "labels",
+        KUSTOMIZE_NAME,
+        meta.name.as_deref().unwrap_or_default(),
+    );
+    set_metadata_entry(
+        value,
+        "labels",
+        KUSTOMIZE_NAMESPACE,
+        meta.namespace.as_deref().unwrap_or_default(),
+    );
+    if let Some(common) = &object.spec.common_metadata {
+        for (key, text) in &common.labels {
+            set_metadata_entry(value, "labels", key, text);
+        }
+        for (key, text) in &common.annotations {
+            set_metadata_entry(value, "annotations", key, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kustomize::MemoryTree;
+    use serde_json::json;
+
+    use super::*;
+
+    fn kustomization(spec: &Value) -> Kustomization {
+        serde_json::from_value(json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": {"name": "app", "namespace": "apps"}, "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    fn check(files: &[(&str, &str)], spec: &Value, variables: &[(&str, &str)]) -> Result<Vec<Value>, String> {
+        let tree = files
+            .iter()
+            .fold(MemoryTree::new(), |tree, (path, text)| tree.with(path, *text));
+        let variables = variables.iter().map(|(name, value)| (*name, *value)).collect();
+        render(&tree, &kustomization(spec), &variables, &Options::flux(), true)
+            .map(|rendered| rendered.objects)
+            .map_err(|error| error.to_string())
+    }
+
+    const CONFIG_MAP: &str =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  key: ${value}\n";
+
+    #[test]
+    fn variables_are_substituted_after_the_build() {
+        let objects = check(
+            &[("a.yaml", CONFIG_MAP)],
+            &json!({"postBuild": {}}),
+            &[("value", "x")],
+        )
+        .unwrap();
+        assert_eq!(objects[0]["data"], json!({"key": "x"}));
+        let missing = check(
+            &[("a.yaml", CONFIG_MAP)],
+            &json!({"postBuild": {}}),
+            &[("other", "x")],
+        )
+        .unwrap_err();
+        assert!(
+            missing.contains("variable not set (strict mode): \"value\""),
+            "{missing}"
+        );
+        let without = check(&[("a.yaml", CONFIG_MAP)], &json!({}), &[]).unwrap();
+        assert_eq!(without[0]["data"], json!({"key": "${value}"}));
+    }
+
+    #[test]
+    fn objects_carry_their_owner_and_common_metadata() {
+        let spec = json!({"commonMetadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}}});
+        let objects = check(&[("a.yaml", CONFIG_MAP)], &spec, &[]).unwrap();
+        assert_eq!(
+            objects[0]["metadata"]["labels"],
+            json!({"team": "a", KUSTOMIZE_NAME: "app", KUSTOMIZE_NAMESPACE: "apps"})
+        );
+        assert_eq!(objects[0]["metadata"]["annotations"], json!({"note": "b"}));
+    }
+
+    #[test]
+    fn a_missing_path_is_an_error() {
+        let error = check(&[("a.yaml", CONFIG_MAP)], &json!({"path": "./gone"}), &[]).unwrap_err();
+        assert!(error.contains("kustomization path not found"), "{error}");
+    }
+}

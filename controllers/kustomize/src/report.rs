@@ -1,0 +1,451 @@
+//! From how a run ended to conditions, events and the next run: the one table of fates.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use controller_kit::Requeue;
+use controller_kit::events::{EventRecord, Regarding, Severity};
+use flux_api::{
+    ConditionStatus, ConditionsExt, GoDuration, HEALTHY, KUSTOMIZE_GROUP, Kustomization, KustomizationStatus,
+    READY, RECONCILING, REQUESTED_AT, STALLED, event, reason,
+};
+use jiff::Timestamp;
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The object is gone, or was never held by us.
+    Gone,
+    /// The object is suspended.
+    Suspended,
+    /// Everything is in the cluster, and ready if that was asked for.
+    Succeeded,
+    /// Something outside is missing; an event or a timer brings the next run.
+    Waiting(Wait),
+    /// A step failed and is tried again after the retry interval.
+    Failed(Failure),
+    /// The object has to be edited first.
+    Refused {
+        /// Reason of the condition.
+        reason: &'static str,
+        /// Text for people.
+        message: String,
+    },
+    /// A newer event ended the wait for readiness; the next run starts at once.
+    Superseded,
+    /// The controller is shutting down or the API server cannot be written to; nothing can be reported.
+    Aborted(String),
+}
+
+/// What a run waits for.
+#[derive(Debug)]
+pub(crate) enum Wait {
+    /// The artifact does not exist, or its file does not.
+    Artifact(String),
+    /// A dependency is not ready.
+    Dependency(String),
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Reason of the condition, such as `BuildFailed`.
+    pub(crate) reason: &'static str,
+    /// Text for people.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(reason: &'static str, error: impl std::fmt::Display) -> Self {
+        Self {
+            reason,
+            message: error.to_string(),
+        }
+    }
+}
+
+/// Numbers that the table needs.
+pub(crate) struct Pace {
+    /// Next run after success, jitter included.
+    pub(crate) interval: Duration,
+    /// Next run after a failure.
+    pub(crate) retry: Duration,
+    /// Next look at what is missing, if no event comes before.
+    pub(crate) dependency: Duration,
+}
+
+/// Everything that a run leaves behind.
+pub(crate) struct Report {
+    /// Severity and text of the closing event.
+    pub(crate) event: Option<(Severity, &'static str, String)>,
+    /// When to run again.
+    pub(crate) requeue: Requeue,
+    /// Value of the `result` label of the reconcile metrics.
+    pub(crate) result: &'static str,
+}
+
+/// Writes the end of a run into `status`, and tells what else to do about it.
+pub(crate) fn conclude(
+    outcome: &Outcome,
+    object: &Kustomization,
+    status: &mut KustomizationStatus,
+    pace: &Pace,
+    took: Duration,
+    now: Timestamp,
+) -> Report {
+    let generation = object.metadata.generation;
+    if let Some(requested) = object
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(REQUESTED_AT))
+    {
+        status.last_handled_reconcile_at.clone_from(requested);
+    }
+    let mut ready = |value, reason, message: &str| {
+        status
+            .conditions
+            .set_condition(READY, value, reason, message, generation, now);
+    };
+    let report = match outcome {
+        Outcome::Gone | Outcome::Suspended => Report {
+            event: None,
+            requeue: Requeue::Never,
+            result: "success",
+        },
+        Outcome::Superseded => Report {
+            event: None,
+            requeue: Requeue::Never,
+            result: "requeue",
+        },
+        Outcome::Aborted(_) => Report {
+            event: None,
+            requeue: Requeue::Backoff,
+            result: "error",
+        },
+        Outcome::Succeeded => {
+            let revision = status.last_applied_revision.clone();
+            ready(
+                ConditionStatus::True,
+                reason::RECONCILIATION_SUCCEEDED,
+                &format!("Applied revision: {revision}"),
+            );
+            status.observed_generation = generation.unwrap_or_default();
+            status.conditions.remove_condition(STALLED);
+            let text = format!(
+                "Reconciliation finished in {}, next run in {}",
+                GoDuration::from(took),
+                duration_of(&object.spec.interval)
+            );
+            Report {
+                event: Some((Severity::Info, reason::RECONCILIATION_SUCCEEDED, text)),
+                requeue: after(pace.interval),
+                result: "requeue_after",
+            }
+        }
+        Outcome::Waiting(Wait::Artifact(message)) => {
+            ready(ConditionStatus::False, reason::ARTIFACT_FAILED, message);
+            Report {
+                event: None,
+                requeue: after(pace.dependency.min(pace.retry)),
+                result: "requeue_after",
+            }
+        }
+        Outcome::Waiting(Wait::Dependency(message)) => {
+            let announced = is_announced(object, reason::DEPENDENCY_NOT_READY, message);
+            ready(ConditionStatus::False, reason::DEPENDENCY_NOT_READY, message);
+            let text = format!("Dependencies do not meet ready condition: {message}");
+            Report {
+                event: (!announced).then_some((Severity::Info, reason::DEPENDENCY_NOT_READY, text)),
+                requeue: after(pace.dependency),
+                result: "requeue_after",
+            }
+        }
+        Outcome::Failed(failure) => {
+            ready(ConditionStatus::False, failure.reason, &failure.message);
+            if failure.reason == reason::HEALTH_CHECK_FAILED {
+                let healthy = (HEALTHY, ConditionStatus::False, reason::HEALTH_CHECK_FAILED);
+                status.conditions.set_condition(
+                    healthy.0,
+                    healthy.1,
+                    healthy.2,
+                    failure.message.as_str(),
+                    generation,
+                    now,
+                );
+            }
+            Report {
+                event: Some((Severity::Error, failure.reason, failure.message.clone())),
+                requeue: after(pace.retry),
+                result: "requeue_after",
+            }
+        }
+        Outcome::Refused { reason, message } => {
+            let announced = is_announced(object, reason, message);
+            ready(ConditionStatus::False, reason, message);
+            status.conditions.remove_condition(RECONCILING);
+            status.conditions.set_condition(
+                STALLED,
+                ConditionStatus::True,
+                reason,
+                message.as_str(),
+                generation,
+                now,
+            );
+            Report {
+                event: (!announced).then(|| (Severity::Error, *reason, message.clone())),
+                requeue: Requeue::Never,
+                result: "error",
+            }
+        }
+    };
+    settle_reconciling(outcome, status, generation, now);
+    report
+}
+
+/// A finished run is not reconciling; a failed one goes on with retries.
+fn settle_reconciling(
+    outcome: &Outcome,
+    status: &mut KustomizationStatus,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    if status.conditions.has_status(READY, ConditionStatus::True) {
+        status.conditions.remove_condition(RECONCILING);
+    } else if let Outcome::Failed(failure) = outcome {
+        status.conditions.remove_condition(STALLED);
+        let (value, reason) = (ConditionStatus::True, reason::PROGRESSING_WITH_RETRY);
+        status.conditions.set_condition(
+            RECONCILING,
+            value,
+            reason,
+            failure.message.as_str(),
+            generation,
+            now,
+        );
+    }
+}
+
+/// Writes that a run goes on: what `flux get` and kstatus show while objects become ready.
+pub(crate) fn progress(
+    object: &Kustomization,
+    status: &mut KustomizationStatus,
+    message: &str,
+    now: Timestamp,
+) {
+    let generation = object.metadata.generation;
+    let unknown = "Reconciliation in progress";
+    status.conditions.remove_condition(STALLED);
+    let conditions = &mut status.conditions;
+    conditions.set_condition(
+        READY,
+        ConditionStatus::Unknown,
+        reason::PROGRESSING,
+        unknown,
+        generation,
+        now,
+    );
+    conditions.set_condition(
+        RECONCILING,
+        ConditionStatus::True,
+        reason::PROGRESSING,
+        message,
+        generation,
+        now,
+    );
+}
+
+/// Makes an event about `object`.
+pub(crate) fn event_about(
+    object: &Kustomization,
+    severity: Severity,
+    reason: &str,
+    message: String,
+    revision: Option<(&str, &str)>,
+    finished: bool,
+) -> EventRecord {
+    let meta = &object.metadata;
+    let mut metadata = BTreeMap::new();
+    let prefix = format!("{}/", flux_api::EVENT_GROUP);
+    for (key, value) in meta.annotations.iter().flatten() {
+        if key.starts_with(&prefix) {
+            metadata.insert(key.clone(), value.clone());
+        }
+    }
+    let mut insert = |key: &str, value: &str| {
+        if !value.is_empty() {
+            metadata.insert(format!("{KUSTOMIZE_GROUP}/{key}"), value.to_owned());
+        }
+    };
+    if let Some((revision, origin)) = revision {
+        insert(event::REVISION, revision);
+        insert(event::ORIGIN_REVISION, origin);
+    }
+    if finished {
+        insert(event::COMMIT_STATUS, event::COMMIT_STATUS_UPDATE);
+    }
+    EventRecord {
+        regarding: Regarding {
+            api_version: format!("{KUSTOMIZE_GROUP}/v1"),
+            kind: "Kustomization".to_owned(),
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+        },
+        severity,
+        reason: reason.to_owned(),
+        message,
+        metadata,
+    }
+}
+
+/// Tells whether the object says so already, so that a wait is announced once and not at each look.
+fn is_announced(object: &Kustomization, reason: &str, message: &str) -> bool {
+    let ready = object.status.conditions.get_condition(READY);
+    ready.is_some_and(|ready| ready.reason == reason && ready.message == message)
+}
+
+/// An interval of zero means that only events bring a run.
+fn after(delay: Duration) -> Requeue {
+    if delay.is_zero() {
+        Requeue::Never
+    } else {
+        Requeue::After(delay)
+    }
+}
+
+pub(crate) fn duration_of(duration: &flux_api::Duration) -> GoDuration {
+    duration.get().unwrap_or(GoDuration::from(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(status: &serde_json::Value) -> Kustomization {
+        serde_json::from_value(json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": {"name": "app", "namespace": "apps", "generation": 2, "annotations": {
+                REQUESTED_AT: "now", "event.toolkit.fluxcd.io/team": "a"}},
+            "spec": {"interval": "10m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "app"}},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    const PACE: Pace = Pace {
+        interval: Duration::from_mins(10),
+        retry: Duration::from_mins(2),
+        dependency: Duration::from_secs(30),
+    };
+
+    fn check(
+        outcome: &Outcome,
+        expected: &[(&str, &str, &str)],
+        requeue: Requeue,
+        evented: bool,
+        observed: i64,
+    ) {
+        let object = object(&json!({"observedGeneration": -1, "lastAppliedRevision": "main@sha1:a"}));
+        let mut status = object.status.clone();
+        progress(&object, &mut status, "working", Timestamp::UNIX_EPOCH);
+        let report = conclude(
+            outcome,
+            &object,
+            &mut status,
+            &PACE,
+            Duration::from_secs(1),
+            Timestamp::UNIX_EPOCH,
+        );
+        let conditions: Vec<_> = status
+            .conditions
+            .iter()
+            .map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str()))
+            .collect();
+        assert_eq!(conditions, expected, "{outcome:?}");
+        assert_eq!(report.requeue, requeue, "{outcome:?}");
+        assert_eq!(report.event.is_some(), evented, "{outcome:?}");
+        assert_eq!(status.observed_generation, observed, "{outcome:?}");
+        assert_eq!(status.last_handled_reconcile_at, "now");
+    }
+
+    #[test]
+    fn every_outcome_has_its_conditions_event_and_next_run() {
+        let failed = |reason| Outcome::Failed(Failure::new(reason, "boom"));
+        check(
+            &Outcome::Succeeded,
+            &[("Ready", "True", "ReconciliationSucceeded")],
+            Requeue::After(PACE.interval),
+            true,
+            2,
+        );
+        check(
+            &failed(reason::BUILD_FAILED),
+            &[
+                ("Reconciling", "True", "ProgressingWithRetry"),
+                ("Ready", "False", "BuildFailed"),
+            ],
+            Requeue::After(PACE.retry),
+            true,
+            -1,
+        );
+        check(
+            &failed(reason::HEALTH_CHECK_FAILED),
+            &[
+                ("Reconciling", "True", "ProgressingWithRetry"),
+                ("Ready", "False", "HealthCheckFailed"),
+                ("Healthy", "False", "HealthCheckFailed"),
+            ],
+            Requeue::After(PACE.retry),
+            true,
+            -1,
+        );
+        check(
+            &Outcome::Waiting(Wait::Dependency("dependency 'a/b' is not ready".into())),
+            &[
+                ("Reconciling", "True", "Progressing"),
+                ("Ready", "False", "DependencyNotReady"),
+            ],
+            Requeue::After(PACE.dependency),
+            true,
+            -1,
+        );
+        check(
+            &Outcome::Refused {
+                reason: reason::ACCESS_DENIED,
+                message: "no".into(),
+            },
+            &[
+                ("Stalled", "True", "AccessDenied"),
+                ("Ready", "False", "AccessDenied"),
+            ],
+            Requeue::Never,
+            true,
+            -1,
+        );
+    }
+
+    #[test]
+    fn events_carry_revision_and_copied_annotations() {
+        let event = event_about(
+            &object(&json!({})),
+            Severity::Info,
+            "R",
+            "m".into(),
+            Some(("main@sha1:a", "")),
+            true,
+        );
+        let keys: Vec<_> = event.metadata.keys().map(String::as_str).collect();
+        assert_eq!(
+            keys,
+            [
+                "event.toolkit.fluxcd.io/team",
+                "kustomize.toolkit.fluxcd.io/commit_status",
+                "kustomize.toolkit.fluxcd.io/revision"
+            ]
+        );
+    }
+}

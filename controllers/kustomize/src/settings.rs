@@ -1,0 +1,63 @@
+//! What an operator chooses about the controller.
+
+use std::time::Duration;
+
+use artifact_consumer::Access;
+use controller_kit::Backoff;
+use controller_kit::apply::CustomStage;
+use kube::core::Selector;
+
+/// Settings of the kustomize controller; the defaults are stock's.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which Kustomizations are ours (`--watch-label-selector`).
+    pub selector: Selector,
+    /// How many Kustomizations are reconciled at once (`--concurrent`).
+    pub concurrent: usize,
+    /// How many objects of one Kustomization are verified at once (`--concurrent-ssa`).
+    pub concurrent_ssa: usize,
+    /// How long to wait for a dependency or an artifact before looking again without an event
+    /// (`--requeue-dependency`).
+    pub requeue_dependency: Duration,
+    /// Retries of a download that fails for the moment (`--http-retry`).
+    pub http_retry: u32,
+    /// Which sources may be referred to (`--no-cross-namespace-refs`, `--allowed-source-kinds`).
+    pub access: Access,
+    /// Refuse references to other machines in kustomizations (`--no-remote-bases`).
+    pub no_remote_bases: bool,
+    /// Service account of Kustomizations that name none (`--default-service-account`); empty for the controller's.
+    pub default_service_account: String,
+    /// Kinds of the custom apply stage (`--custom-apply-stage-kinds`).
+    pub custom_stage: CustomStage,
+    /// Percentage by which the interval is spread (`--interval-jitter-percentage`).
+    pub interval_jitter: u8,
+    /// Back-off after errors that have no interval of their own.
+    pub backoff: Backoff,
+    /// Whether variables that are not set are errors (gate `StrictPostBuildSubstitutions`).
+    pub strict_substitution: bool,
+    /// Whether a failed object ends health checks early (gate `DisableFailFastBehavior` turns it off).
+    pub fail_fast: bool,
+    /// Label that marks ConfigMaps and Secrets whose changes reconcile at once (`--watch-configs-label-selector`).
+    pub watch_configs: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            selector: Selector::default(),
+            concurrent: 4,
+            concurrent_ssa: 4,
+            requeue_dependency: Duration::from_secs(30),
+            http_retry: 9,
+            access: Access::default(),
+            no_remote_bases: false,
+            default_service_account: String::new(),
+            custom_stage: CustomStage::default(),
+            interval_jitter: 5,
+            backoff: Backoff::default(),
+            strict_substitution: true,
+            fail_fast: true,
+            watch_configs: format!("{}=Enabled", flux_api::WATCH_LABEL),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Writes the status of a Kustomization: only what changed, as stock's field manager.
+
+use controller_kit::object::resource_version;
+use controller_kit::{Mapping, ObjectKey, ObjectPath, Rest, RestError};
+use flux_api::{FINALIZER, KustomizationStatus};
+use serde_json::{Map, Value, json};
+
+use crate::context::STATUS_MANAGER;
+
+/// The endpoint of Kustomizations.
+pub(crate) fn mapping() -> Mapping {
+    Mapping {
+        group: flux_api::KUSTOMIZE_GROUP.to_owned(),
+        version: "v1".to_owned(),
+        kind: "Kustomization".to_owned(),
+        plural: "kustomizations".to_owned(),
+        namespaced: true,
+    }
+}
+
+/// Writes the fields of `new` that differ from `written`; tells whether there were any.
+///
+/// # Errors
+/// What the API server answers.
+pub(crate) async fn write(
+    rest: &Rest,
+    key: &ObjectKey,
+    written: &KustomizationStatus,
+    new: &KustomizationStatus,
+) -> Result<bool, RestError> {
+    let Some(changes) = changes(written, new) else {
+        return Ok(false);
+    };
+    let mapping = mapping();
+    let at = ObjectPath {
+        mapping: &mapping,
+        namespace: &key.namespace,
+        name: &key.name,
+    };
+    rest.merge_patch(&at, Some("status"), STATUS_MANAGER, &json!({"status": changes}))
+        .await?;
+    Ok(true)
+}
+
+/// The merge patch from one status to another; lists are replaced as a whole.
+fn changes(old: &KustomizationStatus, new: &KustomizationStatus) -> Option<Value> {
+    let (Ok(Value::Object(old)), Ok(Value::Object(new))) =
+        (serde_json::to_value(old), serde_json::to_value(new))
+    else {
+        return None;
+    };
+    let mut patch = Map::new();
+    for key in old.keys().filter(|key| !new.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in new {
+        if old.get(&key) != Some(&value) {
+            patch.insert(key, value);
+        }
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
+}
+
+/// Adds or removes our finalizer; the resource version guards against losing somebody else's.
+///
+/// # Errors
+/// What the API server answers.
+pub(crate) async fn set_finalizer(rest: &Rest, key: &ObjectKey, present: bool) -> Result<(), RestError> {
+    let mapping = mapping();
+    let at = ObjectPath {
+        mapping: &mapping,
+        namespace: &key.namespace,
+        name: &key.name,
+    };
+    loop {
+        let Some(live) = rest.get(&mapping, &key.namespace, &key.name).await? else {
+            return Ok(());
+        };
+        let listed = live.pointer("/metadata/finalizers").and_then(Value::as_array);
+        let mut finalizers: Vec<&str> = listed.into_iter().flatten().filter_map(Value::as_str).collect();
+        if finalizers.contains(&FINALIZER) == present {
+            return Ok(());
+        }
+        finalizers.retain(|finalizer| *finalizer != FINALIZER);
+        if present {
+            finalizers.push(FINALIZER);
+        }
+        let patch =
+            json!({"metadata": {"finalizers": finalizers, "resourceVersion": resource_version(&live)}});
+        match rest.merge_patch(&at, None, STATUS_MANAGER, &patch).await {
+            // Somebody else wrote in between: look again.
+            Err(error) if error.code() == Some(409) => {}
+            Err(error) if error.is_not_found() => return Ok(()),
+            other => return other.map(|_| ()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_written() {
+        let old = KustomizationStatus {
+            last_applied_revision: "a".into(),
+            observed_generation: 1,
+            ..Default::default()
+        };
+        assert_eq!(changes(&old, &old), None);
+        let new = KustomizationStatus {
+            last_attempted_revision: "b".into(),
+            observed_generation: 1,
+            ..Default::default()
+        };
+        assert_eq!(
+            changes(&old, &new),
+            Some(json!({"lastAppliedRevision": null, "lastAttemptedRevision": "b"}))
+        );
+    }
+}

@@ -1,1 +1,0 @@
-//! The binary that runs the Open Flux controllers.

@@ -1,0 +1,43 @@
+//! The binary that runs the Open Flux controllers: a thin command line over the libraries.
+
+mod flags;
+mod gates;
+mod install;
+mod run;
+mod selector;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Open Flux controllers: mirror Flux sources into Artifacts, and deploy Artifacts.
+#[derive(Parser)]
+#[command(name = "openflux-controller", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the controllers against the cluster of KUBECONFIG, or the one they run in.
+    Run(Box<flags::RunFlags>),
+    /// Print the manifests that install the controllers beside Flux.
+    Install(install::InstallFlags),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(flags) => run::run(*flags),
+        Command::Install(flags) => install::install(&flags),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write;
+            // Standard error may be closed; the exit code says the same.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

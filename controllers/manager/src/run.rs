@@ -1,0 +1,325 @@
+//! `openflux-controller run`: connects, and runs the controllers until a signal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use artifact_consumer::Access;
+use controller_kit::apply::CustomStage;
+use controller_kit::artifact::{
+    CacheLimits, ContentCache, FetchOptions, Fetcher, HostAllowList, UnpackLimits,
+};
+use controller_kit::events::{self, EventRecorder};
+use controller_kit::leader::{LeaderOptions, lead, lease_name};
+use controller_kit::object::GroupKind;
+use controller_kit::server::{Endpoint, bind, serve};
+use controller_kit::{Backoff, Metrics, Rest, logging};
+use flux_sources::AdapterOptions;
+use kube::Client;
+use kustomize_controller::{CONTROLLER, Connections, Settings};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::flags::{Controller, LogEncoding, RunFlags};
+use crate::gates::Gates;
+use crate::selector;
+
+/// Runs the controllers until SIGTERM or SIGINT.
+///
+/// # Errors
+/// A flag that cannot be read, an address in use, no cluster, or a lost Lease.
+pub(crate) fn run(flags: RunFlags) -> anyhow::Result<()> {
+    let encoding = match flags.log_encoding {
+        LogEncoding::Json => logging::Encoding::Json,
+        LogEncoding::Console => logging::Encoding::Console,
+    };
+    logging::init(&flags.log_level, encoding).map_err(|error| anyhow!(error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(manage(flags));
+    // What is still running has had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn manage(flags: RunFlags) -> anyhow::Result<()> {
+    // All TLS of the process uses one provider; only a second installation could fail.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let settings = settings(&flags)?;
+    let hosts =
+        HostAllowList::parse(flags.artifact_hosts.iter().map(String::as_str)).context("--artifact-hosts")?;
+    let client = connect().await?;
+    let metrics = Metrics::new()?;
+    let shutdown = CancellationToken::new();
+    let synced = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let endpoints = [
+        (
+            &flags.metrics_addr,
+            "--metrics-addr",
+            Endpoint::Metrics(metrics.clone()),
+        ),
+        (
+            &flags.health_addr,
+            "--health-addr",
+            Endpoint::Health(synced.clone()),
+        ),
+    ];
+    for (address, flag, endpoint) in endpoints {
+        if let Some(listener) = bind(address)
+            .await
+            .with_context(|| format!("{flag}: cannot listen on {address}"))?
+        {
+            tasks.spawn(serve(listener, endpoint, shutdown.clone()));
+        }
+    }
+    let host = hostname::get().map_or_else(
+        |_| "unknown".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    let rest = Rest::new(client.clone());
+    let (recorder, sink) = events::recorder(rest.clone(), CONTROLLER, &host, &flags.events_addr)?;
+    tasks.spawn(sink.run());
+    tokio::spawn(stop_on_signal(shutdown.clone()));
+
+    let process = Process {
+        flags,
+        client,
+        rest,
+        metrics,
+        recorder,
+        host,
+        hosts,
+        shutdown: shutdown.clone(),
+    };
+    let lost = CancellationToken::new();
+    if process.flags.controllers.contains(&Controller::Sources) {
+        tasks.spawn(process.clone().run_sources(lost.clone()));
+    }
+    if process.flags.controllers.contains(&Controller::Kustomize) {
+        let content = process.content_cache()?;
+        tasks.spawn(
+            process
+                .clone()
+                .run_kustomize(settings, content, synced, lost.clone()),
+        );
+    } else {
+        synced.cancel();
+    }
+    let grace = process.flags.graceful_shutdown_timeout;
+    drop(process);
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = lost.cancelled() => shutdown.cancel(),
+    }
+    tasks.close();
+    if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+        tracing::warn!(
+            "not everything ended within the graceful shutdown timeout; the next start goes on from there"
+        );
+    }
+    if lost.is_cancelled() {
+        Err(anyhow!("leader election lost"))
+    } else {
+        Ok(())
+    }
+}
+
+/// What all controllers of the process share.
+#[derive(Clone)]
+struct Process {
+    flags: RunFlags,
+    client: Client,
+    rest: Rest,
+    metrics: Metrics,
+    recorder: EventRecorder,
+    host: String,
+    hosts: HostAllowList,
+    shutdown: CancellationToken,
+}
+
+impl Process {
+    async fn run_sources(self, lost: CancellationToken) {
+        let options = AdapterOptions {
+            hosts: self.hosts.clone(),
+            namespace: self.namespace(),
+            concurrency: self.flags.concurrent_sources,
+        };
+        let (client, metrics, recorder) = (self.client.clone(), self.metrics.clone(), self.recorder.clone());
+        let shutdown = self.shutdown.clone();
+        let adapters = flux_sources::run(client, options, metrics, recorder, shutdown);
+        self.as_leader("openflux-source-adapter", "", lost, adapters)
+            .await;
+    }
+
+    async fn run_kustomize(
+        self,
+        settings: Settings,
+        content: Arc<ContentCache>,
+        synced: CancellationToken,
+        lost: CancellationToken,
+    ) {
+        let connections = Connections {
+            client: self.client.clone(),
+            content,
+            recorder: self.recorder.clone(),
+            metrics: self.metrics.clone(),
+            namespace: self.namespace(),
+            overridden_managers: self.flags.override_manager.clone(),
+        };
+        let selector = self.flags.watch_label_selector.clone();
+        if self.flags.enable_leader_election {
+            // A stand-by is ready too: it serves its probes and waits for the Lease.
+            synced.cancel();
+        }
+        let controller = kustomize_controller::run(connections, settings, synced, self.shutdown.clone());
+        self.as_leader(CONTROLLER, &selector, lost, controller).await;
+    }
+
+    /// Runs `controller` while holding its Lease, where leader election is on.
+    async fn as_leader(
+        &self,
+        name: &str,
+        selector: &str,
+        lost: CancellationToken,
+        controller: impl Future<Output = ()>,
+    ) {
+        let flags = &self.flags;
+        if !flags.enable_leader_election {
+            return controller.await;
+        }
+        let options = LeaderOptions {
+            namespace: runtime_namespace(),
+            name: lease_name(name, selector),
+            identity: format!("{}_{:016x}", self.host, random_identity()),
+            lease_duration: flags.leader_election_lease_duration,
+            renew_deadline: flags.leader_election_renew_deadline,
+            retry_period: flags.leader_election_retry_period,
+            release_on_cancel: flags.leader_election_release_on_cancel,
+        };
+        let lease = options.name.clone();
+        let Some(leadership) = lead(self.rest.clone(), options, self.shutdown.clone()).await else {
+            return;
+        };
+        self.metrics.set_leader(&lease, true);
+        tokio::select! {
+            () = controller => {}
+            () = leadership.lost.cancelled() => {
+                self.metrics.set_leader(&lease, false);
+                lost.cancel();
+                return;
+            }
+        }
+        leadership.released().await;
+    }
+
+    fn namespace(&self) -> Option<String> {
+        (!self.flags.watch_all_namespaces).then(runtime_namespace)
+    }
+
+    fn content_cache(&self) -> anyhow::Result<Arc<ContentCache>> {
+        let flags = &self.flags;
+        let host_override = std::env::var("SOURCE_CONTROLLER_LOCALHOST")
+            .ok()
+            .filter(|host| !host.is_empty());
+        let options = FetchOptions {
+            hosts: self.hosts.clone(),
+            max_bytes: flags.artifact_max_bytes,
+            host_override,
+            ..FetchOptions::default()
+        };
+        let fetcher = Fetcher::new(options).context("cannot read the certificates of the system")?;
+        let unpack = UnpackLimits {
+            bytes: flags.artifact_max_unpacked_bytes,
+            entries: flags.artifact_max_entries,
+        };
+        let limits = CacheLimits {
+            bytes: flags.artifact_cache_bytes,
+        };
+        Ok(Arc::new(ContentCache::new(
+            fetcher,
+            unpack,
+            limits,
+            self.metrics.clone(),
+        )))
+    }
+}
+
+fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
+    let gates = Gates::parse(&flags.feature_gates).map_err(|error| anyhow!(error))?;
+    let selector = selector::parse(&flags.watch_label_selector);
+    selector::parse(&flags.watch_configs_label_selector)
+        .map_err(|error| anyhow!("--watch-configs-label-selector: {error}"))?;
+    Ok(Settings {
+        selector: selector.map_err(|error| anyhow!("--watch-label-selector: {error}"))?,
+        concurrent: flags.concurrent,
+        concurrent_ssa: flags.concurrent_ssa,
+        requeue_dependency: flags.requeue_dependency,
+        http_retry: flags.http_retry,
+        access: Access {
+            no_cross_namespace_refs: flags.no_cross_namespace_refs,
+            allowed_kinds: flags.allowed_source_kinds.clone(),
+        },
+        no_remote_bases: flags.no_remote_bases,
+        default_service_account: flags.default_service_account.clone(),
+        custom_stage: CustomStage(
+            flags
+                .custom_apply_stage_kinds
+                .iter()
+                .map(|text| group_kind(text))
+                .collect(),
+        ),
+        interval_jitter: flags.interval_jitter_percentage,
+        backoff: Backoff {
+            min: flags.min_retry_delay,
+            max: flags.max_retry_delay,
+        },
+        strict_substitution: gates.strict_post_build_substitutions,
+        fail_fast: !gates.disable_fail_fast_behavior,
+        watch_configs: flags.watch_configs_label_selector.clone(),
+    })
+}
+
+fn group_kind(text: &str) -> GroupKind {
+    let (group, kind) = text.rsplit_once('/').unwrap_or(("", text));
+    GroupKind {
+        group: group.to_owned(),
+        kind: kind.to_owned(),
+    }
+}
+
+async fn connect() -> anyhow::Result<Client> {
+    let mut config = kube::Config::infer()
+        .await
+        .context("no cluster: set KUBECONFIG, or run inside a cluster with a service account")?;
+    // Applies of large objects can take long; watches have a time-out of their own.
+    config.connect_timeout = Some(Duration::from_secs(10));
+    Client::try_from(config).context("cannot set up the Kubernetes client")
+}
+
+fn runtime_namespace() -> String {
+    std::env::var("RUNTIME_NAMESPACE")
+        .ok()
+        .filter(|namespace| !namespace.is_empty())
+        .unwrap_or_else(|| "flux-system".to_owned())
+}
+
+/// Distinguishes processes of one host name, as client-go's random suffix does.
+fn random_identity() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+async fn stop_on_signal(shutdown: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return tracing::error!("cannot listen for signals");
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("shutting down");
+    shutdown.cancel();
+}
