@@ -7,7 +7,7 @@ use controller_kit::object::set_metadata_entry;
 use envsubst::{Mode, Substitution, Variables};
 use flux_api::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, Kustomization};
 use go_yaml::{Limits, sigs};
-use kustomize::{FileTree, FluxFields, FluxTree, Options};
+use kustomize::{FileTree, Options};
 use serde_json::Value;
 
 /// What a Kustomization desires.
@@ -65,8 +65,9 @@ pub(crate) fn render(
     if !tree.resolve(&path).is_ok_and(|found| found.is_dir) {
         return Err(RenderError::Path(object.spec.path.clone()));
     }
-    let overlay = FluxTree::new(tree, &path, &flux_fields(object))?;
-    let output = kustomize::build(&overlay, &path, options)?;
+    // A specification that came out of JSON goes back into it.
+    let spec = serde_json::to_value(&object.spec).unwrap_or_default();
+    let output = kustomize::build_flux(tree, &path, &spec, options)?;
     let substitution = substitution(object, variables, strict)?;
     let mut yaml = String::new();
     let mut objects = Vec::with_capacity(output.objects().len());
@@ -128,30 +129,6 @@ fn clamp(path: &str) -> String {
         }
     }
     format!("/{}", segments.join("/"))
-}
-
-fn flux_fields(object: &Kustomization) -> FluxFields {
-    let spec = &object.spec;
-    // Plain structures of strings always serialise.
-    let json = |value: Result<Value, serde_json::Error>| value.unwrap_or_default();
-    FluxFields {
-        target_namespace: spec.target_namespace.clone(),
-        name_prefix: spec.name_prefix.clone(),
-        name_suffix: spec.name_suffix.clone(),
-        patches: spec
-            .patches
-            .iter()
-            .map(|patch| json(serde_json::to_value(patch)))
-            .collect(),
-        components: spec.components.clone(),
-        ignore_missing_components: spec.ignore_missing_components,
-        images: spec
-            .images
-            .iter()
-            .map(|image| json(serde_json::to_value(image)))
-            .collect(),
-        build_metadata: spec.build_metadata.clone(),
-    }
 }
 
 fn substitution<'v>(
