@@ -1,6 +1,7 @@
 //! Development tasks of the repository: `cargo xtask <task>`.
 
 mod bench;
+mod fuzz;
 mod parity;
 mod record;
 mod test;
@@ -29,6 +30,8 @@ enum Task {
     Record(record::Arguments),
     /// Compare our engines with the real tools on directories of yours.
     Parity(parity::Arguments),
+    /// Compare an engine with the real tool on random input.
+    Fuzz(fuzz::Arguments),
     /// Measure, side by side with the stock tools.
     Bench(bench::Arguments),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Task::Tools(arguments) => tools::run(arguments),
         Task::Record(arguments) => record::run(arguments),
         Task::Parity(arguments) => parity::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
     };
     let Err(error) = result else {

@@ -206,6 +206,10 @@ fn slice(item: &Value, indexes: &[Slot]) -> Result<Slot> {
     };
     let mut bounds = [0, len, cap];
     for (bound, index) in bounds.iter_mut().zip(indexes) {
+        // Unlike `index`, `slice` does not look into interfaces.
+        if index.iface {
+            return Err("cannot index slice/array with type interface {}".into());
+        }
         *bound = index_arg(&index.value, cap)?;
     }
     let [from, to, max] = bounds;

@@ -97,10 +97,7 @@ impl Exec<'_, '_> {
                 None => return self.fail(format!("{} overflows int", number.text)),
             },
             _ => {
-                return self.fail(format!(
-                    "can't evaluate command {}",
-                    quote(ast.source(id).as_bytes())
-                ));
+                return self.fail(format!("can't evaluate command {}", quote(&ast.source_bytes(id))));
             }
         })
     }

@@ -172,7 +172,9 @@ impl Printer {
                 }
                 known
             }
-            Value::List(_) | Value::Map(_) if verb == 'w' && !self.erroring => false,
+            // fmt takes a plain []byte apart before it looks for %w.
+            Value::List(list) if verb == 'w' && !self.erroring && list.ty() != Type::BYTES => false,
+            Value::Map(_) if verb == 'w' && !self.erroring => false,
             Value::List(list) => {
                 self.list(list, verb, depth);
                 true

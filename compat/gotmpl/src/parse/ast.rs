@@ -1,7 +1,5 @@
 //! The parsed form of one template text.
 
-use std::fmt::Write as _;
-
 use crate::func::Func;
 use crate::str::Str;
 use crate::strconv::quote;
@@ -140,46 +138,54 @@ impl Ast {
 
     /// Returns the source of a node, printed back.
     pub(crate) fn source(&self, id: NodeId) -> String {
-        let mut out = String::new();
+        String::from_utf8_lossy(&self.source_bytes(id)).into_owned()
+    }
+
+    /// Returns the source of a node as the bytes that it was written in.
+    pub(crate) fn source_bytes(&self, id: NodeId) -> Vec<u8> {
+        let mut out = Vec::new();
         self.write(&mut out, id);
         out
     }
 
-    fn write(&self, out: &mut String, id: NodeId) {
+    fn write(&self, out: &mut Vec<u8>, id: NodeId) {
         match self.kind(id) {
             NodeKind::List(nodes) => nodes.iter().for_each(|node| self.write_deep(out, *node)),
-            NodeKind::Text(text) => out.push_str(&quote(text)),
+            NodeKind::Text(text) => out.extend_from_slice(quote(text).as_bytes()),
             NodeKind::Action(pipe) => {
-                out.push_str("{{");
+                out.extend_from_slice(b"{{");
                 self.write(out, *pipe);
-                out.push_str("}}");
+                out.extend_from_slice(b"}}");
             }
             NodeKind::If(branch) => self.write_branch(out, "if", *branch),
             NodeKind::With(branch) => self.write_branch(out, "with", *branch),
             NodeKind::Range(branch) => self.write_branch(out, "range", *branch),
             NodeKind::Template { name, pipe } => {
-                out.push_str("{{template ");
-                out.push_str(&quote(name));
+                out.extend_from_slice(b"{{template ");
+                out.extend_from_slice(quote(name).as_bytes());
                 if let Some(pipe) = pipe {
-                    out.push(' ');
+                    out.push(b' ');
                     self.write(out, *pipe);
                 }
-                out.push_str("}}");
+                out.extend_from_slice(b"}}");
             }
-            NodeKind::Break => out.push_str("{{break}}"),
-            NodeKind::Continue => out.push_str("{{continue}}"),
-            NodeKind::End => out.push_str("{{end}}"),
-            NodeKind::Else => out.push_str("{{else}}"),
+            NodeKind::Break => out.extend_from_slice(b"{{break}}"),
+            NodeKind::Continue => out.extend_from_slice(b"{{continue}}"),
+            NodeKind::End => out.extend_from_slice(b"{{end}}"),
+            NodeKind::Else => out.extend_from_slice(b"{{else}}"),
             NodeKind::Pipe(pipe) => {
                 for (at, var) in pipe.decls.iter().enumerate() {
-                    let _ = write!(out, "{}{}", if at > 0 { ", " } else { "" }, var.name);
+                    if at > 0 {
+                        out.extend_from_slice(b", ");
+                    }
+                    out.extend_from_slice(&var.name);
                 }
                 if !pipe.decls.is_empty() {
-                    out.push_str(if pipe.assign { " = " } else { " := " });
+                    out.extend_from_slice(if pipe.assign { b" = " } else { b" := " });
                 }
                 for (at, command) in pipe.commands.iter().enumerate() {
                     if at > 0 {
-                        out.push_str(" | ");
+                        out.extend_from_slice(b" | ");
                     }
                     self.write(out, *command);
                 }
@@ -187,53 +193,53 @@ impl Ast {
             NodeKind::Command(args) => {
                 for (at, arg) in args.iter().enumerate() {
                     if at > 0 {
-                        out.push(' ');
+                        out.push(b' ');
                     }
                     self.write_operand(out, *arg);
                 }
             }
-            NodeKind::Function { name, .. } => out.push_str(name),
-            NodeKind::Dot => out.push('.'),
-            NodeKind::Nil => out.push_str("nil"),
+            NodeKind::Function { name, .. } => out.extend_from_slice(name.as_bytes()),
+            NodeKind::Dot => out.push(b'.'),
+            NodeKind::Nil => out.extend_from_slice(b"nil"),
             NodeKind::Field(fields) => write_fields(out, fields),
             NodeKind::Variable { var, fields } => {
-                out.push_str(&var.name.to_string_lossy());
+                out.extend_from_slice(&var.name);
                 write_fields(out, fields);
             }
             NodeKind::Chain { node, fields } => {
                 self.write_operand(out, *node);
                 write_fields(out, fields);
             }
-            NodeKind::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            NodeKind::Number(number) => out.push_str(&number.text.to_string_lossy()),
-            NodeKind::Str { quoted, .. } => out.push_str(&quoted.to_string_lossy()),
+            NodeKind::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+            NodeKind::Number(number) => out.extend_from_slice(&number.text),
+            NodeKind::Str { quoted, .. } => out.extend_from_slice(quoted),
         }
     }
 
-    fn write_deep(&self, out: &mut String, id: NodeId) {
+    fn write_deep(&self, out: &mut Vec<u8>, id: NodeId) {
         crate::deep(|| self.write(out, id));
     }
 
-    fn write_operand(&self, out: &mut String, id: NodeId) {
+    fn write_operand(&self, out: &mut Vec<u8>, id: NodeId) {
         if matches!(self.kind(id), NodeKind::Pipe(_)) {
-            out.push('(');
+            out.push(b'(');
             self.write_deep(out, id);
-            out.push(')');
+            out.push(b')');
         } else {
             self.write_deep(out, id);
         }
     }
 
-    fn write_branch(&self, out: &mut String, keyword: &str, branch: Branch) {
-        let _ = write!(out, "{{{{{keyword} ");
+    fn write_branch(&self, out: &mut Vec<u8>, keyword: &str, branch: Branch) {
+        out.extend_from_slice(format!("{{{{{keyword} ").as_bytes());
         self.write(out, branch.pipe);
-        out.push_str("}}");
+        out.extend_from_slice(b"}}");
         self.write(out, branch.list);
         if let Some(else_list) = branch.else_list {
-            out.push_str("{{else}}");
+            out.extend_from_slice(b"{{else}}");
             self.write(out, else_list);
         }
-        out.push_str("{{end}}");
+        out.extend_from_slice(b"{{end}}");
     }
 
     /// Returns whether a list has nothing but space, so that it never replaces another template.
@@ -248,10 +254,10 @@ impl Ast {
     }
 }
 
-fn write_fields(out: &mut String, fields: &[Ident]) {
+fn write_fields(out: &mut Vec<u8>, fields: &[Ident]) {
     for field in fields {
-        out.push('.');
-        out.push_str(field.as_str());
+        out.push(b'.');
+        out.extend_from_slice(&field.0);
     }
 }
 

@@ -448,7 +448,7 @@ impl Parser<'_> {
         let literal = self.lexer.shared(token);
         match unquote(&literal) {
             // Without escapes the text itself can be shared.
-            Some(text) if text.len() + 2 == literal.len() => Ok(literal.slice(1, literal.len() - 1)),
+            Some(text) if literal.get(1..=text.len()) == Some(&text) => Ok(literal.slice(1, text.len() + 1)),
             Some(text) => Ok(text.into()),
             None => self.error("invalid syntax"),
         }
@@ -608,7 +608,7 @@ impl Parser<'_> {
             | NodeKind::Number(_)
             | NodeKind::Nil
             | NodeKind::Dot => {
-                let term = quote(self.ast.source(node).as_bytes());
+                let term = quote(&self.ast.source_bytes(node));
                 return self.error(format!("unexpected . after term {term}"));
             }
             _ => NodeKind::Chain {

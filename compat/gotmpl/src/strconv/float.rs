@@ -46,7 +46,12 @@ fn general(out: &mut String, f: f64, precision: Option<usize>, verb: u8) {
         limit = len;
     }
     if digits.point - 1 < -4 || digits.point > limit {
-        exponential(out, &digits, digits.len().saturating_sub(1), verb - b'g' + b'e');
+        exponential(
+            out,
+            &digits,
+            digits.len().saturating_sub(1),
+            verb - 2, /* g to e */
+        );
     } else {
         plain(out, &digits);
     }

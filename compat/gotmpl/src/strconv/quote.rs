@@ -87,11 +87,10 @@ fn unescape(mut inner: &[u8], quote: u8) -> Option<Vec<u8>> {
         }
         if first != b'\\' {
             let (rune, width, valid) = decode_rune(inner)?;
-            if !valid && quote == b'\'' {
-                // A character literal holds a rune, so a stray byte becomes U+FFFD.
-                out.extend_from_slice(rune.encode_utf8(&mut [0; 4]).as_bytes());
-            } else {
+            if valid {
                 out.extend_from_slice(inner.get(..width)?);
+            } else {
+                out.extend_from_slice(rune.encode_utf8(&mut [0; 4]).as_bytes());
             }
             inner = inner.get(width..)?;
             continue;

@@ -27,6 +27,16 @@ pub(crate) fn run(case: &Json) -> Json {
     Json::Object(result)
 }
 
+/// Returns whether two results are the same, given that our errors are text and Go's are bytes.
+pub(crate) fn same(got: &Json, want: &Json) -> bool {
+    let error = |result: &Json| {
+        result["error"]
+            .as_str()
+            .map(|error| from_latin(error).to_string())
+    };
+    got["output"] == want["output"] && error(got) == error(want)
+}
+
 fn execute(case: &Json, out: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
     let text = |key: &str| case[key].as_str().unwrap_or_default();
     let options = Options {

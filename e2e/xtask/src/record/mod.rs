@@ -4,6 +4,7 @@
 //! Case directories are committed, so the tests that read them need no tool.
 
 mod envsubst;
+mod gotmpl;
 mod helm;
 mod yaml;
 
@@ -14,6 +15,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::workspace;
 
+pub(crate) use gotmpl::build_oracle as build_gotmpl_oracle;
+
 /// One kind of case directory and the real tool that fills it.
 pub(crate) struct Recorder {
     pub(crate) name: &'static str,
@@ -22,7 +25,7 @@ pub(crate) struct Recorder {
     pub(crate) run: fn(&Path) -> Result<()>,
 }
 
-const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, helm::HELM, yaml::YAML];
+const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, gotmpl::GOTMPL, helm::HELM, yaml::YAML];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
