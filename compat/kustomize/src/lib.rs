@@ -5,6 +5,7 @@
 mod accumulator;
 mod build;
 mod config;
+mod crds;
 mod defaults;
 mod edit;
 mod error;
@@ -24,6 +25,7 @@ mod openapi;
 mod options;
 mod order;
 mod origin;
+mod plugins;
 mod remote;
 mod resid;
 mod resmap;

@@ -4,15 +4,20 @@ use std::rc::Rc;
 
 use crate::accumulator::Accumulator;
 use crate::config::Config;
+use crate::crds;
 use crate::error::Context;
 use crate::kustomization::{COMPONENT_KIND, FILE_NAMES, Kustomization, load};
 use crate::loader::Loader;
 use crate::origin::{Origin, annotate};
+use crate::plugins;
 use crate::resmap::ResMap;
 use crate::resource::{ORIGIN, Resource, read_resources};
 use crate::steps::{Generator, Setup, Step};
 use crate::transform::Transformer;
 use crate::{Error, ErrorKind};
+
+/// The label by which a validator says that it has seen an object.
+const VALIDATED_BY: &str = "validated-by";
 
 /// A kustomization or component with the loader of its directory.
 pub(crate) struct Target<'a> {
@@ -64,12 +69,16 @@ impl<'a> Target<'a> {
         self.accumulate_resources(&mut into, &resources)
             .context("accumulating resources")?;
         into.merge_config(&self.configurations()?)?;
+        for path in self.kustomization.crds.iter().flatten() {
+            into.merge_config(&crds::parse(&self.loader.load(path)?, path)?)?;
+        }
         self.run_generators(&mut into)?;
         let components = self.kustomization.components.take().unwrap_or_default();
         into = self
             .accumulate_components(into, &components)
             .context("accumulating components")?;
         self.run_transformers(&mut into)?;
+        self.run_validators(&mut into)?;
         let vars = self.kustomization.vars.as_deref().unwrap_or_default();
         into.vars.declare(vars, &mut into.objects)?;
         Ok(into)
@@ -190,8 +199,13 @@ impl<'a> Target<'a> {
     }
 
     fn run_generators(&mut self, into: &mut Accumulator) -> Result<(), Error> {
-        let generators = self.setup().generators()?;
-        for Step { run, origin } in generators {
+        let mut steps = self.setup().generators()?;
+        let entries = self.kustomization.generators.take().unwrap_or_default();
+        let configs = self
+            .plugin_configs(&entries)
+            .and_then(|configs| plugins::generators(&configs, &self.loader));
+        steps.extend(configs.context("loading generator plugins")?);
+        for Step { run, origin } in steps {
             absorb(into, run.as_ref(), origin.as_ref())?;
         }
         into.objects
@@ -199,9 +213,73 @@ impl<'a> Target<'a> {
     }
 
     fn run_transformers(&mut self, into: &mut Accumulator) -> Result<(), Error> {
-        let steps = self.setup().transformers(&into.config)?;
+        let mut steps = self.setup().transformers(&into.config)?;
+        let entries = self.kustomization.transformers.take().unwrap_or_default();
+        steps.extend(plugins::transformers(
+            &self.plugin_configs(&entries)?,
+            &self.loader,
+        )?);
         run_all(&steps, &mut into.objects)
     }
+
+    /// Runs the validators, which must leave everything but one label as it is.
+    fn run_validators(&mut self, into: &mut Accumulator) -> Result<(), Error> {
+        let entries = self.kustomization.validators.take().unwrap_or_default();
+        for validator in plugins::transformers(&self.plugin_configs(&entries)?, &self.loader)? {
+            let before = into.objects.clone();
+            validator.run.transform(&mut into.objects)?;
+            check_unchanged(&before, &into.objects).context("validator shouldn't modify the resource map")?;
+        }
+        Ok(())
+    }
+
+    /// The objects that configure plugins: those written in place come first, then those of files and directories.
+    fn plugin_configs(&mut self, entries: &[String]) -> Result<ResMap, Error> {
+        let mut configs = Accumulator::default();
+        let mut paths = Vec::new();
+        for entry in entries {
+            let inline = read_resources(entry.as_bytes()).and_then(ResMap::from_resources);
+            let Ok(mut inline) = inline else {
+                paths.push(entry.clone());
+                continue;
+            };
+            if let Some(origin) = &self.origin {
+                let text = origin.append(self.file).text()?;
+                for config in &mut inline.resources {
+                    annotate(config, ORIGIN, text.clone())?;
+                }
+            }
+            configs
+                .objects
+                .append_all(inline.resources)
+                .context("configuring external plugin")?;
+        }
+        self.accumulate_resources(&mut configs, &paths)?;
+        Ok(configs.objects)
+    }
+}
+
+/// Compares objects as they print, without the label that validators may leave.
+fn check_unchanged(before: &ResMap, after: &ResMap) -> Result<(), Error> {
+    if before.resources.len() != after.resources.len() {
+        return Err(Error::invalid("lists have different number of entries"));
+    }
+    for (before, after) in before.resources.iter().zip(&after.resources) {
+        let mut after = after.clone();
+        let mut labels = after.labels();
+        if labels.iter().any(|(key, _)| key == VALIDATED_BY) {
+            labels.retain(|(key, _)| key != VALIDATED_BY);
+            after.set_labels(labels)?;
+        }
+        let text = |r: &Resource| go_yaml::v3::to_string(&r.node, &go_yaml::v3::EmitOptions::default());
+        if text(before) != text(&after) {
+            return Err(Error::invalid(format!(
+                "nodes unequal: {} has changed",
+                before.id()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn run_all(steps: &[Step<dyn Transformer + '_>], objects: &mut ResMap) -> Result<(), Error> {

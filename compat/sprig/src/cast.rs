@@ -87,6 +87,24 @@ fn trim_zero_decimal(text: &[u8]) -> &[u8] {
     text
 }
 
+/// `strconv.ParseInt` with its error ignored, which leaves the nearest number if the text is out of range.
+pub(crate) fn parse_int_or_bound(text: &[u8]) -> i64 {
+    if let Ok(number) = parse_int(text, 10) {
+        return number;
+    }
+    let digits = text
+        .strip_prefix(b"-")
+        .or(text.strip_prefix(b"+"))
+        .unwrap_or(text);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        0
+    } else if text.starts_with(b"-") {
+        i64::MIN
+    } else {
+        i64::MAX
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -145,6 +145,6 @@ fn copy(value: &Value, depth: usize) -> Result<Value, FuncError> {
                 .collect::<Result<BTreeMap<_, _>, FuncError>>()?;
             Value::Map(Map::typed(map.ty(), entries))
         }
-        other => other.clone(),
+        other => crate::semver::deep_copy(other).unwrap_or_else(|| other.clone()),
     })
 }

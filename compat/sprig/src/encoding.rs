@@ -30,9 +30,12 @@ pub(crate) fn register(functions: &mut FuncMap) {
         .add("mustToPrettyJson", |value: Value| json::encode(&value, PRETTY))
         .add("toRawJson", |value: Value| json::encode(&value, RAW))
         .add("mustToRawJson", |value: Value| json::encode(&value, RAW))
-        .add("fromJson", |text: Str| or_error_map(from_json(&text), misfit))
+        // A null leaves Go's JSON decoder with a nil map, on which `set` fails; by way of YAML the map stays empty.
+        .add("fromJson", |text: Str| {
+            or_error_map(from_json(&text), misfit, Map::nil())
+        })
         .add("fromJsonArray", |text: Str| {
-            or_error_list(from_json(&text), misfit)
+            or_error_list(from_json(&text), misfit, List::nil())
         })
         .add("mustFromJson", |text: Str| {
             from_json(&text).map_err(|(message, _)| FuncError::new(message))
@@ -43,10 +46,10 @@ pub(crate) fn register(functions: &mut FuncMap) {
         })
         .add("toYamlPretty", |value: Value| yaml::encode_pretty(&value))
         .add("fromYaml", |text: Str| {
-            or_error_map(yaml::decode(&text), yaml::document_misfit)
+            or_error_map(yaml::decode(&text), yaml::document_misfit, Map::new())
         })
         .add("fromYamlArray", |text: Str| {
-            or_error_list(yaml::decode(&text), yaml::document_misfit)
+            or_error_list(yaml::decode(&text), yaml::document_misfit, List::default())
         })
         .add("toToml", |value: Value| toml_text(&value))
         .add("mustToToml", |value: Value| must_toml_text(&value))
@@ -66,16 +69,16 @@ const LIST_TYPE: &str = "[]interface {}";
 /// The text of the complaint about a value that is not of the wanted Go type.
 type Misfit = fn(&Value, &str) -> String;
 
-/// A value, or an error text with the part that could be read in spite of it.
-pub(crate) type Decoded = Result<Value, (String, Value)>;
+/// A value, or an error text with what could be read in spite of it, which is nothing if the text is malformed.
+pub(crate) type Decoded = Result<Value, (String, Option<Value>)>;
 
 fn from_json(text: &[u8]) -> Decoded {
     match json::decode(text) {
-        Err(message) => Err((message, Value::Nil)),
+        Err(message) => Err((message, None)),
         Ok(json::Decoded {
             value,
             misfit: Some(message),
-        }) => Err((message, value)),
+        }) => Err((message, Some(value))),
         Ok(json::Decoded { value, misfit: None }) => Ok(value),
     }
 }
@@ -92,18 +95,18 @@ pub(crate) fn misfit(value: &Value, wanted: &str) -> String {
     format!("json: cannot unmarshal {actual} into Go value of type {wanted}")
 }
 
-fn or_error_map(decoded: Decoded, misfit: Misfit) -> Map {
+/// A map, or one with the error under `Error`; `null` is what a null becomes.
+fn or_error_map(decoded: Decoded, misfit: Misfit, null: Map) -> Map {
     match decoded {
         Ok(Value::Map(map)) => map,
-        // Null makes a nil map, on which `set` fails.
-        Ok(Value::Nil) => Map::nil(),
-        Ok(other) => error_map(Map::new(), &misfit(&other, MAP_TYPE)),
-        Err((message, Value::Map(partial))) => error_map(partial, &message),
-        Err((message, _)) => error_map(Map::new(), &message),
+        Ok(Value::Nil) => null,
+        Err((message, Some(Value::Map(partial)))) => error_map(&partial, &message),
+        Err((message, None)) => error_map(&Map::new(), &message),
+        Ok(other) | Err((_, Some(other))) => error_map(&Map::new(), &misfit(&other, MAP_TYPE)),
     }
 }
 
-fn error_map(map: Map, message: &str) -> Map {
+fn error_map(map: &Map, message: &str) -> Map {
     let entries = map.entries();
     let partial = entries.iter().map(|(key, value)| (key.clone(), value.clone()));
     partial
@@ -111,13 +114,15 @@ fn error_map(map: Map, message: &str) -> Map {
         .collect()
 }
 
-fn or_error_list(decoded: Decoded, misfit: Misfit) -> List {
-    match decoded {
-        Ok(Value::List(list)) => list,
-        Ok(Value::Nil) => List::nil(),
-        Ok(other) => List::new(vec![Value::from(misfit(&other, LIST_TYPE))]),
-        Err((message, _)) => List::new(vec![Value::from(message)]),
-    }
+/// A list, or one that holds only the error.
+fn or_error_list(decoded: Decoded, misfit: Misfit, null: List) -> List {
+    let message = match decoded {
+        Ok(Value::List(list)) => return list,
+        Ok(Value::Nil) => return null,
+        Err((message, Some(Value::List(_)) | None)) => message,
+        Ok(other) | Err((_, Some(other))) => misfit(&other, LIST_TYPE),
+    };
+    List::new(vec![Value::from(message)])
 }
 
 fn toml_text(value: &Value) -> Result<String, FuncError> {
@@ -161,6 +166,11 @@ const BASE32: Alphabet = Alphabet {
 /// Standard padded base64.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     encode_padded(bytes, &BASE64)
+}
+
+/// Reads standard padded base64; line breaks are skipped.
+pub(crate) fn base64_decode(text: &[u8]) -> Result<Vec<u8>, String> {
+    decode_padded(text, &BASE64).map(|s| s.to_vec())
 }
 
 fn encode_padded(bytes: &[u8], alphabet: &Alphabet) -> String {

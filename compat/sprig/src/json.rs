@@ -18,31 +18,64 @@ pub(crate) fn encode(value: &Value, style: Style) -> Result<String, FuncError> {
     Ok(out)
 }
 
-fn write(out: &mut String, value: &Value, style: Style, level: usize) -> Result<(), FuncError> {
-    if level > Limits::VALUE_DEPTH {
-        let via = value.type_name();
-        return Err(FuncError::new(format!(
-            "json: unsupported value: encountered a cycle via {via}"
-        )));
+/// Whether [`encode`] could write the value, and its error if not.
+pub(crate) fn check(value: &Value) -> Result<(), FuncError> {
+    check_nested(value, 0)
+}
+
+fn check_nested(value: &Value, level: usize) -> Result<(), FuncError> {
+    match value {
+        Value::List(list) => {
+            too_deep(value, level)?;
+            list.items().try_for_each(|item| check_nested(&item, level + 1))
+        }
+        Value::Map(map) => {
+            too_deep(value, level)?;
+            map.entries()
+                .values()
+                .try_for_each(|value| check_nested(value, level + 1))
+        }
+        Value::Float(f) if !f.is_finite() => Err(not_finite(*f)),
+        Value::Complex(..) | Value::Func(_) => Err(unsupported(value)),
+        _ => Ok(()),
     }
+}
+
+fn too_deep(value: &Value, level: usize) -> Result<(), FuncError> {
+    if level <= Limits::VALUE_DEPTH {
+        return Ok(());
+    }
+    let via = value.type_name();
+    Err(FuncError::new(format!(
+        "json: unsupported value: encountered a cycle via {via}"
+    )))
+}
+
+fn not_finite(f: f64) -> FuncError {
+    let name = if f.is_nan() {
+        "NaN"
+    } else if f > 0.0 {
+        "+Inf"
+    } else {
+        "-Inf"
+    };
+    FuncError::new(format!("json: unsupported value: {name}"))
+}
+
+fn unsupported(value: &Value) -> FuncError {
+    FuncError::new(format!("json: unsupported type: {}", value.type_name()))
+}
+
+fn write(out: &mut String, value: &Value, style: Style, level: usize) -> Result<(), FuncError> {
+    too_deep(value, level)?;
     match value {
         Value::Nil => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Int(n, _) => out.push_str(&n.to_string()),
         Value::Uint(n, _) => out.push_str(&n.to_string()),
         Value::Float(f) => {
-            if let Some(text) = go_yaml::float::format_json(*f) {
-                out.push_str(&text);
-            } else {
-                let name = if f.is_nan() {
-                    "NaN"
-                } else if *f > 0.0 {
-                    "+Inf"
-                } else {
-                    "-Inf"
-                };
-                return Err(FuncError::new(format!("json: unsupported value: {name}")));
-            }
+            let text = go_yaml::float::format_json(*f).ok_or_else(|| not_finite(*f))?;
+            out.push_str(&text);
         }
         Value::Str(s) => write_string(out, s, style),
         Value::List(list) if list.is_nil() => out.push_str("null"),
@@ -74,12 +107,7 @@ fn write(out: &mut String, value: &Value, style: Style, level: usize) -> Result<
             )?;
         }
         Value::Object(object) => write_object(out, object.as_ref(), style, level)?,
-        Value::Complex(..) | Value::Func(_) => {
-            return Err(FuncError::new(format!(
-                "json: unsupported type: {}",
-                value.type_name()
-            )));
-        }
+        Value::Complex(..) | Value::Func(_) => return Err(unsupported(value)),
     }
     Ok(())
 }
@@ -212,9 +240,15 @@ impl Reader<'_> {
 
     /// The error about the current byte, or about the end of the text.
     fn unexpected(&self, context: &str) -> String {
-        let Some(byte) = self.peek() else {
+        if self.peek().is_none() {
             return "unexpected end of JSON input".to_owned();
-        };
+        }
+        self.unexpected_inside(context)
+    }
+
+    /// The error about the current byte inside of a token, where the end of the text counts as a blank.
+    fn unexpected_inside(&self, context: &str) -> String {
+        let byte = self.peek().unwrap_or(b' ');
         let quoted = match byte {
             b'\'' => "'\\''".to_owned(),
             b'"' => "'\"'".to_owned(),
@@ -308,7 +342,7 @@ impl Reader<'_> {
         for expected in word.bytes() {
             if self.peek() != Some(expected) {
                 let expecting = char::from(expected);
-                return Err(self.unexpected(&format!("in literal {word} (expecting '{expecting}')")));
+                return Err(self.unexpected_inside(&format!("in literal {word} (expecting '{expecting}')")));
             }
             self.at += 1;
         }
@@ -323,7 +357,7 @@ impl Reader<'_> {
         match self.peek() {
             Some(b'0') => self.at += 1,
             Some(b'1'..=b'9') => self.digits(),
-            _ => return Err(self.unexpected("in numeric literal")),
+            _ => return Err(self.unexpected_inside("in numeric literal")),
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -357,7 +391,7 @@ impl Reader<'_> {
 
     fn some_digits(&mut self, context: &str) -> Result<(), String> {
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
-            return Err(self.unexpected(context));
+            return Err(self.unexpected_inside(context));
         }
         self.digits();
         Ok(())
@@ -402,7 +436,7 @@ impl Reader<'_> {
                 self.at += 1;
                 return self.unicode_escape();
             }
-            _ => return Err(self.unexpected("in string escape code")),
+            _ => return Err(self.unexpected_inside("in string escape code")),
         };
         self.at += 1;
         Ok(c)
@@ -432,7 +466,7 @@ impl Reader<'_> {
         for _ in 0..4 {
             let digit = self.peek().and_then(|b| char::from(b).to_digit(16));
             let Some(digit) = digit else {
-                return Err(self.unexpected("in \\u hexadecimal character escape"));
+                return Err(self.unexpected_inside("in \\u hexadecimal character escape"));
             };
             code = code << 4 | digit;
             self.at += 1;

@@ -20,7 +20,7 @@
 //! Time, chance, time zone and name resolution come from an [`Environment`]. Work that arguments decide (`repeat`, `until`, `seq`, padding,
 //! patterns) counts towards the limits of the execution ([`gotmpl::Limits`]); parsers have bounds of their own.
 //!
-//! The modules [`semver`] and [`toml`] can be used without templates.
+//! The modules [`semver`], [`dates`] and [`toml`] can be used without templates.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -28,6 +28,8 @@
 )]
 
 mod cast;
+mod crypto;
+pub mod dates;
 mod decimal;
 mod defaults;
 mod dicts;
@@ -72,6 +74,8 @@ pub fn functions(environment: Arc<dyn Environment>) -> FuncMap {
     paths::register(&mut functions);
     url::register(&mut functions);
     semver::register(&mut functions);
+    dates::register(&mut functions, &environment);
+    crypto::register(&mut functions, &environment);
     let resolver = environment;
     functions.add("getHostByName", move |name: gotmpl::Str| {
         resolver.host_address(&name.to_string_lossy())

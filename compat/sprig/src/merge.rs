@@ -75,20 +75,20 @@ fn merge(dst: &Map, source: &Map, overwrite: Overwrite, depth: usize) -> Result<
             }
             continue;
         }
-        match value {
-            Value::Map(value) => match &old {
-                Some(Value::Map(old)) => merge(old, value, overwrite, depth + 1)?,
-                Some(Value::Object(old))
-                    if overwrite == Overwrite::No && old.type_info().underlying == Type::Pointer =>
-                {
-                    return Err(Stop::Refused(FuncError::new("src and dst must be of same type")));
-                }
-                _ => {}
-            },
-            Value::List(list) if list.is_nil() && source.elem_type() != Type::Any => continue,
+        if overwrite == Overwrite::No && is_composite(value) && old.as_ref().is_some_and(is_pointer) {
+            return Err(Stop::Refused(FuncError::new("src and dst must be of same type")));
+        }
+        if let (Value::Map(value), Some(Value::Map(old))) = (value, &old) {
+            merge(old, value, overwrite, depth + 1)?;
+        }
+        if let Value::List(list) = value {
+            if list.is_nil() && source.elem_type() != Type::Any {
+                continue;
+            }
             // mergo writes the slice back before it looks whether it should, which matters for the type only.
-            Value::List(_) if dst.elem_type() == Type::String => insert(key, value.clone())?,
-            _ => {}
+            if dst.elem_type() == Type::String {
+                insert(key, value.clone())?;
+            }
         }
         let replace = match &old {
             None => true,
@@ -102,6 +102,15 @@ fn merge(dst: &Map, source: &Map, overwrite: Overwrite, depth: usize) -> Result<
         }
     }
     Ok(())
+}
+
+/// Whether mergo looks into the value: a map or a struct.
+fn is_composite(value: &Value) -> bool {
+    matches!(value.kind(), Kind::Map | Kind::Struct)
+}
+
+fn is_pointer(value: &Value) -> bool {
+    value.kind() == Kind::Pointer
 }
 
 /// mergo's idea of emptiness; pointers are followed, structs are never empty.

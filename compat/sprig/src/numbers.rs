@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use gotmpl::{Context, FuncError, FuncMap, List, Rest, Str, Value, parse_int};
 
-use crate::cast::{printed, to_f64, to_i64};
+use crate::cast::{parse_int_or_bound, printed, to_f64, to_i64};
 use crate::decimal::Decimal;
 use crate::environment::{Environment, random_below};
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     functions
-        .add("atoi", |s: Str| parse_int(&s, 10).unwrap_or(0) as isize)
+        .add("atoi", |s: Str| parse_int_or_bound(&s) as isize)
         .add("int64", |value: Value| to_i64(&value))
         .add("int", |value: Value| to_i64(&value) as isize)
         .add("float64", |value: Value| to_f64(&value))

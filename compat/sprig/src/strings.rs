@@ -313,12 +313,7 @@ fn concatenate(values: Rest<Value>) -> Result<Str, FuncError> {
         }
         out.extend_from_slice(&cast::printed(value)?);
     }
-    let trimmed = runes::trim(&out, char::is_whitespace);
-    Ok(if trimmed.len() == out.len() {
-        out.into()
-    } else {
-        Str::from(trimmed)
-    })
+    Ok(out.into())
 }
 
 fn indent(cx: &mut Context<'_>, spaces: isize, s: &[u8], on_new_line: bool) -> Result<Str, FuncError> {

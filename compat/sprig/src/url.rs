@@ -223,9 +223,14 @@ fn parse_ip_literal(host: &[u8]) -> Result<Vec<u8>, String> {
     if text.parse::<std::net::Ipv4Addr>().is_ok() && zone.is_empty() {
         return Err("invalid IP-literal".to_owned());
     }
-    if text.parse::<std::net::Ipv6Addr>().is_err() || zone == b"%" {
+    let problem = match text.parse::<std::net::Ipv6Addr>() {
+        Err(_) => Some("unable to parse IP"),
+        Ok(_) if zone == b"%" => Some("zone must be a non-empty string"),
+        Ok(_) => None,
+    };
+    if let Some(problem) = problem {
         let quoted = gotmpl::quote(&[address.as_slice(), &zone].concat());
-        return Err(format!("invalid host: ParseAddr({quoted}): unable to parse IP"));
+        return Err(format!("invalid host: ParseAddr({quoted}): {problem}"));
     }
     Ok([b"[", address.as_slice(), &zone, b"]", port].concat())
 }

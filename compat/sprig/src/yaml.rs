@@ -3,14 +3,16 @@
 use std::cmp::Ordering;
 
 use go_yaml::v3::{self, EmitOptions};
-use go_yaml::{Node, Tag, float, sigs};
+use go_yaml::{Node, Style, Tag, float, sigs};
 use gotmpl::{FuncError, Limits, List, Map, Str, Value};
 
 use crate::encoding::{Decoded, misfit};
+use crate::json;
 use crate::runes::{is_digit, is_letter};
 
 /// `toYaml`: by way of JSON, without the final newline.
 pub(crate) fn encode(value: &Value) -> Result<String, String> {
+    json::check(value).map_err(|error| format!("error marshaling into JSON: {error}"))?;
     let mut text = sigs::to_string(value).map_err(|error| error.to_string())?;
     if text.ends_with('\n') {
         text.pop();
@@ -38,7 +40,7 @@ fn node(value: &Value, depth: usize) -> Result<Node, FuncError> {
         Value::Bool(b) => Node::bool(*b),
         Value::Int(n, _) => Node::int(*n),
         Value::Uint(n, _) => Node::tagged_scalar(Tag::Int, n.to_string()),
-        Value::Float(f) => Node::tagged_scalar(Tag::Float, float_text(*f)),
+        Value::Float(f) => Node::scalar(float_text(*f)),
         Value::Str(s) => string(s),
         Value::List(list) => Node::from_items(
             list.items()
@@ -90,9 +92,45 @@ fn node(value: &Value, depth: usize) -> Result<Node, FuncError> {
 
 fn string(text: &Str) -> Node {
     match text.to_str() {
+        Some(text) if !text.contains('\n') && (is_old_bool(text) || is_base_60(text)) => {
+            Node::string(text).styled(Style::DOUBLE_QUOTED)
+        }
         Some(text) => Node::string(text),
         None => Node::tagged_scalar(Tag::Binary, crate::encoding::base64(text)),
     }
+}
+
+/// Whether YAML 1.1 took the text for a boolean, which readers of that version still do.
+fn is_old_bool(text: &str) -> bool {
+    const WORDS: [&str; 6] = ["y", "yes", "on", "n", "no", "off"];
+    let lower = text.to_ascii_lowercase();
+    let capitalised = text
+        .get(1..)
+        .is_some_and(|rest| rest == lower.get(1..).unwrap_or_default());
+    WORDS.contains(&lower.as_str()) && (capitalised || text == text.to_ascii_uppercase())
+}
+
+/// Whether YAML 1.1 took the text for a number to base 60, such as `1:30`.
+fn is_base_60(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let mut parts = unsigned.split(':');
+    let first = parts.next().unwrap_or_default();
+    let starts_well = first.starts_with(|c: char| c.is_ascii_digit())
+        && first.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return false;
+    };
+    let (last, fraction) = last.split_once('.').unwrap_or((last, ""));
+    let sixtieth = |part: &str| match part.as_bytes() {
+        [digit] => digit.is_ascii_digit(),
+        [b'0'..=b'5', digit] => digit.is_ascii_digit(),
+        _ => false,
+    };
+    starts_well
+        && middle.iter().all(|part| sixtieth(part))
+        && sixtieth(last)
+        && fraction.bytes().all(|b| b.is_ascii_digit() || b == b'_')
 }
 
 fn float_text(f: f64) -> String {
@@ -158,7 +196,7 @@ fn compare_numbers(a: &[char], b: &[char], index: usize) -> Ordering {
 pub(crate) fn decode(text: &[u8]) -> Decoded {
     match sigs::to_any(text, &go_yaml::Limits::default()) {
         Ok(value) => Ok(from_json(value)),
-        Err(error) => Err((error.to_string(), Value::Nil)),
+        Err(error) => Err((error.to_string(), None)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::decode::decode_v2;
 use crate::emit::write_value;
 use crate::reader::read;
 use crate::scanner::Flavor;
-use crate::value::Value;
+use crate::value::{Value, through_json};
 use crate::{Error, Limits, Node, gojson, v3};
 
 /// Reads the first document into a JSON value (`YAMLToJSON`): numbers stay exact, the last of equal keys wins.
@@ -97,22 +97,27 @@ pub fn value_to_string(value: &serde_json::Value) -> Result<String, Error> {
 }
 
 /// Whether every string of the value survives being written as JSON and read as YAML, which is what `Marshal` does.
-/// Controls beyond ASCII do not, nor do very long keys.
 fn reads_back(value: &serde_json::Value) -> bool {
     use serde_json::Value as Json;
-    let plain = |text: &str| {
-        text.is_ascii() && !text.contains('\x7f')
-            || !text.contains(|c| matches!(c, '\x7f'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
-    };
     match value {
         Json::Null | Json::Bool(_) | Json::Number(_) => true,
-        Json::String(text) => plain(text),
+        Json::String(text) => text_reads_back(text),
         Json::Array(items) => items.iter().all(reads_back),
-        // Six characters is the longest that one byte can become.
         Json::Object(pairs) => pairs
             .iter()
-            .all(|(key, value)| key.len() < 170 && plain(key) && reads_back(value)),
+            .all(|(key, value)| key_reads_back(key) && reads_back(value)),
     }
+}
+
+/// Controls beyond ASCII are refused, or fold like a line break.
+fn text_reads_back(text: &str) -> bool {
+    memchr::memchr3(0x7f, 0xc2, 0xef, text.as_bytes()).is_none()
+        || !text.contains(|c| matches!(c, '\x7f'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'))
+}
+
+/// A key of 1024 characters is too long; six is the most that one byte becomes.
+fn key_reads_back(key: &str) -> bool {
+    key.len() < 170 && text_reads_back(key)
 }
 
 /// Converts JSON text to YAML (`JSONToYAML`).
@@ -129,5 +134,29 @@ pub fn json_to_yaml(json: &[u8], limits: &Limits) -> Result<String, Error> {
 
 /// Prints a tree as `kustomize build` does: `JSONToYAML` of [`v3::to_json`](crate::v3::to_json), without the detours.
 pub fn node_to_string(node: &Node) -> Result<String, Error> {
-    value_to_string(&v3::to_json(node)?)
+    let mut value = v3::decode(node)?;
+    if !pass_json(&mut value)? {
+        return value_to_string(&value.into_json()?);
+    }
+    let mut out = String::new();
+    write_value(&mut out, &value)?;
+    Ok(out)
+}
+
+/// Makes floats what they are after a pass through JSON text; false if that pass does more than that to the value.
+fn pass_json(value: &mut Value) -> Result<bool, Error> {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) => Ok(true),
+        Value::Float(float) => {
+            *value = through_json(*float)?;
+            Ok(true)
+        }
+        Value::Str(text) => Ok(text_reads_back(text)),
+        Value::Seq(items) => items
+            .iter_mut()
+            .try_fold(true, |all, item| Ok(pass_json(item)? && all)),
+        Value::Map(map) => map.pairs_mut().iter_mut().try_fold(true, |all, (key, value)| {
+            Ok(pass_json(value)? && key_reads_back(key) && all)
+        }),
+    }
 }

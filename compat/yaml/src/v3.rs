@@ -3,12 +3,13 @@
 use serde::Serialize;
 
 use crate::compose::Composer;
-use crate::decode::decode_v3;
+use crate::decode::{decode_directly, decode_v3};
 use crate::emit::{is_base60, write_document};
 use crate::reader::read;
 use crate::resolve::{Scalar, resolve_plain};
 use crate::scanner::Flavor;
 use crate::sort::natural_order;
+use crate::value::{Map, Value};
 use crate::{Error, Limits, Node, Style, Tag, float};
 
 /// Reads every document of a stream, as a loop over Go's `Decoder.Decode(&node)` does.
@@ -87,6 +88,14 @@ pub fn to_string_all<'a>(
 /// Integers and unsigned integers are exact, other numbers are floats, timestamps become RFC 3339 strings. The root must
 /// be a mapping or a sequence; duplicate keys and nested keys that are not strings are errors.
 pub fn to_json(node: &Node) -> Result<serde_json::Value, Error> {
+    decode(node)?.into_json()
+}
+
+pub(crate) fn decode(node: &Node) -> Result<Value, Error> {
+    if let Some(value) = decode_directly(node).filter(|value| matches!(value, Value::Map(_) | Value::Seq(_)))
+    {
+        return Ok(value);
+    }
     let text = to_string(node, &EmitOptions::default())?;
     let limits = Limits {
         max_bytes: usize::MAX,
@@ -94,8 +103,8 @@ pub fn to_json(node: &Node) -> Result<serde_json::Value, Error> {
         ..Limits::default()
     };
     match parse_first(text.as_bytes(), &limits)? {
-        Some(node) => decode_v3(&node, &limits)?.into_json(),
-        None => Ok(serde_json::Value::Object(serde_json::Map::new())),
+        Some(node) => decode_v3(&node, &limits),
+        None => Ok(Value::Map(Map::default())),
     }
 }
 
@@ -120,11 +129,11 @@ pub fn marshal<T: Serialize + ?Sized>(value: &T, options: &EmitOptions) -> Resul
 /// The nodes that the encoder makes of Go values. With `reread`, as they are when the encoded text is read again, after
 /// encoding/json made every number a float.
 fn encode(value: &serde_json::Value, reread: bool) -> Node {
-    use serde_json::Value;
+    use serde_json::Value as Json;
     match value {
-        Value::Null => Node::null(),
-        Value::Bool(value) => Node::bool(*value),
-        Value::Number(number) => match number.as_f64() {
+        Json::Null => Node::null(),
+        Json::Bool(value) => Node::bool(*value),
+        Json::Number(number) => match number.as_f64() {
             Some(value) if reread || number.is_f64() => {
                 let text = float::format_yaml(value);
                 let tag = resolve_plain(Flavor::V3, &text).tag();
@@ -132,9 +141,9 @@ fn encode(value: &serde_json::Value, reread: bool) -> Node {
             }
             _ => Node::tagged_scalar(Tag::Int, number.to_string()),
         },
-        Value::String(text) => encode_text(text, reread),
-        Value::Array(items) => Node::from_items(items.iter().map(|item| encode(item, reread)).collect()),
-        Value::Object(pairs) => {
+        Json::String(text) => encode_text(text, reread),
+        Json::Array(items) => Node::from_items(items.iter().map(|item| encode(item, reread)).collect()),
+        Json::Object(pairs) => {
             let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.as_str(), value)).collect();
             pairs.sort_unstable_by_key(|(key, _)| *key);
             let pairs = natural_order(Flavor::V3, pairs).into_iter();

@@ -2,6 +2,8 @@
 
 use compact_str::CompactString;
 
+use crate::resolve::{Scalar, resolve_plain};
+use crate::scanner::Flavor;
 use crate::{Error, float};
 
 /// What Go's `interface{}` holds after decoding, with map keys already made strings.
@@ -32,6 +34,18 @@ impl Map {
             pairs.dedup_by(|(a, _), (b, _)| a == b);
         }
         Self(pairs)
+    }
+
+    /// Sorts the pairs; `None` if a key is there twice.
+    pub(crate) fn unique(mut pairs: Vec<(CompactString, Value)>) -> Option<Self> {
+        if !pairs.is_sorted_by(|(a, _), (b, _)| a < b) {
+            pairs.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        pairs.is_sorted_by(|(a, _), (b, _)| a < b).then_some(Self(pairs))
+    }
+
+    pub(crate) fn pairs_mut(&mut self) -> &mut [(CompactString, Value)] {
+        &mut self.0
     }
 
     pub(crate) fn pairs(&self) -> &[(CompactString, Value)] {
@@ -67,10 +81,20 @@ impl Value {
     }
 }
 
-/// A float as JSON text would keep it: one that encoding/json writes without point and exponent reads back as an integer.
 fn json_float(value: f64) -> Result<serde_json::Value, Error> {
     let number = serde_json::Number::from_f64(value).ok_or_else(|| unsupported_float(value))?;
     Ok(serde_json::Value::Number(number))
+}
+
+/// A float written as JSON and read as YAML: an integral one becomes an integer while its digits are written out and fit
+/// 64 bits.
+pub(crate) fn through_json(value: f64) -> Result<Value, Error> {
+    let text = float::format_json(value).ok_or_else(|| unsupported_float(value))?;
+    Ok(match resolve_plain(Flavor::V2, &text) {
+        Scalar::Int(value) => Value::Int(value),
+        Scalar::Uint(value) => Value::Uint(value),
+        _ => Value::Float(value),
+    })
 }
 
 pub(crate) fn unsupported_float(value: f64) -> Error {

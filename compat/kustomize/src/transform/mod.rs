@@ -7,6 +7,7 @@ mod namespace;
 mod patches;
 mod replacements;
 mod replicas;
+mod value_add;
 
 pub(crate) use images::ImageTransformer;
 pub(crate) use labels::MapTransformer;
@@ -15,6 +16,7 @@ pub(crate) use namespace::{NamespaceTransformer, Subjects};
 pub(crate) use patches::{Json6902Transformer, PatchTransformer, StrategicMergeTransformer};
 pub(crate) use replacements::ReplacementTransformer;
 pub(crate) use replicas::ReplicaTransformer;
+pub(crate) use value_add::{ValueAddTransformer, ValueTarget};
 
 use crate::Error;
 use crate::resmap::ResMap;

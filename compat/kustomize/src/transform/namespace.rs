@@ -78,7 +78,8 @@ impl NamespaceTransformer {
         set_scalar(node, Node::tagged_scalar(Tag::Str, &self.namespace))
     }
 
-    fn apply(&self, object: &mut Resource) -> Result<(), Error> {
+    /// Moves one object.
+    pub(super) fn apply(&self, object: &mut Resource) -> Result<(), Error> {
         let gvk = object.gvk();
         let node = &mut object.node;
         if !gvk.is_cluster_scoped() {

@@ -15,5 +15,5 @@ mod object;
 mod version;
 
 pub use constraint::{ConstraintError, Constraints};
-pub(crate) use object::register;
+pub(crate) use object::{deep_copy, register};
 pub use version::{Version, VersionError};

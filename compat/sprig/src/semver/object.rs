@@ -14,6 +14,18 @@ pub(crate) fn register(functions: &mut FuncMap) {
         });
 }
 
+/// What Sprig's `deepCopy` makes of a version: one without its fields, which are not exported.
+pub(crate) fn deep_copy(value: &Value) -> Option<Value> {
+    let nothing = || Version {
+        original: String::new(),
+        ..Version::new(0, 0, 0)
+    };
+    if value.downcast::<Pointer>().is_some() {
+        return Some(Value::object(Pointer(nothing())));
+    }
+    value.downcast::<Plain>().map(|_| Value::object(Plain(nothing())))
+}
+
 fn parse(text: &Str) -> Result<Version, FuncError> {
     Version::parse(&text.to_string_lossy()).map_err(|error| FuncError::new(error.to_string()))
 }

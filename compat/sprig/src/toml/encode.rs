@@ -14,6 +14,9 @@ pub enum EncodeError {
     /// A function or a complex number.
     #[error("unsupported type: {0}")]
     Unsupported(String),
+    /// A function or a complex number in place of a document.
+    #[error("unsupported type for key '': {0}")]
+    UnsupportedDocument(String),
     /// Nested too deeply, or a value that contains itself.
     #[error("toml: value is nested too deeply, or contains itself")]
     Depth,
@@ -23,6 +26,9 @@ pub enum EncodeError {
 ///
 /// Null entries of maps are left out. Text that is not UTF-8 gets U+FFFD for what is invalid.
 pub fn encode(value: &Value) -> Result<String, EncodeError> {
+    if matches!(value, Value::Complex(..) | Value::Func(_)) {
+        return Err(EncodeError::UnsupportedDocument(value.kind().name().to_owned()));
+    }
     let mut encoder = Encoder { out: String::new() };
     encoder.value(&[], value)?;
     Ok(encoder.out)
@@ -162,6 +168,10 @@ impl Encoder {
     }
 
     fn object(&mut self, object: &dyn Object, value: &Value, depth: usize) -> Result<(), EncodeError> {
+        if let Some(text) = crate::dates::toml_text(value) {
+            self.out.push_str(&text);
+            return Ok(());
+        }
         match object.to_plain() {
             Value::Map(_) => self.inline_table(&Table::of(value), depth),
             plain => self.element(&plain, depth + 1),

@@ -1,5 +1,6 @@
 //! Trees to values, as the decoders of the two Go libraries do for `interface{}`.
 
+mod direct;
 mod go_syntax;
 mod v2;
 mod v3;
@@ -7,6 +8,7 @@ mod v3;
 use std::collections::{HashMap, HashSet};
 use std::ptr;
 
+pub(crate) use direct::decode_directly;
 pub(crate) use go_syntax::quote;
 pub(crate) use v2::decode as decode_v2;
 pub(crate) use v3::decode as decode_v3;

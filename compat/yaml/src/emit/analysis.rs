@@ -23,6 +23,15 @@ pub(super) fn analyze(flavor: Flavor, text: &str) -> Analysis {
             block: false,
         };
     };
+    if is_word(bytes, first, last) {
+        return Analysis {
+            multiline: false,
+            flow_plain: true,
+            block_plain: true,
+            single_quoted: true,
+            block: true,
+        };
+    }
     let mut block_indicator = text.starts_with("---") || text.starts_with("...");
     let mut flow_indicator = block_indicator;
     let (mut multiline, mut special, mut tab, mut space_break, mut break_space) =
@@ -91,6 +100,32 @@ pub(super) fn analyze(flavor: Flavor, text: &str) -> Analysis {
         single_quoted: !(break_space || space_break || tab || special),
         block: !(trailing_space || space_break || special || tab_in_block),
     }
+}
+
+/// Whether the text starts with a letter or digit and has nothing in it that could mean anything: the common case.
+fn is_word(bytes: &[u8], first: u8, last: u8) -> bool {
+    first.is_ascii_alphanumeric()
+        && last != b' '
+        && bytes
+            .iter()
+            .all(|&byte| MEANINGLESS.get(usize::from(byte)).copied().unwrap_or(false))
+}
+
+/// The characters that mean nothing in the middle of a text.
+const MEANINGLESS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        table[byte as usize] = !matches!(byte, b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'?' | b':');
+        byte += 1;
+    }
+    table
+};
+
+/// Whether there is a line break anywhere.
+pub(super) fn has_break(text: &str) -> bool {
+    let may_break = |&byte: &u8| matches!(byte, b'\n' | b'\r' | 0xc2 | 0xe2);
+    text.as_bytes().iter().any(may_break) && text.contains(is_break)
 }
 
 pub(super) fn starts_with_break(text: &str) -> bool {

@@ -3,7 +3,7 @@
 //! Comments wait in five slots until the printer passes a place for their kind, as in Go: a head or a foot that finds no
 //! place at its own node is written at the next one.
 
-use super::analysis::analyze;
+use super::analysis::{analyze, has_break};
 use super::writer::{Writer, select_style};
 use super::{MAX_DEPTH, too_deep};
 use crate::node::{Kind, LONG_TAG_PREFIX, Node, Style, Tag};
@@ -182,8 +182,11 @@ impl<'a> Printer<'a> {
 
     /// Writes a node whose comments were met. What trails it is written behind its first line.
     fn node(&mut self, node: &'a Node, place: Place) -> Result<(), Error> {
-        let look = look_of(node);
-        self.props(node, &look)?;
+        self.looking_node(node, &look_of(node), place)
+    }
+
+    fn looking_node(&mut self, node: &'a Node, look: &Look<'_>, place: Place) -> Result<(), Error> {
+        self.props(node, look)?;
         match node.kind() {
             Kind::Alias => {}
             Kind::Scalar => self.scalar(node.text(), look.style, place),
@@ -269,13 +272,14 @@ impl<'a> Printer<'a> {
             if !self.pending.line.is_empty() {
                 self.pending.key_line = std::mem::take(&mut self.pending.line);
             }
-            if is_simple_key(key) {
-                self.node(key, Place::SimpleKey)?;
+            let look = look_of(key);
+            if is_simple_key(key, &look) {
+                self.looking_node(key, &look, Place::SimpleKey)?;
                 self.meet(value, "");
                 self.writer.write_indicator(":", false, false, false);
             } else {
                 self.writer.write_indicator("?", true, false, true);
-                self.node(key, Place::ComplexKey)?;
+                self.looking_node(key, &look, Place::ComplexKey)?;
                 self.meet(value, "");
                 self.writer.write_indent();
                 self.writer.write_indicator(":", true, false, true);
@@ -359,13 +363,14 @@ impl<'a> Printer<'a> {
             if self.writer.column == 0 {
                 self.writer.write_indent();
             }
-            if is_simple_key(key) {
-                self.node(key, Place::SimpleKey)?;
+            let look = look_of(key);
+            if is_simple_key(key, &look) {
+                self.looking_node(key, &look, Place::SimpleKey)?;
                 self.meet(value, "");
                 self.writer.write_indicator(":", false, false, false);
             } else {
                 self.writer.write_indicator("?", true, false, false);
-                self.node(key, Place::ComplexKey)?;
+                self.looking_node(key, &look, Place::ComplexKey)?;
                 self.meet(value, "");
                 self.writer.write_indicator(":", true, false, false);
             }
@@ -541,14 +546,12 @@ fn check_anchor(name: &str, what: &str) -> Result<(), Error> {
 }
 
 /// Whether a key fits on the line of its value: up to 128 bytes, without line breaks, no filled collection.
-fn is_simple_key(key: &Node) -> bool {
+fn is_simple_key(key: &Node, look: &Look<'_>) -> bool {
     const LONGEST: usize = 128;
-    let tag = look_of(key)
-        .tag
-        .map_or(0, |(handle, suffix)| handle.len() + suffix.len());
+    let tag = look.tag.map_or(0, |(handle, suffix)| handle.len() + suffix.len());
     let length = tag + key.anchor().len() + key.text().len();
     let simple = match key.kind() {
-        Kind::Scalar => !analyze(Flavor::V3, key.text()).multiline,
+        Kind::Scalar => !has_break(key.text()),
         Kind::Alias => true,
         Kind::Mapping => key.entries().is_empty(),
         Kind::Sequence => key.items().is_empty(),

@@ -1,12 +1,12 @@
 //! Plain values as `yaml.v2` prints them for `sigs.k8s.io/yaml`.
 
-use super::analysis::analyze;
+use super::analysis::{analyze, has_break};
 use super::writer::{Writer, select_style};
 use super::{MAX_DEPTH, too_deep};
 use crate::resolve::{Scalar, resolve_plain};
 use crate::scanner::{Flavor, ScalarStyle};
 use crate::sort::natural_order;
-use crate::value::Value;
+use crate::value::{Value, through_json};
 use crate::{Error, float};
 
 /// Anything that can be printed as JSON-like YAML.
@@ -161,7 +161,7 @@ pub(crate) fn is_base60(text: &str) -> bool {
 }
 
 fn is_simple_key(key: &str) -> bool {
-    key.len() <= 128 && !analyze(Flavor::V2, key).multiline
+    key.len() <= 128 && !has_break(key)
 }
 
 impl Tree for serde_json::Value {
@@ -187,10 +187,9 @@ impl Tree for serde_json::Value {
 }
 
 fn reread<T>(value: f64) -> Shape<'static, T> {
-    let text = float::format_json(value).unwrap_or_default();
-    match resolve_plain(Flavor::V2, &text) {
-        Scalar::Int(value) => Shape::Int(value),
-        Scalar::Uint(value) => Shape::Uint(value),
+    match through_json(value) {
+        Ok(Value::Int(value)) => Shape::Int(value),
+        Ok(Value::Uint(value)) => Shape::Uint(value),
         _ => Shape::Float(value),
     }
 }

@@ -1,6 +1,6 @@
 //! The output and where in it we are.
 
-use super::analysis::{Analysis, is_break, is_printable, starts_with_break};
+use super::analysis::{Analysis, has_break, is_break, is_printable, starts_with_break};
 use crate::scanner::ScalarStyle;
 
 /// The text written so far, with the state that decides about line breaks and spaces.
@@ -129,7 +129,7 @@ impl Writer {
             return;
         }
         self.separate();
-        if self.fits(text, fold) && !text.contains(is_break) {
+        if self.fits(text, fold) && !has_break(text) {
             self.put_str(text);
         } else {
             self.write_words(text, fold, false);
@@ -139,7 +139,7 @@ impl Writer {
 
     fn write_single_quoted(&mut self, text: &str, fold: bool) {
         self.write_indicator("'", true, false, false);
-        if self.fits(text, fold) && !text.contains(|c| is_break(c) || c == '\'') {
+        if self.fits(text, fold) && !text.contains('\'') && !has_break(text) {
             self.put_str(text);
         } else {
             self.write_words(text, fold, true);

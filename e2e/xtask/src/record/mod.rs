@@ -6,6 +6,7 @@
 mod envsubst;
 mod gotmpl;
 mod helm;
+mod sprig;
 mod yaml;
 
 use std::fs;
@@ -25,7 +26,7 @@ pub(crate) struct Recorder {
     pub(crate) run: fn(&Path) -> Result<()>,
 }
 
-const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, gotmpl::GOTMPL, helm::HELM, yaml::YAML];
+const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, gotmpl::GOTMPL, helm::HELM, sprig::SPRIG, yaml::YAML];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

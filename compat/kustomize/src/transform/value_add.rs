@@ -1,0 +1,119 @@
+//! The ValueAddTransformer: a value put into fields, or into the paths that fields hold.
+
+use go_yaml::{Node, Tag};
+
+use super::{NamespaceTransformer, Subjects, Transformer};
+use crate::edit::set_scalar;
+use crate::fieldfilter::{FieldFilter, Leaf};
+use crate::gojson::record;
+use crate::kustomization::Selector;
+use crate::resmap::ResMap;
+use crate::selection::Selection;
+use crate::{Error, FieldSpec, Limits};
+
+record! {
+    /// The objects and the field that get the value.
+    ValueTarget = "Target" {
+        selector: Option<Selector> = "selector",
+        field_path: String = "fieldPath",
+        /// Where in the path that the field holds the value goes, counted from 1; 0 replaces the field.
+        position: i64 = "filePathPosition",
+    }
+}
+
+/// Adds one value to several targets.
+pub(crate) struct ValueAddTransformer {
+    value: String,
+    targets: Vec<ValueTarget>,
+    limits: Limits,
+}
+
+impl ValueAddTransformer {
+    /// A transformer for these targets; an error if there are none or one is incomplete.
+    pub(crate) fn new(value: String, targets: Vec<ValueTarget>, limits: &Limits) -> Result<Self, Error> {
+        if targets.is_empty() {
+            return Err(Error::invalid("must specify at least one target"));
+        }
+        for target in &targets {
+            if target.field_path.is_empty() {
+                return Err(Error::invalid("fieldPath cannot be empty"));
+            }
+            if target.position < 0 {
+                let text = format!(
+                    "value of FilePathPosition ({}) cannot be negative",
+                    target.position
+                );
+                return Err(Error::invalid(text));
+            }
+        }
+        Ok(Self {
+            value,
+            targets,
+            limits: limits.clone(),
+        })
+    }
+}
+
+impl Transformer for ValueAddTransformer {
+    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+        for target in &self.targets {
+            let selected = match &target.selector {
+                Some(selector) => Selection::new(selector, &self.limits)?.select(objects)?,
+                None => (0..objects.resources.len()).collect(),
+            };
+            let spec = FieldSpec {
+                path: target.field_path.clone(),
+                create: true,
+                ..FieldSpec::default()
+            };
+            let field = FieldFilter::new([spec]);
+            let namespace = NamespaceTransformer::new(self.value.clone(), &[], false, Subjects::NamedDefault);
+            for index in selected {
+                let Some(object) = objects.resources.get_mut(index) else {
+                    continue;
+                };
+                if target.field_path == "metadata/namespace" {
+                    namespace.apply(object)?;
+                    continue;
+                }
+                field.apply(&mut object.node, Some(Leaf::Scalar(Tag::Str)), &mut |node| {
+                    let text = match usize::try_from(target.position) {
+                        Ok(position @ 1..) => insert_part(node.text(), position - 1, &self.value),
+                        _ => self.value.clone(),
+                    };
+                    set_scalar(node, Node::scalar(text))
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The path with one more element at a position, at an end if the position is beyond it.
+fn insert_part(path: &str, position: usize, part: &str) -> String {
+    if part.is_empty() {
+        return path.to_owned();
+    }
+    let (root, relative) = path.strip_prefix('/').map_or(("", path), |rest| ("/", rest));
+    let mut parts: Vec<_> = relative.split('/').filter(|p| !p.is_empty()).collect();
+    parts.insert(position.min(parts.len()), part);
+    format!("{root}{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::insert_part;
+
+    #[test]
+    fn parts_are_inserted_by_position() {
+        for (path, position, expected) in [
+            ("", 3, "new"),
+            ("/pie", 0, "/new/pie"),
+            ("raw", 9, "raw/new"),
+            ("a/nice/warm/pie", 3, "a/nice/warm/new/pie"),
+            ("/a/nice", 1, "/a/new/nice"),
+        ] {
+            assert_eq!(insert_part(path, position, "new"), expected);
+        }
+    }
+}

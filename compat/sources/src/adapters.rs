@@ -1,0 +1,445 @@
+//! The adapters at work: watches in, requests out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use artifact_crd::Artifact;
+use controller_kit::artifact::HostAllowList;
+use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
+use controller_kit::{
+    Backoff, Change, Metrics, ObjectKey, Queue, Requeue, Run, Triggers, WatchCache, WatchState,
+};
+use flux_api::{Bucket, ExternalArtifact, GitRepository, HelmChart, HelmRepository, OCIRepository};
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::decide::{Decision, Existing, Nothing, Step, decide};
+use crate::name::{artifact_names, is_ours};
+use crate::source::Mirrored;
+use crate::{ObservedSource, SourceId, SourceKind, conditions, write};
+
+/// The name of the controller in metrics and logs.
+const CONTROLLER: &str = "source-adapter";
+
+/// How long to wait for a kind that cannot be watched before its Artifacts are looked at again.
+const UNAVAILABLE_RETRY: Duration = Duration::from_secs(15);
+
+/// How long an answer to a write stands for an Artifact that the watch has not shown.
+const WRITTEN_TTL: Duration = Duration::from_secs(10);
+
+/// What the adapters are allowed and how much they do at once.
+#[derive(Clone, Debug)]
+pub struct AdapterOptions {
+    /// The hosts whose URLs are taken over.
+    pub hosts: HostAllowList,
+    /// The namespace to watch; `None` means all.
+    pub namespace: Option<String>,
+    /// How many sources are handled at the same time. The work is waiting for the API server.
+    pub concurrency: usize,
+}
+
+/// Mirrors sources until `shutdown`.
+///
+/// A missing CRD, of Artifact or of a source kind, is waited for: kinds that are there work meanwhile.
+pub async fn run(
+    client: Client,
+    options: AdapterOptions,
+    metrics: Metrics,
+    events: EventRecorder,
+    shutdown: CancellationToken,
+) {
+    let concurrency = options.concurrency;
+    metrics.set_concurrency(CONTROLLER, concurrency);
+    let queue = Queue::new(Backoff::default(), metrics.queue(CONTROLLER));
+    let adapters = Arc::new(Adapters {
+        client,
+        options,
+        metrics,
+        events,
+        queue: queue.clone(),
+        artifacts: WatchCache::default(),
+        by_owner: Mutex::default(),
+        written: Mutex::default(),
+        reported: Mutex::default(),
+        git: WatchCache::default(),
+        oci: WatchCache::default(),
+        bucket: WatchCache::default(),
+        helm_repository: WatchCache::default(),
+        helm_chart: WatchCache::default(),
+        external: WatchCache::default(),
+    });
+    let handler = {
+        let adapters = Arc::clone(&adapters);
+        move |run: Run<SourceId>| {
+            let adapters = Arc::clone(&adapters);
+            async move { adapters.handle(&run.key).await }
+        }
+    };
+    let serve = async {
+        // Without knowing which Artifacts exist, every decision would be wrong.
+        while adapters.artifacts.settled().await != WatchState::Synced {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_millis(250)) => {}
+            }
+        }
+        queue.serve(concurrency, shutdown.clone(), handler).await;
+    };
+    tokio::join!(
+        serve,
+        adapters.watch_artifacts(&shutdown),
+        adapters.watch(&adapters.git, &shutdown),
+        adapters.watch(&adapters.oci, &shutdown),
+        adapters.watch(&adapters.bucket, &shutdown),
+        adapters.watch(&adapters.helm_repository, &shutdown),
+        adapters.watch(&adapters.helm_chart, &shutdown),
+        adapters.watch(&adapters.external, &shutdown),
+    );
+}
+
+struct Adapters {
+    client: Client,
+    options: AdapterOptions,
+    metrics: Metrics,
+    events: EventRecorder,
+    queue: Queue<SourceId>,
+    artifacts: WatchCache<Artifact>,
+    /// Artifacts that others made, by the UID of the source that controls them.
+    by_owner: Mutex<HashMap<String, ObjectKey>>,
+    /// What was written, and when, as long as it has not come back through the watch.
+    written: Mutex<HashMap<ObjectKey, (Instant, Artifact)>>,
+    /// What was last reported about a source that has no Artifact to hold conditions.
+    reported: Mutex<HashMap<SourceId, Nothing>>,
+    git: WatchCache<GitRepository>,
+    oci: WatchCache<OCIRepository>,
+    bucket: WatchCache<Bucket>,
+    helm_repository: WatchCache<HelmRepository>,
+    helm_chart: WatchCache<HelmChart>,
+    external: WatchCache<ExternalArtifact>,
+}
+
+/// A source as the caches know it.
+enum Known {
+    Source(Box<ObservedSource>),
+    Gone,
+    Unknown(WatchState),
+}
+
+impl Adapters {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+    {
+        match &self.options.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+
+    async fn watch<K>(&self, cache: &WatchCache<K>, shutdown: &CancellationToken)
+    where
+        K: Mirrored
+            + kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        let on_change = |change: Change<'_, K>| {
+            if let Change::Applied { new: source, .. } | Change::Deleted { old: source } = change {
+                self.queue.add(source_id::<K>(source.as_ref()), Triggers::OBJECT);
+            }
+        };
+        cache
+            .run(
+                self.api(),
+                watcher::Config::default(),
+                shutdown.clone(),
+                on_change,
+            )
+            .await;
+    }
+
+    async fn watch_artifacts(&self, shutdown: &CancellationToken) {
+        let on_change = |change: Change<'_, Artifact>| match change {
+            Change::Applied { old, new } => {
+                if let Some(old) = old {
+                    self.unlink(old);
+                }
+                self.link(new);
+                self.enqueue_owner(new);
+            }
+            Change::Deleted { old } => {
+                self.written.lock().remove(&ObjectKey::of(old.as_ref()));
+                self.unlink(old);
+                self.enqueue_owner(old);
+            }
+            Change::Undecodable { .. } => {}
+        };
+        self.artifacts
+            .run(
+                self.api(),
+                watcher::Config::default(),
+                shutdown.clone(),
+                on_change,
+            )
+            .await;
+    }
+
+    fn link(&self, artifact: &Artifact) {
+        if let Some((_, uid)) = controlling_source(artifact).filter(|_| !is_ours(artifact)) {
+            self.by_owner
+                .lock()
+                .insert(uid.to_owned(), ObjectKey::of(artifact));
+        }
+    }
+
+    fn unlink(&self, artifact: &Artifact) {
+        if let Some((_, uid)) = controlling_source(artifact) {
+            let mut by_owner = self.by_owner.lock();
+            if by_owner
+                .get(uid)
+                .is_some_and(|key| *key == ObjectKey::of(artifact))
+            {
+                by_owner.remove(uid);
+            }
+        }
+    }
+
+    /// Looks at the source of an Artifact again, unless the event is only the echo of our own write.
+    fn enqueue_owner(&self, artifact: &Artifact) {
+        let key = ObjectKey::of(artifact);
+        let echo = {
+            let mut written = self.written.lock();
+            let own = written
+                .get(&key)
+                .filter(|(_, own)| own.metadata.uid == artifact.metadata.uid);
+            let own = own.map(|(_, own)| version(own));
+            if own.is_some_and(|own| own <= version(artifact)) {
+                written.remove(&key);
+            }
+            own.is_some_and(|own| own >= version(artifact))
+        };
+        if echo && artifact.metadata.deletion_timestamp.is_none() {
+            return;
+        }
+        if let Some((id, _)) = controlling_source(artifact) {
+            self.queue.add(id, Triggers::ARTIFACT);
+        }
+    }
+
+    fn source(&self, id: &SourceId) -> Known {
+        match id.kind {
+            SourceKind::GitRepository => known(&self.git, id),
+            SourceKind::OciRepository => known(&self.oci, id),
+            SourceKind::Bucket => known(&self.bucket, id),
+            SourceKind::HelmRepository => known(&self.helm_repository, id),
+            SourceKind::HelmChart => known(&self.helm_chart, id),
+            SourceKind::ExternalArtifact => known(&self.external, id),
+        }
+    }
+
+    /// The newest known state of an Artifact: the cached one, or what was written after it.
+    fn artifact(&self, key: &ObjectKey) -> Option<Artifact> {
+        let cached = self.artifacts.get(key);
+        let written = self.written.lock();
+        let newer = written.get(key).filter(|(at, own)| match &cached {
+            Some(cached) => version(own) > version(cached),
+            // It may have been deleted before the answer to our write came, so this is not believed for long.
+            None => at.elapsed() < WRITTEN_TTL,
+        });
+        newer
+            .map(|(_, own)| own.clone())
+            .or_else(|| cached.map(|cached| Artifact::clone(&cached)))
+    }
+
+    async fn handle(&self, id: &SourceId) -> Requeue {
+        let started = Instant::now();
+        let _active = self.metrics.active(CONTROLLER);
+        let source = match self.source(id) {
+            Known::Source(source) => Some(source),
+            Known::Gone => None,
+            Known::Unknown(WatchState::Starting) => return Requeue::After(Duration::from_millis(100)),
+            // Without its CRD a source cannot be told from a deleted one, so nothing is deleted.
+            Known::Unknown(_) => return Requeue::After(UNAVAILABLE_RETRY),
+        };
+        let names = artifact_names(id);
+        let key = |name: &String| ObjectKey::new(&id.namespace, name);
+        let [first, second] = [&names[0], &names[1]].map(|name| self.artifact(&key(name)));
+        let foreign = source
+            .as_ref()
+            .and_then(|source| self.by_owner.lock().get(&source.uid).cloned());
+        let existing = Existing {
+            named: [first.as_ref(), second.as_ref()],
+            foreign: foreign.as_ref().map(|key| key.name.as_str()),
+        };
+        let decision = decide(id, source.as_deref(), &names, existing, &self.options.hosts);
+        let result = self.act(id, source.as_deref(), existing, &decision).await;
+        self.report(id, source.as_deref(), &decision, result, started.elapsed())
+    }
+
+    async fn act(
+        &self,
+        id: &SourceId,
+        source: Option<&ObservedSource>,
+        existing: Existing<'_>,
+        decision: &Decision,
+    ) -> kube::Result<()> {
+        let api: Api<Artifact> = Api::namespaced(self.client.clone(), &id.namespace);
+        let artifact = match (&decision.step, source) {
+            (Step::Nothing { .. }, _) => return Ok(()),
+            (Step::Delete { name, uid }, _) => return write::delete(&api, name, uid).await,
+            (Step::Keep { name }, _) => {
+                let same = |artifact: &&Artifact| artifact.metadata.name.as_ref() == Some(name);
+                existing.named.into_iter().flatten().find(same).cloned()
+            }
+            (Step::Replace { name, uid, spec }, Some(source)) => {
+                write::delete(&api, name, uid).await?;
+                self.written.lock().remove(&ObjectKey::new(&id.namespace, name));
+                Some(self.remember(write::apply(&api, name, id, source, spec).await?))
+            }
+            (Step::Apply { name, spec }, Some(source)) => {
+                Some(self.remember(write::apply(&api, name, id, source, spec).await?))
+            }
+            (Step::Replace { .. } | Step::Apply { .. }, None) => None,
+        };
+        if let (Some(artifact), Some(ready), Some(source)) = (artifact, &decision.ready, source)
+            && let Some(status) = conditions::status(&artifact, ready, &source.state, Timestamp::now())
+        {
+            self.remember(write::apply_status(&api, &artifact.name_any(), &status).await?);
+        }
+        Ok(())
+    }
+
+    fn remember(&self, artifact: Artifact) -> Artifact {
+        self.written
+            .lock()
+            .insert(ObjectKey::of(&artifact), (Instant::now(), artifact.clone()));
+        artifact
+    }
+
+    fn report(
+        &self,
+        id: &SourceId,
+        source: Option<&ObservedSource>,
+        decision: &Decision,
+        result: kube::Result<()>,
+        took: Duration,
+    ) -> Requeue {
+        match &decision.step {
+            Step::Nothing { why } => self.report_nothing(id, source, why),
+            Step::Apply { name, spec } | Step::Replace { name, spec, .. } => {
+                self.reported.lock().remove(id);
+                tracing::info!(source = %id, artifact = %name, revision = %spec.revision, "artifact mirrored");
+            }
+            Step::Delete { name, .. } => tracing::info!(source = %id, artifact = %name, "artifact deleted"),
+            Step::Keep { .. } => {}
+        }
+        match result {
+            Ok(()) => {
+                self.metrics.reconciled(CONTROLLER, "success", took);
+                Requeue::Never
+            }
+            Err(error) => {
+                self.metrics.reconciled(CONTROLLER, "error", took);
+                tracing::warn!(source = %id, %error, "cannot write the Artifact, retrying");
+                Requeue::Backoff
+            }
+        }
+    }
+
+    /// Tells the people behind a source why it has no Artifact, once per reason.
+    fn report_nothing(&self, id: &SourceId, source: Option<&ObservedSource>, why: &Nothing) {
+        let (reason, message) = match why {
+            Nothing::Gone | Nothing::NoArtifact | Nothing::Bridged => {
+                self.reported.lock().remove(id);
+                return;
+            }
+            Nothing::Foreign(name) => (
+                "ForeignArtifact",
+                format!(
+                    "Artifact '{name}' already names this source as its controller; delete it to have the source mirrored"
+                ),
+            ),
+            Nothing::NamesTaken => (
+                "ArtifactNamesTaken",
+                format!(
+                    "Artifacts named {} exist and belong to somebody else; delete one to have the source mirrored",
+                    artifact_names(id).join(" and ")
+                ),
+            ),
+            Nothing::Refused(reason, message) => (*reason, message.clone()),
+        };
+        if self.reported.lock().insert(id.clone(), why.clone()).as_ref() == Some(why) {
+            return;
+        }
+        tracing::warn!(source = %id, reason, message, "artifact not mirrored");
+        let regarding = Regarding {
+            api_version: source
+                .map(|source| source.api_version.clone())
+                .unwrap_or_default(),
+            kind: id.kind.as_str().to_owned(),
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+            uid: source.map(|source| source.uid.clone()).unwrap_or_default(),
+            ..Regarding::default()
+        };
+        self.events.record(EventRecord {
+            regarding,
+            severity: Severity::Error,
+            reason: reason.to_owned(),
+            message,
+            metadata: std::collections::BTreeMap::default(),
+        });
+    }
+}
+
+fn known<K: Mirrored>(cache: &WatchCache<K>, id: &SourceId) -> Known {
+    match cache.get(&ObjectKey::new(&id.namespace, &id.name)) {
+        Some(source) => Known::Source(Box::new(ObservedSource::of(source.as_ref()))),
+        None if cache.state() == WatchState::Synced => Known::Gone,
+        None => Known::Unknown(cache.state()),
+    }
+}
+
+fn source_id<K: Mirrored + ResourceExt>(source: &K) -> SourceId {
+    SourceId {
+        kind: K::KIND,
+        namespace: source.namespace().unwrap_or_default(),
+        name: source.name_any(),
+    }
+}
+
+/// The stock source that controls an Artifact, and its UID.
+fn controlling_source(artifact: &Artifact) -> Option<(SourceId, &str)> {
+    let owner = artifact
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true))?;
+    let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+    let kind = SourceKind::named(&owner.kind).filter(|_| group == flux_api::SOURCE_GROUP)?;
+    let namespace = artifact.namespace().unwrap_or_default();
+    Some((
+        SourceId {
+            kind,
+            namespace,
+            name: owner.name.clone(),
+        },
+        &owner.uid,
+    ))
+}
+
+/// The resource version as a number; API servers promise since 1.33 that they can be compared.
+fn version(artifact: &Artifact) -> u64 {
+    artifact
+        .resource_version()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
+}

@@ -1,0 +1,154 @@
+use std::sync::Arc;
+
+use gotmpl::{FuncError, FuncMap, IntType, Str, Value};
+
+use super::calendar::Time;
+use super::duration::{format_duration, parse_duration};
+use super::object::{round, time_of};
+use super::parse::TimeError;
+use super::zone::Zone;
+use crate::cast::parse_int_or_bound;
+use crate::environment::Environment;
+
+const HTML: &str = "2006-01-02";
+const SECOND: i64 = 1_000_000_000;
+
+pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
+    let clock = Clock(Arc::clone(environment));
+    let show = {
+        let clock = clock.clone();
+        move |layout: &str, value: &Value, zone: &str| clock.show(layout, value, zone)
+    };
+    functions.add("date", {
+        let show = show.clone();
+        move |layout: Str, value: Value| show(&layout.to_string_lossy(), &value, "Local")
+    });
+    functions.add("htmlDate", {
+        let show = show.clone();
+        move |value: Value| show(HTML, &value, "Local")
+    });
+    functions.add("htmlDateInZone", {
+        let show = show.clone();
+        move |value: Value, zone: Str| show(HTML, &value, &zone.to_string_lossy())
+    });
+    for name in ["dateInZone", "date_in_zone"] {
+        let show = show.clone();
+        functions.add(name, move |layout: Str, value: Value, zone: Str| {
+            show(&layout.to_string_lossy(), &value, &zone.to_string_lossy())
+        });
+    }
+    for name in ["dateModify", "date_modify"] {
+        functions.add(name, |duration: Str, time: Time| {
+            match parse_duration(&duration.to_string_lossy()) {
+                Ok(nanoseconds) => time.add(nanoseconds),
+                Err(_) => time,
+            }
+        });
+    }
+    for name in ["mustDateModify", "must_date_modify"] {
+        functions.add(name, |duration: Str, time: Time| {
+            parse_duration(&duration.to_string_lossy())
+                .map(|nanoseconds| time.add(nanoseconds))
+                .map_err(to_error)
+        });
+    }
+    functions.add("now", {
+        let clock = clock.clone();
+        move || clock.now()
+    });
+    functions.add("toDate", {
+        let clock = clock.clone();
+        move |layout: Str, value: Str| clock.read(&layout, &value).unwrap_or_else(|_| Time::zero())
+    });
+    functions.add("mustToDate", {
+        let clock = clock.clone();
+        move |layout: Str, value: Str| clock.read(&layout, &value).map_err(to_error)
+    });
+    functions.add("ago", {
+        let clock = clock.clone();
+        move |value: Value| {
+            let then = match &value {
+                Value::Int(_, IntType::Int32) => None,
+                other => clock.time(other),
+            };
+            let now = clock.now();
+            let elapsed = then.map_or(0, |then| now.since(&then));
+            format_duration(round(elapsed, SECOND))
+        }
+    });
+    functions.add("durationRound", move |value: Value| {
+        let nanoseconds = match &value {
+            Value::Str(text) => parse_duration(&text.to_string_lossy()).unwrap_or(0),
+            Value::Int(nanoseconds, IntType::Int64) => *nanoseconds,
+            other => time_of(other).map_or(0, |time| clock.now().since(time)),
+        };
+        largest_unit(nanoseconds.unsigned_abs())
+    });
+    functions
+        .add("duration", |value: Value| {
+            let seconds = match &value {
+                Value::Str(text) => parse_int_or_bound(text),
+                Value::Int(seconds, IntType::Int64) => *seconds,
+                _ => 0,
+            };
+            format_duration(seconds.wrapping_mul(SECOND))
+        })
+        .add("unixEpoch", |time: Time| time.unix().to_string());
+}
+
+fn to_error(error: TimeError) -> FuncError {
+    FuncError::new(error.to_string())
+}
+
+/// The environment as the source of times.
+#[derive(Clone)]
+struct Clock(Arc<dyn Environment>);
+
+impl Clock {
+    fn local(&self) -> Zone {
+        Zone::Local(self.0.local_zone())
+    }
+
+    fn now(&self) -> Time {
+        Time::from_timestamp(self.0.now(), self.local())
+    }
+
+    /// The time that a value stands for: a time, or an integer of seconds; nothing else.
+    fn time(&self, value: &Value) -> Option<Time> {
+        match value {
+            Value::Int(seconds, IntType::Int | IntType::Int64 | IntType::Int32) => {
+                Some(Time::from_unix(*seconds, 0, self.local()))
+            }
+            other => time_of(other).cloned(),
+        }
+    }
+
+    /// Writes a value by a layout; what is no time is taken as now, an unknown zone as UTC.
+    fn show(&self, layout: &str, value: &Value, zone: &str) -> String {
+        let time = self.time(value).unwrap_or_else(|| self.now());
+        let zone = Zone::find(zone, &self.0.local_zone()).unwrap_or(Zone::Utc);
+        time.in_zone(zone).format(layout)
+    }
+
+    fn read(&self, layout: &Str, value: &Str) -> Result<Time, TimeError> {
+        Time::parse(&layout.to_string_lossy(), &value.to_string_lossy(), &self.local())
+    }
+}
+
+/// A duration in its largest unit of which it has more than one.
+fn largest_unit(nanoseconds: u64) -> String {
+    const HOUR: u64 = 3_600_000_000_000;
+    const UNITS: [(u64, &str); 6] = [
+        (365 * 24 * HOUR, "y"),
+        (30 * 24 * HOUR, "mo"),
+        (24 * HOUR, "d"),
+        (HOUR, "h"),
+        (HOUR / 60, "m"),
+        (HOUR / 3600, "s"),
+    ];
+    let unit = UNITS.iter().find(|(unit, _)| nanoseconds > *unit);
+    unit.map_or_else(
+        || "0s".to_owned(),
+        |(unit, name)| format!("{}{name}", nanoseconds / unit),
+    )
+}
