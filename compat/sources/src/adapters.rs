@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use artifact_crd::Artifact;
+use artifact_crd::{Artifact, ArtifactSpec};
 use controller_kit::artifact::HostAllowList;
 use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
 use controller_kit::{
@@ -293,36 +293,50 @@ impl Adapters {
         decision: &Decision,
     ) -> kube::Result<()> {
         let api: Api<Artifact> = Api::namespaced(self.client.clone(), &id.namespace);
-        let artifact = match (&decision.step, source) {
-            (Step::Nothing { .. }, _) => return Ok(()),
-            (Step::Delete { name, uid }, _) => return write::delete(&api, name, uid).await,
-            (Step::Keep { name }, _) => {
+        match (&decision.step, source) {
+            (Step::Delete { name, uid }, _) => write::delete(&api, name, uid).await,
+            (Step::Keep { name }, Some(source)) => {
                 let same = |artifact: &&Artifact| artifact.metadata.name.as_ref() == Some(name);
-                existing.named.into_iter().flatten().find(same).cloned()
+                let (Some(artifact), Some(ready)) =
+                    (existing.named.into_iter().flatten().find(same), &decision.ready)
+                else {
+                    return Ok(());
+                };
+                if let Some(status) = conditions::status(artifact, ready, &source.state, Timestamp::now()) {
+                    self.remember(write::apply_status(&api, name, &status).await?);
+                }
+                Ok(())
             }
+            (Step::Apply { name, spec }, Some(source)) => self.apply(&api, name, id, source, spec).await,
             (Step::Replace { name, uid, spec }, Some(source)) => {
                 write::delete(&api, name, uid).await?;
                 self.written.lock().remove(&ObjectKey::new(&id.namespace, name));
-                Some(self.remember(write::apply(&api, name, id, source, spec).await?))
+                self.apply(&api, name, id, source, spec).await
             }
-            (Step::Apply { name, spec }, Some(source)) => {
-                Some(self.remember(write::apply(&api, name, id, source, spec).await?))
+            (Step::Nothing { .. } | Step::Keep { .. } | Step::Apply { .. } | Step::Replace { .. }, _) => {
+                Ok(())
             }
-            (Step::Replace { .. } | Step::Apply { .. }, None) => None,
-        };
-        if let (Some(artifact), Some(ready), Some(source)) = (artifact, &decision.ready, source)
-            && let Some(status) = conditions::status(&artifact, ready, &source.state, Timestamp::now())
-        {
-            self.remember(write::apply_status(&api, &artifact.name_any(), &status).await?);
         }
+    }
+
+    async fn apply(
+        &self,
+        api: &Api<Artifact>,
+        name: &str,
+        id: &SourceId,
+        source: &ObservedSource,
+        spec: &ArtifactSpec,
+    ) -> kube::Result<()> {
+        self.remember(write::apply(api, name, id, source, spec).await?);
+        // The conditions can wait: first every source gets its Artifact, at the end of the queue its conditions.
+        self.queue.add(id.clone(), Triggers::OBJECT);
         Ok(())
     }
 
-    fn remember(&self, artifact: Artifact) -> Artifact {
+    fn remember(&self, artifact: Artifact) {
         self.written
             .lock()
-            .insert(ObjectKey::of(&artifact), (Instant::now(), artifact.clone()));
-        artifact
+            .insert(ObjectKey::of(&artifact), (Instant::now(), artifact));
     }
 
     fn report(
