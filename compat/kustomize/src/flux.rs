@@ -247,7 +247,8 @@ fn scan(tree: &dyn FileTree, directory: &str, options: &Options) -> Result<Kusto
     if scan.paths.is_empty() {
         "_placeholder".clone_into(&mut kustomization.namespace);
     } else {
-        let relative = |path: &String| path.replacen(directory, ".", 1);
+        let below = directory.trim_end_matches('/');
+        let relative = |path: &String| path.replacen(below, ".", 1);
         kustomization.resources = Some(scan.paths.iter().map(relative).collect());
     }
     Ok(kustomization)

@@ -85,7 +85,8 @@ pub enum ReferenceError {
 /// - stock Flux names one of its kinds, and whatever it says as `apiVersion` without a group is ignored;
 /// - Open Flux honours `apiVersion` and allows any kind;
 /// - with the stock CRDs a custom source is named as `kind: ExternalArtifact` with the `apiVersion` of its own group,
-///   and the annotation [`artifact_crd::SOURCE_KIND_ANNOTATION`] names the kind.
+///   and the annotation [`artifact_crd::SOURCE_KIND_ANNOTATION`] names the kind; with the group of Artifacts itself,
+///   an Artifact is meant.
 ///
 /// Without `apiVersion`, Flux's own kinds belong to `source.toolkit.fluxcd.io`, `Artifact` to Open Flux's group, and
 /// all others to the core group, as Open Flux has it.
@@ -156,6 +157,8 @@ fn group_kind<'a>(
     }
     match annotations.and_then(|annotations| annotations.get(artifact_crd::SOURCE_KIND_ANNOTATION)) {
         Some(kind) if !kind.is_empty() => Ok((group, kind)),
+        // The group of Artifacts has no other kind that could be meant.
+        _ if group == artifact_crd::GROUP => Ok((group, artifact_crd::KIND)),
         _ => Err(ReferenceError::SourceKindUnknown(group.to_owned())),
     }
 }
@@ -226,6 +229,11 @@ mod tests {
                 "example.org/v1 ExternalArtifact - web",
                 Some("Http"),
                 "example.org/Http/apps/web",
+            ),
+            (
+                "openfluxcd.ocm.software/v1alpha1 ExternalArtifact - web",
+                None,
+                "openfluxcd.ocm.software/Artifact/apps/web",
             ),
         ];
         for (reference, source_kind, expected) in rows {
