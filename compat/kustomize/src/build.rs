@@ -12,7 +12,7 @@ use crate::loader::{Loader, Session};
 use crate::nameref::fix_references;
 use crate::order::{sort_as, sort_legacy};
 use crate::resmap::ResMap;
-use crate::resource::Resource;
+use crate::resource::{Metadata, Resource};
 use crate::target::{Target, is_local_config};
 use crate::transform::{MapTransformer, Transformer};
 use crate::{Error, ErrorKind, FieldSpec, FileTree, Options, ResId};
@@ -56,7 +56,18 @@ impl Object {
 
     /// The object as a YAML document, as `kustomize build` prints it.
     pub fn to_yaml(&self) -> Result<String, Error> {
-        sigs::node_to_string(&self.resource.node).map_err(|e| Error::invalid(e.to_string()))
+        sigs::node_to_string(&self.resource.node).map_err(|e| {
+            let text = e.to_string();
+            // Upstream puts a dump of the object before the reason; of one that cannot even be decoded there is none.
+            let undecoded =
+                text.starts_with("yaml: ") && !text.ends_with("control characters are not allowed");
+            let dump = if undecoded {
+                "map[string]interface {}(nil): "
+            } else {
+                ""
+            };
+            Error::invalid(format!("{dump}{text}"))
+        })
     }
 }
 
@@ -144,6 +155,14 @@ fn run<'a>(session: &Rc<Session<'a>>, tree: &'a dyn FileTree, path: &str) -> Res
     if !unused.is_empty() {
         let line = format!("well-defined vars that were never replaced: {}", unused.join(","));
         session.notices.borrow_mut().push(Notice::Log(line));
+    }
+    // A patch may have taken away what every object must have.
+    for resource in objects
+        .resources
+        .iter()
+        .filter(|r| r.kind().is_empty() || r.name().is_empty())
+    {
+        Metadata::validated(&resource.node)?;
     }
     objects.resources.retain(|r| !is_local_config(r));
     root.finish(&mut objects, session)?;

@@ -135,7 +135,10 @@ impl Setup<'_, '_> {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is the last expression of every maker of a transformer")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is the last expression of every maker of a transformer"
+)]
 fn transformer<'a>(transformer: impl Transformer + 'a) -> Result<Plugin<'a>, Error> {
     Ok(Plugin::Transformer(Box::new(transformer)))
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use go_yaml::{Kind, Node, Style, Tag, float};
 
+use crate::error::Context;
 use crate::fieldfilter::FieldFilter;
 use crate::kustomization::Var;
 use crate::resmap::ResMap;
@@ -19,6 +20,15 @@ pub(crate) struct Vars {
 impl Vars {
     /// Adds the vars that a target declares, and marks the objects that they look at.
     pub(crate) fn declare(&mut self, vars: &[Var], objects: &mut ResMap) -> Result<(), Error> {
+        Self::mark(vars, objects)
+            .and_then(|()| vars.iter().cloned().try_for_each(|var| self.insert(var)))
+            .with_context(|| {
+                let texts: Vec<_> = vars.iter().map(|var| var.as_go(&var.written_gvk())).collect();
+                format!("merging vars [{}]", texts.join(" "))
+            })
+    }
+
+    fn mark(vars: &[Var], objects: &mut ResMap) -> Result<(), Error> {
         for var in vars {
             let wanted = var.object_id();
             let by_namespace = !wanted.namespace.is_empty() || wanted.gvk.is_cluster_scoped();
@@ -44,7 +54,7 @@ impl Vars {
                 }
             }
         }
-        vars.iter().cloned().try_for_each(|var| self.insert(var))
+        Ok(())
     }
 
     /// Adds the vars of a base.
@@ -93,11 +103,22 @@ impl Var {
     fn gvk(&self) -> Gvk {
         let target = &self.objref;
         match target.api_version.split('/').collect::<Vec<_>>()[..] {
-            [""] => Gvk::new(&target.group, &target.version, &target.kind),
+            [""] => self.written_gvk(),
             [version] => Gvk::new(&target.group, version, &target.kind),
             [group, version] => Gvk::new(group, version, &target.kind),
-            _ => Gvk::new(&target.group, &target.version, &target.kind),
+            _ => self.written_gvk(),
         }
+    }
+
+    /// The type without what `apiVersion` says.
+    fn written_gvk(&self) -> Gvk {
+        let target = &self.objref;
+        Gvk::new(&target.group, &target.version, &target.kind)
+    }
+
+    /// As Go prints the struct.
+    fn as_go(&self, gvk: &Gvk) -> String {
+        format!("{{{} {gvk} {{{}}}}}", self.name, self.fieldref.field_path)
     }
 
     fn object_id(&self) -> ResId {
@@ -108,13 +129,7 @@ impl Var {
 /// As Go prints the struct.
 impl fmt::Display for Var {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{{{} {} {{{}}}}}",
-            self.name,
-            self.gvk(),
-            self.fieldref.field_path
-        )
+        f.write_str(&self.as_go(&self.gvk()))
     }
 }
 

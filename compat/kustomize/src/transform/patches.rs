@@ -262,8 +262,26 @@ fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
         ));
     }
     object.node = v3::from_json(&document);
-    let annotations = object.annotations();
+    let annotations = match object
+        .node
+        .get_path(&["metadata", "annotations"])
+        .map(Node::items)
+    {
+        Some(items) if !items.is_empty() => annotations_of_list(items)?,
+        _ => object.annotations(),
+    };
     object.set_annotations(annotations)
+}
+
+/// Upstream reads a list as it reads a mapping: keys and values take turns.
+fn annotations_of_list(items: &[Node]) -> Result<Vec<(String, String)>, Error> {
+    let pairs = items.chunks(2).map(|pair| match pair {
+        [key, value] if !key.text().is_empty() => Ok((key.text().to_owned(), value.text().to_owned())),
+        _ => Err(Error::invalid(
+            "the annotations that a JSON patch leaves are a list",
+        )),
+    });
+    pairs.collect()
 }
 
 /// The field `patchesStrategicMerge`: each entry is the text of patches, or the path of a file with them.

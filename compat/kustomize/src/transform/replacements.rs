@@ -1,7 +1,7 @@
 //! Replacements: a value of one object is copied into fields of others.
 
 use go_yaml::{Kind, Node, sigs};
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use super::Transformer;
 use super::patches::ReadFile;
@@ -47,12 +47,12 @@ fn read_file(content: &[u8]) -> Result<Vec<Replacement>, Error> {
     let value =
         sigs::to_value(content, &go_yaml::Limits::default()).map_err(|e| Error::invalid(e.to_string()))?;
     let kind = match &value {
-        Value::Array(_) => return Decoder::lenient().decode(&value),
-        Value::Object(_) => return Ok(vec![Decoder::lenient().decode(&value)?]),
-        Value::Null => "invalid",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "float64",
-        Value::String(_) => "string",
+        Json::Array(_) => return Decoder::lenient().decode(&value),
+        Json::Object(_) => return Ok(vec![Decoder::lenient().decode(&value)?]),
+        Json::Null => "invalid",
+        Json::Bool(_) => "bool",
+        Json::Number(_) => "float64",
+        Json::String(_) => "string",
     };
     Err(Error::invalid(format!(
         "unsupported replacement type encountered within replacement path: {kind}"
@@ -68,9 +68,9 @@ impl Transformer for ReplacementTransformer {
                     "replacements must specify a source and at least one target",
                 ));
             }
-            let value = source_value(replacement, objects)?;
+            let mut value = Value::of(replacement, objects)?;
             for target in &replacement.targets {
-                Target::new(target.as_ref(), &self.limits)?.write(objects, &value)?;
+                Target::new(target.as_ref(), &self.limits)?.write(objects, &mut value)?;
             }
         }
         Ok(())
@@ -78,37 +78,66 @@ impl Transformer for ReplacementTransformer {
 }
 
 /// The value that a replacement copies.
-fn source_value(replacement: &Replacement, objects: &ResMap) -> Result<Node, Error> {
-    let source = match (&replacement.source, &replacement.source_value) {
-        (Some(_), Some(_)) => {
-            return Err(Error::invalid(
-                "value and resource selectors are mutually exclusive",
-            ));
+struct Value {
+    node: Node,
+    /// The position of its object and its path there, if the whole field is the value: upstream refers to the field
+    /// itself, so that a replacement which writes to its own source goes on with what it wrote.
+    field: Option<(usize, Vec<String>)>,
+}
+
+impl Value {
+    fn of(replacement: &Replacement, objects: &ResMap) -> Result<Self, Error> {
+        let source = match (&replacement.source, &replacement.source_value) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "value and resource selectors are mutually exclusive",
+                ));
+            }
+            (None, text) => {
+                let node = Node::scalar(text.as_deref().unwrap_or_default());
+                return Ok(Self { node, field: None });
+            }
+            (Some(source), None) => source,
+        };
+        let (index, object) = source_object(source, objects)?;
+        let path = if source.field_path.is_empty() {
+            DEFAULT_FIELD
+        } else {
+            &source.field_path
+        };
+        let parts = split(path);
+        let found = lookup(&object.node, &parts).context("error looking up replacement source")?;
+        let Some(node) = found.filter(|node| !node.is_empty()) else {
+            let id = source.id();
+            return Err(Error::invalid(format!(
+                "fieldPath `{path}` is missing for replacement source {id}"
+            )));
+        };
+        match &source.options {
+            Some(options) if !options.delimiter.is_empty() => Ok(Self {
+                node: part_of(node, options)?,
+                field: None,
+            }),
+            _ => Ok(Self {
+                node: node.clone(),
+                field: Some((index, parts)),
+            }),
         }
-        (None, text) => return Ok(Node::scalar(text.as_deref().unwrap_or_default())),
-        (Some(source), None) => source,
-    };
-    let object = source_object(source, objects)?;
-    let path = if source.field_path.is_empty() {
-        DEFAULT_FIELD
-    } else {
-        &source.field_path
-    };
-    let found = lookup(&object.node, &split(path)).context("error looking up replacement source")?;
-    let Some(node) = found.filter(|node| !node.is_empty()) else {
-        let id = source.id();
-        return Err(Error::invalid(format!(
-            "fieldPath `{path}` is missing for replacement source {id}"
-        )));
-    };
-    match &source.options {
-        Some(options) if !options.delimiter.is_empty() => part_of(node, options),
-        _ => Ok(node.clone()),
+    }
+
+    /// Looks at the field again after the object at `index` was written to.
+    fn follow(&mut self, index: usize, object: &Node) {
+        if let Some((of, path)) = &self.field
+            && *of == index
+            && let Ok(Some(node)) = lookup(object, path)
+        {
+            self.node = node.clone();
+        }
     }
 }
 
 /// The one object that has, or had, the id of the source; here the parts of the id are no patterns.
-fn source_object<'o>(source: &SourceSelector, objects: &'o ResMap) -> Result<&'o Resource, Error> {
+fn source_object<'o>(source: &SourceSelector, objects: &'o ResMap) -> Result<(usize, &'o Resource), Error> {
     let wanted = source.id();
     let is_selected = |id: &ResId| {
         (wanted.name.is_empty() || wanted.name == id.name)
@@ -118,7 +147,8 @@ fn source_object<'o>(source: &SourceSelector, objects: &'o ResMap) -> Result<&'o
     let mut selected = objects
         .resources
         .iter()
-        .filter(|object| !object.is_empty() && object.any_id(is_selected));
+        .enumerate()
+        .filter(|(_, object)| !object.is_empty() && object.any_id(is_selected));
     match (selected.next(), selected.next()) {
         (Some(object), None) => Ok(object),
         (None, _) => Err(Error::invalid(format!("nothing selected by {source}"))),
@@ -204,10 +234,15 @@ impl<'a> Target<'a> {
         })
     }
 
-    fn write(&self, objects: &mut ResMap, value: &Node) -> Result<(), Error> {
-        for object in objects.resources.iter_mut().filter(|object| !object.is_empty()) {
+    fn write(&self, objects: &mut ResMap, value: &mut Value) -> Result<(), Error> {
+        for (index, object) in objects
+            .resources
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, object)| !object.is_empty())
+        {
             if self.selects(object)? {
-                self.write_object(&mut object.node, value)?;
+                self.write_object(index, &mut object.node, value)?;
             }
         }
         Ok(())
@@ -230,17 +265,16 @@ impl<'a> Target<'a> {
         Ok(object.any_id(|id| self.select.matches_id(id)) && !object.any_id(rejected))
     }
 
-    fn write_object(&self, object: &mut Node, value: &Node) -> Result<(), Error> {
-        let create = self
-            .options
-            .filter(|options| options.create)
-            .map(|_| value.kind());
+    fn write_object(&self, index: usize, object: &mut Node, value: &mut Value) -> Result<(), Error> {
         for (text, path) in &self.paths {
-            if !write_structured(object, path, value, create) {
+            let new = &value.node;
+            let create = self.options.filter(|options| options.create).map(|_| new.kind());
+            if !write_structured(object, path, new, create) {
                 visit_some(object, text, path, create, &mut |field| {
-                    self.write_field(field, value)
+                    self.write_field(field, new)
                 })?;
             }
+            value.follow(index, object);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod envsubst;
 mod gotmpl;
 mod helm;
+mod kustomize;
 mod sprig;
 mod yaml;
 
@@ -26,7 +27,14 @@ pub(crate) struct Recorder {
     pub(crate) run: fn(&Path) -> Result<()>,
 }
 
-const RECORDERS: &[Recorder] = &[envsubst::ENVSUBST, gotmpl::GOTMPL, helm::HELM, sprig::SPRIG, yaml::YAML];
+const RECORDERS: &[Recorder] = &[
+    envsubst::ENVSUBST,
+    gotmpl::GOTMPL,
+    helm::HELM,
+    kustomize::KUSTOMIZE,
+    sprig::SPRIG,
+    yaml::YAML,
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
