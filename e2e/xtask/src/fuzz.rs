@@ -1,13 +1,15 @@
 //! `cargo xtask fuzz <engine>`: compare an engine with the real tool on random input.
 
+use std::process::Command;
+
 use anyhow::{Result, bail};
 
-use crate::record::build_gotmpl_oracle;
+use crate::record::build_oracle;
 use crate::workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl`.
+    /// The engine: `gotmpl` or `kustomize`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
@@ -18,21 +20,30 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    if arguments.engine != "gotmpl" {
-        bail!("there is no engine {:?}, only: gotmpl", arguments.engine);
-    }
-    let oracle = build_gotmpl_oracle(&workspace::root())?;
-    let mut differential = workspace::cargo([
-        "run",
-        "--release",
-        "-p",
-        "gotmpl",
-        "--example",
-        "differential",
-        "--",
-    ]);
-    differential
-        .arg(oracle)
-        .args([arguments.seed.to_string(), arguments.count.to_string()]);
+    let root = workspace::root();
+    let (seed, count) = (arguments.seed.to_string(), arguments.count.to_string());
+    let mut differential = match arguments.engine.as_str() {
+        "gotmpl" => {
+            let mut differential = example("gotmpl", "differential");
+            differential
+                .arg(build_oracle(&root, "gotmpl-oracle")?)
+                .args([seed, count]);
+            differential
+        }
+        "kustomize" => {
+            let mut differential = example("e2e", "fuzz-kustomize");
+            differential
+                .arg("--oracle")
+                .arg(build_oracle(&root, "kustomize-oracle")?)
+                .args(["--seed", &seed, "--count", &count, "--out"])
+                .arg(root.join("target/fuzz-kustomize"));
+            differential
+        }
+        other => bail!("there is no engine {other:?}, only: gotmpl, kustomize"),
+    };
     workspace::run(&mut differential)
+}
+
+fn example(package: &str, name: &str) -> Command {
+    workspace::cargo(["run", "--release", "-p", package, "--example", name, "--"])
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod generate;
 mod parity;
 mod record;
 mod test;
@@ -32,6 +33,8 @@ enum Task {
     Parity(parity::Arguments),
     /// Compare an engine with the real tool on random input.
     Fuzz(fuzz::Arguments),
+    /// Write what is committed but generated.
+    Generate(generate::Arguments),
     /// Measure, side by side with the stock tools.
     Bench(bench::Arguments),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Record(arguments) => record::run(arguments),
         Task::Parity(arguments) => parity::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Generate(arguments) => generate::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
     };
     let Err(error) = result else {

@@ -1,7 +1,7 @@
 //! Go templates, recorded from Go's text/template.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -16,7 +16,7 @@ pub(super) const GOTMPL: Recorder = Recorder {
 };
 
 fn record(root: &Path) -> Result<()> {
-    let oracle = build_oracle(root)?;
+    let oracle = super::build_oracle(root, "gotmpl-oracle")?;
     let cases = root.join("compat/gotmpl/cases");
     for topic in super::folders(&cases)? {
         let input = File::open(topic.join("cases.jsonl"))?;
@@ -26,18 +26,4 @@ fn record(root: &Path) -> Result<()> {
             .stdout(Stdio::from(output)))?;
     }
     Ok(())
-}
-
-/// Builds the oracle into the target folder and returns the program.
-pub(crate) fn build_oracle(root: &Path) -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let program = target.join("gotmpl-oracle");
-    let mut build = Command::new("go");
-    build
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(".")
-        .current_dir(root.join("e2e/tools/gotmpl-oracle"));
-    run(&mut build)?;
-    Ok(program)
 }

@@ -12,12 +12,11 @@ mod yaml;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::workspace;
-
-pub(crate) use gotmpl::build_oracle as build_gotmpl_oracle;
 
 /// One kind of case directory and the real tool that fills it.
 pub(crate) struct Recorder {
@@ -65,4 +64,18 @@ fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
     folders.retain(|path| path.is_dir());
     folders.sort();
     Ok(folders)
+}
+
+/// Builds the Go program of `e2e/tools/<name>` into the target folder and returns its path.
+pub(crate) fn build_oracle(root: &Path, name: &str) -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let program = target.join(name);
+    let mut build = Command::new("go");
+    build
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(".")
+        .current_dir(root.join("e2e/tools").join(name));
+    workspace::run(&mut build)?;
+    Ok(program)
 }
