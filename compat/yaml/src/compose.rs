@@ -17,20 +17,19 @@ pub(crate) struct Composer<'a> {
     flavor: Flavor,
     max_nesting: usize,
     anchors: HashSet<&'a str>,
+    /// The children of all open sequences, and of all open mappings; each collection gets its own list when it closes, which
+    /// is then exactly as large as it has to be.
+    items: Vec<Node>,
+    pairs: Vec<(Node, Node)>,
 }
 
 /// A collection that is not complete yet.
 struct Open {
     node: Node,
-    content: Content,
-}
-
-enum Content {
-    Sequence(Vec<Node>),
-    Mapping {
-        entries: Vec<(Node, Node)>,
-        key: Option<Node>,
-    },
+    /// Where its children start in `items` or `pairs`.
+    start: usize,
+    /// The key whose value comes next.
+    key: Option<Node>,
 }
 
 impl<'a> Composer<'a> {
@@ -40,6 +39,8 @@ impl<'a> Composer<'a> {
             flavor,
             max_nesting: limits.max_nesting,
             anchors: HashSet::new(),
+            items: Vec::new(),
+            pairs: Vec::new(),
         }
     }
 
@@ -53,6 +54,8 @@ impl<'a> Composer<'a> {
         if self.flavor == Flavor::V2 {
             self.anchors.clear();
         }
+        self.items.clear();
+        self.pairs.clear();
         let mut root = self.compose_root()?;
         let end = self.parser.next_event()?;
         let foot = end.comments.map(|comments| comments.foot);
@@ -93,7 +96,7 @@ impl<'a> Composer<'a> {
                     continue;
                 }
                 EventKind::SequenceEnd | EventKind::MappingEnd => match stack.pop() {
-                    Some(open) => open.close(event.comments),
+                    Some(open) => self.close(open, event.comments),
                     None => continue,
                 },
                 EventKind::Scalar { .. } | EventKind::Alias(_) => self.leaf(event)?,
@@ -104,37 +107,26 @@ impl<'a> Composer<'a> {
                 }
             };
             match stack.last_mut() {
-                Some(parent) => parent.add(complete),
+                Some(parent) => self.add(parent, complete),
                 None => return Ok(complete),
             }
         }
     }
 
     fn open(&mut self, event: Event<'a>) -> Open {
-        let (props, flow, content, tag) = match event.kind {
-            EventKind::SequenceStart { props, flow } => {
-                (props, flow, Content::Sequence(Vec::new()), Tag::Seq)
-            }
-            EventKind::MappingStart { props, flow } => (
-                props,
-                flow,
-                Content::Mapping {
-                    entries: Vec::new(),
-                    key: None,
-                },
-                Tag::Map,
-            ),
-            _ => (Props::default(), false, Content::Sequence(Vec::new()), Tag::Seq),
-        };
-        let mut node = match tag {
-            Tag::Map => Node::mapping(),
-            _ => Node::sequence(),
+        let (mut node, props, flow, start) = match event.kind {
+            EventKind::MappingStart { props, flow } => (Node::mapping(), props, flow, self.pairs.len()),
+            EventKind::SequenceStart { props, flow } => (Node::sequence(), props, flow, self.items.len()),
+            _ => (Node::sequence(), Props::default(), false, self.items.len()),
         };
         if flow {
             node.set_style(Style::FLOW);
         }
-        let node = self.finish(node, &props, event.start, event.comments);
-        Open { node, content }
+        Open {
+            node: self.finish(node, &props, event.start, event.comments),
+            start,
+            key: None,
+        }
     }
 
     fn leaf(&mut self, event: Event<'a>) -> Result<Node, Error> {
@@ -192,38 +184,34 @@ impl<'a> Composer<'a> {
         }
         node.at(start.line + 1, start.column + 1)
     }
-}
 
-impl Open {
     /// Adds a child. In mappings, feet move to the key of the value above them.
-    fn add(&mut self, mut child: Node) {
-        let block = !self.node.style().contains(Style::FLOW);
-        match &mut self.content {
-            Content::Sequence(items) => items.push(child),
-            Content::Mapping { entries, key } => match key.take() {
-                None => {
-                    if block
-                        && let Some((previous, _)) = entries.last_mut()
-                        && let Some(foot) = child.take_foot()
-                    {
-                        previous.comments_mut().foot = foot;
-                    }
-                    *key = Some(child);
-                }
-                Some(mut key) => {
-                    if key.comments().foot.is_empty()
-                        && let Some(foot) = child.take_foot()
-                    {
-                        key.comments_mut().foot = foot;
-                    }
-                    entries.push((key, child));
-                }
-            },
+    fn add(&mut self, parent: &mut Open, mut child: Node) {
+        if !parent.node.is_mapping() {
+            self.items.push(child);
+            return;
         }
+        let Some(mut key) = parent.key.take() else {
+            let block = !parent.node.style().contains(Style::FLOW);
+            if block
+                && let Some((previous, _)) = self.pairs.get_mut(parent.start..).and_then(<[_]>::last_mut)
+                && let Some(foot) = child.take_foot()
+            {
+                previous.comments_mut().foot = foot;
+            }
+            parent.key = Some(child);
+            return;
+        };
+        if key.comments().foot.is_empty()
+            && let Some(foot) = child.take_foot()
+        {
+            key.comments_mut().foot = foot;
+        }
+        self.pairs.push((key, child));
     }
 
-    fn close(self, comments: Option<Box<Comments>>) -> Node {
-        let Self { mut node, content } = self;
+    fn close(&mut self, open: Open, comments: Option<Box<Comments>>) -> Node {
+        let Open { mut node, start, .. } = open;
         if let Some(comments) = comments {
             let own = node.comments_mut();
             own.line = comments.line;
@@ -233,18 +221,18 @@ impl Open {
             own.line.clear();
             own.foot.clear();
         }
-        match content {
-            Content::Sequence(items) => node.set_items(items),
-            Content::Mapping { mut entries, .. } => {
-                if !node.style().contains(Style::FLOW)
-                    && let Some((key, _)) = entries.last_mut()
-                    && let Some(foot) = node.take_foot()
-                {
-                    key.comments_mut().foot = foot;
-                }
-                node.set_entries(entries);
-            }
+        if !node.is_mapping() {
+            node.set_items(self.items.split_off(start));
+            return node;
         }
+        let mut pairs = self.pairs.split_off(start);
+        if !node.style().contains(Style::FLOW)
+            && let Some((key, _)) = pairs.last_mut()
+            && let Some(foot) = node.take_foot()
+        {
+            key.comments_mut().foot = foot;
+        }
+        node.set_entries(pairs);
         node
     }
 }

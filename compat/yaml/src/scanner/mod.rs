@@ -206,17 +206,24 @@ impl<'a> Scanner<'a> {
     }
 
     /// Fails as Go's reader does when it would have to decode bad bytes to show `count` characters ahead.
+    #[inline]
     fn need(&self, count: usize) -> Result<(), Error> {
         match self.problem {
-            Some(problem)
-                if self
-                    .text
-                    .get(self.pos..)
-                    .is_none_or(|rest| rest.chars().take(count).count() < count) =>
-            {
-                Err(Error::syntax(None, problem))
-            }
-            _ => Ok(()),
+            None => Ok(()),
+            Some(problem) => self.need_before(problem, count),
+        }
+    }
+
+    #[cold]
+    fn need_before(&self, problem: &str, count: usize) -> Result<(), Error> {
+        let there = self
+            .text
+            .get(self.pos..)
+            .is_some_and(|rest| rest.chars().take(count).count() == count);
+        if there {
+            Ok(())
+        } else {
+            Err(Error::syntax(None, problem))
         }
     }
 
