@@ -9,7 +9,7 @@ use crate::workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl` or `kustomize`.
+    /// The engine: `gotmpl`, `kustomize` or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
@@ -39,7 +39,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .arg(root.join("target/fuzz-kustomize"));
             differential
         }
-        other => bail!("there is no engine {other:?}, only: gotmpl, kustomize"),
+        "yaml" => {
+            let mut differential = example("go-yaml", "differential");
+            differential
+                .arg(build_oracle(&root, "yaml-oracle")?)
+                .args(["all", &seed, &count]);
+            differential
+        }
+        other => bail!("there is no engine {other:?}, only: gotmpl, kustomize, yaml"),
     };
     workspace::run(&mut differential)
 }

@@ -59,6 +59,9 @@ const WRITE: &[&str] = &[
 ];
 
 impl Generator {
+    pub(crate) const NAMES: [&'static str; 6] =
+        ["tokens", "strings", "scalars", "keys", "comments", "values"];
+
     pub(crate) fn named(name: &str) -> Result<Self, Box<dyn Error>> {
         Ok(match name {
             "tokens" => Self::Tokens,

@@ -1,12 +1,8 @@
-//! Compares this library with the Go libraries on random input.
+//! Compares this library with the Go libraries on random input: `cargo xtask fuzz yaml`.
 //!
-//! ```text
-//! (cd e2e/tools/yaml-oracle && go build -o /tmp/yaml-oracle .)
-//! cargo run --release -p go-yaml --example differential -- /tmp/yaml-oracle <generator> <first seed> <count>
-//! ```
-//!
-//! Generators are `tokens`, `strings`, `scalars`, `keys`, `comments`, `values`, or the path of a JSON list of texts. Every difference is printed with the seed that
-//! repeats it; the exit status is 1 if there was one.
+//! The arguments are the oracle's binary, a generator, the first seed and how many inputs. Generators are `tokens`,
+//! `strings`, `scalars`, `keys`, `comments`, `values`, `all` of these, or the path of a JSON list of texts. The first
+//! differences are printed with the seeds that repeat them; the exit status is 1 if there was one.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -26,9 +22,31 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let [oracle, generator, first, count] = args.as_slice() else {
         return Err("usage: differential <oracle> <generator> <first seed> <count>".into());
     };
-    let (first, count): (u64, u64) = (first.parse()?, count.parse()?);
-    let generator = Generator::named(generator)?;
+    let (first, count) = (first.parse()?, count.parse()?);
     let mut oracle = Oracle::start(oracle)?;
+    let names = if generator == "all" {
+        Generator::NAMES.as_slice()
+    } else {
+        &[generator.as_str()]
+    };
+    let mut same = true;
+    for name in names {
+        same &= compare(&mut oracle, &Generator::named(name)?, name, (first, count))?;
+    }
+    Ok(if same {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints the first differences of each request; whether there were none.
+fn compare(
+    oracle: &mut Oracle,
+    generator: &Generator,
+    name: &str,
+    (first, count): (u64, u64),
+) -> Result<bool, Box<dyn Error>> {
     let mut differences: BTreeMap<&str, u64> = BTreeMap::new();
     let mut out = std::io::stdout().lock();
     for start in (first..first + count).step_by(BATCH as usize) {
@@ -63,12 +81,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             }
         }
     }
-    writeln!(out, "{count} inputs, differences: {differences:?}")?;
-    Ok(if differences.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    writeln!(out, "{name}: {count} inputs, differences: {differences:?}")?;
+    Ok(differences.is_empty())
 }
 
 struct Oracle {
