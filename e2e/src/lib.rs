@@ -1,5 +1,7 @@
 //! The testbed: a real control plane, the stock tools, oracles, benchmarks and repository rules.
 //!
-//! [`tools`] builds the stock tools; it is all that `cargo xtask` needs, so it stays small.
+//! [`tools`] builds the stock tools; it is all that `cargo xtask` needs, so it stays small. `testbed` starts them.
 
+#[cfg(feature = "testbed")]
+pub mod testbed;
 pub mod tools;

@@ -47,6 +47,8 @@ pub enum ToolError {
     },
 }
 
+const RECIPE_FILES: [&str; 3] = ["go.mod", "go.sum", "tools.go"];
+
 fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, ToolError> {
     result.map_err(|source| ToolError::Io {
         path: path.to_owned(),
@@ -93,41 +95,64 @@ impl Cache {
     pub(super) fn build(&self, tool: Tool, number: usize, of: usize) -> Result<(), ToolError> {
         let (name, recipe) = (tool.name(), tool.recipe());
         let folder = self.folder(recipe);
-        let bin = folder.join("bin");
-        at(&bin, fs::create_dir_all(&bin))?;
-        let lock_path = folder.join("lock");
-        let lock = at(&lock_path, File::create(&lock_path))?;
-        if lock.try_lock().is_err() {
-            say(&format!(
-                "waiting for another process that builds {name} ({number} of {of}) ..."
-            ));
-            at(&lock_path, lock.lock())?;
-        }
         let target = self.path(tool);
+        let _lock = lock(folder, &format!("{name} ({number} of {of})"))?;
         if target.exists() {
             return Ok(());
         }
         say(&format!("building {name} ({number} of {of}) ..."));
         let start = Instant::now();
-        copy_assets(recipe, folder)?;
+        let module = copy_recipe(recipe, folder)?;
+        let bin = folder.join("bin");
+        at(&bin, fs::create_dir_all(&bin))?;
         let scratch = bin.join(format!("{name}.partial"));
-        let mut go = go(&recipe.dir());
-        go.args([
-            "build",
-            "-trimpath",
-            "-ldflags",
-            &format!("-s -w {}", recipe.ldflags),
-            "-o",
-        ])
-        .arg(&scratch);
         if let Some(embed) = recipe.missing_embed {
-            go.arg("-modfile").arg(patched_module(recipe, embed, folder)?);
+            patch_module(recipe, embed, &module, folder)?;
         }
-        run(go.arg(tool.package()), name)?;
+        let ldflags = format!("-s -w {}", recipe.ldflags);
+        run(
+            go(&module)
+                .args(["build", "-trimpath", "-ldflags", &ldflags, "-o"])
+                .arg(&scratch)
+                .arg(tool.package()),
+            name,
+        )?;
         at(&target, fs::rename(&scratch, &target))?;
         say(&format!("built {name} in {:.0?}", start.elapsed()));
         Ok(())
     }
+
+    /// Copies a folder out of the tool's module, unless that was done before.
+    pub(super) fn asset(&self, tool: Tool, name: &str) -> Result<PathBuf, ToolError> {
+        let recipe = tool.recipe();
+        let folder = self.folder(recipe);
+        let target = folder.join("assets").join(name);
+        let _lock = lock(folder, recipe.folder)?;
+        if let Some(asset) = recipe
+            .assets
+            .iter()
+            .find(|asset| asset.name == name && !target.exists())
+        {
+            let module = copy_recipe(recipe, folder)?;
+            let scratch = folder.join(format!("{name}.partial"));
+            copy_tree(&module_dir(&module, recipe.module)?.join(asset.path), &scratch)?;
+            at(&target, fs::create_dir_all(folder.join("assets")))?;
+            at(&target, fs::rename(&scratch, &target))?;
+        }
+        Ok(target)
+    }
+}
+
+/// Makes the folder, and waits until no other process works in it.
+fn lock(folder: &Path, purpose: &str) -> Result<File, ToolError> {
+    at(folder, fs::create_dir_all(folder))?;
+    let path = folder.join("lock");
+    let lock = at(&path, File::create(&path))?;
+    if lock.try_lock().is_err() {
+        say(&format!("waiting for another process that builds {purpose} ..."));
+        at(&path, lock.lock())?;
+    }
+    Ok(lock)
 }
 
 pub(super) fn cache_dir() -> Result<PathBuf, ToolError> {
@@ -201,9 +226,9 @@ fn recipe_hash(recipe: &Recipe, go_version: &str) -> Result<String, ToolError> {
         hash.update([0]);
     }
     for asset in recipe.assets {
-        hash.update(format!("{}/{}={}\0", asset.module, asset.path, asset.name));
+        hash.update(format!("{}/{}={}\0", recipe.module, asset.path, asset.name));
     }
-    for file in ["go.mod", "go.sum", "tools.go"] {
+    for file in RECIPE_FILES {
         let path = recipe.dir().join(file);
         hash.update(at(&path, fs::read(&path))?);
         hash.update([0]);
@@ -216,36 +241,30 @@ fn recipe_hash(recipe: &Recipe, go_version: &str) -> Result<String, ToolError> {
     Ok(format!("{short:012x}"))
 }
 
-fn module_dir(recipe: &Recipe, module: &str) -> Result<PathBuf, ToolError> {
-    run(go(&recipe.dir()).args(["mod", "download", module]), recipe.folder)?;
-    run(
-        go(&recipe.dir()).args(["list", "-m", "-f", "{{.Dir}}", module]),
-        recipe.folder,
-    )
-    .map(PathBuf::from)
-}
-
-fn copy_assets(recipe: &Recipe, folder: &Path) -> Result<(), ToolError> {
-    for asset in recipe.assets {
-        let target = folder.join("assets").join(asset.name);
-        if !target.exists() {
-            let scratch = folder.join(format!("{}.partial", asset.name));
-            copy_tree(&module_dir(recipe, asset.module)?.join(asset.path), &scratch)?;
-            at(&target, fs::create_dir_all(folder.join("assets")))?;
-            at(&target, fs::rename(&scratch, &target))?;
-        }
+/// Builds happen in a copy of the recipe, so that a checkout of another branch does not pull it away from under them.
+fn copy_recipe(recipe: &Recipe, folder: &Path) -> Result<PathBuf, ToolError> {
+    let copy = folder.join("recipe");
+    at(&copy, fs::create_dir_all(&copy))?;
+    for file in RECIPE_FILES {
+        let (from, to) = (recipe.dir().join(file), copy.join(file));
+        at(&from, fs::copy(&from, &to))?;
     }
-    Ok(())
+    Ok(copy)
 }
 
-/// Copies the module, adds the file that it embeds but does not carry, and returns a `go.mod` that points at the copy.
+fn module_dir(recipe: &Path, module: &'static str) -> Result<PathBuf, ToolError> {
+    run(go(recipe).args(["mod", "download", module]), module)?;
+    run(go(recipe).args(["list", "-m", "-f", "{{.Dir}}", module]), module).map(PathBuf::from)
+}
+
+/// Copies the tool's module, adds the file that it embeds but does not carry, and points the recipe's copy at it.
 ///
 /// Go refuses overlays below its module cache, so a copy is the only way.
-fn patched_module(recipe: &Recipe, embed: &str, folder: &Path) -> Result<PathBuf, ToolError> {
+fn patch_module(recipe: &Recipe, embed: &str, module: &Path, folder: &Path) -> Result<(), ToolError> {
     let copy = folder.join("module");
     if !copy.exists() {
         let scratch = folder.join("module.partial");
-        copy_tree(&module_dir(recipe, recipe.module)?, &scratch)?;
+        copy_tree(&module_dir(module, recipe.module)?, &scratch)?;
         let placeholder = scratch.join(embed);
         at(
             &placeholder,
@@ -254,17 +273,12 @@ fn patched_module(recipe: &Recipe, embed: &str, folder: &Path) -> Result<PathBuf
         at(&placeholder, fs::write(&placeholder, "# placeholder\n"))?;
         at(&copy, fs::rename(&scratch, &copy))?;
     }
-    let (mod_file, sum_file) = (folder.join("patched.mod"), folder.join("patched.sum"));
-    at(&mod_file, fs::copy(recipe.dir().join("go.mod"), &mod_file))?;
-    at(&sum_file, fs::copy(recipe.dir().join("go.sum"), &sum_file))?;
     let replace = format!("{}={}", recipe.module, copy.display());
     run(
-        go(&recipe.dir())
-            .args(["mod", "edit", "-replace", &replace])
-            .arg(&mod_file),
+        go(module).args(["mod", "edit", "-replace", &replace]),
         recipe.folder,
     )?;
-    Ok(mod_file)
+    Ok(())
 }
 
 /// Copies a folder, leaving out the read-only mode that Go gives its module cache.

@@ -40,13 +40,11 @@ pub fn ensure_all(tools: &[Tool]) -> Result<Vec<PathBuf>, ToolError> {
     Ok(tools.iter().map(|tool| cache.path(*tool)).collect())
 }
 
-/// Returns a folder that a tool's Go module carries, such as its CRDs, building the tool when it is missing.
+/// Returns a folder that a tool's Go module carries, such as its CRDs; the tool itself is not built for it.
 ///
 /// The Flux controllers have `crds`, kwok has `stage`.
 pub fn asset(tool: Tool, name: &str) -> Result<PathBuf, ToolError> {
-    let [path] = ensure([tool])?;
-    let root = path.ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
-    Ok(root.join("assets").join(name))
+    build::Cache::open(&[tool])?.asset(tool, name)
 }
 
 /// Returns the folder that holds everything this project caches outside the work tree.

@@ -52,7 +52,6 @@ pub(super) struct Recipe {
 }
 
 pub(super) struct Asset {
-    pub(super) module: &'static str,
     pub(super) path: &'static str,
     pub(super) name: &'static str,
 }
@@ -65,13 +64,10 @@ impl Recipe {
     }
 }
 
-const fn crds(module: &'static str) -> Asset {
-    Asset {
-        module,
-        path: "config/crd/bases",
-        name: "crds",
-    }
-}
+const CRDS: &[Asset] = &[Asset {
+    path: "config/crd/bases",
+    name: "crds",
+}];
 
 static KUSTOMIZE: Recipe = Recipe {
     folder: "kustomize",
@@ -109,7 +105,6 @@ static KWOK: Recipe = Recipe {
     module: "sigs.k8s.io/kwok",
     ldflags: "",
     assets: &[Asset {
-        module: "sigs.k8s.io/kwok",
         path: "kustomize/stage",
         name: "stage",
     }],
@@ -119,28 +114,28 @@ static SOURCE_CONTROLLER: Recipe = Recipe {
     folder: "source-controller",
     module: "github.com/fluxcd/source-controller",
     ldflags: "",
-    assets: &[crds("github.com/fluxcd/source-controller")],
+    assets: CRDS,
     missing_embed: None,
 };
 static KUSTOMIZE_CONTROLLER: Recipe = Recipe {
     folder: "kustomize-controller",
     module: "github.com/fluxcd/kustomize-controller",
     ldflags: "",
-    assets: &[crds("github.com/fluxcd/kustomize-controller")],
+    assets: CRDS,
     missing_embed: None,
 };
 static HELM_CONTROLLER: Recipe = Recipe {
     folder: "helm-controller",
     module: "github.com/fluxcd/helm-controller",
     ldflags: "",
-    assets: &[crds("github.com/fluxcd/helm-controller")],
+    assets: CRDS,
     missing_embed: None,
 };
 static NOTIFICATION_CONTROLLER: Recipe = Recipe {
     folder: "notification-controller",
     module: "github.com/fluxcd/notification-controller",
     ldflags: "",
-    assets: &[crds("github.com/fluxcd/notification-controller")],
+    assets: CRDS,
     missing_embed: None,
 };
 static FLUX: Recipe = Recipe {

@@ -6,6 +6,7 @@ mod generate;
 mod parity;
 mod record;
 mod test;
+mod testbed;
 mod tools;
 mod workspace;
 
@@ -25,6 +26,12 @@ struct Arguments {
 enum Task {
     /// Check formatting and lints and run all tests.
     Test,
+    /// Show the main job on a control plane of its own, with elapsed times (`--keep` leaves it up).
+    #[command(disable_help_flag = true)]
+    Demo(testbed::Arguments),
+    /// Start (`up`), stop (`down`) or describe (`status`) a control plane to play with.
+    #[command(disable_help_flag = true)]
+    Testbed(testbed::Arguments),
     /// Build the stock tools into the cache and print their paths.
     Tools(tools::Arguments),
     /// Record expected output from the real tools into the case directories.
@@ -42,6 +49,8 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Test => test::run_all(),
+        Task::Demo(arguments) => testbed::forward(&["demo"], &arguments),
+        Task::Testbed(arguments) => testbed::forward(&[], &arguments),
         Task::Tools(arguments) => tools::run(arguments),
         Task::Record(arguments) => record::run(arguments),
         Task::Parity(arguments) => parity::run(&arguments),

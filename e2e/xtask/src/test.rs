@@ -1,22 +1,78 @@
 //! `cargo xtask test`: everything that must pass before a change lands.
 
-use anyhow::Result;
+use std::io::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use crate::workspace::{cargo, run};
+use anyhow::{Result, anyhow, bail};
+use e2e::tools::{Tool, ToolError, ensure_all};
 
-/// The steps in order; the first that fails ends the run.
-const STEPS: &[(&str, &[&str])] = &[
-    ("formatting", &["fmt", "--all", "--check"]),
-    (
-        "lints",
-        &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-    ),
-    ("tests", &["test", "--workspace"]),
+use crate::workspace::{cargo, root};
+
+/// What the tests start, most needed first; other tools are built when a task asks for them.
+const TOOLS: &[Tool] = &[
+    Tool::Etcd,
+    Tool::KubeApiserver,
+    Tool::KubeControllerManager,
+    Tool::SourceController,
+    Tool::KustomizeController,
+    Tool::Flux,
+    Tool::Helm,
+    Tool::Registry,
+    Tool::S3,
 ];
 
+const FORMAT: &[&str] = &["fmt", "--all", "--check"];
+const LINTS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+const PROGRAMS: &[&str] = &["build", "--workspace", "--bins"];
+const BUILD_TESTS: &[&str] = &["test", "--workspace", "--no-run"];
+const UNIT_TESTS: &[&str] = &["test", "--workspace", "--exclude", "e2e"];
+const CLUSTER_TESTS: &[&str] = &["test", "--package", "e2e"];
+
 pub(crate) fn run_all() -> Result<()> {
-    for (_, arguments) in STEPS {
-        run(&mut cargo(*arguments))?;
+    let mut summary = Vec::new();
+    let tools = std::thread::spawn(|| {
+        let start = Instant::now();
+        ensure_all(TOOLS).map(|_| start.elapsed())
+    });
+    step(&mut summary, "formatting", cargo(FORMAT))?;
+    step(&mut summary, "lints", cargo(LINTS))?;
+    step(&mut summary, "programs", cargo(PROGRAMS))?;
+    step(&mut summary, "compiling the tests", cargo(BUILD_TESTS))?;
+    step(&mut summary, "tests without a cluster", cargo(UNIT_TESTS))?;
+    let elapsed: Result<Duration, ToolError> =
+        tools.join().map_err(|_| anyhow!("building the tools panicked"))?;
+    summary.push(("building the stock tools, meanwhile", elapsed?));
+    let mut cluster = cargo(CLUSTER_TESTS);
+    cluster.env("OPENFLUX_BIN_DIR", program_dir());
+    step(&mut summary, "tests on a cluster", cluster)?;
+    say("");
+    for (name, elapsed) in summary {
+        say(&format!("{name:36} {:6.1} s", elapsed.as_secs_f64()));
     }
+    say("all passed");
     Ok(())
+}
+
+/// Where `cargo build` puts the programs; it is where this one lies.
+fn program_dir() -> std::path::PathBuf {
+    let own = std::env::current_exe().ok();
+    own.and_then(|path| Some(path.parent()?.to_owned()))
+        .unwrap_or_else(|| root().join("target/debug"))
+}
+
+fn step(summary: &mut Vec<(&'static str, Duration)>, name: &'static str, mut command: Command) -> Result<()> {
+    say(&format!("== {name}"));
+    let start = Instant::now();
+    let status = command.status()?;
+    if !status.success() {
+        bail!("{name}: {command:?} ended with {status}");
+    }
+    summary.push((name, start.elapsed()));
+    Ok(())
+}
+
+fn say(line: &str) {
+    // Progress is a courtesy: a closed stderr must not fail a test run.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,0 +1,232 @@
+//! etcd, kube-apiserver and kube-controller-manager; kube-scheduler and kwok when there are to be pods.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use kube::Client;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+use super::ports::free_port;
+use super::process::Process;
+use super::{Options, certificates};
+use crate::tools::{self, Tool};
+
+/// The processes of one control plane and the way in.
+#[derive(Debug)]
+pub(super) struct ControlPlane {
+    /// Dropped in this order: whoever writes to the API server goes first.
+    _processes: Vec<Process>,
+    pub(super) kubeconfig: PathBuf,
+}
+
+pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<ControlPlane> {
+    let [etcd, apiserver, controller_manager] =
+        tools::ensure([Tool::Etcd, Tool::KubeApiserver, Tool::KubeControllerManager])?;
+    let pki = dir.join("pki");
+    fs::create_dir_all(&pki)?;
+    certificates::write(&pki)?;
+    let in_pki = |name: &str| pki.join(name).display().to_string();
+
+    let token = format!("testbed-{}", std::process::id());
+    fs::write(
+        pki.join("tokens.csv"),
+        format!("{token},admin,admin,system:masters\n"),
+    )?;
+    let (client_port, peer_port, port) = (free_port()?, free_port()?, free_port()?);
+    let (client_url, peer_url) = (
+        format!("http://127.0.0.1:{client_port}"),
+        format!("http://127.0.0.1:{peer_port}"),
+    );
+
+    let etcd = Process::spawn(
+        "etcd",
+        logs,
+        &etcd,
+        [
+            "--unsafe-no-fsync".to_owned(),
+            "--log-level=warn".to_owned(),
+            format!("--data-dir={}", dir.join("etcd").display()),
+            format!("--listen-client-urls={client_url}"),
+            format!("--advertise-client-urls={client_url}"),
+            format!("--listen-peer-urls={peer_url}"),
+            format!("--initial-advertise-peer-urls={peer_url}"),
+            format!("--initial-cluster=default={peer_url}"),
+        ],
+        &[],
+    )?;
+    let mut apiserver = Process::spawn(
+        "kube-apiserver",
+        logs,
+        &apiserver,
+        [
+            format!("--etcd-servers={client_url}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--advertise-address=127.0.0.1".to_owned(),
+            format!("--secure-port={port}"),
+            format!("--tls-cert-file={}", in_pki("server.crt")),
+            format!("--tls-private-key-file={}", in_pki("server.key")),
+            format!("--client-ca-file={}", in_pki("ca.crt")),
+            format!("--service-account-key-file={}", in_pki("service-account.pub")),
+            format!(
+                "--service-account-signing-key-file={}",
+                in_pki("service-account.key")
+            ),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--token-auth-file={}", in_pki("tokens.csv")),
+            "--authorization-mode=RBAC".to_owned(),
+            // Pods are admitted without a token controller.
+            "--disable-admission-plugins=ServiceAccount".to_owned(),
+            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+            "--max-requests-inflight=2000".to_owned(),
+            "--max-mutating-requests-inflight=1000".to_owned(),
+            "--profiling=false".to_owned(),
+        ],
+        &[],
+    )?;
+
+    let kubeconfig = dir.join("kubeconfig");
+    fs::write(&kubeconfig, kubeconfig_yaml(port, &pki.join("ca.crt"), &token))?;
+    wait_until_ready(&kubeconfig, &mut apiserver).await?;
+
+    let controller_manager = Process::spawn(
+        "kube-controller-manager",
+        logs,
+        &controller_manager,
+        [
+            format!("--kubeconfig={}", kubeconfig.display()),
+            format!(
+                "--service-account-private-key-file={}",
+                in_pki("service-account.key")
+            ),
+            format!("--root-ca-file={}", in_pki("ca.crt")),
+            "--leader-elect=false".to_owned(),
+            "--secure-port=0".to_owned(),
+            // Its default of 20 writes a second hides the speed of every other controller.
+            "--kube-api-qps=500".to_owned(),
+            "--kube-api-burst=1000".to_owned(),
+            "--concurrent-deployment-syncs=20".to_owned(),
+            "--concurrent-replicaset-syncs=20".to_owned(),
+        ],
+        &[],
+    )?;
+
+    let mut processes = vec![controller_manager];
+    if options.pods {
+        processes.extend(start_nodes(dir, logs, &kubeconfig)?);
+    }
+    processes.extend([apiserver, etcd]);
+    Ok(ControlPlane {
+        _processes: processes,
+        kubeconfig,
+    })
+}
+
+/// The scheduler, and kwok pretending to be the kubelet of every node.
+fn start_nodes(dir: &Path, logs: &Path, kubeconfig: &Path) -> Result<[Process; 2]> {
+    let [scheduler, kwok] = tools::ensure([Tool::KubeScheduler, Tool::Kwok])?;
+    let stages = tools::asset(Tool::Kwok, "stage")?;
+    let mut config = String::new();
+    for folder in ["node/fast", "node/heartbeat", "pod/fast"] {
+        for file in files(&stages.join(folder))? {
+            let text = fs::read_to_string(&file)?;
+            if text.contains("kind: Stage") {
+                config.push_str("---\n");
+                config.push_str(&text);
+                config.push('\n');
+            }
+        }
+    }
+    let config_file = dir.join("kwok.yaml");
+    fs::write(&config_file, config)?;
+    let kubeconfig = kubeconfig.display();
+    let scheduler = Process::spawn(
+        "kube-scheduler",
+        logs,
+        &scheduler,
+        [
+            format!("--kubeconfig={kubeconfig}"),
+            "--leader-elect=false".to_owned(),
+            "--secure-port=0".to_owned(),
+        ],
+        &[],
+    )?;
+    let kwok = Process::spawn(
+        "kwok",
+        logs,
+        &kwok,
+        [
+            format!("--kubeconfig={kubeconfig}"),
+            format!("--config={}", config_file.display()),
+            "--manage-all-nodes=true".to_owned(),
+        ],
+        &[],
+    )?;
+    Ok([scheduler, kwok])
+}
+
+/// The YAML files directly in a folder, in the order of their names.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn kubeconfig_yaml(port: u16, ca: &Path, token: &str) -> String {
+    let ca = ca.display();
+    format!(
+        "apiVersion: v1
+kind: Config
+current-context: testbed
+clusters:
+- name: testbed
+  cluster:
+    server: https://127.0.0.1:{port}
+    certificate-authority: {ca}
+contexts:
+- name: testbed
+  context:
+    cluster: testbed
+    user: admin
+users:
+- name: admin
+  user:
+    token: {token}
+"
+    )
+}
+
+/// A client of the cluster that a kubeconfig file names.
+pub(super) async fn client(kubeconfig: &Path) -> Result<Client> {
+    let config = Kubeconfig::read_from(kubeconfig)?;
+    let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
+}
+
+async fn wait_until_ready(kubeconfig: &Path, apiserver: &mut Process) -> Result<()> {
+    let client = client(kubeconfig).await?;
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(2);
+    loop {
+        let request = axum::http::Request::get("/readyz").body(Vec::new())?;
+        let Err(last) = client.request_text(request).await else {
+            return Ok(());
+        };
+        if let Some(status) = apiserver.ended()? {
+            bail!("kube-apiserver ended with {status}:\n{}", apiserver.output());
+        }
+        if tokio::time::Instant::now() > deadline {
+            bail!(
+                "kube-apiserver is not ready after 2 minutes ({last}):\n{}",
+                apiserver.output()
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,329 @@
+//! A real control plane with the stock Flux controllers, and everything that sources are fetched from.
+//!
+//! ```no_run
+//! use e2e::testbed::{KUSTOMIZATION, Testbed};
+//! # async fn example() -> anyhow::Result<()> {
+//! let testbed = Testbed::shared().await?;
+//! let namespace = testbed.namespace("prune").await?;
+//! namespace.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}}").await?;
+//! namespace.wait_ready(KUSTOMIZATION, "app").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Servers and controllers start when they are first asked for. Any number of control planes can run side by side;
+//! none outlives the process that started it. Logs are removed at the end, except after a panic or a failed wait, when
+//! [`Testbed::logs`] is kept.
+
+mod certificates;
+mod control_plane;
+mod flux;
+mod git;
+mod kinds;
+mod namespace;
+mod openflux;
+mod ports;
+mod process;
+mod server;
+mod services;
+mod watchdog;
+
+pub use flux::{SourceController, Stock};
+pub use git::{GitRepo, GitServer};
+pub use kinds::*;
+pub use namespace::{Namespace, PATIENCE, condition, is_ready};
+pub use openflux::program;
+pub use process::{Process, Usage};
+pub use server::HttpServer;
+pub use services::{HelmRepository, Registry, S3};
+
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{Api, Client};
+use tokio::sync::OnceCell;
+
+use crate::tools::{self, Tool};
+use control_plane::ControlPlane;
+
+/// The selector that keeps the stock controllers away from objects that are ours.
+pub const NOT_OURS: &str = "--watch-label-selector=!sharding.fluxcd.io/key";
+
+/// What a control plane has besides the API server.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Whether pods run: starts kube-scheduler and kwok.
+    pub pods: bool,
+}
+
+/// One control plane and what runs beside it; dropped, everything ends.
+#[derive(Debug)]
+pub struct Testbed {
+    dir: PathBuf,
+    logs: PathBuf,
+    source_controller: OnceCell<SourceController>,
+    stock: OnceCell<Process>,
+    ours: OnceCell<Process>,
+    git: OnceCell<GitServer>,
+    registry: OnceCell<Registry>,
+    s3: OnceCell<S3>,
+    helm_repository: OnceCell<HelmRepository>,
+    control_plane: ControlPlane,
+}
+
+impl Testbed {
+    /// Starts a control plane of one's own and installs the CRDs: the stock ones and ours.
+    pub async fn start(options: Options) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let dir = scratch_root().join(format!("openflux-testbed-{}-{number}", std::process::id()));
+        let logs = dir.join("logs");
+        std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+        watchdog::remove_at_end(&dir)?;
+        keep_logs_of_panics();
+        let control_plane = control_plane::start(&dir, &logs, &options).await?;
+        let client = control_plane::client(&control_plane.kubeconfig).await?;
+        install_crds(&client).await?;
+        let flux_system =
+            serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}});
+        namespace::apply(&client, None, flux_system).await?;
+        if options.pods {
+            namespace::apply(&client, None, node()).await?;
+        }
+        Ok(Self {
+            dir,
+            logs,
+            source_controller: OnceCell::new(),
+            stock: OnceCell::new(),
+            ours: OnceCell::new(),
+            git: OnceCell::new(),
+            registry: OnceCell::new(),
+            s3: OnceCell::new(),
+            helm_repository: OnceCell::new(),
+            control_plane,
+        })
+    }
+
+    /// The control plane that the tests of one binary share.
+    pub async fn shared() -> Result<&'static Self> {
+        static SHARED: OnceCell<Testbed> = OnceCell::const_new();
+        SHARED.get_or_try_init(|| Self::start(Options::default())).await
+    }
+
+    /// The kubeconfig of an administrator.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.control_plane.kubeconfig
+    }
+
+    /// The folder of all logs.
+    pub fn logs(&self) -> &Path {
+        &self.logs
+    }
+
+    /// A folder for data of this run, removed at the end.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A client on the current runtime.
+    pub async fn client(&self) -> Result<Client> {
+        control_plane::client(self.kubeconfig()).await
+    }
+
+    /// A new namespace whose name starts with `prefix`.
+    pub async fn namespace(&self, prefix: &str) -> Result<Namespace> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{prefix}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        Namespace::create(self.client().await?, name).await
+    }
+
+    /// The stock source-controller, started when this is the first call.
+    pub async fn source_controller(&self) -> Result<&SourceController> {
+        self.source_controller
+            .get_or_try_init(|| async {
+                SourceController::start(self.kubeconfig(), &self.dir.join("artifacts"), &self.logs)
+            })
+            .await
+    }
+
+    /// The stock kustomize-controller, which leaves alone what is ours, started when this is the first call.
+    pub async fn stock_kustomize_controller(&self) -> Result<&Process> {
+        self.stock
+            .get_or_try_init(|| async {
+                self.start_stock(Stock::Kustomize, &[NOT_OURS, "--requeue-dependency=2s"])
+            })
+            .await
+    }
+
+    /// Our controller, which leaves alone what is stock's, started when this is the first call.
+    pub async fn openflux_controller(&self) -> Result<&Process> {
+        self.ours
+            .get_or_try_init(|| async { self.start_openflux("openflux-controller", &[]) })
+            .await
+    }
+
+    /// Starts another stock controller with flags of its own.
+    pub fn start_stock(&self, stock: Stock, arguments: &[&str]) -> Result<Process> {
+        stock.start(self.kubeconfig(), &self.logs, arguments)
+    }
+
+    /// Starts our controller with flags of its own and a log of that name.
+    pub fn start_openflux(&self, name: &str, arguments: &[&str]) -> Result<Process> {
+        openflux::start(self.kubeconfig(), &self.logs, name, arguments)
+    }
+
+    /// The git server.
+    pub async fn git(&self) -> Result<&GitServer> {
+        self.git
+            .get_or_try_init(|| async { GitServer::start(self.dir.join("git")) })
+            .await
+    }
+
+    /// The OCI registry.
+    pub async fn registry(&self) -> Result<&Registry> {
+        self.registry
+            .get_or_try_init(|| async { Registry::start(&self.dir.join("registry"), &self.logs) })
+            .await
+    }
+
+    /// The S3 server.
+    pub async fn s3(&self) -> Result<&S3> {
+        self.s3
+            .get_or_try_init(|| async { S3::start(&self.dir.join("s3"), &self.logs) })
+            .await
+    }
+
+    /// The Helm repository.
+    pub async fn helm_repository(&self) -> Result<&HelmRepository> {
+        self.helm_repository
+            .get_or_try_init(|| async { HelmRepository::start(self.dir.join("charts")) })
+            .await
+    }
+
+    /// Runs a command line (`flux`, `kubectl`, `helm`) against this control plane and returns its stdout.
+    pub async fn run(&self, tool: Tool, arguments: &[&str]) -> Result<String> {
+        let [program] = tools::ensure([tool])?;
+        let output = tokio::process::Command::new(program)
+            .args(arguments)
+            .env("KUBECONFIG", self.kubeconfig())
+            .env("HOME", &self.dir)
+            .output()
+            .await?;
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            bail!(
+                "{} {}: {}\n{stdout}",
+                tool.name(),
+                arguments.join(" "),
+                stderr.trim()
+            );
+        }
+        Ok(stdout)
+    }
+
+    /// Pushes a folder as an OCI artifact with `flux push artifact` and returns its URL, tag included.
+    pub async fn push_artifact(&self, repository: &str, tag: &str, files: &[(&str, &str)]) -> Result<String> {
+        let folder = tempfile::tempdir()?;
+        for (path, content) in files {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap_or(folder.path()))?;
+            std::fs::write(path, content)?;
+        }
+        let url = format!("{}:{tag}", self.registry().await?.url(repository));
+        let path = format!("--path={}", folder.path().display());
+        let revision = format!("--revision={tag}@sha1:0000000000000000000000000000000000000000");
+        let source = "--source=https://openflux.test";
+        self.run(
+            Tool::Flux,
+            &[
+                "push",
+                "artifact",
+                &url,
+                &path,
+                source,
+                &revision,
+                "--insecure-registry",
+            ],
+        )
+        .await?;
+        Ok(url)
+    }
+}
+
+/// Memory-backed where there is such a thing: etcd and git write a lot of small files.
+fn scratch_root() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let writable = tempfile::tempfile_in(memory).is_ok();
+    if writable {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
+}
+
+fn keep_logs_of_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            watchdog::keep_folders();
+            previous(panic);
+        }));
+    });
+}
+
+async fn install_crds(client: &Client) -> Result<()> {
+    let mut crds: Vec<CustomResourceDefinition> = Vec::new();
+    for tool in [
+        Tool::SourceController,
+        Tool::KustomizeController,
+        Tool::HelmController,
+        Tool::NotificationController,
+    ] {
+        for file in control_plane::files(&tools::asset(tool, "crds")?)? {
+            let text = std::fs::read_to_string(&file)?;
+            crds.push(serde_saphyr::from_str(&text).with_context(|| file.display().to_string())?);
+        }
+    }
+    crds.push(serde_saphyr::from_str(artifact_crd::CRD_YAML).context("the Artifact CRD")?);
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let post = kube::api::PostParams::default();
+    let created = crds.iter().map(|crd| api.create(&post, crd));
+    futures::future::try_join_all(created).await?;
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    loop {
+        let existing = api.list(&kube::api::ListParams::default()).await?;
+        let established = existing.items.iter().filter(|crd| {
+            let conditions = crd
+                .status
+                .as_ref()
+                .and_then(|status| status.conditions.as_deref())
+                .unwrap_or_default();
+            conditions
+                .iter()
+                .any(|condition| condition.type_ == "Established" && condition.status == "True")
+        });
+        if established.count() >= crds.len() {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > deadline {
+            bail!("the CRDs are not established after a minute");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A node with room for every pod of a test.
+fn node() -> serde_json::Value {
+    let resources = serde_json::json!({"cpu": "64", "memory": "256Gi", "pods": "1000"});
+    serde_json::json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "testbed", "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "status": {"allocatable": resources, "capacity": resources},
+    })
+}

@@ -1,0 +1,221 @@
+//! One test's namespace: apply YAML, read objects back, wait for them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use super::kinds::Kind;
+use super::watchdog;
+
+/// How long a wait may take: generous, since tests share the machine with everything else.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A namespace of its own for one test, in a control plane that others may share.
+#[derive(Clone)]
+pub struct Namespace {
+    client: Client,
+    name: String,
+}
+
+impl std::fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Namespace")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Namespace {
+    pub(super) async fn create(client: Client, name: String) -> Result<Self> {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        apply(&client, None, namespace).await?;
+        Ok(Self { client, name })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A client of the whole cluster, on the runtime that asked for this namespace.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// An untyped API of one kind in this namespace.
+    pub fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.name, &resource(kind))
+    }
+
+    /// Applies YAML documents on the server side; objects without a namespace get this one.
+    pub async fn apply(&self, yaml: &str) -> Result<()> {
+        for document in yaml.split("\n---") {
+            let value: Value = serde_saphyr::from_str(document).with_context(|| document.to_owned())?;
+            if !value.is_null() {
+                apply(&self.client, Some(&self.name), value).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The object, when there is one.
+    pub async fn get(&self, kind: Kind, name: &str) -> Result<Option<DynamicObject>> {
+        Ok(self.api(kind).get_opt(name).await?)
+    }
+
+    /// All objects of one kind.
+    pub async fn list(&self, kind: Kind) -> Result<Vec<DynamicObject>> {
+        Ok(self.api(kind).list(&ListParams::default()).await?.items)
+    }
+
+    /// Merges a JSON patch into an object.
+    pub async fn patch(&self, kind: Kind, name: &str, patch: Value) -> Result<DynamicObject> {
+        Ok(self
+            .api(kind)
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?)
+    }
+
+    /// Merges a JSON patch into an object's status.
+    pub async fn patch_status(&self, kind: Kind, name: &str, patch: Value) -> Result<DynamicObject> {
+        Ok(self
+            .api(kind)
+            .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?)
+    }
+
+    /// Starts the deletion of an object.
+    pub async fn delete(&self, kind: Kind, name: &str) -> Result<()> {
+        self.api(kind).delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Waits until the object satisfies `condition`; `what` completes "waiting for X until it ...".
+    pub async fn wait(
+        &self,
+        kind: Kind,
+        name: &str,
+        what: &str,
+        condition: impl Fn(&DynamicObject) -> bool,
+    ) -> Result<DynamicObject> {
+        self.wait_for_state(kind, name, what, |object| {
+            object.filter(|object| condition(object)).cloned()
+        })
+        .await
+    }
+
+    /// Waits until the object is gone.
+    pub async fn wait_gone(&self, kind: Kind, name: &str) -> Result<()> {
+        self.wait_for_state(kind, name, "is gone", |object| object.is_none().then_some(()))
+            .await
+    }
+
+    /// Waits until the `Ready` condition is true for the latest generation.
+    pub async fn wait_ready(&self, kind: Kind, name: &str) -> Result<DynamicObject> {
+        self.wait(kind, name, "is ready", is_ready).await
+    }
+
+    /// Waits until the `Ready` condition is false with this reason for the latest generation; returns its message.
+    pub async fn wait_failed(&self, kind: Kind, name: &str, reason: &str) -> Result<String> {
+        let failed = |object: &DynamicObject| {
+            condition(object, "Ready").is_some_and(|ready| {
+                ready["status"] == "False"
+                    && ready["reason"] == reason
+                    && ready["observedGeneration"].as_i64() == object.metadata.generation
+            })
+        };
+        let object = self
+            .wait(kind, name, &format!("failed with {reason}"), failed)
+            .await?;
+        Ok(condition(&object, "Ready")
+            .and_then(|ready| ready["message"].as_str())
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    async fn wait_for_state<T>(
+        &self,
+        kind: Kind,
+        name: &str,
+        what: &str,
+        state: impl Fn(Option<&DynamicObject>) -> Option<T>,
+    ) -> Result<T> {
+        let start = Instant::now();
+        loop {
+            let object = self.get(kind, name).await?;
+            if let Some(value) = state(object.as_ref()) {
+                return Ok(value);
+            }
+            if start.elapsed() > PATIENCE {
+                watchdog::keep_folders();
+                let mut object = object.map(|object| json!(object)).unwrap_or_default();
+                if let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+                    metadata.remove("managedFields");
+                }
+                bail!(
+                    "waited {PATIENCE:?} for {} {}/{name} until it {what}; it is\n{object:#}",
+                    kind.kind,
+                    self.name
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// The condition of this type.
+pub fn condition<'a>(object: &'a DynamicObject, kind: &str) -> Option<&'a Value> {
+    object
+        .data
+        .pointer("/status/conditions")?
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == kind)
+}
+
+/// Whether `Ready` is true for the latest generation.
+pub fn is_ready(object: &DynamicObject) -> bool {
+    condition(object, "Ready").is_some_and(|ready| {
+        ready["status"] == "True"
+            && ready["observedGeneration"]
+                .as_i64()
+                .is_none_or(|seen| Some(seen) == object.metadata.generation)
+    })
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    let (group, version) = kind.api_version.split_once('/').unwrap_or(("", kind.api_version));
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind.kind), kind.plural)
+}
+
+/// Applies one object on the server side, as the field manager `testbed`.
+pub(super) async fn apply(client: &Client, namespace: Option<&str>, mut object: Value) -> Result<()> {
+    let field = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let (Some(api_version), Some(kind), Some(name)) =
+        (field("/apiVersion"), field("/kind"), field("/metadata/name"))
+    else {
+        bail!("no apiVersion, kind or metadata.name in {object}");
+    };
+    let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+    let gvk = GroupVersionKind::gvk(group, version, &kind);
+    let (resource, capabilities) = kube::discovery::pinned_kind(client, &gvk).await?;
+    let api = match field("/metadata/namespace").as_deref().or(namespace) {
+        Some(namespace) if capabilities.scope == kube::discovery::Scope::Namespaced => {
+            object["metadata"]["namespace"] = json!(namespace);
+            Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource)
+        }
+        _ => Api::all_with(client.clone(), &resource),
+    };
+    api.patch(
+        &name,
+        &PatchParams::apply("testbed").force(),
+        &Patch::Apply(&object),
+    )
+    .await
+    .map_err(|error| anyhow!("applying {kind} {name}: {error}"))?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Our own controller, as the program that users run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::process::Process;
+
+/// Returns the path of a program of this workspace, built in our own profile unless `OPENFLUX_BIN_DIR` has it.
+pub fn program(package: &str) -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("OPENFLUX_BIN_DIR") {
+        return Ok(PathBuf::from(dir).join(package));
+    }
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .args(["build", "--quiet", "--package", package, "--message-format=json"])
+        .stderr(Stdio::inherit());
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let output = cargo.output().context("starting cargo")?;
+    if !output.status.success() {
+        bail!("building {package} failed");
+    }
+    // One JSON object per line; the one about the program has its path.
+    let messages = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok());
+    let mut executable = messages.filter_map(|message: serde_json::Value| {
+        Some(
+            (message["target"]["name"].as_str()? == package)
+                .then_some(message["executable"].as_str()?)?
+                .to_owned(),
+        )
+    });
+    executable
+        .next_back()
+        .map(PathBuf::from)
+        .with_context(|| format!("{package} has no program"))
+}
+
+/// The path of `openflux-controller`, built once per process.
+pub(super) fn controller() -> Result<PathBuf> {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = PATH.get() {
+        return Ok(path.clone());
+    }
+    let path = program("openflux-controller")?;
+    Ok(PATH.get_or_init(|| path).clone())
+}
+
+pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&str]) -> Result<Process> {
+    let common = [
+        "run",
+        "--metrics-addr=127.0.0.1:0",
+        "--health-addr=127.0.0.1:0",
+        "--events-addr=",
+    ];
+    let environment = [
+        ("KUBECONFIG", kubeconfig.display().to_string()),
+        ("RUNTIME_NAMESPACE", "flux-system".to_owned()),
+    ];
+    Process::spawn(
+        name,
+        logs,
+        &controller()?,
+        common.iter().chain(arguments),
+        &environment,
+    )
+}
