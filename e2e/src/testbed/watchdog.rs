@@ -19,7 +19,7 @@ while IFS=' ' read -r verb argument; do
     keep) keep=yes ;;
   esac
 done
-for g in $groups; do kill -KILL -- "-$g" 2>/dev/null; done
+for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
 [ -n "$keep" ] || printf %s "$dirs" | while IFS= read -r d; do
   for attempt in 1 2 3 4 5; do rm -rf -- "$d" 2>/dev/null && break; sleep 0.2; done
 done
