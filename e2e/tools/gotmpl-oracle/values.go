@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -89,7 +90,7 @@ func typed(kind string, v any) any {
 		}
 		return items
 	case "[]byte":
-		return []byte(fromLatin(text))
+		return slices.Clip([]byte(fromLatin(text)))
 	case "map[string]string":
 		m := map[string]string{}
 		for key, item := range v.(map[string]any) {

@@ -232,7 +232,7 @@ impl Printer {
         let elem = list.elem_type();
         if sharp {
             // fmt knows []byte by its alias when it is an argument of its own.
-            let plain_bytes = depth == 0 && list.ty() == Type::BYTES;
+            let plain_bytes = depth == 0 && matches!(verb, 'v' | 'd') && list.ty() == Type::BYTES;
             self.write(
                 if plain_bytes {
                     "[]byte".to_owned()
