@@ -53,6 +53,9 @@ pub(crate) fn register(functions: &mut FuncMap) {
         })
         .add("toToml", |value: Value| toml_text(&value))
         .add("mustToToml", |value: Value| must_toml_text(&value))
+        .add("fromToml", |text: Str| {
+            toml::decode(&text).unwrap_or_else(|error| error_map(&Map::new(), &error.to_string()))
+        })
         .add("b64enc", |s: Str| base64(&s))
         .add("b64dec", |s: Str| {
             decode_padded(&s, &BASE64).unwrap_or_else(std::convert::Into::into)
@@ -125,20 +128,22 @@ fn or_error_list(decoded: Decoded, misfit: Misfit, null: List) -> List {
     List::new(vec![Value::from(message)])
 }
 
-fn toml_text(value: &Value) -> Result<String, FuncError> {
+fn toml_text(value: &Value) -> Result<Str, FuncError> {
     if value.is_nil() {
         return must_toml_text(value);
     }
-    Ok(toml::encode(value).unwrap_or_else(|error| error.to_string()))
+    Ok(toml::encode(value).map_or_else(|error| error.to_string().into(), Str::from))
 }
 
-fn must_toml_text(value: &Value) -> Result<String, FuncError> {
+fn must_toml_text(value: &Value) -> Result<Str, FuncError> {
     if value.is_nil() {
         return Err(FuncError::new(
             "reflect: call of reflect.Value.Type on zero Value",
         ));
     }
-    toml::encode(value).map_err(|error| FuncError::new(error.to_string()))
+    toml::encode(value)
+        .map(Str::from)
+        .map_err(|error| FuncError::new(error.to_string()))
 }
 
 /// An alphabet whose letters stand for `bits` bits each; `block` letters make whole bytes.

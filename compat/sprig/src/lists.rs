@@ -230,14 +230,18 @@ fn slice(list: Value, indices: Rest<Value>) -> Result<Value, FuncError> {
 fn chunk(cx: &mut Context<'_>, size: isize, list: &Value) -> Result<List, FuncError> {
     let items: Vec<Value> = copy(list, "chunk type")?;
     cx.charge(items.len() as u64)?;
-    let Ok(size @ 1..) = usize::try_from(size) else {
-        return Err(FuncError::new("runtime error: makeslice: len out of range"));
+    // A negative size makes a negative number of chunks, unless it rounds to none, or there is just one item.
+    let size = match (size, items.len()) {
+        (1.., _) | (..=-2, 1) => size.unsigned_abs(),
+        (..=-1, length @ 2..) if length - 1 <= size.unsigned_abs() => {
+            return Ok(List::typed(Type::LISTS, Vec::new()));
+        }
+        _ => return Err(FuncError::new("runtime error: makeslice: len out of range")),
     };
     let chunks = items
         .chunks(size)
-        .map(|chunk| Value::List(List::new(chunk.to_vec())))
-        .collect();
-    Ok(List::typed(Type::LISTS, chunks))
+        .map(|chunk| Value::List(List::new(chunk.to_vec())));
+    Ok(List::typed(Type::LISTS, chunks.collect()))
 }
 
 fn concat(cx: &mut Context<'_>, lists: &[Value]) -> Result<Value, FuncError> {

@@ -81,6 +81,11 @@ fn merge(dst: &Map, source: &Map, overwrite: Overwrite, depth: usize) -> Result<
         if let (Value::Map(value), Some(Value::Map(old))) = (value, &old) {
             merge(old, value, overwrite, depth + 1)?;
         }
+        if value.kind() == Kind::Struct && matches!(&old, Some(Value::Map(old)) if old.is_nil()) {
+            return Err(Stop::Failed(FuncError::new(
+                "reflect: call of reflect.Value.IsNil on struct Value",
+            )));
+        }
         if let Value::List(list) = value {
             if list.is_nil() && source.elem_type() != Type::Any {
                 continue;

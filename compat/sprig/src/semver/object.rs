@@ -8,6 +8,15 @@ pub(crate) fn register(functions: &mut FuncMap) {
     functions
         .add("semver", |text: Str| parse(&text).map(Pointer))
         .add("semverCompare", |constraint: Str, version: Str| {
+            if let Some(group) = constraint
+                .split(|&b| b == b'|')
+                .find(|group| std::str::from_utf8(group).is_err())
+            {
+                return Err(FuncError::new(format!(
+                    "improper constraint: {}",
+                    gotmpl::quote(group)
+                )));
+            }
             let constraint = Constraints::parse(&constraint.to_string_lossy())
                 .map_err(|e| FuncError::new(e.to_string()))?;
             Ok::<_, FuncError>(constraint.check(&parse(&version)?))

@@ -1,5 +1,3 @@
-use std::fmt::Write as _;
-
 use gotmpl::{Limits, List, Map, Object, Str, Value, format_float};
 
 /// Why a value has no TOML form; displays with the words of the Go library.
@@ -24,12 +22,12 @@ pub enum EncodeError {
 
 /// Lays a value out: scalars and lists first, then tables and lists of tables, each group in byte order of the keys.
 ///
-/// Null entries of maps are left out. Text that is not UTF-8 gets U+FFFD for what is invalid.
-pub fn encode(value: &Value) -> Result<String, EncodeError> {
+/// Null entries of maps are left out. Bytes that are not UTF-8 stay as they are.
+pub fn encode(value: &Value) -> Result<Vec<u8>, EncodeError> {
     if matches!(value, Value::Complex(..) | Value::Func(_)) {
         return Err(EncodeError::UnsupportedDocument(value.kind().name().to_owned()));
     }
-    let mut encoder = Encoder { out: String::new() };
+    let mut encoder = Encoder { out: Vec::new() };
     encoder.value(&[], value)?;
     Ok(encoder.out)
 }
@@ -45,7 +43,7 @@ enum Shape {
 }
 
 struct Encoder {
-    out: String,
+    out: Vec<u8>,
 }
 
 /// The entries of a map or the fields of a struct; structs keep their order.
@@ -54,13 +52,14 @@ struct Table {
 }
 
 impl Encoder {
-    fn value(&mut self, key: &[&str], value: &Value) -> Result<(), EncodeError> {
+    fn value(&mut self, key: &[&[u8]], value: &Value) -> Result<(), EncodeError> {
         if key.len() > Limits::VALUE_DEPTH {
             return Err(EncodeError::Depth);
         }
         match shape(value, 0)? {
-            Shape::Nothing => Ok(()),
-            Shape::Scalar | Shape::Array => self.key_value(key, value, false),
+            // Only entries of tables are left out; a nil list that is the document is an empty array.
+            Shape::Nothing if !(key.is_empty() && matches!(value, Value::List(_))) => Ok(()),
+            Shape::Nothing | Shape::Scalar | Shape::Array => self.key_value(key, value, false),
             Shape::Table => self.table(key, value),
             Shape::TableArray => self.table_array(key, value),
         }
@@ -68,22 +67,22 @@ impl Encoder {
 
     fn newline(&mut self) {
         if !self.out.is_empty() {
-            self.out.push('\n');
+            self.out.push(b'\n');
         }
     }
 
-    fn indent(&mut self, key: &[&str]) {
+    fn indent(&mut self, key: &[&[u8]]) {
         self.out
-            .extend(std::iter::repeat_n("  ", key.len().saturating_sub(1)));
+            .extend(std::iter::repeat_n(b' ', 2 * key.len().saturating_sub(1)));
     }
 
-    fn key_value(&mut self, key: &[&str], value: &Value, inline: bool) -> Result<(), EncodeError> {
+    fn key_value(&mut self, key: &[&[u8]], value: &Value, inline: bool) -> Result<(), EncodeError> {
         let Some(name) = key.last() else {
             return self.element(value, 0);
         };
         self.indent(key);
         write_key(&mut self.out, name);
-        self.out.push_str(" = ");
+        self.out.extend_from_slice(b" = ");
         self.element(value, key.len())?;
         if !inline {
             self.newline();
@@ -91,7 +90,7 @@ impl Encoder {
         Ok(())
     }
 
-    fn table(&mut self, key: &[&str], value: &Value) -> Result<(), EncodeError> {
+    fn table(&mut self, key: &[&[u8]], value: &Value) -> Result<(), EncodeError> {
         if key.len() == 1 {
             self.newline();
         }
@@ -101,7 +100,7 @@ impl Encoder {
         self.entries(key, &Table::of(value))
     }
 
-    fn table_array(&mut self, key: &[&str], value: &Value) -> Result<(), EncodeError> {
+    fn table_array(&mut self, key: &[&[u8]], value: &Value) -> Result<(), EncodeError> {
         if key.is_empty() {
             return Err(EncodeError::NoKey);
         }
@@ -113,25 +112,24 @@ impl Encoder {
         Ok(())
     }
 
-    fn header(&mut self, key: &[&str], open: &str, close: &str) {
+    fn header(&mut self, key: &[&[u8]], open: &str, close: &str) {
         self.indent(key);
-        self.out.push_str(open);
+        self.out.extend_from_slice(open.as_bytes());
         for (index, name) in key.iter().enumerate() {
             if index > 0 {
-                self.out.push('.');
+                self.out.push(b'.');
             }
             write_key(&mut self.out, name);
         }
-        self.out.push_str(close);
+        self.out.extend_from_slice(close.as_bytes());
         self.newline();
     }
 
-    fn entries(&mut self, key: &[&str], table: &Table) -> Result<(), EncodeError> {
+    fn entries(&mut self, key: &[&[u8]], table: &Table) -> Result<(), EncodeError> {
         let (direct, tables) = table.split()?;
         for (name, value) in direct.into_iter().chain(tables) {
-            let name = name.to_string_lossy();
             let mut path = key.to_vec();
-            path.push(&name);
+            path.push(name);
             self.value(&path, value)?;
         }
         Ok(())
@@ -143,20 +141,20 @@ impl Encoder {
         }
         match value {
             Value::Nil => return Err(EncodeError::NilElement),
-            Value::Bool(b) => self.out.push_str(if *b { "true" } else { "false" }),
-            Value::Int(n, _) => self.out.push_str(&n.to_string()),
-            Value::Uint(n, _) => self.out.push_str(&n.to_string()),
-            Value::Float(f) => self.out.push_str(&float(*f)),
-            Value::Str(s) => write_quoted(&mut self.out, &s.to_string_lossy()),
+            Value::Bool(b) => self.out.extend_from_slice(if *b { b"true" } else { b"false" }),
+            Value::Int(n, _) => self.out.extend_from_slice(n.to_string().as_bytes()),
+            Value::Uint(n, _) => self.out.extend_from_slice(n.to_string().as_bytes()),
+            Value::Float(f) => self.out.extend_from_slice(float(*f).as_bytes()),
+            Value::Str(s) => write_quoted(&mut self.out, s),
             Value::List(list) => {
-                self.out.push('[');
+                self.out.push(b'[');
                 for (index, item) in list.items().enumerate() {
                     if index > 0 {
-                        self.out.push_str(", ");
+                        self.out.extend_from_slice(b", ");
                     }
                     self.element(&item, depth + 1)?;
                 }
-                self.out.push(']');
+                self.out.push(b']');
             }
             Value::Map(_) => self.inline_table(&Table::of(value), depth)?,
             Value::Object(object) => self.object(object.as_ref(), value, depth)?,
@@ -169,7 +167,7 @@ impl Encoder {
 
     fn object(&mut self, object: &dyn Object, value: &Value, depth: usize) -> Result<(), EncodeError> {
         if let Some(text) = crate::dates::toml_text(value) {
-            self.out.push_str(&text);
+            self.out.extend_from_slice(text.as_bytes());
             return Ok(());
         }
         match object.to_plain() {
@@ -180,22 +178,22 @@ impl Encoder {
 
     fn inline_table(&mut self, table: &Table, depth: usize) -> Result<(), EncodeError> {
         let (direct, tables) = table.split()?;
-        self.out.push('{');
+        self.out.push(b'{');
         for (group, comma_at_end) in [(&direct, !tables.is_empty()), (&tables, false)] {
             for (index, (name, value)) in group.iter().enumerate() {
                 // Left out with its comma in front, as the Go library does.
                 if shape(value, depth)? == Shape::Nothing {
                     continue;
                 }
-                write_key(&mut self.out, &name.to_string_lossy());
-                self.out.push_str(" = ");
+                write_key(&mut self.out, name);
+                self.out.extend_from_slice(b" = ");
                 self.element(value, depth + 1)?;
                 if comma_at_end || index + 1 != group.len() {
-                    self.out.push_str(", ");
+                    self.out.extend_from_slice(b", ");
                 }
             }
         }
-        self.out.push('}');
+        self.out.push(b'}');
         Ok(())
     }
 }
@@ -288,34 +286,39 @@ fn float(f: f64) -> String {
     text
 }
 
-fn write_key(out: &mut String, key: &str) {
+fn write_key(out: &mut Vec<u8>, key: &[u8]) {
     let bare = !key.is_empty()
         && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if bare {
-        out.push_str(key);
+        out.extend_from_slice(key);
     } else {
         write_quoted(out, key);
     }
 }
 
-fn write_quoted(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            '\0'..'\u{20}' | '\u{7f}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
+fn write_quoted(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for &byte in text {
+        let short: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            0x08 => b"\\b",
+            b'\t' => b"\\t",
+            b'\n' => b"\\n",
+            0x0c => b"\\f",
+            b'\r' => b"\\r",
+            0x00..0x20 | 0x7f => {
+                out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+                continue;
             }
-            _ => out.push(c),
-        }
+            _ => {
+                out.push(byte);
+                continue;
+            }
+        };
+        out.extend_from_slice(short);
     }
-    out.push('"');
+    out.push(b'"');
 }
