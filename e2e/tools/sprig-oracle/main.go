@@ -3,6 +3,7 @@
 //	sprig-oracle record DIR...    writes expected.txt beside every input.txt below the folders
 //	sprig-oracle eval [VALUES]    reads templates from standard input, one a line, prints one result a line
 //	sprig-oracle names            prints the names of all functions
+//	sprig-oracle fuzz SEED N DIR  writes N generated calls and what they give as a case folder
 //
 // An input.txt holds one template a line, run with values.yaml of its folder as dot. A result is `= ` and the output, or `! ` and the
 // error, as a quoted Go string. In a folder with a file called `regexp`, a line holds quoted Go strings apart by tabs: pattern, text,
@@ -51,7 +52,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: sprig-oracle record DIR... | eval [VALUES] | names")
+		return errors.New("usage: sprig-oracle record DIR... | eval [VALUES] | names | fuzz SEED N DIR")
 	}
 	switch args[0] {
 	case "record":
@@ -67,6 +68,11 @@ func run(args []string) error {
 			values = args[1]
 		}
 		return evalLines(os.Stdin, os.Stdout, values)
+	case "fuzz":
+		if len(args) != 4 {
+			return errors.New("usage: sprig-oracle fuzz SEED N DIR")
+		}
+		return fuzz(args[1], args[2], args[3])
 	case "names":
 		names := make([]string, 0, len(functions))
 		for name := range functions {
