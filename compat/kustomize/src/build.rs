@@ -152,6 +152,7 @@ fn run<'a>(session: &Rc<Session<'a>>, tree: &'a dyn FileTree, path: &str) -> Res
     let unused = accumulated
         .vars
         .resolve(&mut objects, &accumulated.config.var_reference)?;
+    objects.resources.iter_mut().for_each(Resource::follow_shared);
     if !unused.is_empty() {
         let line = format!("well-defined vars that were never replaced: {}", unused.join(","));
         session.notices.borrow_mut().push(Notice::Log(line));

@@ -62,6 +62,19 @@ impl FieldFilter {
         self.specs.iter().map(|(spec, _)| spec)
     }
 
+    /// The places that specs for the type of `object` create, as far as no list is on the way.
+    pub(crate) fn created_places(&self, object: &Node) -> Vec<Vec<String>> {
+        let gvk = gvk_of(object);
+        let created = self
+            .specs
+            .iter()
+            .filter(|(spec, _)| spec.create && spec.selects(&gvk));
+        let plain = created.filter(|(_, steps)| steps.iter().all(|step| !step.is_list));
+        plain
+            .map(|(_, steps)| steps.iter().map(|step| step.field.clone()).collect())
+            .collect()
+    }
+
     /// Calls `set` for every place in `object` that the specs for its type name.
     ///
     /// A spec with `create` makes what is missing, ending in `leaf`; without a `leaf` nothing is created.

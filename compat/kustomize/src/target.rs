@@ -285,6 +285,7 @@ fn check_unchanged(before: &ResMap, after: &ResMap) -> Result<(), Error> {
 fn run_all(steps: &[Step<dyn Transformer + '_>], objects: &mut ResMap) -> Result<(), Error> {
     for step in steps {
         step.run.transform(objects)?;
+        objects.resources.iter_mut().for_each(Resource::follow_shared);
         if let Some(origin) = &step.origin {
             origin.annotate_transformed(objects)?;
         }

@@ -6,11 +6,14 @@ mod annotations;
 mod history;
 mod metadata;
 mod read;
+mod shared;
 
 pub(crate) use annotations::{HELM_GENERATED, LOCAL_CONFIG, ORIGIN, TRANSFORMATIONS};
 pub(crate) use history::{Behavior, History};
 pub(crate) use metadata::Metadata;
 pub(crate) use read::read_resources;
+
+use shared::Shared;
 
 use go_yaml::{Kind, Node};
 
@@ -26,6 +29,8 @@ pub(crate) struct Resource {
     pub(crate) history: History,
     /// Names of the vars that take their value from this object.
     pub(crate) var_names: Vec<String>,
+    /// Values that several places of the tree share.
+    pub(crate) shared: Vec<Shared>,
 }
 
 impl Resource {
@@ -35,6 +40,7 @@ impl Resource {
             node,
             history: History::default(),
             var_names: Vec::new(),
+            shared: Vec::new(),
         };
         resource.absorb_build_annotations();
         resource
@@ -174,6 +180,7 @@ impl Resource {
 
     fn set_meta_map(&mut self, field: &str, mut map: Vec<(String, String)>) -> Result<(), Error> {
         map.sort_by(|a, b| a.0.cmp(&b.0));
+        self.unshare(field);
         let Some(meta) = get_or_create(&mut self.node, "metadata", Node::mapping)? else {
             return Ok(());
         };

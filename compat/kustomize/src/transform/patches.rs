@@ -262,6 +262,7 @@ fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
         ));
     }
     object.node = v3::from_json(&document);
+    object.shared.clear();
     let annotations = match object
         .node
         .get_path(&["metadata", "annotations"])

@@ -1,0 +1,70 @@
+//! Values that upstream keeps connected.
+//!
+//! A transformer that sets a label or an annotation makes one value and hangs it into every place where the key was
+//! missing. From then on these places hold the same value: what changes it in one of them changes it in all.
+
+use go_yaml::Node;
+
+use super::Resource;
+
+/// One value and the places that share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    value: Node,
+    places: Vec<Vec<String>>,
+}
+
+impl Resource {
+    /// Connects the value that is at all these places.
+    pub(crate) fn share(&mut self, places: Vec<Vec<String>>) {
+        let value = places.first().and_then(|place| at(&self.node, place)).cloned();
+        if let (Some(value), true) = (value, places.len() > 1) {
+            self.shared.push(Shared { value, places });
+        }
+    }
+
+    /// Carries a value that changed in one place to the others; of several changes the last one in byte order of the
+    /// places counts. A place that is gone is forgotten.
+    pub(crate) fn follow_shared(&mut self) {
+        for shared in &mut self.shared {
+            shared.places.retain(|place| at(&self.node, place).is_some());
+            let values = shared
+                .places
+                .iter()
+                .filter_map(|place| Some((place, at(&self.node, place)?)));
+            let changed = values
+                .filter(|(_, value)| !same(value, &shared.value))
+                .max_by_key(|(place, _)| *place);
+            let Some(value) = changed.map(|(_, value)| value.clone()) else {
+                continue;
+            };
+            for place in &shared.places {
+                if let Some(node) = at_mut(&mut self.node, place) {
+                    node.clone_from(&value);
+                }
+            }
+            shared.value = value;
+        }
+    }
+
+    /// Disconnects the values below a field of the metadata, because it was rebuilt.
+    pub(super) fn unshare(&mut self, field: &str) {
+        for shared in &mut self.shared {
+            shared.places.retain(
+                |place| !matches!(place.as_slice(), [metadata, f, _] if metadata == "metadata" && f == field),
+            );
+        }
+    }
+}
+
+fn at<'n>(node: &'n Node, place: &[String]) -> Option<&'n Node> {
+    place.iter().try_fold(node, |node, key| node.get(key))
+}
+
+fn at_mut<'n>(node: &'n mut Node, place: &[String]) -> Option<&'n mut Node> {
+    place.iter().try_fold(node, |node, key| node.get_mut(key))
+}
+
+fn same(a: &Node, b: &Node) -> bool {
+    a.kind() == b.kind() && a.text() == b.text() && a.tag() == b.tag() && a.style() == b.style()
+}
