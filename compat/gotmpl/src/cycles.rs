@@ -61,9 +61,6 @@ pub(crate) fn suspect(cell: &Arc<MapCell>) {
                 .last()
                 .is_none_or(|last| last.as_ptr() != Arc::as_ptr(cell))
         {
-            if suspects.len() >= 4096 && suspects.len() == suspects.capacity() {
-                suspects.retain(|suspect| suspect.strong_count() > 0);
-            }
             suspects.push(Arc::downgrade(cell));
         }
     });

@@ -30,12 +30,6 @@ struct Nested<'a> {
 
 impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        crate::deep(|| self.serialize_value(serializer))
-    }
-}
-
-impl Nested<'_> {
-    fn serialize_value<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let depth = self.depth + 1;
         if depth > Limits::VALUE_DEPTH {
             return Err(ser::Error::custom(
@@ -106,7 +100,7 @@ fn base64(bytes: &[u8]) -> String {
 /// `[]interface {}` and `map[string]interface {}`.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::deep(|| deserializer.deserialize_any(ValueVisitor))
+        deserializer.deserialize_any(ValueVisitor)
     }
 }
 

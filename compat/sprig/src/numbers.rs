@@ -110,7 +110,8 @@ fn go_max(a: f64, b: f64) -> f64 {
 
 /// `math.Min`, the mirror image.
 fn go_min(a: f64, b: f64) -> f64 {
-    -go_max(-a, -b)
+    let least = -go_max(-a, -b);
+    if least.is_nan() { f64::NAN } else { least }
 }
 
 fn decimal(

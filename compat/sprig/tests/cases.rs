@@ -47,6 +47,16 @@ fn same_as_helm() {
     assert!(report.is_empty(), "{wrong} of {total}:\n{report}");
 }
 
+#[test]
+fn every_function_of_helm() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/names.txt");
+    let recorded = fs::read_to_string(recorded).unwrap();
+    let functions = sprig::functions(Arc::new(FixedEnvironment::new(jiff::Timestamp::UNIX_EPOCH, 1)));
+    let mut names: Vec<&str> = functions.names().collect();
+    names.sort_unstable();
+    assert_eq!(names, recorded.lines().collect::<Vec<_>>());
+}
+
 fn find_cases(folder: &Path, found: &mut Vec<PathBuf>) {
     if folder.join("input.txt").exists() {
         found.push(folder.to_owned());

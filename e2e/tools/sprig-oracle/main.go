@@ -1,6 +1,6 @@
 // Command sprig-oracle says what Helm's template functions and Go's regexp package do.
 //
-//	sprig-oracle record DIR...    writes expected.txt beside every input.txt below the folders
+//	sprig-oracle record DIR...    writes expected.txt beside every input.txt below the folders, and names.txt in those that have one
 //	sprig-oracle eval [VALUES]    reads templates from standard input, one a line, prints one result a line
 //	sprig-oracle names            prints the names of all functions
 //	sprig-oracle fuzz SEED N DIR  writes N generated calls and what they give as a case folder
@@ -60,6 +60,12 @@ func run(args []string) error {
 			if err := record(dir); err != nil {
 				return err
 			}
+			names := filepath.Join(dir, "names.txt")
+			if _, err := os.Stat(names); err == nil {
+				if err := os.WriteFile(names, []byte(allNames()), 0o644); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	case "eval":
@@ -74,15 +80,20 @@ func run(args []string) error {
 		}
 		return fuzz(args[1], args[2], args[3])
 	case "names":
-		names := make([]string, 0, len(functions))
-		for name := range functions {
-			names = append(names, name)
-		}
-		sort.Strings(names)
-		fmt.Println(strings.Join(names, "\n"))
+		fmt.Print(allNames())
 		return nil
 	}
 	return fmt.Errorf("unknown command %q", args[0])
+}
+
+// allNames lists the functions, one a line.
+func allNames() string {
+	names := make([]string, 0, len(functions))
+	for name := range functions {
+		names = append(names, name+"\n")
+	}
+	sort.Strings(names)
+	return strings.Join(names, "")
 }
 
 func record(root string) error {

@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use gotmpl::{List, Map, Value, quote};
 
-use gotmpl::{List, Map, NumError, Str, Type, Value, parse_float, parse_int, quote};
-
-use crate::dates::{Time, Zone};
+use super::tree::{
+    Node, Table, add_to_tables, already_defined, define_table, descend, descend_dotted, insert,
+};
 
 /// Deepest nesting of arrays and inline tables; the Go library has no such bound.
 const MAX_DEPTH: usize = 500;
@@ -59,48 +58,9 @@ pub fn decode(text: &[u8]) -> Result<Map, DecodeError> {
     Ok(parser.root.into_map())
 }
 
-#[derive(Default)]
-struct Table {
-    entries: BTreeMap<String, Node>,
-    /// Whether a header has defined it, so that no other can.
-    defined: bool,
-}
-
-enum Node {
-    Value(Value),
-    Table(Table),
-    Tables(Vec<Table>),
-}
-
-impl Table {
-    fn into_map(self) -> Map {
-        let entries = self
-            .entries
-            .into_iter()
-            .map(|(key, node)| (Str::from(key), node.into_value()));
-        Map::typed(Type::MAP, entries.collect())
-    }
-}
-
-impl Node {
-    fn into_value(self) -> Value {
-        match self {
-            Node::Value(value) => value,
-            Node::Table(table) => Value::Map(table.into_map()),
-            Node::Tables(tables) => {
-                let tables = tables
-                    .into_iter()
-                    .map(|table| Value::Map(table.into_map()))
-                    .collect();
-                Value::List(List::typed(Type::Slice(&Type::MAP), tables))
-            }
-        }
-    }
-}
-
-struct Parser<'t> {
-    text: &'t str,
-    at: usize,
+pub(super) struct Parser<'t> {
+    pub(super) text: &'t str,
+    pub(super) at: usize,
     /// The path of the table that is being filled.
     context: Vec<String>,
     /// The key whose value is being read.
@@ -108,13 +68,13 @@ struct Parser<'t> {
     root: Table,
 }
 
-type Parsed<T> = Result<T, DecodeError>;
+pub(super) type Parsed<T> = Result<T, DecodeError>;
 
 fn is_bare(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
-fn quoted(c: char) -> String {
+pub(super) fn quoted(c: char) -> String {
     match c {
         '\'' => "'\\''".to_owned(),
         '"' => "'\"'".to_owned(),
@@ -130,21 +90,21 @@ fn or_end(c: Option<char>) -> String {
 }
 
 impl<'t> Parser<'t> {
-    fn rest(&self) -> &'t str {
+    pub(super) fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn peek(&self) -> Option<char> {
+    pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
 
-    fn next(&mut self) -> Option<char> {
+    pub(super) fn next(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at += c.len_utf8();
         Some(c)
     }
 
-    fn accept(&mut self, text: &str) -> bool {
+    pub(super) fn accept(&mut self, text: &str) -> bool {
         let found = self.rest().starts_with(text);
         if found {
             self.at += text.len();
@@ -152,7 +112,7 @@ impl<'t> Parser<'t> {
         found
     }
 
-    fn error<T>(&self, message: impl Into<String>) -> Parsed<T> {
+    pub(super) fn error<T>(&self, message: impl Into<String>) -> Parsed<T> {
         let before = self.text.get(..self.at).unwrap_or_default();
         let mut line = 1 + before.bytes().filter(|&b| b == b'\n').count();
         if before.ends_with('\n') && line > 1 {
@@ -177,7 +137,7 @@ impl<'t> Parser<'t> {
             .count();
     }
 
-    fn at_newline(&self) -> bool {
+    pub(super) fn at_newline(&self) -> bool {
         self.rest().starts_with('\n') || self.rest().starts_with("\r\n")
     }
 
@@ -195,7 +155,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn control<T>(&self, c: char) -> Parsed<T> {
+    pub(super) fn control<T>(&self, c: char) -> Parsed<T> {
         let code = u32::from(c);
         self.error(format!(
             "TOML files cannot contain control characters: '0x{code:02x}'"
@@ -511,428 +471,5 @@ impl<'t> Parser<'t> {
         self.context.truncate(outer);
         self.current = outer_key;
         Ok(Node::Table(table))
-    }
-
-    /// Reads up to the closing quote of a string on one line.
-    fn basic_string(&mut self) -> Parsed<String> {
-        let start = self.at;
-        let mut out = String::new();
-        loop {
-            match self.peek() {
-                None => return self.error("unexpected EOF; expected '\"'"),
-                Some(_) if self.at_newline() => return self.error("strings cannot contain newlines"),
-                Some('"') => {
-                    self.next();
-                    return Ok(out);
-                }
-                Some('\\') => {
-                    self.next();
-                    self.escape(&mut out, start)?;
-                }
-                Some(c) if c != '\t' && c.is_ascii_control() => return self.control(c),
-                Some(c) => {
-                    self.next();
-                    out.push(c);
-                }
-            }
-        }
-    }
-
-    fn literal_string(&mut self) -> Parsed<String> {
-        let start = self.at;
-        loop {
-            match self.peek() {
-                None => return self.error("unexpected EOF; expected \"'\""),
-                Some(_) if self.at_newline() => return self.error("strings cannot contain newlines"),
-                Some('\'') => {
-                    let text = self.text.get(start..self.at).unwrap_or_default().to_owned();
-                    self.next();
-                    return Ok(text);
-                }
-                Some(c) if c != '\t' && c.is_ascii_control() => return self.control(c),
-                Some(_) => drop(self.next()),
-            }
-        }
-    }
-
-    /// A newline right behind the opening quotes does not count.
-    fn skip_first_newline(&mut self) {
-        if !self.accept("\n") {
-            self.accept("\r\n");
-        }
-    }
-
-    fn multiline_basic(&mut self) -> Parsed<String> {
-        self.skip_first_newline();
-        let start = self.at;
-        let mut out = String::new();
-        loop {
-            if self.accept("\"\"\"") {
-                // Up to two quotes may stand before the closing ones.
-                for _ in 0..2 {
-                    if self.accept("\"") {
-                        out.push('"');
-                    }
-                }
-                return Ok(out);
-            }
-            match self.next() {
-                None => return self.error("unexpected EOF; expected '\"\"\"'"),
-                Some('\\') => {
-                    // A backslash at the end of a line joins it with the next text.
-                    let ahead = self.rest().trim_start_matches([' ', '\t']);
-                    if ahead.starts_with('\n') || ahead.starts_with("\r\n") {
-                        let trimmed = ahead.trim_start_matches([' ', '\t', '\r', '\n']);
-                        self.at = self.text.len() - trimmed.len();
-                    } else {
-                        self.escape(&mut out, start)?;
-                    }
-                }
-                Some('\r') if self.rest().starts_with('\n') => {}
-                Some(c) if !matches!(c, '\t' | '\n') && c.is_ascii_control() => return self.control(c),
-                Some(c) => out.push(c),
-            }
-        }
-    }
-
-    fn multiline_literal(&mut self) -> Parsed<String> {
-        self.skip_first_newline();
-        let mut out = String::new();
-        loop {
-            if self.accept("'''") {
-                for _ in 0..2 {
-                    if self.accept("'") {
-                        out.push('\'');
-                    }
-                }
-                return Ok(out);
-            }
-            match self.next() {
-                None => return self.error("unexpected EOF; expected \"'''\""),
-                Some('\r') if self.rest().starts_with('\n') => {}
-                Some(c) if !matches!(c, '\t' | '\n') && c.is_ascii_control() => return self.control(c),
-                Some(c) => out.push(c),
-            }
-        }
-    }
-
-    fn escape(&mut self, out: &mut String, start: usize) -> Parsed<()> {
-        let Some(c) = self.next() else {
-            return self.error("unexpected EOF; expected '\"'");
-        };
-        let (digits, name) = match c {
-            'x' => (2, "two hexadecimal digits after '\\x'"),
-            'u' => (4, "four hexadecimal digits after '\\u'"),
-            'U' => (8, "eight hexadecimal digits after '\\U'"),
-            _ => {
-                out.push(match c {
-                    'b' => '\u{8}',
-                    't' => '\t',
-                    'n' => '\n',
-                    'f' => '\u{c}',
-                    'r' => '\r',
-                    'e' => '\u{1b}',
-                    '"' | '\\' => c,
-                    _ => {
-                        return self.error(format!("invalid escape in string '\\{c}'"));
-                    }
-                });
-                return Ok(());
-            }
-        };
-        let valid = self
-            .rest()
-            .bytes()
-            .take(digits)
-            .take_while(u8::is_ascii_hexdigit)
-            .count();
-        if valid < digits {
-            self.at += valid;
-            self.next();
-            let read = self.text.get(start..self.at).unwrap_or_default();
-            return self.error(format!(
-                "expected {name}, but got {} instead",
-                quote(read.as_bytes())
-            ));
-        }
-        let text = self.rest().get(..digits).unwrap_or_default();
-        let code = u32::from_str_radix(text, 16).unwrap_or(u32::MAX);
-        self.at += digits;
-        match char::from_u32(code) {
-            Some(c) => out.push(c),
-            None => return self.error(format!("Escaped character '\\u{text}' is not valid UTF-8.")),
-        }
-        Ok(())
-    }
-
-    fn number_or_date(&mut self) -> Parsed<Value> {
-        let text = self.rest();
-        let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-        let sign = text.len() - unsigned.len();
-        if sign == 1 {
-            for (word, value) in [("inf", f64::INFINITY), ("nan", f64::NAN)] {
-                if unsigned.starts_with(word) {
-                    self.at += 1 + word.len();
-                    return Ok(Value::Float(if text.starts_with('-') { -value } else { value }));
-                }
-            }
-        }
-        let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
-        if sign == 0 && digits > 0 && matches!(unsigned.as_bytes().get(digits), Some(b'-' | b':')) {
-            return self.date();
-        }
-        let base = unsigned
-            .as_bytes()
-            .get(1)
-            .copied()
-            .filter(|_| unsigned.starts_with('0'));
-        if let Some(base @ (b'x' | b'o' | b'b')) = base {
-            return self.prefixed_integer(sign, base);
-        }
-        if digits == 0 {
-            self.at += sign;
-            let found = self.next();
-            if found == Some('.') {
-                return self.error("floats must start with a digit, not '.'");
-            }
-            return self.error(format!(
-                "expected a digit but got {}",
-                quoted(found.unwrap_or('\0'))
-            ));
-        }
-        let is_float = |c: char| c.is_ascii_digit() || "_.-+eE".contains(c);
-        let whole = unsigned
-            .find(|c: char| !c.is_ascii_digit() && c != '_')
-            .unwrap_or(unsigned.len());
-        let float = unsigned
-            .get(whole..)
-            .is_some_and(|rest| rest.starts_with(['.', 'e', 'E']));
-        let length = if float {
-            unsigned.find(|c| !is_float(c)).unwrap_or(unsigned.len())
-        } else {
-            whole
-        };
-        let number = text.get(..sign + length).unwrap_or_default();
-        self.at += number.len();
-        if float {
-            self.float(number)
-        } else {
-            self.integer(number, false)
-        }
-    }
-
-    /// Reads `0x1F`, `0o17` or `0b101`, of which a sign must not stand in front.
-    fn prefixed_integer(&mut self, sign: usize, base: u8) -> Parsed<Value> {
-        let text = self.rest();
-        if sign > 0 {
-            let shown = text.get(..3).unwrap_or_default();
-            return self.error(format!("cannot use sign with non-decimal numbers: '{shown}'"));
-        }
-        let (radix, name) = match base {
-            b'x' => (16, "a hexadecimal"),
-            b'o' => (8, "an octal"),
-            _ => (2, "a binary"),
-        };
-        let digits = text.get(2..).unwrap_or_default();
-        let first = digits.chars().next();
-        if !first.is_some_and(|c| c.is_digit(radix)) {
-            let base = char::from(base);
-            let first = first.unwrap_or('\0');
-            return self.error(format!("not {name} number: '0{base}{first}'"));
-        }
-        let length = digits
-            .find(|c: char| !c.is_digit(radix) && c != '_')
-            .unwrap_or(digits.len());
-        let number = text.get(..2 + length).unwrap_or_default();
-        self.at += number.len();
-        self.integer(number, true)
-    }
-
-    fn integer(&self, number: &str, prefixed: bool) -> Parsed<Value> {
-        let shown = quote(number.as_bytes());
-        if !underscores_are_fine(number) {
-            return self.error(format!(
-                "Invalid integer {shown}: underscores must be surrounded by digits"
-            ));
-        }
-        if !prefixed && has_leading_zero(number) {
-            return self.error(format!("Invalid integer {shown}: cannot have leading zeroes"));
-        }
-        match parse_int(number.as_bytes(), 0) {
-            Ok(value) => Ok(Value::int64(value)),
-            Err(_) => self.error(format!("{number} is out of range for int64")),
-        }
-    }
-
-    fn float(&self, number: &str) -> Parsed<Value> {
-        let shown = quote(number.as_bytes());
-        let parts: Vec<&str> = number
-            .split(['.', 'e', 'E'])
-            .filter(|part| !part.is_empty())
-            .collect();
-        if !parts.iter().all(|part| underscores_are_fine(part)) {
-            return self.error(format!(
-                "Invalid float {shown}: underscores must be surrounded by digits"
-            ));
-        }
-        let dangling_exponent = number.ends_with(['+', '-']);
-        if dangling_exponent {
-            return self.error(format!(
-                "Invalid float {shown}: underscores must be surrounded by digits"
-            ));
-        }
-        if parts.first().is_some_and(|part| has_leading_zero(part)) {
-            return self.error(format!("Invalid float {shown}: cannot have leading zeroes"));
-        }
-        let dangling = number
-            .find('.')
-            .is_some_and(|dot| !number.as_bytes().get(dot + 1).is_some_and(u8::is_ascii_digit));
-        if dangling {
-            return self.error(format!(
-                "Invalid float {shown}: '.' must be followed by one or more digits"
-            ));
-        }
-        match parse_float(number.replace('_', "").as_bytes()) {
-            Ok(value) => Ok(Value::Float(value)),
-            Err(NumError::Range) => self.error(format!("{number} is out of range for float64")),
-            Err(NumError::Syntax) => self.error(format!("Invalid float value: {shown}")),
-        }
-    }
-
-    fn date(&mut self) -> Parsed<Value> {
-        const LAYOUTS: [(&str, &str); 7] = [
-            ("2006-01-02T15:04:05.999999999Z07:00", ""),
-            ("2006-01-02T15:04:05.999999999", "datetime-local"),
-            ("2006-01-02", "date-local"),
-            ("15:04:05.999999999", "time-local"),
-            ("2006-01-02T15:04Z07:00", ""),
-            ("2006-01-02T15:04", "datetime-local"),
-            ("15:04", "time-local"),
-        ];
-        let text = self.rest();
-        let belongs = |c: char| c.is_ascii_digit() || "-:Tt .Zz+".contains(c);
-        let length = text.find(|c| !belongs(c)).unwrap_or(text.len());
-        let text = text.get(..length).unwrap_or_default().trim_end_matches(' ');
-        self.at += text.len();
-        let plain = text.replace(['t', ' '], "T").replace('z', "Z");
-        for (layout, zone) in LAYOUTS {
-            let zone = if zone.is_empty() {
-                Zone::Utc
-            } else {
-                Zone::Fixed(zone.to_owned(), 0)
-            };
-            if let Ok(time) = Time::parse(layout, &plain, &zone) {
-                // Go reads numbers without their leading zeros, TOML does not.
-                let fixed = layout.find(['.', 'Z']).unwrap_or(layout.len());
-                let same_places = layout.bytes().zip(plain.bytes()).take(fixed);
-                if same_places.clone().count() == fixed
-                    && same_places.clone().all(|(l, d)| l.is_ascii_digit() || l == d)
-                {
-                    return Ok(Value::object(time));
-                }
-                break;
-            }
-        }
-        self.error(format!("invalid datetime: {}", quote(plain.as_bytes())))
-    }
-}
-
-fn underscores_are_fine(number: &str) -> bool {
-    let bytes = number.as_bytes();
-    let is_digit = |index: Option<usize>| {
-        index
-            .and_then(|index| bytes.get(index))
-            .is_some_and(u8::is_ascii_hexdigit)
-    };
-    bytes
-        .iter()
-        .enumerate()
-        .all(|(index, &b)| b != b'_' || (is_digit(index.checked_sub(1)) && is_digit(Some(index + 1))))
-}
-
-fn has_leading_zero(number: &str) -> bool {
-    let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
-    digits.len() > 1 && digits.starts_with('0')
-}
-
-/// The table at a path of headers, made if it is not there; the last element of lists of tables.
-///
-/// Fails with the index of the key that holds something else.
-fn descend<'r>(mut table: &'r mut Table, path: &[String]) -> Result<&'r mut Table, usize> {
-    for (index, key) in path.iter().enumerate() {
-        let node = table
-            .entries
-            .entry(key.clone())
-            .or_insert_with(|| Node::Table(Table::default()));
-        table = match node {
-            Node::Table(table) => table,
-            // A header makes a list together with its first table.
-            Node::Tables(tables) => tables.last_mut().ok_or(index)?,
-            Node::Value(_) => return Err(index),
-        };
-    }
-    Ok(table)
-}
-
-/// The table at the path of a dotted key, which cannot lead through lists of tables.
-fn descend_dotted<'r>(mut table: &'r mut Table, path: &[String]) -> Result<&'r mut Table, String> {
-    for (index, key) in path.iter().enumerate() {
-        let node = table
-            .entries
-            .entry(key.clone())
-            .or_insert_with(|| Node::Table(Table::default()));
-        table = match node {
-            Node::Table(table) => table,
-            _ => return Err(already_defined(path.get(..=index).unwrap_or_default())),
-        };
-    }
-    Ok(table)
-}
-
-fn already_defined(path: &[String]) -> String {
-    format!("Key '{}' has already been defined.", path.join("."))
-}
-
-fn insert(table: &mut Table, key: &str, node: Node, path: &[String]) -> Result<(), String> {
-    match table.entries.entry(key.to_owned()) {
-        Entry::Vacant(entry) => {
-            entry.insert(node);
-            Ok(())
-        }
-        Entry::Occupied(_) => Err(already_defined(path)),
-    }
-}
-
-fn define_table(parent: &mut Table, key: &str, path: &[String]) -> Result<(), String> {
-    let node = parent
-        .entries
-        .entry(key.to_owned())
-        .or_insert_with(|| Node::Table(Table::default()));
-    match node {
-        Node::Table(table) if !table.defined => {
-            table.defined = true;
-            Ok(())
-        }
-        _ => Err(already_defined(path)),
-    }
-}
-
-fn add_to_tables(parent: &mut Table, key: &str, path: &[String]) -> Result<(), String> {
-    match parent
-        .entries
-        .entry(key.to_owned())
-        .or_insert_with(|| Node::Tables(Vec::new()))
-    {
-        Node::Tables(tables) => {
-            tables.push(Table {
-                defined: true,
-                ..Table::default()
-            });
-            Ok(())
-        }
-        _ => Err(format!(
-            "Key '{}' was already created and cannot be used as an array.",
-            path.join(".")
-        )),
     }
 }

@@ -2,6 +2,8 @@
 
 mod decode;
 mod encode;
+mod scalars;
+mod tree;
 
 pub use decode::{DecodeError, decode};
 pub use encode::{EncodeError, encode};
