@@ -61,8 +61,7 @@ fn compare(
                     .iter()
                     .map(move |what| (*seed, *what, input.as_slice()))
             })
-            // kyaml takes nothing but objects here.
-            .filter(|(_, what, input)| *what != "unmarshal-json" || input.starts_with(b"{"))
+            .filter(|(_, what, input)| *what != "unmarshal-json" || kyaml_takes(input))
             .collect();
         let answers = oracle.ask(&requests)?;
         for ((seed, what, input), theirs) in requests.iter().zip(answers) {
@@ -83,6 +82,11 @@ fn compare(
     }
     writeln!(out, "{name}: {count} inputs, differences: {differences:?}")?;
     Ok(differences.is_empty())
+}
+
+/// kyaml makes nodes of objects only, and fails on its own output where a text starts with a tab.
+fn kyaml_takes(json: &[u8]) -> bool {
+    json.starts_with(b"{") && !json.windows(3).any(|window| window == br#""\t"#)
 }
 
 struct Oracle {

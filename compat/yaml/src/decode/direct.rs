@@ -43,9 +43,12 @@ fn is_plainly(node: &Node, tag: Tag) -> bool {
     node.tag().is_empty() || (node.core_tag() == Some(tag) && !node.style().contains(Style::TAGGED))
 }
 
+/// Keys of other types than strings have rules of their own.
 fn key_text(key: &Node) -> Option<CompactString> {
+    let is_string = key.core_tag() == Some(Tag::Str)
+        || (key.tag().is_empty() && matches!(resolve_plain(Flavor::V3, key.text()), Scalar::Str(_)));
     match scalar(key, false)? {
-        Value::Str(text) if key.kind() == Kind::Scalar => Some(text),
+        Value::Str(text) if is_string && key.is_scalar() => Some(text),
         _ => None,
     }
 }

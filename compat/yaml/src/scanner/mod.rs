@@ -85,8 +85,6 @@ pub(crate) struct TagParts {
 struct SimpleKey {
     possible: bool,
     required: bool,
-    /// Whether the look-ahead waits for it, see [`Scanner::decrease_flow_level`].
-    awaited: bool,
     token: usize,
     mark: Mark,
 }
@@ -119,7 +117,11 @@ pub(crate) struct Scanner<'a> {
     indents: Vec<i32>,
     flow_level: usize,
     simple_key_allowed: bool,
+    /// The possible key of each flow level.
     simple_keys: Vec<SimpleKey>,
+    /// Tokens that the look-ahead waits for, with the level whose key decides about them. As in Go, an entry stays when its
+    /// key goes stale, and then waits for the next key of the level; and some go early, see `decrease_flow_level`.
+    awaited: VecDeque<(usize, usize)>,
 
     comments: VecDeque<Comment>,
 }
@@ -147,6 +149,7 @@ impl<'a> Scanner<'a> {
             flow_level: 0,
             simple_key_allowed: true,
             simple_keys: Vec::new(),
+            awaited: VecDeque::new(),
             comments: VecDeque::new(),
         }
     }
@@ -359,15 +362,13 @@ impl<'a> Scanner<'a> {
 
     /// Whether the first token of the queue may turn out to start a key.
     fn head_may_be_key(&mut self) -> Result<bool, Error> {
-        let first = self.simple_keys.partition_point(|key| key.token < self.taken);
-        for index in first..self.simple_keys.len() {
-            match self.simple_keys.get(index) {
-                Some(key) if key.token == self.taken && key.awaited => return self.is_valid_key(index),
-                Some(key) if key.token == self.taken => {}
-                _ => break,
-            }
+        while self.awaited.front().is_some_and(|(token, _)| *token < self.taken) {
+            self.awaited.pop_front();
         }
-        Ok(false)
+        match self.awaited.front() {
+            Some(&(token, level)) if token == self.taken => self.is_valid_key(level),
+            _ => Ok(false),
+        }
     }
 
     fn push(&mut self, kind: TokenKind<'a>, start: Mark) {
@@ -395,7 +396,6 @@ impl<'a> Scanner<'a> {
             self.simple_keys.push(SimpleKey {
                 possible: false,
                 required: false,
-                awaited: false,
                 token: 0,
                 mark: Mark::default(),
             });
@@ -552,13 +552,15 @@ impl<'a> Scanner<'a> {
             let key = SimpleKey {
                 possible: true,
                 required: self.flow_level == 0 && self.indent == mark.column as i32,
-                awaited: true,
                 token: self.taken + self.tokens.len(),
                 mark,
             };
+            let level = self.simple_keys.len().saturating_sub(1);
             if let Some(top) = self.simple_keys.last_mut() {
                 *top = key;
             }
+            self.stop_awaiting(key.token);
+            self.awaited.push_back((key.token, level));
         }
         Ok(())
     }
@@ -570,11 +572,13 @@ impl<'a> Scanner<'a> {
                 let mark = key.mark;
                 Err(self.error(mark, "could not find expected ':'"))
             }
-            Some(key) => {
+            Some(key) if key.possible => {
                 key.possible = false;
+                let token = key.token;
+                self.stop_awaiting(token);
                 Ok(())
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -584,7 +588,6 @@ impl<'a> Scanner<'a> {
         self.simple_keys.push(SimpleKey {
             possible: false,
             required: false,
-            awaited: false,
             token,
             mark,
         });
@@ -605,13 +608,14 @@ impl<'a> Scanner<'a> {
         };
         // A collection without a possible key inside still has the number of its own opening token. Go then forgets
         // that the look-ahead waits for the collection itself, so yaml.v2 refuses `[]: value`.
-        for key in self.simple_keys.iter_mut().rev() {
-            if key.token < popped.token {
-                break;
-            }
-            if key.token == popped.token {
-                key.awaited = false;
-            }
+        self.stop_awaiting(popped.token);
+    }
+
+    fn stop_awaiting(&mut self, token: usize) {
+        if let Some(at) = self.awaited.iter().rposition(|(awaited, _)| *awaited <= token)
+            && self.awaited.get(at).is_some_and(|(awaited, _)| *awaited == token)
+        {
+            self.awaited.remove(at);
         }
     }
 
@@ -774,8 +778,8 @@ impl<'a> Scanner<'a> {
             )?;
             if let Some(key) = self.simple_keys.get_mut(top) {
                 key.possible = false;
-                key.awaited = false;
             }
+            self.stop_awaiting(key.token);
             self.simple_key_allowed = false;
         } else {
             if self.flow_level == 0 {
