@@ -3,6 +3,8 @@
 //! To add one: a file beside this one with a `pub(super) const` of type [`Benchmark`], and one line in [`BENCHMARKS`].
 //! A benchmark that needs our own code runs it as a program (`workspace::cargo`), so that xtask itself stays lean.
 
+mod sources;
+
 use anyhow::{Result, bail};
 
 use crate::workspace;
@@ -15,7 +17,7 @@ pub(crate) struct Benchmark {
     pub(crate) run: fn(&[String]) -> Result<()>,
 }
 
-const BENCHMARKS: &[Benchmark] = &[];
+const BENCHMARKS: &[Benchmark] = &[sources::SOURCES];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
