@@ -9,7 +9,7 @@ use crate::workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl`, `kustomize` or `yaml`.
+    /// The engine: `gotmpl`, `kustomize`, `sprig` or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
@@ -39,6 +39,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .arg(root.join("target/fuzz-kustomize"));
             differential
         }
+        "sprig" => {
+            let cases = root.join("target/fuzz-sprig");
+            let mut oracle = Command::new(build_oracle(&root, "sprig-oracle")?);
+            workspace::run(
+                oracle
+                    .args(["fuzz", &seed, &count])
+                    .arg(cases.join("calls"))
+                    .env("TZ", "UTC"),
+            )?;
+            let mut replay = workspace::cargo(["test", "-p", "sprig", "--test", "cases", "same_as_helm"]);
+            replay.env("SPRIG_CASES", cases);
+            replay
+        }
         "yaml" => {
             let mut differential = example("go-yaml", "differential");
             differential
@@ -46,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .args(["all", &seed, &count]);
             differential
         }
-        other => bail!("there is no engine {other:?}, only: gotmpl, kustomize, yaml"),
+        other => bail!("there is no engine {other:?}, only: gotmpl, kustomize, sprig, yaml"),
     };
     workspace::run(&mut differential)
 }
