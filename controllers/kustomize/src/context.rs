@@ -8,8 +8,8 @@ use controller_kit::apply::ApplyMemory;
 use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::live::LiveStore;
-use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, WatchCache, WatchState};
-use flux_api::Kustomization;
+use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, RestError, WatchCache, WatchState};
+use flux_api::{Kustomization, KustomizationStatus};
 use parking_lot::{Mutex, RwLock};
 
 use crate::Settings;
@@ -36,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) objects: WatchCache<Kustomization>,
     pub(crate) artifacts: RwLock<ArtifactIndex>,
     pub(crate) artifact_watch: RwLock<WatchState>,
+    /// The status that was last written, until the watch has caught up with it.
+    pub(crate) written: Mutex<HashMap<ObjectKey, (String, KustomizationStatus)>>,
     pub(crate) memory: Mutex<HashMap<ObjectKey, ApplyMemory>>,
     /// Objects whose last run waits for a dependency.
     pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
@@ -53,7 +55,37 @@ impl Context {
         self.memory.lock().insert(key.clone(), memory);
     }
 
+    /// Gives the status of an object: what was last written, as long as the watch lags behind it.
+    ///
+    /// A run that started from an older inventory would lose sight of what the run before it created.
+    pub(crate) fn latest_status(&self, key: &ObjectKey, object: &Kustomization) -> KustomizationStatus {
+        let mut written = self.written.lock();
+        let number = |version: &str| version.parse::<u64>().unwrap_or(0);
+        let seen = object.metadata.resource_version.as_deref().map_or(0, number);
+        match written.get(key) {
+            Some((version, status)) if number(version) > seen => status.clone(),
+            _ => {
+                written.remove(key);
+                object.status.clone()
+            }
+        }
+    }
+
+    /// Writes a status, and remembers it until the watch brings it.
+    pub(crate) async fn write_status(
+        &self,
+        key: &ObjectKey,
+        written: &KustomizationStatus,
+        new: &KustomizationStatus,
+    ) -> Result<(), RestError> {
+        if let Some(version) = crate::status::write(&self.rest, key, written, new).await? {
+            self.written.lock().insert(key.clone(), (version, new.clone()));
+        }
+        Ok(())
+    }
+
     pub(crate) fn forget(&self, key: &ObjectKey) {
+        self.written.lock().remove(key);
         self.memory.lock().remove(key);
         self.awaiting.lock().remove(key);
         self.metrics

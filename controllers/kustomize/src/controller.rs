@@ -73,6 +73,7 @@ pub async fn run(
         objects: WatchCache::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
         artifact_watch: RwLock::new(controller_kit::WatchState::Starting),
+        written: Mutex::default(),
         memory: Mutex::default(),
         awaiting: Mutex::default(),
         builds: tokio::sync::Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kustomize::Options;
 
+use crate::context::Context;
 use crate::reconcile::Reconciliation;
 use crate::render::{RenderError, Rendered, render};
 use crate::report::{Failure, Outcome, Wait};
@@ -241,6 +242,7 @@ async fn apply_stages(
     let last = stages.len().saturating_sub(1);
     for (at, stage) in stages.into_iter().enumerate() {
         let wait = stage.wait && at < last;
+        let defined = defined_kinds(&stage.objects);
         let applied = applier.apply_stage(stage.objects, options, memory).await?;
         let changed = applied
             .iter()
@@ -270,11 +272,63 @@ async fn apply_stages(
             if let Some(message) = end.message() {
                 return Err(ApplyError::NotReady(message));
             }
+            run.slot.park(await_served(context, &defined)).await;
         } else {
             entries.extend(applied);
         }
     }
     Ok(())
+}
+
+/// The kinds that CustomResourceDefinitions define, by group, version and kind.
+fn defined_kinds(objects: &[serde_json::Value]) -> Vec<[String; 3]> {
+    let text = |value: &serde_json::Value, pointer: &str| {
+        value
+            .pointer(pointer)
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let definitions = objects
+        .iter()
+        .filter(|object| controller_kit::object::kind(object) == "CustomResourceDefinition");
+    let versions = |definition: &serde_json::Value| {
+        let versions = definition
+            .pointer("/spec/versions")
+            .and_then(serde_json::Value::as_array)
+            .cloned();
+        let served = |version: &serde_json::Value| {
+            version.get("served").and_then(serde_json::Value::as_bool) == Some(true)
+        };
+        versions
+            .unwrap_or_default()
+            .into_iter()
+            .filter(served)
+            .collect::<Vec<_>>()
+    };
+    definitions
+        .flat_map(|definition| {
+            let (group, kind) = (
+                text(definition, "/spec/group"),
+                text(definition, "/spec/names/kind"),
+            );
+            versions(definition)
+                .into_iter()
+                .map(move |version| [group.clone(), text(&version, "/name"), kind.clone()])
+        })
+        .collect()
+}
+
+/// Waits until discovery lists new kinds, which lags a moment behind their becoming established.
+async fn await_served(context: &Context, kinds: &[[String; 3]]) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    for [group, version, kind] in kinds {
+        while context.mapper.mapping(group, version, kind).await.is_err()
+            && tokio::time::Instant::now() < deadline
+        {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
 }
 
 /// Deletes what is no longer desired, and settles the inventory.
@@ -309,12 +363,14 @@ async fn prune(
     )))
 }
 
-/// What could not be deleted.
-pub(crate) struct DeleteFailures {
+/// What became of objects that were to be deleted.
+pub(crate) struct Deletions {
     /// Inventory entries of the objects that are still there.
     pub(crate) survivors: Vec<InventoryEntry>,
     /// Text for people; empty when everything went well.
     pub(crate) message: String,
+    /// What was deleted, with the version that was applied.
+    pub(crate) deleted: Vec<(ObjectId, String)>,
 }
 
 /// Deletes objects in reverse order of application; gives the lines of the event, and the failures.
@@ -322,7 +378,7 @@ pub(crate) async fn delete(
     run: &Reconciliation<'_>,
     rest: &Rest,
     mut objects: Vec<(ObjectId, String)>,
-) -> (String, DeleteFailures) {
+) -> (String, Deletions) {
     let owner_labels = [
         (KUSTOMIZE_NAME.to_owned(), run.key.name.clone()),
         (KUSTOMIZE_NAMESPACE.to_owned(), run.key.namespace.clone()),
@@ -334,10 +390,14 @@ pub(crate) async fn delete(
     };
     sort_for_delete(&mut objects, |(id, _)| id.clone());
     let versions: Vec<String> = objects.iter().map(|(_, version)| version.clone()).collect();
-    let (mut lines, mut errors, mut survivors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lines, mut errors, mut survivors, mut deleted) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for ((id, deletion), version) in collection.delete_all(objects).await.into_iter().zip(versions) {
         match deletion {
-            Deletion::Deleted => lines.push(format!("{} deleted", Subject(&id))),
+            Deletion::Deleted => {
+                lines.push(format!("{} deleted", Subject(&id)));
+                deleted.push((id, version));
+            }
             Deletion::Skipped => lines.push(format!("{} skipped", Subject(&id))),
             Deletion::Failed(failure) => {
                 errors.push(failure.to_string());
@@ -350,7 +410,14 @@ pub(crate) async fn delete(
     } else {
         format!("delete failed, errors: {}", errors.join("; "))
     };
-    (lines.join("\n"), DeleteFailures { survivors, message })
+    (
+        lines.join("\n"),
+        Deletions {
+            survivors,
+            message,
+            deleted,
+        },
+    )
 }
 
 /// Gives the objects whose readiness this object waits for.

@@ -18,7 +18,7 @@ pub(crate) async fn finalize(run: &mut Reconciliation<'_>) -> Outcome {
     if let Err(outcome) = clean_up(run).await {
         return outcome;
     }
-    match status::set_finalizer(&run.context.rest, &run.key, false).await {
+    match status::set_finalizer(&run.context.rest, &run.object, false).await {
         Ok(()) => {
             run.context.forget(&run.key);
             Outcome::Gone
@@ -57,7 +57,7 @@ async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
         return Ok(());
     }
     let rest = identity(run)?;
-    let (lines, failures) = delete(run, &rest, objects.clone()).await;
+    let (lines, failures) = delete(run, &rest, objects).await;
     if !failures.message.is_empty() {
         return Err(failed(&format!(
             "pruning for deleted resource failed: {}",
@@ -72,7 +72,7 @@ async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
         let context = run.context;
         let gone = run
             .slot
-            .park(await_termination(context, &rest, &objects, timeout))
+            .park(await_termination(context, &rest, &failures.deleted, timeout))
             .await;
         if !gone {
             run.record(

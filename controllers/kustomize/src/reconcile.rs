@@ -45,11 +45,12 @@ pub(crate) async fn reconcile(context: Arc<Context>, run: Run<ObjectKey>) -> Req
         return Requeue::Never;
     };
     let _active = context.metrics.active(CONTROLLER_LABEL);
+    let status = context.latest_status(&key, &object);
     let mut run = Reconciliation {
         context: &context,
         key,
-        written: object.status.clone(),
-        status: object.status.clone(),
+        written: status.clone(),
+        status,
         object,
         triggers,
         slot: &mut slot,
@@ -151,7 +152,7 @@ async fn hold(run: &mut Reconciliation<'_>) -> Result<(), controller_kit::RestEr
     {
         return Ok(());
     }
-    status::set_finalizer(&run.context.rest, &run.key, true).await
+    status::set_finalizer(&run.context.rest, &run.object, true).await
 }
 
 async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
@@ -174,7 +175,7 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
             namespace = %subject.namespace, name = %subject.name, error = %error, "Reconciler error"
         ),
         _ => {
-            if let Err(error) = status::write(&context.rest, &run.key, &run.written, &run.status).await
+            if let Err(error) = context.write_status(&run.key, &run.written, &run.status).await
                 && !error.is_not_found()
             {
                 tracing::warn!(namespace = %subject.namespace, name = %subject.name, %error, "cannot write the status");
@@ -274,7 +275,9 @@ impl Reconciliation<'_> {
     /// Writes the status that has been reached so far; the run goes on.
     pub(crate) async fn write_progress(&mut self, message: &str) -> Result<(), controller_kit::RestError> {
         crate::report::progress(&self.object, &mut self.status, message, Timestamp::now());
-        status::write(&self.context.rest, &self.key, &self.written, &self.status).await?;
+        self.context
+            .write_status(&self.key, &self.written, &self.status)
+            .await?;
         self.written = self.status.clone();
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use controller_kit::object::resource_version;
 use controller_kit::{Mapping, ObjectKey, ObjectPath, Rest, RestError};
-use flux_api::{FINALIZER, KustomizationStatus};
+use flux_api::{FINALIZER, Kustomization, KustomizationStatus};
 use serde_json::{Map, Value, json};
 
 use crate::context::STATUS_MANAGER;
@@ -18,7 +18,7 @@ pub(crate) fn mapping() -> Mapping {
     }
 }
 
-/// Writes the fields of `new` that differ from `written`; tells whether there were any.
+/// Writes the fields of `new` that differ from `written`; gives the resource version, if anything was written.
 ///
 /// # Errors
 /// What the API server answers.
@@ -27,9 +27,9 @@ pub(crate) async fn write(
     key: &ObjectKey,
     written: &KustomizationStatus,
     new: &KustomizationStatus,
-) -> Result<bool, RestError> {
+) -> Result<Option<String>, RestError> {
     let Some(changes) = changes(written, new) else {
-        return Ok(false);
+        return Ok(None);
     };
     let mapping = mapping();
     let at = ObjectPath {
@@ -37,9 +37,11 @@ pub(crate) async fn write(
         namespace: &key.namespace,
         name: &key.name,
     };
-    rest.merge_patch(&at, Some("status"), STATUS_MANAGER, &json!({"status": changes}))
+    let patch = json!({"status": changes});
+    let answer = rest
+        .merge_patch(&at, Some("status"), STATUS_MANAGER, &patch)
         .await?;
-    Ok(true)
+    Ok(Some(resource_version(&answer).to_owned()))
 }
 
 /// The merge patch from one status to another; lists are replaced as a whole.
@@ -63,36 +65,44 @@ fn changes(old: &KustomizationStatus, new: &KustomizationStatus) -> Option<Value
 
 /// Adds or removes our finalizer; the resource version guards against losing somebody else's.
 ///
+/// The first attempt starts from `object`, which may be old; a conflict is settled with a fresh one.
+///
 /// # Errors
 /// What the API server answers.
-pub(crate) async fn set_finalizer(rest: &Rest, key: &ObjectKey, present: bool) -> Result<(), RestError> {
-    let mapping = mapping();
+pub(crate) async fn set_finalizer(
+    rest: &Rest,
+    object: &Kustomization,
+    present: bool,
+) -> Result<(), RestError> {
+    let (mapping, key) = (mapping(), ObjectKey::of(object));
     let at = ObjectPath {
         mapping: &mapping,
         namespace: &key.namespace,
         name: &key.name,
     };
+    let mut finalizers = object.metadata.finalizers.clone().unwrap_or_default();
+    let mut version = object.metadata.resource_version.clone().unwrap_or_default();
     loop {
-        let Some(live) = rest.get(&mapping, &key.namespace, &key.name).await? else {
-            return Ok(());
-        };
-        let listed = live.pointer("/metadata/finalizers").and_then(Value::as_array);
-        let mut finalizers: Vec<&str> = listed.into_iter().flatten().filter_map(Value::as_str).collect();
-        if finalizers.contains(&FINALIZER) == present {
+        if finalizers.iter().any(|finalizer| finalizer == FINALIZER) == present {
             return Ok(());
         }
-        finalizers.retain(|finalizer| *finalizer != FINALIZER);
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
         if present {
-            finalizers.push(FINALIZER);
+            finalizers.push(FINALIZER.to_owned());
         }
-        let patch =
-            json!({"metadata": {"finalizers": finalizers, "resourceVersion": resource_version(&live)}});
+        let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": version}});
         match rest.merge_patch(&at, None, STATUS_MANAGER, &patch).await {
-            // Somebody else wrote in between: look again.
             Err(error) if error.code() == Some(409) => {}
             Err(error) if error.is_not_found() => return Ok(()),
             other => return other.map(|_| ()),
         }
+        let Some(live) = rest.get(&mapping, &key.namespace, &key.name).await? else {
+            return Ok(());
+        };
+        let listed = live.pointer("/metadata/finalizers").and_then(Value::as_array);
+        let texts = listed.into_iter().flatten().filter_map(Value::as_str);
+        finalizers = texts.map(str::to_owned).collect();
+        resource_version(&live).clone_into(&mut version);
     }
 }
 

@@ -146,7 +146,7 @@ impl Process {
         };
         let (client, metrics, recorder) = (self.client.clone(), self.metrics.clone(), self.recorder.clone());
         let shutdown = self.shutdown.clone();
-        let adapters = flux_sources::run(client, options, metrics, recorder, shutdown);
+        let adapters = Box::pin(flux_sources::run(client, options, metrics, recorder, shutdown));
         self.as_leader("openflux-source-adapter", "", lost, adapters)
             .await;
     }
@@ -171,7 +171,12 @@ impl Process {
             // A stand-by is ready too: it serves its probes and waits for the Lease.
             synced.cancel();
         }
-        let controller = kustomize_controller::run(connections, settings, synced, self.shutdown.clone());
+        let controller = Box::pin(kustomize_controller::run(
+            connections,
+            settings,
+            synced,
+            self.shutdown.clone(),
+        ));
         self.as_leader(CONTROLLER, &selector, lost, controller).await;
     }
 
