@@ -554,7 +554,13 @@ impl<'a> Parser<'a> {
     /// Takes a `-`. If a collection follows, the head above the `-` is kept for the collection as a whole.
     fn take_entry(&mut self) -> Result<Shape, Error> {
         let above = self.head.len();
-        let next = self.take_and_peek()?.0;
+        self.take();
+        // Where there is such a head, Go looks ahead once more and reports what it finds then.
+        let next = match self.peek() {
+            Err(_) if above > 0 => self.peek(),
+            seen => seen,
+        }?
+        .0;
         if above > 0 && matches!(next, Shape::BlockSequenceStart | Shape::BlockMappingStart) {
             let rest = self.head.get(above + 1..).unwrap_or_default().to_owned();
             self.head.truncate(above);

@@ -20,6 +20,8 @@ fn value(node: &Node, in_flow: bool) -> Option<Value> {
     let in_flow = in_flow || node.style().contains(Style::FLOW);
     match node.kind() {
         Kind::Alias => None,
+        // A comment beside an anchor may be printed where it breaks the text.
+        _ if !node.anchor().is_empty() => None,
         Kind::Scalar => scalar(node, in_flow),
         Kind::Sequence if is_plainly(node, Tag::Seq) => node
             .items()
@@ -67,7 +69,8 @@ fn scalar(node: &Node, in_flow: bool) -> Option<Value> {
         Some(Tag::Null) if text.is_empty() => (!in_flow && !style.is_quoted()).then_some(Value::Null),
         None if !node.tag().is_empty() || !is_word(text) => None,
         tag => {
-            if style.is_quoted() {
+            // Dates with a time are quoted in flow collections, and then are text.
+            if style.is_quoted() || (in_flow && text.contains(':')) {
                 return None;
             }
             let resolved = resolve_plain(Flavor::V3, text);

@@ -167,8 +167,13 @@ impl<'a> Decoder<'a> {
             }
             Kind::Mapping | Kind::Sequence if top => {
                 let (tag, line) = (node.tag(), node.line());
+                let shown = if matches!(node.core_tag(), Some(Tag::Map | Tag::Seq)) {
+                    ""
+                } else {
+                    " ``"
+                };
                 self.errors
-                    .push(format!("line {line}: cannot unmarshal {tag} into string"));
+                    .push(format!("line {line}: cannot unmarshal {tag}{shown} into string"));
                 Ok(None)
             }
             Kind::Mapping | Kind::Sequence => {
