@@ -56,18 +56,19 @@ impl Object {
 
     /// The object as a YAML document, as `kustomize build` prints it.
     pub fn to_yaml(&self) -> Result<String, Error> {
-        sigs::node_to_string(&self.resource.node).map_err(|e| {
-            let text = e.to_string();
-            // Upstream puts a dump of the object before the reason; of one that cannot even be decoded there is none.
-            let undecoded =
-                text.starts_with("yaml: ") && !text.ends_with("control characters are not allowed");
-            let dump = if undecoded {
-                "map[string]interface {}(nil): "
-            } else {
-                ""
-            };
-            Error::invalid(format!("{dump}{text}"))
-        })
+        sigs::node_to_string(&self.resource.node).map_err(|e| Error::invalid(e.to_string()))
+    }
+
+    /// What stands before the reason why the object cannot be printed: upstream dumps the object there, unless it could
+    /// not even be decoded. It may be a Secret, so this names it instead.
+    fn blame(&self, reason: &Error) -> String {
+        let text = reason.to_string();
+        let undecoded = text.starts_with("yaml: ") && !text.ends_with("control characters are not allowed");
+        if undecoded {
+            "map[string]interface {}(nil)".to_owned()
+        } else {
+            self.id().to_string()
+        }
     }
 }
 
@@ -89,7 +90,11 @@ impl Output {
             if i > 0 {
                 text.push_str("---\n");
             }
-            text.push_str(&object.to_yaml()?);
+            let document = object.to_yaml();
+            text.push_str(&document.map_err(|reason| {
+                let blame = object.blame(&reason);
+                reason.context(blame)
+            })?);
             if text.len() > self.max_bytes {
                 let text = format!("the output is larger than {} bytes", self.max_bytes);
                 return Err(Error::new(ErrorKind::Limit, text));

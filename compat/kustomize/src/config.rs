@@ -92,7 +92,8 @@ impl Config {
     pub(crate) fn parse(content: &[u8]) -> Result<Self, Error> {
         let value =
             sigs::to_value_strict(content, &Limits::default()).map_err(|e| Error::invalid(e.to_string()))?;
-        let file: ConfigFile = Decoder::strict_coercing().decode(&value)?;
+        let file: Result<ConfigFile, Error> = Decoder::strict_coercing().decode(&value);
+        let file = file.context("error unmarshaling JSON: while decoding JSON")?;
         let mut config = Self {
             name_prefix: Arc::new(file.name_prefix),
             name_suffix: Arc::new(file.name_suffix),

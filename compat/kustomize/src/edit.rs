@@ -4,11 +4,6 @@ use go_yaml::{Kind, Limits, Node, sigs, v3};
 
 use crate::Error;
 
-/// Whether there is nothing here: no node, or a null.
-pub(crate) fn is_missing_or_null(node: Option<&Node>) -> bool {
-    node.is_none_or(Node::is_null)
-}
-
 /// Fails unless the node is of this kind or null.
 pub(crate) fn expect_kind(node: &Node, kind: Kind) -> Result<(), Error> {
     if node.is_null() || node.kind() == kind {

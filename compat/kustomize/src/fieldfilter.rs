@@ -57,11 +57,6 @@ impl FieldFilter {
         }
     }
 
-    /// The specs in their order.
-    pub(crate) fn specs(&self) -> impl Iterator<Item = &FieldSpec> {
-        self.specs.iter().map(|(spec, _)| spec)
-    }
-
     /// The places that specs for the type of `object` create, as far as no list is on the way.
     pub(crate) fn created_places(&self, object: &Node) -> Vec<Vec<String>> {
         let gvk = gvk_of(object);

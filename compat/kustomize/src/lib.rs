@@ -1,6 +1,17 @@
 //! kustomize build as a pure function from a file tree to bytes.
-
-#![expect(dead_code, reason = "the pipeline that uses these types follows")]
+//!
+//! [`build`] gives, byte for byte, what `kustomize build` 5.8.1 prints; [`build_flux`] what kustomize-controller makes of
+//! a directory and the `spec` of a Flux Kustomization. Both read through a [`FileTree`], which confines them, and work
+//! within [`Limits`]. They hold no global state: any number of builds may run side by side.
+//!
+//! To read the code, follow a build from its root: `build` (the sequence of a whole build), `target` (one directory:
+//! resources, generators, components, transformers), `steps` (which transformers a kustomization asks for, in order),
+//! then `transform`, `generate` and `strategic_merge` for what they do. `resource` is one object with its history,
+//! `resmap` the list of all of them; `nameref` and `hash` run once, at the end. Objects are trees of [`go_yaml::Node`],
+//! because which style and tag a scalar had decides how its replacement is printed.
+//!
+//! Where the command and the library inside Flux differ, [`Profile`] says whose behaviour is wanted. What is deliberately
+//! different from upstream is listed in `COMPATIBILITY.md`.
 
 mod accumulator;
 mod build;

@@ -259,6 +259,10 @@ impl<'a> Target<'a> {
     }
 }
 
+fn changed(object: &Resource) -> Error {
+    Error::invalid(format!("nodes unequal: {} has changed", object.id()))
+}
+
 /// Compares objects as they print, without the label that validators may leave.
 fn check_unchanged(before: &ResMap, after: &ResMap) -> Result<(), Error> {
     if before.resources.len() != after.resources.len() {
@@ -269,6 +273,10 @@ fn check_unchanged(before: &ResMap, after: &ResMap) -> Result<(), Error> {
         let mut labels = after.labels();
         if labels.iter().any(|(key, _)| key == VALIDATED_BY) {
             labels.retain(|(key, _)| key != VALIDATED_BY);
+            if !labels.is_empty() {
+                // Upstream rebuilds the other labels, and takes the new nodes for a change.
+                return Err(changed(before));
+            }
             after.set_labels(labels)?;
         }
         let text = |r: &Resource| go_yaml::v3::to_string(&r.node, &go_yaml::v3::EmitOptions::default());

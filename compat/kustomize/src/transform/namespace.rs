@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use go_yaml::{Kind, Node, Tag, v3};
+use go_yaml::{Kind, Node, Tag};
 
 use super::Transformer;
 use crate::edit::{expect_kind, get_or_create, set_scalar};
@@ -166,8 +166,9 @@ impl Transformer for NamespaceTransformer {
             let count = with_id.entry(after.clone()).or_default();
             *count += 1;
             if *count != 1 {
+                // Upstream prints the objects, which may be Secrets; their ids say as much.
                 let conflicting = objects.resources.iter().filter(|r| identity(r) == after);
-                let texts: Vec<_> = conflicting.map(json_text).collect();
+                let texts: Vec<_> = conflicting.map(|r| r.original_id().to_string()).collect();
                 return Err(Error::invalid(format!(
                     "namespace transformation produces ID conflict: [{}]",
                     texts.join(" ")
@@ -176,9 +177,4 @@ impl Transformer for NamespaceTransformer {
         }
         Ok(())
     }
-}
-
-fn json_text(object: &Resource) -> String {
-    let json = v3::to_json(&object.node).and_then(|value| go_yaml::gojson::to_string(&value));
-    json.unwrap_or_else(|e| format!("<{e}>"))
 }

@@ -54,25 +54,6 @@ pub(crate) fn is_in_or_below(path: &str, root: &str) -> bool {
     root == "/" || path == root || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The path from the absolute directory `from` to the absolute path `to`.
-pub(crate) fn relative(from: &str, to: &str) -> String {
-    let split = |p: &'_ str| {
-        p.split('/')
-            .filter(|s| !s.is_empty())
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let (from, to) = (split(from), split(to));
-    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let mut parts = vec!["..".to_owned(); from.len() - common];
-    parts.extend_from_slice(&to[common..]);
-    if parts.is_empty() {
-        ".".to_owned()
-    } else {
-        parts.join("/")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +78,5 @@ mod tests {
         assert!(is_in_or_below("/a/b", "/a"));
         assert!(!is_in_or_below("/ab", "/a"));
         assert!(is_in_or_below("/ab", "/"));
-        assert_eq!(relative("/a/b", "/a/c/d"), "../c/d");
-        assert_eq!(relative("/a", "/a"), ".");
     }
 }

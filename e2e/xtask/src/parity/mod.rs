@@ -3,6 +3,7 @@
 //! To add one: a file beside this one with a `pub(super) const` of type [`Comparison`], and one line in [`COMPARISONS`].
 
 pub(crate) mod helm;
+mod kustomize;
 
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ pub(crate) struct Comparison {
     pub(crate) run: fn(&[PathBuf]) -> Result<()>,
 }
 
-const COMPARISONS: &[Comparison] = &[helm::HELM];
+const COMPARISONS: &[Comparison] = &[helm::HELM, kustomize::KUSTOMIZE];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -1,22 +1,97 @@
-//! Builds, recorded from the real kustomize libraries.
+//! Builds, recorded from the real kustomize.
+//!
+//! A case is a folder with `in/`, the tree that is built, and what the command says about it: `out.yaml` or `err.txt`,
+//! and `warnings.txt` if it prints any. The directory that is built is `in/` itself or `in/overlay`; `flags`, if there
+//! is one, holds command line flags, one a line.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use e2e::tools::{Tool, ensure};
 
-use super::Recorder;
-use crate::workspace::run;
+use super::{Recorder, folders};
 
 pub(super) const KUSTOMIZE: Recorder = Recorder {
     name: "kustomize",
-    about: "compat/kustomize/cases from the kustomize libraries, with the defaults of the command",
+    about: "compat/kustomize/cases from kustomize build",
     run: record,
 };
 
 fn record(root: &Path) -> Result<()> {
-    run(Command::new("go")
-        .args(["run", ".", "record"])
-        .arg(root.join("compat/kustomize/cases"))
-        .current_dir(root.join("e2e/tools/kustomize-oracle")))
+    let [kustomize] = ensure([Tool::Kustomize])?;
+    for topic in folders(&root.join("compat/kustomize/cases"))? {
+        for case in folders(&topic)? {
+            record_case(&kustomize, &case).with_context(|| format!("recording {}", case.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn record_case(kustomize: &Path, case: &Path) -> Result<()> {
+    let overlay = case.join("in/overlay");
+    let directory = if overlay.is_dir() {
+        overlay
+    } else {
+        case.join("in")
+    };
+    let flags = fs::read_to_string(case.join("flags")).unwrap_or_default();
+    let output = Command::new(kustomize)
+        .arg("build")
+        .args(flags.lines())
+        .arg(directory)
+        .output()?;
+    let messages = String::from_utf8(output.stderr)?.replace(&case.display().to_string(), "");
+    let messages = without_addresses(&messages);
+    let (error, warnings) = match messages.find("Error: ") {
+        Some(at) if !output.status.success() => (messages[at..].to_owned(), messages[..at].to_owned()),
+        _ => (String::new(), messages),
+    };
+    let out = output
+        .status
+        .success()
+        .then(|| String::from_utf8(output.stdout))
+        .transpose()?;
+    write_or_remove(&case.join("out.yaml"), out)?;
+    write_or_remove(&case.join("err.txt"), Some(error).filter(|text| !text.is_empty()))?;
+    write_or_remove(
+        &case.join("warnings.txt"),
+        Some(without_time(&warnings)).filter(|text| !text.is_empty()),
+    )
+}
+
+/// Log lines begin with the date and the time, which are different each time; notes about flags are the command's own.
+fn without_time(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines().filter(|line| !line.starts_with("Flag --")) {
+        let is_stamp = |stamp: &str| stamp.starts_with("20") && stamp.get(4..5) == Some("/");
+        out.push_str(if line.get(..20).is_some_and(is_stamp) {
+            &line[20..]
+        } else {
+            line
+        });
+        out.push('\n');
+    }
+    out
+}
+
+/// Some errors print where something was in memory.
+fn without_addresses(text: &str) -> String {
+    let mut parts = text.split("0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("0x0");
+        out.push_str(part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+    }
+    out
+}
+
+fn write_or_remove(file: &PathBuf, content: Option<String>) -> Result<()> {
+    match content {
+        Some(content) => fs::write(file, content)?,
+        None if file.exists() => fs::remove_file(file)?,
+        None => {}
+    }
+    Ok(())
 }
