@@ -154,14 +154,16 @@ fn run<'a>(session: &Rc<Session<'a>>, tree: &'a dyn FileTree, path: &str) -> Res
     add_hashes(&mut accumulated.objects)?;
     fix_references(&mut accumulated.objects, &accumulated.config.name_reference)?;
     let mut objects = accumulated.objects;
-    let unused = accumulated
+    let mut unused = Vec::new();
+    let resolved = accumulated
         .vars
-        .resolve(&mut objects, &accumulated.config.var_reference)?;
-    objects.resources.iter_mut().for_each(Resource::follow_shared);
+        .resolve(&mut objects, &accumulated.config.var_reference, &mut unused);
     if !unused.is_empty() {
         let line = format!("well-defined vars that were never replaced: {}", unused.join(","));
         session.notices.borrow_mut().push(Notice::Log(line));
     }
+    resolved?;
+    objects.resources.iter_mut().for_each(Resource::follow_shared);
     // A patch may have taken away what every object must have.
     for resource in objects
         .resources

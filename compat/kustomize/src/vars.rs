@@ -73,11 +73,16 @@ impl Vars {
         Ok(())
     }
 
-    /// Replaces references in the fields that `specs` name by the values of the vars; gives back the names of the
-    /// vars that no text refers to.
-    pub(crate) fn resolve(&self, objects: &mut ResMap, specs: &[FieldSpec]) -> Result<Vec<String>, Error> {
+    /// Replaces references in the fields that `specs` name by the values of the vars; adds the names of the vars that no
+    /// text refers to, up to the first error, to `unused`.
+    pub(crate) fn resolve(
+        &self,
+        objects: &mut ResMap,
+        specs: &[FieldSpec],
+        unused: &mut Vec<String>,
+    ) -> Result<(), Error> {
         if self.by_name.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let mut values = BTreeMap::new();
         for (name, var) in &self.by_name {
@@ -88,14 +93,17 @@ impl Vars {
             values,
             used: BTreeSet::new(),
         };
-        for object in objects.resources.iter_mut().filter(|object| !object.is_empty()) {
-            filter.apply(&mut object.node, None, &mut |node| expander.expand_node(node))?;
-        }
-        let unused = expander
-            .values
-            .keys()
-            .filter(|name| !expander.used.contains(*name));
-        Ok(unused.map(|name| (*name).to_owned()).collect())
+        let mut present = objects.resources.iter_mut().filter(|object| !object.is_empty());
+        let result = present.try_for_each(|object| {
+            filter.apply(&mut object.node, None, &mut |node| expander.expand_node(node))
+        });
+        let names = expander.values.keys();
+        unused.extend(
+            names
+                .filter(|name| !expander.used.contains(*name))
+                .map(|name| (*name).to_owned()),
+        );
+        result
     }
 }
 
