@@ -56,9 +56,11 @@ pub(super) fn controller() -> Result<PathBuf> {
 pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&str]) -> Result<Process> {
     let common = [
         "run",
-        "--metrics-addr=127.0.0.1:0",
-        "--health-addr=127.0.0.1:0",
-        "--events-addr=",
+        "--metrics-addr=0",
+        "--health-addr=0",
+        // Where the testbed's source-controller serves.
+        "--artifact-hosts=127.0.0.1",
+        "--requeue-dependency=2s",
     ];
     let environment = [
         ("KUBECONFIG", kubeconfig.display().to_string()),
