@@ -144,8 +144,14 @@ impl Regexp {
     ///
     /// A name is the longest run of letters, digits and `_`: `$1x` is the group called `1x`. Unknown groups are empty.
     pub fn replace_all(&self, text: &[u8], template: &[u8]) -> Vec<u8> {
+        self.replace_all_within(text, template, usize::MAX)
+            .unwrap_or_default()
+    }
+
+    /// Like [`Regexp::replace_all`], but gives up as soon as the result is longer than `max_bytes`.
+    pub fn replace_all_within(&self, text: &[u8], template: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
         let pieces = parse_template(template);
-        self.replace_with(text, |out, captures, haystack| {
+        self.replace_with(text, max_bytes, |out, captures, haystack| {
             for piece in &pieces {
                 let span = match piece {
                     Piece::Literal(bytes) => {
@@ -169,14 +175,26 @@ impl Regexp {
 
     /// Replaces every match by `replacement` as it is.
     pub fn replace_all_literal(&self, text: &[u8], replacement: &[u8]) -> Vec<u8> {
-        self.replace_with(text, |out, _, _| out.extend_from_slice(replacement))
+        self.replace_all_literal_within(text, replacement, usize::MAX)
+            .unwrap_or_default()
+    }
+
+    /// Like [`Regexp::replace_all_literal`], but gives up as soon as the result is longer than `max_bytes`.
+    pub fn replace_all_literal_within(
+        &self,
+        text: &[u8],
+        replacement: &[u8],
+        max_bytes: usize,
+    ) -> Option<Vec<u8>> {
+        self.replace_with(text, max_bytes, |out, _, _| out.extend_from_slice(replacement))
     }
 
     fn replace_with(
         &self,
         text: &[u8],
+        max_bytes: usize,
         mut replacement: impl FnMut(&mut Vec<u8>, &Captures, &Haystack<'_>),
-    ) -> Vec<u8> {
+    ) -> Option<Vec<u8>> {
         let haystack = Haystack::new(text);
         let mut out = Vec::with_capacity(text.len());
         let mut captures = self.engine.create_captures();
@@ -193,11 +211,14 @@ impl Regexp {
             if end > copied || start == 0 {
                 replacement(&mut out, &captures, &haystack);
             }
+            if out.len() > max_bytes {
+                return None;
+            }
             copied = end;
             position = end.max(position + haystack.char_width(position).max(1));
         }
         out.extend_from_slice(original(text, &haystack, copied, haystack.text.len()));
-        out
+        (out.len() <= max_bytes).then_some(out)
     }
 
     /// Cuts `text` at every match: at most `n` pieces, the last of which is the rest; all if `n` is negative, none if it is 0.

@@ -2,8 +2,7 @@
 
 use gotmpl::{FuncError, Str, Value, parse_float, parse_int};
 
-/// Longest text that a value may print as.
-const MAX_TEXT: usize = 64 << 20;
+use crate::bounds::MAX_TEXT;
 
 /// The text of a value, as `toString` gives it.
 pub(crate) fn text(value: &Value) -> Result<Str, FuncError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gotmpl::{FuncError, FuncMap, Limits, List, Map, Rest, Str, Value};
 
+use crate::bounds::Budget;
 use crate::cast::text;
 use crate::merge::{Overwrite, merge_all};
 
@@ -122,10 +123,11 @@ fn deep_copy(value: &Value) -> Result<Value, FuncError> {
             "reflect: call of reflect.Value.Type on zero Value",
         ));
     }
-    copy(value, 0)
+    copy(value, 0, &mut Budget::new())
 }
 
-fn copy(value: &Value, depth: usize) -> Result<Value, FuncError> {
+fn copy(value: &Value, depth: usize, budget: &mut Budget) -> Result<Value, FuncError> {
+    budget.spend()?;
     if depth > Limits::VALUE_DEPTH {
         return Err(FuncError::limit("value is nested too deeply, or contains itself"));
     }
@@ -133,7 +135,7 @@ fn copy(value: &Value, depth: usize) -> Result<Value, FuncError> {
         Value::List(list) if !list.is_nil() => {
             let items = list
                 .items()
-                .map(|item| copy(&item, depth + 1))
+                .map(|item| copy(&item, depth + 1, budget))
                 .collect::<Result<_, _>>()?;
             Value::List(List::typed(list.ty(), items))
         }
@@ -141,7 +143,7 @@ fn copy(value: &Value, depth: usize) -> Result<Value, FuncError> {
             let entries = map
                 .entries()
                 .iter()
-                .map(|(key, value)| Ok((key.clone(), copy(value, depth + 1)?)))
+                .map(|(key, value)| Ok((key.clone(), copy(value, depth + 1, budget)?)))
                 .collect::<Result<BTreeMap<_, _>, FuncError>>()?;
             Value::Map(Map::typed(map.ty(), entries))
         }

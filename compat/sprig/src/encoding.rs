@@ -2,6 +2,7 @@
 
 use gotmpl::{FuncError, FuncMap, List, Map, Str, Value};
 
+use crate::bounds::check_size;
 use crate::json::{self, Style};
 use crate::{toml, yaml};
 
@@ -20,12 +21,10 @@ const RAW: Style = Style {
 
 pub(crate) fn register(functions: &mut FuncMap) {
     functions
-        .add("toJson", |value: Value| {
-            json::encode(&value, COMPACT).unwrap_or_default()
-        })
+        .add("toJson", |value: Value| or_empty(json::encode(&value, COMPACT)))
         .add("mustToJson", |value: Value| json::encode(&value, COMPACT))
         .add("toPrettyJson", |value: Value| {
-            json::encode(&value, PRETTY).unwrap_or_default()
+            or_empty(json::encode(&value, PRETTY))
         })
         .add("mustToPrettyJson", |value: Value| json::encode(&value, PRETTY))
         .add("toRawJson", |value: Value| json::encode(&value, RAW))
@@ -40,10 +39,8 @@ pub(crate) fn register(functions: &mut FuncMap) {
         .add("mustFromJson", |text: Str| {
             from_json(&text).map_err(|(message, _)| FuncError::new(message))
         })
-        .add("toYaml", |value: Value| yaml::encode(&value).unwrap_or_default())
-        .add("mustToYaml", |value: Value| {
-            yaml::encode(&value).map_err(FuncError::new)
-        })
+        .add("toYaml", |value: Value| or_empty(yaml::encode(&value)))
+        .add("mustToYaml", |value: Value| yaml::encode(&value))
         .add("toYamlPretty", |value: Value| yaml::encode_pretty(&value))
         .add("fromYaml", |text: Str| {
             or_error_map(yaml::decode(&text), yaml::document_misfit, Map::new())
@@ -98,6 +95,14 @@ pub(crate) fn misfit(value: &Value, wanted: &str) -> String {
     format!("json: cannot unmarshal {actual} into Go value of type {wanted}")
 }
 
+/// Swallows an error, unless a limit is used up.
+fn or_empty(encoded: Result<String, FuncError>) -> Result<String, FuncError> {
+    match encoded {
+        Err(error) if !error.is_limit() => Ok(String::new()),
+        other => other,
+    }
+}
+
 /// A map, or one with the error under `Error`; `null` is what a null becomes.
 fn or_error_map(decoded: Decoded, misfit: Misfit, null: Map) -> Map {
     match decoded {
@@ -132,6 +137,7 @@ fn toml_text(value: &Value) -> Result<Str, FuncError> {
     if value.is_nil() {
         return must_toml_text(value);
     }
+    check_size(value)?;
     Ok(toml::encode(value).map_or_else(|error| error.to_string().into(), Str::from))
 }
 
@@ -141,6 +147,7 @@ fn must_toml_text(value: &Value) -> Result<Str, FuncError> {
             "reflect: call of reflect.Value.Type on zero Value",
         ));
     }
+    check_size(value)?;
     toml::encode(value)
         .map(Str::from)
         .map_err(|error| FuncError::new(error.to_string()))

@@ -2,12 +2,15 @@
 
 use gotmpl::{FuncError, Limits, Value};
 
+use crate::bounds::Budget;
+
 /// Whether both values are the same all the way down, types included; fails for values nested too deeply.
 pub(crate) fn deep_equal(a: &Value, b: &Value) -> Result<bool, FuncError> {
-    compare(a, b, 0)
+    compare(a, b, 0, &mut Budget::new())
 }
 
-fn compare(a: &Value, b: &Value, depth: usize) -> Result<bool, FuncError> {
+fn compare(a: &Value, b: &Value, depth: usize, budget: &mut Budget) -> Result<bool, FuncError> {
+    budget.spend()?;
     if depth > Limits::VALUE_DEPTH {
         return Err(FuncError::limit("value is nested too deeply, or contains itself"));
     }
@@ -30,7 +33,7 @@ fn compare(a: &Value, b: &Value, depth: usize) -> Result<bool, FuncError> {
                 return Ok(true);
             }
             for (a, b) in a.items().zip(b.items()) {
-                if !compare(&a, &b, depth + 1)? {
+                if !compare(&a, &b, depth + 1, budget)? {
                     return Ok(false);
                 }
             }
@@ -45,7 +48,7 @@ fn compare(a: &Value, b: &Value, depth: usize) -> Result<bool, FuncError> {
             }
             let (a, b) = (a.entries(), b.entries());
             for ((a_key, a), (b_key, b)) in a.iter().zip(b.iter()) {
-                if a_key != b_key || !compare(a, b, depth + 1)? {
+                if a_key != b_key || !compare(a, b, depth + 1, budget)? {
                     return Ok(false);
                 }
             }
@@ -53,14 +56,14 @@ fn compare(a: &Value, b: &Value, depth: usize) -> Result<bool, FuncError> {
         }
         (Value::Object(a), Value::Object(b)) => {
             if let (Some(a), Some(b)) = (a.basic(), b.basic()) {
-                compare(&a, &b, depth + 1)?
+                compare(&a, &b, depth + 1, budget)?
             } else {
                 let (a, b) = (a.fields(), b.fields());
                 if a.len() != b.len() {
                     return Ok(false);
                 }
                 for ((_, a), (_, b)) in a.iter().zip(&b) {
-                    if !compare(a, b, depth + 1)? {
+                    if !compare(a, b, depth + 1, budget)? {
                         return Ok(false);
                     }
                 }

@@ -2,6 +2,8 @@
 
 use gotmpl::{FuncError, Limits, List, Map, Object, Str, Type, Value};
 
+use crate::bounds::{Budget, check_size, check_text};
+
 /// How JSON is written.
 #[derive(Clone, Copy)]
 pub(crate) struct Style {
@@ -13,6 +15,7 @@ pub(crate) struct Style {
 
 /// `json.Marshal`, or one of its variants.
 pub(crate) fn encode(value: &Value, style: Style) -> Result<String, FuncError> {
+    check_size(value)?;
     let mut out = String::new();
     write(&mut out, value, style, 0)?;
     Ok(out)
@@ -20,20 +23,22 @@ pub(crate) fn encode(value: &Value, style: Style) -> Result<String, FuncError> {
 
 /// Whether [`encode`] could write the value, and its error if not.
 pub(crate) fn check(value: &Value) -> Result<(), FuncError> {
-    check_nested(value, 0)
+    check_nested(value, 0, &mut Budget::new())
 }
 
-fn check_nested(value: &Value, level: usize) -> Result<(), FuncError> {
+fn check_nested(value: &Value, level: usize, budget: &mut Budget) -> Result<(), FuncError> {
+    budget.spend()?;
     match value {
         Value::List(list) => {
             too_deep(value, level)?;
-            list.items().try_for_each(|item| check_nested(&item, level + 1))
+            list.items()
+                .try_for_each(|item| check_nested(&item, level + 1, budget))
         }
         Value::Map(map) => {
             too_deep(value, level)?;
             map.entries()
                 .values()
-                .try_for_each(|value| check_nested(value, level + 1))
+                .try_for_each(|value| check_nested(value, level + 1, budget))
         }
         Value::Float(f) if !f.is_finite() => Err(not_finite(*f)),
         Value::Complex(..) | Value::Func(_) => Err(unsupported(value)),
@@ -68,6 +73,7 @@ fn unsupported(value: &Value) -> FuncError {
 
 fn write(out: &mut String, value: &Value, style: Style, level: usize) -> Result<(), FuncError> {
     too_deep(value, level)?;
+    check_text(out.len())?;
     match value {
         Value::Nil => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),

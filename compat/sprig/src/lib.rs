@@ -27,6 +27,7 @@
     reason = "the engine hands arguments over by value"
 )]
 
+mod bounds;
 mod cast;
 mod crypto;
 pub mod dates;

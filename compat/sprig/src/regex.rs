@@ -44,10 +44,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, template: Str| {
                 let re = compile(&pattern)?;
-                check_replacement(cx, &s, &template)?;
-                let replaced = re.replace_all(&s, &template);
-                cx.check_string(replaced.len())?;
-                Ok::<_, FuncError>(Str::from(replaced))
+                bounded(cx, |max| re.replace_all_within(&s, &template, max))
             },
         );
     }
@@ -59,8 +56,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, replacement: Str| {
                 let re = compile(&pattern)?;
-                check_replacement(cx, &s, &replacement)?;
-                Ok::<_, FuncError>(Str::from(re.replace_all_literal(&s, &replacement)))
+                bounded(cx, |max| re.replace_all_literal_within(&s, &replacement, max))
             },
         );
     }
@@ -120,17 +116,11 @@ fn compile(pattern: &[u8]) -> Result<Regexp, go_regexp::Error> {
     })
 }
 
-/// Bounds the result before it is made: there is at most one replacement per byte, and one at the end.
-fn check_replacement(cx: &mut Context<'_>, s: &[u8], replacement: &[u8]) -> Result<(), FuncError> {
+/// A replacement within the limits of the execution.
+fn bounded(cx: &mut Context<'_>, replace: impl Fn(usize) -> Option<Vec<u8>>) -> Result<Str, FuncError> {
     let limit = cx.limits().string_bytes;
-    let worst = s
-        .len()
-        .saturating_add((s.len() + 1).saturating_mul(replacement.len()));
-    // A long text with few matches is fine; only what could not be held at all is refused up front.
-    if worst > limit.saturating_mul(16) {
-        return Err(FuncError::limit(format!(
-            "exceeded maximum string size ({limit} bytes)"
-        )));
-    }
-    cx.charge((s.len() / 64) as u64)
+    let replaced = replace(limit)
+        .ok_or_else(|| FuncError::limit(format!("exceeded maximum string size ({limit} bytes)")))?;
+    cx.check_string(replaced.len())?;
+    Ok(replaced.into())
 }

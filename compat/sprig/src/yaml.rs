@@ -6,14 +6,21 @@ use go_yaml::v3::{self, EmitOptions};
 use go_yaml::{Node, Style, Tag, float, sigs};
 use gotmpl::{FuncError, Limits, List, Map, Str, Value};
 
+use crate::bounds::check_size;
 use crate::encoding::{Decoded, misfit};
 use crate::json;
 use crate::runes::{is_digit, is_letter};
 
 /// `toYaml`: by way of JSON, without the final newline.
-pub(crate) fn encode(value: &Value) -> Result<String, String> {
-    json::check(value).map_err(|error| format!("error marshaling into JSON: {error}"))?;
-    let mut text = sigs::to_string(value).map_err(|error| error.to_string())?;
+pub(crate) fn encode(value: &Value) -> Result<String, FuncError> {
+    json::check(value).map_err(|error| {
+        if error.is_limit() {
+            error
+        } else {
+            FuncError::new(format!("error marshaling into JSON: {error}"))
+        }
+    })?;
+    let mut text = sigs::to_string(value).map_err(|error| FuncError::new(error.to_string()))?;
     if text.ends_with('\n') {
         text.pop();
     }
@@ -22,6 +29,7 @@ pub(crate) fn encode(value: &Value) -> Result<String, String> {
 
 /// `toYamlPretty`: by yaml.v3 directly, lists indented below their keys, without the final newline.
 pub(crate) fn encode_pretty(value: &Value) -> Result<String, FuncError> {
+    check_size(value)?;
     let node = node(value, 0)?;
     // What yaml.v3 returns as an error, Helm swallows.
     let mut text = v3::to_string(&node, &EmitOptions::wide()).unwrap_or_default();

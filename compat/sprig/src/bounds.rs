@@ -1,0 +1,57 @@
+//! Bounds on values: a small one can stand for a huge one, by holding the same list many times, again and again.
+
+use gotmpl::{FuncError, Limits, Value};
+
+/// Most items that one call looks at.
+const MAX_ITEMS: usize = 1_000_000;
+/// Longest text that one value may become.
+pub(crate) const MAX_TEXT: usize = 64 << 20;
+
+/// Counts what a walk over a value visits.
+pub(crate) struct Budget(usize);
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self(MAX_ITEMS)
+    }
+
+    /// Takes one item off; fails if there is none left.
+    pub(crate) fn spend(&mut self) -> Result<(), FuncError> {
+        self.0 = self.0.checked_sub(1).ok_or_else(|| {
+            FuncError::limit(format!(
+                "exceeded maximum number of items in a value ({MAX_ITEMS})"
+            ))
+        })?;
+        Ok(())
+    }
+}
+
+/// Fails for a value of too many items; how deep it nests is left to what comes next.
+pub(crate) fn check_size(value: &Value) -> Result<(), FuncError> {
+    count(value, &mut Budget::new(), 0)
+}
+
+fn count(value: &Value, budget: &mut Budget, depth: usize) -> Result<(), FuncError> {
+    budget.spend()?;
+    if depth > Limits::VALUE_DEPTH {
+        return Ok(());
+    }
+    match value {
+        Value::List(list) => list.items().try_for_each(|item| count(&item, budget, depth + 1)),
+        Value::Map(map) => map
+            .entries()
+            .values()
+            .try_for_each(|value| count(value, budget, depth + 1)),
+        _ => Ok(()),
+    }
+}
+
+/// Fails for a text that has grown too long.
+pub(crate) fn check_text(bytes: usize) -> Result<(), FuncError> {
+    if bytes > MAX_TEXT {
+        return Err(FuncError::limit(format!(
+            "exceeded maximum string size ({MAX_TEXT} bytes)"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Hostile templates end in a clear error instead of using up the machine.
+
+use std::sync::Arc;
+
+use gotmpl::{Env, Options, TemplateSet, Value};
+use sprig::FixedEnvironment;
+
+#[test]
+fn a_limit_ends_each_of_these() {
+    let functions = Arc::new(sprig::functions(Arc::new(FixedEnvironment::new(
+        jiff::Timestamp::UNIX_EPOCH,
+        1,
+    ))));
+    // A list that holds itself twice, 60 levels deep.
+    let laughs = "{{ $x := list 1 }}{{ range until 60 }}{{ $x = list $x $x }}{{ end }}";
+    for call in [
+        "{{ until 9223372036854775807 }}",
+        "{{ seq 1 1000000000 }}",
+        "{{ untilStep 0 -9223372036854775808 -1 }}",
+        "{{ repeat 1000000000000 \"ab\" }}",
+        "{{ nindent 1000000000000 \"ab\" }}",
+        "{{ randAlpha 1000000000000 }}",
+        "{{ randBytes 1000000000000 }}",
+        "{{ $s := repeat 1000000 \"a\" }}{{ replace \"a\" $s $s }}",
+        "{{ $s := repeat 100000 \"a\" }}{{ regexReplaceAll \"a\" $s $s }}",
+        "{{ $s := repeat 100000 \"a\" }}{{ regexReplaceAllLiteral \"a\" $s $s }}",
+        "{{ $s := repeat 100000 \"a\" }}{{ join $s (until 100000) }}",
+        "{{ $s := repeat 100000 \"a \" }}{{ wrapWith 1 $s $s }}",
+        "LAUGHS{{ toJson $x }}",
+        "LAUGHS{{ toYaml $x }}",
+        "LAUGHS{{ toYamlPretty $x }}",
+        "LAUGHS{{ toToml $x }}",
+        "LAUGHS{{ deepCopy $x }}",
+        "LAUGHS{{ $y := list 1 }}{{ range until 60 }}{{ $y = list $y $y }}{{ end }}{{ deepEqual $x $y }}",
+    ] {
+        let mut templates = TemplateSet::new(Arc::clone(&functions), Options::default());
+        templates
+            .parse("t", call.replace("LAUGHS", laughs).as_str())
+            .unwrap();
+        let error = templates
+            .execute("t", Value::Nil, &Env::default(), &mut Vec::new())
+            .unwrap_err();
+        assert!(error.to_string().contains("exceeded maximum"), "{call}: {error}");
+    }
+}
