@@ -97,7 +97,12 @@ impl Place {
         go_type: &'static str,
     ) -> Result<Object<'v>, TypeMismatch> {
         let entries = value.as_object().ok_or_else(|| self.mismatch(value, go_type))?;
-        let strukt = go_type.rsplit_once('.').map_or(go_type, |(_, name)| name);
+        // A struct without a name has none in messages either.
+        let strukt = match go_type.rsplit_once('.') {
+            _ if go_type.starts_with("struct ") => "",
+            Some((_, name)) => name,
+            None => go_type,
+        };
         Ok(Object {
             entries,
             strukt,

@@ -86,6 +86,7 @@ pub(crate) fn render(
 
 fn parse(key: &Key) -> Result<TemplateSet, TemplateError> {
     let options = Options {
+        name: "gotpl".to_owned(),
         missing_key: MissingKey::Zero,
         ..Options::default()
     };

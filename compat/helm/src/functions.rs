@@ -103,7 +103,7 @@ fn tpl(context: &mut Context<'_>, text: Str, dot: Value) -> Result<Str, FuncErro
         return Ok(strip_no_value(text));
     }
     let mut templates = context.templates().clone();
-    templates.parse("gotpl", text.clone()).map_err(|error| {
+    templates.parse_new("gotpl", text.clone()).map_err(|error| {
         FuncError::wrap(format!("cannot parse template {}: {error}", quote(&text)), error)
     })?;
     let output = context.execute_in(&templates, b"gotpl", dot).map_err(|error| {

@@ -293,11 +293,22 @@ fn grouped(number: usize) -> String {
     group(&number.to_string())
 }
 
-/// A number as Go's English printer shows it: commas, and at most three decimal places.
+/// A number as Go's English printer shows it: `1,000`, `1.5`, and from a million on `1.2×10⁰⁶`.
 fn decimal(number: &serde_json::Number) -> String {
+    const SUPERSCRIPTS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let text = number
         .as_f64()
-        .map_or_else(|| number.to_string(), |float| float.to_string());
+        .map_or_else(|| number.to_string(), go_yaml::float::format_g);
+    if let Some((mantissa, exponent)) = text.split_once('e') {
+        let raised = exponent.chars().filter_map(|c| match c {
+            '-' => Some('⁻'),
+            digit => digit
+                .to_digit(10)
+                .and_then(|digit| SUPERSCRIPTS.get(digit as usize))
+                .copied(),
+        });
+        return format!("{mantissa}×10{}", raised.collect::<String>());
+    }
     match text.split_once('.') {
         Some((whole, fraction)) => format!("{}.{fraction}", group(whole)),
         None => group(&text),

@@ -161,7 +161,7 @@ fn index(mut item: Slot, indexes: &[Slot]) -> Result<Slot> {
     }
     for index in indexes {
         let index = &index.value;
-        item = match &item.value {
+        item = match &basic(&item.value) {
             Value::Nil => return Err("index of nil pointer".into()),
             Value::Str(s) => {
                 let at = index_arg(index, s.len())?;
@@ -185,7 +185,7 @@ fn index(mut item: Slot, indexes: &[Slot]) -> Result<Slot> {
                 let elem = map.elem_type();
                 Slot::of_type(map.get(key).unwrap_or_else(|| Value::zero(elem)), elem)
             }
-            other => return Err(format!("can't index item of type {}", other.type_name()).into()),
+            _ => return Err(format!("can't index item of type {}", item.value.type_name()).into()),
         };
     }
     Ok(item)
@@ -231,13 +231,13 @@ fn slice(item: &Value, indexes: &[Slot]) -> Result<Slot> {
 }
 
 fn len(item: &Slot) -> Result<Slot> {
-    let len = match &item.value {
+    let len = match &basic(&item.value) {
         Value::Nil if item.iface => return Err("len of nil pointer".into()),
         Value::Nil => return Err("reflect: call of reflect.Value.Type on zero Value".into()),
         Value::Str(s) => s.len(),
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
-        other => return Err(format!("len of type {}", other.type_name()).into()),
+        _ => return Err(format!("len of type {}", item.value.type_name()).into()),
     };
     Ok(Slot::concrete(Value::int(len as i64)))
 }

@@ -233,7 +233,9 @@ impl Exec<'_, '_> {
                     },
                 }
             }
-            Value::Object(object) if matches!(receiver.value.kind(), Kind::Struct | Kind::Pointer) => {
+            Value::Object(object)
+                if matches!(receiver.value.kind(), Kind::Struct | Kind::Pointer | Kind::Map) =>
+            {
                 if let Some(value) = object.field(name) {
                     if has_args {
                         return self.fail(format!("{name} has arguments but cannot be invoked as function"));

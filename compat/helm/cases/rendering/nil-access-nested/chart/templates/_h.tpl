@@ -1,0 +1,4 @@
+{{ define "a" }}{{ include "b" . }}{{ end }}
+
+{{ define "b" }}
+ x {{ .Values.x.y }}{{ end }}

@@ -1,0 +1,1 @@
+{{ define "u" }}{{ nope }}{{ end }}

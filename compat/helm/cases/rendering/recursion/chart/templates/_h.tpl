@@ -1,0 +1,1 @@
+{{ define "r" }}{{ if lt . 900 }}{{ include "r" (add1 . | int) }}{{ else }}{{ . }}{{ end }}{{ end }}
