@@ -97,22 +97,22 @@ impl TemplateSet {
     /// A template of the same name is replaced, unless the new body is empty; as in Go. On an
     /// error the set stays as it was.
     pub fn parse(&mut self, name: impl Into<Str>, text: impl Into<Str>) -> Result<(), ParseError> {
-        self.add(name.into(), text.into(), false)
+        self.add(&name.into(), &text.into(), false)
     }
 
     /// Like [`TemplateSet::parse`], but replaces a template of that name by an empty body too.
     ///
     /// Go does so for a template made by `New`, as Helm's `tpl` does for its text.
     pub fn parse_new(&mut self, name: impl Into<Str>, text: impl Into<Str>) -> Result<(), ParseError> {
-        self.add(name.into(), text.into(), true)
+        self.add(&name.into(), &text.into(), true)
     }
 
-    fn add(&mut self, own_name: Str, text: Str, replace_by_empty: bool) -> Result<(), ParseError> {
+    fn add(&mut self, own_name: &Str, text: &Str, replace_by_empty: bool) -> Result<(), ParseError> {
         let options = Arc::clone(&self.layer.options);
         let delims = (options.delims.0.as_str(), options.delims.1.as_str());
-        let parsed = parse::parse(&own_name, &text, delims, &self.layer.funcs, &options.limits)?;
+        let parsed = parse::parse(own_name, text, delims, &self.layer.funcs, &options.limits)?;
         for (name, root) in parsed.templates {
-            let stays = !(replace_by_empty && name == own_name);
+            let stays = !(replace_by_empty && name == *own_name);
             if stays && parsed.ast.is_empty_list(root) && self.contains(&name) {
                 continue;
             }
