@@ -94,18 +94,23 @@ impl Config {
             sigs::to_value_strict(content, &Limits::default()).map_err(|e| Error::invalid(e.to_string()))?;
         let file: Result<ConfigFile, Error> = Decoder::strict_coercing().decode(&value);
         let file = file.context("error unmarshaling JSON: while decoding JSON")?;
+        let specs = |specs: &[FieldSpec], name: &str| {
+            let mut distinct = Vec::with_capacity(specs.len());
+            merge_specs(&mut distinct, specs).with_context(|| format!("failed to merge {name} fieldSpec"))?;
+            Ok::<_, Error>(Arc::new(distinct))
+        };
         let mut config = Self {
-            name_prefix: Arc::new(file.name_prefix),
-            name_suffix: Arc::new(file.name_suffix),
-            namespace: Arc::new(file.namespace),
-            common_labels: Arc::new(file.common_labels),
-            labels: Arc::new(file.labels),
-            template_labels: Arc::new(file.template_labels),
-            common_annotations: Arc::new(file.common_annotations),
+            name_prefix: specs(&file.name_prefix, "NamePrefix")?,
+            name_suffix: specs(&file.name_suffix, "NameSuffix")?,
+            namespace: specs(&file.namespace, "NameSpace")?,
+            common_annotations: specs(&file.common_annotations, "CommonAnnotations")?,
+            common_labels: specs(&file.common_labels, "CommonLabels")?,
+            labels: specs(&file.labels, "Labels")?,
+            template_labels: specs(&file.template_labels, "TemplateLabels")?,
+            var_reference: specs(&file.var_reference, "VarReference")?,
             name_reference: Arc::new(file.name_reference),
-            var_reference: Arc::new(file.var_reference),
-            images: Arc::new(file.images),
-            replicas: Arc::new(file.replicas),
+            images: specs(&file.images, "Images")?,
+            replicas: specs(&file.replicas, "Replicas")?,
         };
         config.sort();
         Ok(config)
