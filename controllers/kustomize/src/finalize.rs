@@ -8,7 +8,8 @@ use controller_kit::object::{ObjectId, Subject};
 use flux_api::{DeletionPolicy, InventoryEntry, reason};
 use tokio::time::Instant;
 
-use crate::deploy::{delete, identity};
+use crate::deploy::identity;
+use crate::prune::delete;
 use crate::reconcile::Reconciliation;
 use crate::report::{Failure, Outcome};
 use crate::status;

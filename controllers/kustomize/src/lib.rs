@@ -4,18 +4,21 @@
 //!
 //! 1. `reconcile`: observe what the caches know, decide, act, report;
 //! 2. `decide`: the next step, as a pure function;
-//! 3. `deploy`: fetch, render (`tree`, `variables`, `render`), apply in stages, prune (`inventory`), wait for readiness;
+//! 3. `deploy`: fetch, render (`tree`, `variables`, `render`), `apply` in stages, `prune` (`inventory`), wait (`health`);
 //! 4. `finalize`: the end of an object;
 //! 5. `report` and `status`: conditions, events and the next run.
 //!
 //! `controller` wires watches to the queue. The controller reads Artifacts and never a source kind.
 
+mod apply;
 mod context;
 mod controller;
 mod decide;
 mod deploy;
 mod finalize;
+mod health;
 mod inventory;
+mod prune;
 mod reconcile;
 mod render;
 mod report;

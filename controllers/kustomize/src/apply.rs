@@ -1,0 +1,209 @@
+//! Applies rendered objects in stages, and settles the inventory.
+
+use std::time::Duration;
+
+use controller_kit::apply::{
+    Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Stage, Verify, split_stages,
+};
+use controller_kit::events::Severity;
+use controller_kit::live::{Target, WaitOptions};
+use controller_kit::object::ObjectId;
+use controller_kit::{Rest, Triggers};
+use flux_api::reason;
+
+use crate::context::Context;
+use crate::deploy::remember;
+use crate::health::{may_vanish, targets};
+use crate::inventory;
+use crate::prune::prune;
+use crate::reconcile::Reconciliation;
+use crate::render::Rendered;
+use crate::report::{Failure, Outcome};
+
+/// How long the objects of one stage may take before the next stage is given up, as in stock.
+const STAGE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What an apply left: needed to judge readiness and to record the run.
+pub(crate) struct Applied {
+    pub(crate) checksum: String,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) changed: bool,
+    pub(crate) new_revision: bool,
+}
+
+/// Applies everything that is desired, then deletes what no longer is.
+pub(crate) async fn apply(
+    run: &mut Reconciliation<'_>,
+    rest: &Rest,
+    rendered: Rendered,
+) -> Result<Applied, Outcome> {
+    let new_revision = run.status.last_applied_revision != run.status.last_attempted_revision;
+    let vanishing: Vec<ObjectId> = rendered
+        .objects
+        .iter()
+        .filter(|object| may_vanish(object))
+        .map(controller_kit::object::id_of)
+        .collect();
+    let stages = split_stages(rendered.objects, &run.context.settings.custom_stage);
+    let mut memory = run.context.take_memory(&run.key);
+    let mut entries = Vec::new();
+    let applied = apply_stages(run, rest, stages, &mut memory, &mut entries).await;
+    let old = run.status.inventory.clone().unwrap_or_default();
+    if let Err(error) = applied {
+        run.context.keep_memory(&run.key, memory);
+        // What has been applied so far is ours to clean up, even if no later run gets further.
+        let mut partial = old;
+        inventory::keep(&mut partial, inventory::record(&entries).entries);
+        run.status.inventory = Some(partial);
+        remember(run, &rendered.checksum, reason::RECONCILIATION_FAILED);
+        let message = [error.to_string(), change_list(&entries)].join("\n");
+        return Err(Outcome::Failed(Failure::new(
+            reason::RECONCILIATION_FAILED,
+            message.trim_end(),
+        )));
+    }
+    let changes = change_list(&entries);
+    if !changes.is_empty() {
+        run.record(Severity::Info, reason::PROGRESSING, changes);
+    }
+    let new = inventory::record(&entries);
+    let pruned = prune(run, rest, &old, new, &rendered.checksum).await;
+    memory.retain(|id| entries.iter().any(|entry| entry.id == *id));
+    run.context.keep_memory(&run.key, memory);
+    pruned?;
+    let targets = targets(run, &entries, &vanishing).await?;
+    let changed = entries
+        .iter()
+        .any(|entry| !matches!(entry.action, Action::Unchanged | Action::Skipped));
+    Ok(Applied {
+        checksum: rendered.checksum,
+        targets,
+        changed,
+        new_revision,
+    })
+}
+
+async fn apply_stages(
+    run: &mut Reconciliation<'_>,
+    rest: &Rest,
+    stages: Vec<Stage>,
+    memory: &mut ApplyMemory,
+    entries: &mut Vec<Entry>,
+) -> Result<(), ApplyError> {
+    let context = run.context;
+    let applier = Applier {
+        rest,
+        mapper: &context.mapper,
+        live: &context.live,
+    };
+    let verified_by_timer = run
+        .triggers
+        .intersects(Triggers::TIMER | Triggers::REQUESTED | Triggers::STARTUP);
+    let options = ApplyOptions {
+        force: run.object.spec.force,
+        verify: if verified_by_timer {
+            Verify::All
+        } else {
+            Verify::Changed
+        },
+        concurrency: Concurrency(context.settings.concurrent_ssa),
+        recreate_timeout: run.timeout(),
+    };
+    let last = stages.len().saturating_sub(1);
+    for (at, stage) in stages.into_iter().enumerate() {
+        let wait = stage.wait && at < last;
+        let defined = defined_kinds(&stage.objects);
+        let applied = applier.apply_stage(stage.objects, options, memory).await?;
+        let changed = applied
+            .iter()
+            .any(|entry| matches!(entry.action, Action::Created | Action::Configured));
+        if wait && changed {
+            let mut targets = Vec::new();
+            for entry in &applied {
+                if let Ok(mapping) = context
+                    .mapper
+                    .mapping(&entry.id.group, &entry.version, &entry.id.kind)
+                    .await
+                {
+                    targets.push(Target {
+                        mapping,
+                        id: entry.id.clone(),
+                        owned: true,
+                        may_vanish: false,
+                    });
+                }
+            }
+            entries.extend(applied);
+            let options = WaitOptions {
+                timeout: STAGE_TIMEOUT,
+                fail_fast: false,
+            };
+            let end = run.slot.park(context.live.wait(targets, options, rest)).await;
+            if let Some(message) = end.message() {
+                return Err(ApplyError::NotReady(message));
+            }
+            run.slot.park(await_served(context, &defined)).await;
+        } else {
+            entries.extend(applied);
+        }
+    }
+    Ok(())
+}
+
+/// The kinds that CustomResourceDefinitions define, by group, version and kind.
+fn defined_kinds(objects: &[serde_json::Value]) -> Vec<[String; 3]> {
+    let text = |value: &serde_json::Value, pointer: &str| {
+        value
+            .pointer(pointer)
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let definitions = objects
+        .iter()
+        .filter(|object| controller_kit::object::kind(object) == "CustomResourceDefinition");
+    let versions = |definition: &serde_json::Value| {
+        let versions = definition
+            .pointer("/spec/versions")
+            .and_then(serde_json::Value::as_array)
+            .cloned();
+        let served = |version: &serde_json::Value| {
+            version.get("served").and_then(serde_json::Value::as_bool) == Some(true)
+        };
+        versions
+            .unwrap_or_default()
+            .into_iter()
+            .filter(served)
+            .collect::<Vec<_>>()
+    };
+    definitions
+        .flat_map(|definition| {
+            let (group, kind) = (
+                text(definition, "/spec/group"),
+                text(definition, "/spec/names/kind"),
+            );
+            versions(definition)
+                .into_iter()
+                .map(move |version| [group.clone(), text(&version, "/name"), kind.clone()])
+        })
+        .collect()
+}
+
+/// Waits until discovery lists new kinds, which lags a moment behind their becoming established.
+async fn await_served(context: &Context, kinds: &[[String; 3]]) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    for [group, version, kind] in kinds {
+        while context.mapper.mapping(group, version, kind).await.is_err()
+            && tokio::time::Instant::now() < deadline
+        {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+}
+
+fn change_list(entries: &[Entry]) -> String {
+    let changed = entries
+        .iter()
+        .filter(|entry| matches!(entry.action, Action::Created | Action::Configured));
+    changed.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,101 @@
+//! Deletes what is no longer desired.
+
+use controller_kit::Rest;
+use controller_kit::apply::{Deletion, GarbageCollection, sort_for_delete};
+use controller_kit::events::Severity;
+use controller_kit::object::{ObjectId, Subject};
+use flux_api::{Inventory, InventoryEntry, KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, reason};
+
+use crate::deploy::remember;
+use crate::inventory;
+use crate::reconcile::Reconciliation;
+use crate::report::{Failure, Outcome};
+
+/// Deletes what is no longer desired, and settles the inventory.
+pub(crate) async fn prune(
+    run: &mut Reconciliation<'_>,
+    rest: &Rest,
+    old: &Inventory,
+    mut new: Inventory,
+    checksum: &str,
+) -> Result<(), Outcome> {
+    let stale = inventory::stale(old, &new).map_err(|error| {
+        let message = format!("status.inventory cannot be read, nothing was pruned: {error}");
+        Outcome::Failed(Failure::new(reason::RECONCILIATION_FAILED, message))
+    })?;
+    if !run.object.spec.prune || stale.is_empty() {
+        run.status.inventory = Some(new);
+        return Ok(());
+    }
+    let (deletions, failures) = delete(run, rest, stale).await;
+    inventory::keep(&mut new, failures.survivors);
+    run.status.inventory = Some(new);
+    if !deletions.is_empty() {
+        run.record(Severity::Info, reason::PROGRESSING, deletions);
+    }
+    if failures.message.is_empty() {
+        return Ok(());
+    }
+    remember(run, checksum, reason::PRUNE_FAILED);
+    Err(Outcome::Failed(Failure::new(
+        reason::PRUNE_FAILED,
+        failures.message,
+    )))
+}
+
+/// What became of objects that were to be deleted.
+pub(crate) struct Deletions {
+    /// Inventory entries of the objects that are still there.
+    pub(crate) survivors: Vec<InventoryEntry>,
+    /// Text for people; empty when everything went well.
+    pub(crate) message: String,
+    /// What was deleted, with the version that was applied.
+    pub(crate) deleted: Vec<(ObjectId, String)>,
+}
+
+/// Deletes objects in reverse order of application; gives the lines of the event, and the failures.
+pub(crate) async fn delete(
+    run: &Reconciliation<'_>,
+    rest: &Rest,
+    mut objects: Vec<(ObjectId, String)>,
+) -> (String, Deletions) {
+    let owner_labels = [
+        (KUSTOMIZE_NAME.to_owned(), run.key.name.clone()),
+        (KUSTOMIZE_NAMESPACE.to_owned(), run.key.namespace.clone()),
+    ];
+    let collection = GarbageCollection {
+        rest,
+        mapper: &run.context.mapper,
+        owner_labels: &owner_labels,
+    };
+    sort_for_delete(&mut objects, |(id, _)| id.clone());
+    let versions: Vec<String> = objects.iter().map(|(_, version)| version.clone()).collect();
+    let (mut lines, mut errors, mut survivors, mut deleted) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for ((id, deletion), version) in collection.delete_all(objects).await.into_iter().zip(versions) {
+        match deletion {
+            Deletion::Deleted => {
+                lines.push(format!("{} deleted", Subject(&id)));
+                deleted.push((id, version));
+            }
+            Deletion::Skipped => lines.push(format!("{} skipped", Subject(&id))),
+            Deletion::Failed(failure) => {
+                errors.push(failure.to_string());
+                survivors.push(InventoryEntry::new(&id, version));
+            }
+        }
+    }
+    let message = if errors.is_empty() {
+        String::new()
+    } else {
+        format!("delete failed, errors: {}", errors.join("; "))
+    };
+    (
+        lines.join("\n"),
+        Deletions {
+            survivors,
+            message,
+            deleted,
+        },
+    )
+}
