@@ -3,6 +3,7 @@
 //! To add one: a file beside this one with a `pub(super) const` of type [`Benchmark`], and one line in [`BENCHMARKS`].
 //! A benchmark that needs our own code runs it as a program (`workspace::cargo`), so that xtask itself stays lean.
 
+mod controllers;
 mod sources;
 
 use anyhow::{Result, bail};
@@ -17,7 +18,7 @@ pub(crate) struct Benchmark {
     pub(crate) run: fn(&[String]) -> Result<()>,
 }
 
-const BENCHMARKS: &[Benchmark] = &[sources::SOURCES];
+const BENCHMARKS: &[Benchmark] = &[controllers::CONTROLLERS, sources::SOURCES];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

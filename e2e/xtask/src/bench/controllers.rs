@@ -1,0 +1,18 @@
+//! Stock kustomize-controller and ours under the same load.
+
+use anyhow::Result;
+
+use super::Benchmark;
+use crate::workspace::{cargo, run};
+
+pub(super) const CONTROLLERS: Benchmark = Benchmark {
+    name: "controllers",
+    about: "COUNT Kustomizations (100) installed and upgraded by stock's controller and by ours, and the floor",
+    run: measure,
+};
+
+fn measure(options: &[String]) -> Result<()> {
+    let mut bench = cargo(["bench", "--package", "e2e", "--bench", "controllers", "--"]);
+    bench.args(options);
+    run(&mut bench)
+}
