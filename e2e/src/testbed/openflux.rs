@@ -65,6 +65,8 @@ pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&st
     let environment = [
         ("KUBECONFIG", kubeconfig.display().to_string()),
         ("RUNTIME_NAMESPACE", "flux-system".to_owned()),
+        // As the manifests have it.
+        ("MALLOC_ARENA_MAX", "2".to_owned()),
     ];
     Process::spawn(
         name,
