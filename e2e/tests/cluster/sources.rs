@@ -69,8 +69,9 @@ pub(crate) async fn mirrored(namespace: &Namespace, kind: Kind, name: &str) -> R
         .wait(kind, name, "has an artifact", |object| offered(object).is_some())
         .await?;
     let offer = offered(&source).cloned().unwrap_or_default();
+    // `lastUpdateTime` alone is no change: a rebuilt archive with the same bytes is not written again.
     let same = |artifact: &DynamicObject| {
-        ["url", "revision", "digest", "size", "lastUpdateTime", "metadata"]
+        ["url", "revision", "digest", "size", "metadata"]
             .iter()
             .all(|field| artifact.data["spec"][field] == offer[field])
             && is_ready(artifact)
