@@ -65,11 +65,19 @@ pub(crate) fn mirror(namespace: &Namespace, kind: Kind, name: &str) -> String {
 
 /// Waits until a source has an artifact and its Artifact says the same; returns the Artifact.
 pub(crate) async fn mirrored(namespace: &Namespace, kind: Kind, name: &str) -> Result<DynamicObject> {
+    let artifact = mirrored_content(namespace, kind, name).await?;
+    let source = namespace.wait(kind, name, "has an artifact", |object| offered(object).is_some());
+    let offer = offered(&source.await?).cloned().unwrap_or_default();
+    assert_eq!(artifact.data["spec"]["lastUpdateTime"], offer["lastUpdateTime"]);
+    Ok(artifact)
+}
+
+/// As [`mirrored`], for a source that may have been rebuilt with the same bytes: `lastUpdateTime` alone is no change.
+pub(crate) async fn mirrored_content(namespace: &Namespace, kind: Kind, name: &str) -> Result<DynamicObject> {
     let source = namespace
         .wait(kind, name, "has an artifact", |object| offered(object).is_some())
         .await?;
     let offer = offered(&source).cloned().unwrap_or_default();
-    // `lastUpdateTime` alone is no change: a rebuilt archive with the same bytes is not written again.
     let same = |artifact: &DynamicObject| {
         ["url", "revision", "digest", "size", "metadata"]
             .iter()

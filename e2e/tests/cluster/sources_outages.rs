@@ -12,7 +12,7 @@ use e2e::tools::{self, Tool};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::json;
 
-use crate::sources::{Adapters, apply_git_repository, mirror, mirrored, offer};
+use crate::sources::{Adapters, apply_git_repository, mirror, mirrored, mirrored_content, offer};
 
 /// A source-controller that can be killed and started again on the same port and storage.
 fn source_controller(testbed: &Testbed, storage: &Path, port: u16) -> Result<Process> {
@@ -73,7 +73,7 @@ async fn a_source_controller_that_lost_its_storage_takes_no_artifact_along() -> 
     assert_eq!(kept.data["spec"], before.data["spec"]);
 
     namespace.patch(GIT_REPOSITORY, "git", url(repo.url())).await?;
-    let after = mirrored(&namespace, GIT_REPOSITORY, "git").await?;
+    let after = mirrored_content(&namespace, GIT_REPOSITORY, "git").await?;
     assert_eq!(after.metadata.uid, before.metadata.uid);
     adapters.stop().await
 }
