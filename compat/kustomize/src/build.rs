@@ -133,7 +133,8 @@ pub fn build_with_notices(
     let session = Rc::new(Session::new(options));
     let result = run(&session, tree, path);
     notices.append(&mut session.notices.borrow_mut());
-    let objects = result?
+    let objects = result
+        .map_err(Error::redacted)?
         .resources
         .into_iter()
         .map(|resource| Object { resource })

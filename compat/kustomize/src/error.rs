@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::remote::redact;
+
 /// Why a build failed: a kind that decides its fate, and the text that kustomize itself would print.
 ///
 /// Texts nest the way upstream nests them, outermost context first: `accumulating resources: accumulation err='...': ...`.
@@ -24,6 +26,8 @@ pub enum ErrorKind {
     Http,
     /// A remote reference that this build is not allowed, or not able, to follow.
     Remote,
+    /// A remote reference took longer than it may.
+    Timeout,
     /// A [`Limits`](crate::Limits) bound was reached.
     Limit,
     /// The kustomization asks for a plugin, function or chart that is disabled.
@@ -47,6 +51,12 @@ impl Error {
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The same error without what URLs in its text may give away.
+    pub(crate) fn redacted(mut self) -> Self {
+        self.text = redact(&self.text);
+        self
     }
 
     /// The same error with `prefix: ` before its text.

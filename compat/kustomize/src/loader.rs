@@ -65,18 +65,24 @@ impl<'a> Session<'a> {
     }
 
     fn read(&self, tree: &dyn FileTree, path: &str) -> Result<Vec<u8>, Error> {
-        let limits = &self.options.limits;
-        let Some(files_left) = self.files_left.get().checked_sub(1) else {
-            return Err(limit(format!("the build reads more than {} files", limits.files)));
-        };
-        let content = tree
-            .read(path, self.bytes_left.get())
-            .map_err(|error| match error.reason() {
-                TreeErrorReason::TooLarge(_) => {
-                    limit(format!("the build reads more than {} bytes", limits.bytes_read))
-                }
+        self.charge(|bytes_left| {
+            tree.read(path, bytes_left).map_err(|error| match error.reason() {
+                TreeErrorReason::TooLarge(_) => limit(format!(
+                    "the build reads more than {} bytes",
+                    self.options.limits.bytes_read
+                )),
                 _ => load_error(&error),
-            })?;
+            })
+        })
+    }
+
+    /// Reads one file within what the build may still read.
+    fn charge(&self, read: impl FnOnce(u64) -> Result<Vec<u8>, Error>) -> Result<Vec<u8>, Error> {
+        let Some(files_left) = self.files_left.get().checked_sub(1) else {
+            let max = self.options.limits.files;
+            return Err(limit(format!("the build reads more than {max} files")));
+        };
+        let content = read(self.bytes_left.get())?;
         self.files_left.set(files_left);
         self.bytes_left
             .set(self.bytes_left.get().saturating_sub(content.len() as u64));
@@ -292,11 +298,13 @@ impl<'a> Loader<'a> {
         let Some(remote) = &self.session.options.remote else {
             return Err(refused(url));
         };
-        remote.get(url).map_err(|error| match &error {
-            RemoteError::Status(..) if RepoSpec::parse(url).is_some() => {
-                Error::new(ErrorKind::Remote, "URL is a git repository")
-            }
-            _ => remote_error(&error),
+        self.session.charge(|bytes_left| {
+            remote.get(url, bytes_left).map_err(|error| match &error {
+                RemoteError::Status(..) if RepoSpec::parse(url).is_some() => {
+                    Error::new(ErrorKind::Remote, "URL is a git repository")
+                }
+                _ => remote_error(&error),
+            })
         })
     }
 }
@@ -314,6 +322,8 @@ fn remote_error(error: &RemoteError) -> Error {
             ErrorKind::Http,
             format!("HTTP Error: status code {code} ({text})"),
         ),
+        RemoteError::TooLarge(text) => limit(text.clone()),
+        RemoteError::TimedOut(text) => Error::new(ErrorKind::Timeout, text.clone()),
         RemoteError::Failed(text) => Error::new(ErrorKind::Remote, text.clone()),
     }
 }

@@ -103,7 +103,11 @@ impl<'a> Target<'a> {
             let failed_file = || format!("accumulation err='{as_file}'");
             let loader = match self.loader.enter(path) {
                 Ok(loader) => loader,
-                Err(_) if as_file.kind() == ErrorKind::MalformedYaml => return Err(as_file),
+                Err(as_base)
+                    if as_file.kind() == ErrorKind::MalformedYaml && as_base.kind() != ErrorKind::Timeout =>
+                {
+                    return Err(as_file);
+                }
                 Err(as_base) => return Err(as_base.context(failed_file())),
             };
             let base = self.accumulate_directory(Accumulator::default(), path, loader, false);

@@ -1,13 +1,18 @@
 //! `openflux kustomize build`: the command line of `kustomize build`, flag by flag.
 
+mod remote;
 mod write;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use kustomize::{DiskTree, FileTree, Limits, LoadRestrictions, Notice, Options, Reorder, build_with_notices};
+use kustomize::{
+    DiskTree, FileTree, Limits, LoadRestrictions, Notice, Options, Reorder, RepoSpec, build_with_notices,
+};
 use thiserror::Error;
+
+use self::remote::RemoteArgs;
 
 /// Builds a kustomization and prints its objects.
 #[derive(Debug, Args)]
@@ -39,6 +44,9 @@ pub struct KustomizeBuildArgs {
     /// Whose defaults to use: those of the command or those of kustomize-controller.
     #[arg(long, value_enum, default_value_t = Profile::Command)]
     profile: Profile,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
 
     #[command(flatten)]
     limits: LimitArgs,
@@ -217,14 +225,13 @@ impl KustomizeBuildArgs {
                 output_bytes: self.limits.output_bytes,
                 ..Limits::default()
             },
-            remote: None,
+            remote: self.remote.fetcher(),
         })
     }
 }
 
 fn absolute(given: &str) -> Result<String, KustomizeBuildError> {
-    let is_remote = given.contains("://") || given.contains("github.com/");
-    if Path::new(given).is_absolute() || (is_remote && !Path::new(given).exists()) {
+    if Path::new(given).is_absolute() || RepoSpec::parse(given).is_some() {
         return Ok(given.to_owned());
     }
     let path = std::env::current_dir()?.join(given);
@@ -235,7 +242,7 @@ fn absolute(given: &str) -> Result<String, KustomizeBuildError> {
 
 /// Refuses a missing directory in upstream's words, which repeat the path as it was given.
 fn check_directory(tree: &DiskTree, given: &str, path: &str) -> Result<(), KustomizeBuildError> {
-    if !path.starts_with('/') {
+    if RepoSpec::parse(path).is_some() {
         return Ok(());
     }
     let invalid = |text: String| KustomizeBuildError::Build(kustomize::Error::invalid(text));

@@ -1,7 +1,9 @@
 //! References to other machines: what counts as one, and the trait through which they are followed.
 
+mod redact;
 mod repo;
 
+pub(crate) use redact::redact;
 pub use repo::RepoSpec;
 
 use std::sync::Arc;
@@ -11,9 +13,10 @@ use crate::FileTree;
 /// Follows remote references for a build; a build without one refuses them.
 ///
 /// Implementations decide which hosts are allowed and bound time and size. They are called from the thread of the build.
+/// What they hand out counts towards the [`Limits`](crate::Limits) of the build like any other file.
 pub trait Remote: Send + Sync {
-    /// The body of a GET of an `http` or `https` URL.
-    fn get(&self, url: &str) -> Result<Vec<u8>, RemoteError>;
+    /// The body of a GET of an `http` or `https` URL; more than `limit` bytes are [`RemoteError::TooLarge`].
+    fn get(&self, url: &str, limit: u64) -> Result<Vec<u8>, RemoteError>;
 
     /// A shallow clone of a repository at the wanted reference.
     fn clone_repo(&self, repo: &RepoSpec) -> Result<CloneOf, RemoteError>;
@@ -33,6 +36,10 @@ pub struct CloneOf {
 pub enum RemoteError {
     /// The server answered with this status, outside of 2xx.
     Status(u16, String),
+    /// There is more than this build may still read, or than the implementation allows.
+    TooLarge(String),
+    /// The other side took too long.
+    TimedOut(String),
     /// Anything else, in the words of whoever noticed it.
     Failed(String),
 }

@@ -1,0 +1,85 @@
+//! Follows the remote references of kustomizations: files over HTTP(S), and git repositories through the `git` program.
+//!
+//! A build of [`kustomize`] is pure; what lies on other machines comes to it through its trait [`Remote`]. [`Fetcher`] is
+//! that trait as kustomize 5.8.1 does it: a GET for a file, and for a repository `git init`, `fetch --depth=1`,
+//! `checkout FETCH_HEAD` and its submodules, with the credentials that git and ssh find in their environment. Unlike
+//! upstream it is bounded by a [`Policy`], never asks for a password, and leaves no process behind when time is up.
+//!
+//! Make one for each build: a repository that a build names several times is cloned once, and the clones vanish with the
+//! fetcher.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use kustomize::Options;
+//! use kustomize_remote::{Fetcher, Policy};
+//!
+//! let mut options = Options::flux();
+//! options.remote = Some(Arc::new(Fetcher::new(Policy::default())));
+//! ```
+//!
+//! Without a remote, a build refuses every remote reference: that is `--no-remote-bases`.
+
+mod git;
+mod host;
+mod http;
+mod policy;
+mod process;
+
+pub use policy::Policy;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use kustomize::{CloneOf, DiskTree, Remote, RemoteError, RepoSpec};
+use tempfile::TempDir;
+
+/// Fetches what one build refers to.
+#[derive(Debug)]
+pub struct Fetcher {
+    policy: Policy,
+    agent: OnceLock<ureq::Agent>,
+    clones: Mutex<BTreeMap<CloneKey, TempDir>>,
+}
+
+/// What makes two clones the same: repository, reference, with or without submodules.
+type CloneKey = (String, String, bool);
+
+impl Fetcher {
+    /// A fetcher that has fetched nothing yet.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            agent: OnceLock::new(),
+            clones: Mutex::default(),
+        }
+    }
+}
+
+impl Remote for Fetcher {
+    fn get(&self, url: &str, limit: u64) -> Result<Vec<u8>, RemoteError> {
+        let agent = self.agent.get_or_init(|| http::agent(&self.policy));
+        http::get(agent, &self.policy, url, limit)
+    }
+
+    fn clone_repo(&self, repo: &RepoSpec) -> Result<CloneOf, RemoteError> {
+        let key = (repo.clone_spec(), repo.reference.clone(), repo.submodules);
+        let mut clones = self.clones.lock().unwrap_or_else(PoisonError::into_inner);
+        if !clones.contains_key(&key) {
+            let directory = tempfile::Builder::new()
+                .prefix("kustomize-")
+                .tempdir()
+                .map_err(|e| RemoteError::Failed(format!("cannot make a directory to clone into: {e}")))?;
+            git::clone(repo, directory.path(), &self.policy)?;
+            clones.insert(key.clone(), directory);
+        }
+        // Looked up again because the map owns the directory.
+        let work_tree = clones.get(&key).map(|directory| git::work_tree(directory.path()));
+        let tree = DiskTree::new(work_tree.unwrap_or_default())
+            .map_err(|e| RemoteError::Failed(format!("cannot read the clone: {e}")))?;
+        Ok(CloneOf {
+            root: tree.root().to_owned(),
+            tree: Arc::new(tree),
+        })
+    }
+}
