@@ -89,9 +89,8 @@ impl Config {
     }
 
     /// The content of a `configurations` file.
-    pub(crate) fn parse(content: &[u8]) -> Result<Self, Error> {
-        let value =
-            sigs::to_value_strict(content, &Limits::default()).map_err(|e| Error::invalid(e.to_string()))?;
+    pub(crate) fn parse(content: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let value = sigs::to_value_strict(content, limits).map_err(|e| Error::invalid(e.to_string()))?;
         let file: Result<ConfigFile, Error> = Decoder::strict_coercing().decode(&value);
         let file = file.context("error unmarshaling JSON: while decoding JSON")?;
         let specs = |specs: &[FieldSpec], name: &str| {

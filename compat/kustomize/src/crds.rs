@@ -11,9 +11,9 @@ use crate::error::Context;
 use crate::{Error, FieldSpec};
 
 /// The configuration that a file of definitions, by type name, stands for.
-pub(crate) fn parse(content: &[u8], path: &str) -> Result<Config, Error> {
-    let definitions =
-        definitions(content).with_context(|| format!("unable to parse open API definition from '{path}'"))?;
+pub(crate) fn parse(content: &[u8], path: &str, limits: &Limits) -> Result<Config, Error> {
+    let definitions = definitions(content, limits)
+        .with_context(|| format!("unable to parse open API definition from '{path}'"))?;
     let mut config = Config::default();
     for (name, definition) in &definitions {
         if !is_object_type(definition) {
@@ -33,11 +33,11 @@ pub(crate) fn parse(content: &[u8], path: &str) -> Result<Config, Error> {
     Ok(config)
 }
 
-fn definitions(content: &[u8]) -> Result<Map<String, Value>, Error> {
+fn definitions(content: &[u8], limits: &Limits) -> Result<Map<String, Value>, Error> {
     let value = if content.starts_with(b"{") {
         serde_json::from_slice(content).map_err(|e| Error::invalid(e.to_string()))?
     } else {
-        sigs::to_value(content, &Limits::default()).map_err(|e| Error::invalid(e.to_string()))?
+        sigs::to_value(content, limits).map_err(|e| Error::invalid(e.to_string()))?
     };
     match value {
         Value::Object(definitions) => Ok(definitions),

@@ -137,12 +137,8 @@ impl Matcher {
         {
             return Ok(Self::Contains(pattern.to_owned()));
         }
-        let limits = go_regexp::Limits {
-            compiled_bytes: limits.regex_bytes,
-            ..go_regexp::Limits::default()
-        };
-        let regexp =
-            Regexp::with_limits(pattern.as_bytes(), &limits).map_err(|e| Error::invalid(e.to_string()))?;
+        let regexp = Regexp::with_limits(pattern.as_bytes(), &limits.regex())
+            .map_err(|e| Error::invalid(e.to_string()))?;
         Ok(Self::Regexp(Box::new(regexp)))
     }
 

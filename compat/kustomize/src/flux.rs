@@ -10,9 +10,9 @@ use crate::build::{Output, build};
 use crate::error::Context;
 use crate::gojson::{Decoder, FromGo, record};
 use crate::kustomization::{FILE_NAMES, Image, Kustomization, Patch, Selector, header};
-use crate::resource::read_resources;
+use crate::resource::Reader;
 use crate::tree::path;
-use crate::{Entry, Error, ErrorKind, FileTree, Options, Resolved, TreeError};
+use crate::{Entry, Error, ErrorKind, FileTree, Limits, Options, Resolved, TreeError};
 
 /// The kustomization file that a Flux Kustomization's directory is built with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub fn generate_kustomization(
             let content = tree
                 .read(&file, options.limits.bytes_read)
                 .map_err(|e| load_error(&e))?;
-            let kustomization = decode(&content)?;
+            let kustomization = decode(&content, &options.limits)?;
             (file, kustomization)
         }
         None => (
@@ -212,8 +212,8 @@ fn is_local_relative(path: &str) -> bool {
     !remote && !path::is_absolute(path) && !path::is_absolute(local)
 }
 
-fn decode(content: &[u8]) -> Result<Kustomization, Error> {
-    let value = go_yaml::sigs::to_value(content, &go_yaml::Limits::default());
+fn decode(content: &[u8], limits: &Limits) -> Result<Kustomization, Error> {
+    let value = go_yaml::sigs::to_value(content, &limits.yaml());
     let value = value.map_err(|e| Error::invalid(format!("error converting YAML to JSON: {e}")))?;
     let decoded: Result<Kustomization, Error> = Decoder::lenient().decode(&value);
     let mut kustomization = decoded.context("error unmarshaling JSON: while decoding JSON")?;
@@ -239,6 +239,7 @@ fn scan(tree: &dyn FileTree, directory: &str, options: &Options) -> Result<Kusto
     let mut scan = Scan {
         tree,
         options,
+        reader: Reader::new(&options.limits),
         bytes_left: options.limits.bytes_read,
         paths: Vec::new(),
     };
@@ -257,6 +258,7 @@ fn scan(tree: &dyn FileTree, directory: &str, options: &Options) -> Result<Kusto
 struct Scan<'a> {
     tree: &'a dyn FileTree,
     options: &'a Options,
+    reader: Reader,
     bytes_left: u64,
     paths: Vec<String>,
 }
@@ -297,7 +299,9 @@ impl Scan<'_> {
             .read(&path, self.bytes_left)
             .map_err(|e| load_error(&e))?;
         self.bytes_left = self.bytes_left.saturating_sub(content.len() as u64);
-        read_resources(&content).with_context(|| format!("failed to decode Kubernetes YAML from {path}"))?;
+        self.reader
+            .resources(&content)
+            .with_context(|| format!("failed to decode Kubernetes YAML from {path}"))?;
         self.paths.push(path);
         Ok(())
     }

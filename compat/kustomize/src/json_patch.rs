@@ -37,12 +37,11 @@ const INVALID_INDEX: &str = "invalid index referenced";
 
 impl JsonPatch {
     /// Reads a patch: strict JSON if the text begins with `[`, else the first YAML document.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(text: &[u8], limits: &go_yaml::Limits) -> Result<Self> {
         let raw: Box<RawValue> = if text.starts_with(b"[") {
             from_json(text)?
         } else {
-            let value = sigs::to_value(text, &go_yaml::Limits::default())
-                .map_err(|e| Error::invalid(e.to_string()))?;
+            let value = sigs::to_value(text, limits).map_err(|e| Error::invalid(e.to_string()))?;
             from_json(
                 gojson::to_string(&value)
                     .map_err(|e| Error::invalid(e.to_string()))?
@@ -462,7 +461,7 @@ mod tests {
 
     #[track_caller]
     fn check(mut document: Value, patch: &Value, expected: Result<Value, &str>) {
-        let patch = JsonPatch::parse(patch.to_string().as_bytes()).unwrap();
+        let patch = JsonPatch::parse(patch.to_string().as_bytes(), &go_yaml::Limits::default()).unwrap();
         let result = patch.apply(&mut document).map_err(|e| e.to_string());
         assert_eq!(result.map(|()| document), expected.map_err(str::to_owned));
     }
@@ -580,7 +579,7 @@ mod tests {
     #[test]
     fn values_are_tested_by_their_spelling() {
         let apply = |patch: &str| {
-            JsonPatch::parse(patch.as_bytes())
+            JsonPatch::parse(patch.as_bytes(), &go_yaml::Limits::default())
                 .unwrap()
                 .apply(&mut json!({"a": 1, "t": "<"}))
         };

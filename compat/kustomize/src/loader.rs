@@ -9,12 +9,15 @@ use crate::build::Notice;
 use crate::error::Context;
 use crate::openapi::SchemaRef;
 use crate::remote::{RemoteError, RepoSpec, is_remote_file};
+use crate::resource::Reader;
 use crate::tree::path;
 use crate::{Error, ErrorKind, FileTree, Options, Resolved, TreeError, TreeErrorReason};
 
 /// What all loaders of a build share: its options, what it may still read, what it has to say.
 pub(crate) struct Session<'a> {
     pub(crate) options: &'a Options,
+    /// Reads objects, within what aliases may still expand to.
+    pub(crate) reader: Reader,
     pub(crate) notices: RefCell<Vec<Notice>>,
     bytes_left: Cell<u64>,
     files_left: Cell<usize>,
@@ -27,6 +30,7 @@ impl<'a> Session<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
         Self {
             options,
+            reader: Reader::new(&options.limits),
             notices: RefCell::default(),
             bytes_left: Cell::new(options.limits.bytes_read),
             files_left: Cell::new(options.limits.files),
@@ -55,7 +59,7 @@ impl<'a> Session<'a> {
                     "builtin version and custom schema provided, cannot use both",
                 ));
             }
-            (Some(file), None) => SchemaRef::custom(&file, self.options.profile)?,
+            (Some(file), None) => SchemaRef::custom(&file, self.options.profile, &self.reader.yaml)?,
             (None, None | Some("")) => return Ok(()),
             (None, Some("v1.21.2")) => SchemaRef::Builtin,
             (None, Some(_)) => return Err(Error::invalid("the specified OpenAPI version is not built in")),
@@ -199,6 +203,12 @@ impl<'a> Loader<'a> {
         repo: RepoSpec,
         referrer: Option<Rc<Self>>,
     ) -> Result<Rc<Self>, Error> {
+        if repo.raw.to_ascii_lowercase().starts_with("git::") {
+            session
+                .notices
+                .borrow_mut()
+                .push(Notice::Log(GIT_PREFIX.to_owned()));
+        }
         let Some(remote) = &session.options.remote else {
             return Err(refused(&repo.raw));
         };
@@ -308,6 +318,10 @@ impl<'a> Loader<'a> {
         })
     }
 }
+
+const GIT_PREFIX: &str = "Warning: Forcing the git protocol using the 'git::' URL prefix is not supported. Kustomize \
+     currently strips this invalid prefix, but will stop doing so in a future release. Please remove the 'git::' prefix \
+     from your configuration.";
 
 fn refused(reference: &str) -> Error {
     Error::new(

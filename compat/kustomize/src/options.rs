@@ -102,8 +102,35 @@ pub struct Limits {
     pub objects: usize,
     /// Bytes of output (default 256 MiB).
     pub output_bytes: usize,
-    /// Size of one compiled regular expression in bytes (default 1 MiB).
+    /// Nested collections of a YAML or JSON document, aliases expanded (default 512, which is also the most).
+    pub yaml_nesting: usize,
+    /// Nodes that the aliases of all resources and patches together expand to (default 2,000,000).
+    pub alias_nodes: usize,
+    /// Comparisons of two elements while lists are merged whose elements have several keys, only some of them given
+    /// (default 100,000,000); all other lists are merged in one pass.
+    pub list_comparisons: usize,
+    /// Size of one compiled regular expression in bytes (default 1 MiB); matching takes time linear in the text.
     pub regex_bytes: usize,
+}
+
+impl Limits {
+    /// What the YAML reader is bounded by; the bytes are counted where files are read.
+    pub(crate) fn yaml(&self) -> go_yaml::Limits {
+        let default = go_yaml::Limits::default();
+        go_yaml::Limits {
+            // Trees are walked recursively, so no more than the reader's own bound.
+            max_nesting: self.yaml_nesting.min(default.max_nesting),
+            ..default
+        }
+    }
+
+    /// What a regular expression is bounded by.
+    pub(crate) fn regex(&self) -> go_regexp::Limits {
+        go_regexp::Limits {
+            compiled_bytes: self.regex_bytes,
+            ..go_regexp::Limits::default()
+        }
+    }
 }
 
 impl Default for Limits {
@@ -115,6 +142,9 @@ impl Default for Limits {
             depth: 100,
             objects: 100_000,
             output_bytes: 256 * 1024 * 1024,
+            yaml_nesting: go_yaml::Limits::default().max_nesting,
+            alias_nodes: 2_000_000,
+            list_comparisons: 100_000_000,
             regex_bytes: 1024 * 1024,
         }
     }

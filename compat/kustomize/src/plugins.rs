@@ -238,7 +238,11 @@ record! {
 
 fn image<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
     let config: ImageConfig = setup.decode()?;
-    transformer(ImageTransformer::new(config.image, config.fields)?)
+    transformer(ImageTransformer::new(
+        config.image,
+        config.fields,
+        &setup.loader.session.options.limits,
+    )?)
 }
 
 record! {
@@ -256,14 +260,7 @@ fn replicas<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
 fn patch<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
     let config: Patch = setup.decode()?;
     let session = &setup.loader.session;
-    let limits = &session.options.limits;
-    let patch = PatchTransformer::new(
-        &config,
-        &|path| setup.load(path),
-        || setup.yaml(),
-        session.schema(),
-        limits,
-    )?;
+    let patch = PatchTransformer::new(&config, &|path| setup.load(path), || setup.yaml(), session)?;
     transformer(patch)
 }
 
@@ -276,12 +273,11 @@ record! {
 
 fn strategic_merge_patch<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
     let config: StrategicMergeConfig = setup.decode()?;
-    let schema = setup.loader.session.schema();
     transformer(StrategicMergeTransformer::new(
         &config.paths,
         &config.patches,
         &|path| setup.load(path),
-        schema,
+        &setup.loader.session,
     )?)
 }
 
@@ -296,14 +292,13 @@ record! {
 
 fn json_patch<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
     let config: JsonPatchConfig = setup.decode()?;
-    let limits = &setup.loader.session.options.limits;
     let (target, read) = (config.target.as_ref(), |path: &str| setup.load(path));
     transformer(Json6902Transformer::new(
         target,
         &config.path,
         &config.operations,
         &read,
-        limits,
+        &setup.loader.session,
     )?)
 }
 
@@ -339,7 +334,7 @@ fn value_add<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
     }
     if !config.target_file.is_empty() {
         let content = setup.load(&config.target_file)?;
-        let file = sigs::to_value(&content, &go_yaml::Limits::default());
+        let file = sigs::to_value(&content, &setup.loader.session.reader.yaml);
         let file: ValueAddConfig =
             Decoder::lenient().decode(&file.map_err(|e| Error::invalid(e.to_string()))?)?;
         config.targets.extend(file.targets);

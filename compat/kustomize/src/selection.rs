@@ -42,13 +42,9 @@ impl Pattern {
         {
             return Ok(Self::Exactly(text.to_owned()));
         }
-        let limits = go_regexp::Limits {
-            compiled_bytes: limits.regex_bytes,
-            ..go_regexp::Limits::default()
-        };
         let anchored = format!("^(?:{text})$");
-        let regexp =
-            Regexp::with_limits(anchored.as_bytes(), &limits).map_err(|e| Error::invalid(e.to_string()))?;
+        let regexp = Regexp::with_limits(anchored.as_bytes(), &limits.regex())
+            .map_err(|e| Error::invalid(e.to_string()))?;
         Ok(Self::Regexp(Box::new(regexp)))
     }
 

@@ -146,7 +146,11 @@ impl<'a> Setup<'_, 'a> {
             steps.push(self.step(Box::new(replicas), "ReplicaCountTransformer"));
         }
         for image in k.images.iter().flatten() {
-            let images = ImageTransformer::new(image.clone(), config.images.iter().cloned())?;
+            let images = ImageTransformer::new(
+                image.clone(),
+                config.images.iter().cloned(),
+                &self.loader.session.options.limits,
+            )?;
             steps.push(self.step(Box::new(images), "ImageTagTransformer"));
         }
         self.push_replacements(&mut steps)?;
@@ -163,7 +167,7 @@ impl<'a> Setup<'_, 'a> {
             .filter(|e| !e.is_empty())
         {
             let name = "PatchStrategicMergeTransformer";
-            let patch = StrategicMergeTransformer::new(entries, "", &read, session.schema());
+            let patch = StrategicMergeTransformer::new(entries, "", &read, session);
             let patch = patch.map_err(|e| trouble(name, &json!({ "paths": entries }), e))?;
             steps.push(self.step(Box::new(patch), name));
         }
@@ -171,7 +175,7 @@ impl<'a> Setup<'_, 'a> {
             let name = "PatchTransformer";
             let config = || Value::Object(as_map(entry));
             let yaml = || go_yaml::sigs::to_string(&config()).unwrap_or_default();
-            let patch = PatchTransformer::new(entry, &read, yaml, session.schema(), &session.options.limits);
+            let patch = PatchTransformer::new(entry, &read, yaml, session);
             let patch = patch.map_err(|e| trouble(name, &config(), e))?;
             steps.push(self.step(Box::new(patch), name));
         }
@@ -182,9 +186,13 @@ impl<'a> Setup<'_, 'a> {
         let read = |path: &str| self.loader.load(path);
         for entry in self.kustomization.patches_json6902.iter().flatten() {
             let name = "PatchJson6902Transformer";
-            let limits = &self.loader.session.options.limits;
-            let patch =
-                Json6902Transformer::new(entry.target.as_ref(), &entry.path, &entry.text, &read, limits);
+            let patch = Json6902Transformer::new(
+                entry.target.as_ref(),
+                &entry.path,
+                &entry.text,
+                &read,
+                &self.loader.session,
+            );
             let patch = patch.map_err(|e| {
                 let mut config = as_map(entry);
                 config.remove("options");

@@ -25,8 +25,16 @@ pub(crate) enum Fate {
 /// Merges `patch` into `object`; the lists of types that `schema` knows are merged by their keys.
 ///
 /// `$patch: replace` at the top of a patch changes nothing, as upstream drops its result.
-pub(crate) fn merge(object: &mut Node, mut patch: Node, schema: &Schema) -> Result<Fate, Error> {
-    let merge = Merge { schema };
+pub(crate) fn merge(
+    object: &mut Node,
+    mut patch: Node,
+    schema: &Schema,
+    list_comparisons: usize,
+) -> Result<Fate, Error> {
+    let merge = Merge {
+        schema,
+        list_comparisons,
+    };
     if object.is_mapping() && patch.is_mapping() {
         match take_directive(&mut patch)? {
             Directive::Delete => return Ok(Fate::Remove),
@@ -39,6 +47,8 @@ pub(crate) fn merge(object: &mut Node, mut patch: Node, schema: &Schema) -> Resu
 
 struct Merge<'s> {
     schema: &'s Schema,
+    /// See [`Limits`](crate::Limits).
+    list_comparisons: usize,
 }
 
 /// What `$patch` says about a mapping or a list.

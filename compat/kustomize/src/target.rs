@@ -11,7 +11,7 @@ use crate::loader::Loader;
 use crate::origin::{Origin, annotate};
 use crate::plugins;
 use crate::resmap::ResMap;
-use crate::resource::{ORIGIN, Resource, read_resources};
+use crate::resource::{ORIGIN, Resource};
 use crate::steps::{Generator, Setup, Step};
 use crate::transform::Transformer;
 use crate::{Error, ErrorKind};
@@ -33,7 +33,12 @@ impl<'a> Target<'a> {
     /// Reads the kustomization of a loader's directory.
     pub(crate) fn load(loader: Rc<Loader<'a>>) -> Result<Self, Error> {
         let (content, file) = find_file(&loader)?;
-        let kustomization = load(&content, loader.root(), &mut loader.session.notices.borrow_mut())?;
+        let kustomization = load(
+            &content,
+            loader.root(),
+            &loader.session.reader.yaml,
+            &mut loader.session.notices.borrow_mut(),
+        )?;
         Ok(Self {
             kustomization,
             file,
@@ -70,7 +75,11 @@ impl<'a> Target<'a> {
             .context("accumulating resources")?;
         into.merge_config(&self.configurations()?)?;
         for path in self.kustomization.crds.iter().flatten() {
-            into.merge_config(&crds::parse(&self.loader.load(path)?, path)?)?;
+            into.merge_config(&crds::parse(
+                &self.loader.load(path)?,
+                path,
+                &self.loader.session.reader.yaml,
+            )?)?;
         }
         self.run_generators(&mut into)?;
         let components = self.kustomization.components.take().unwrap_or_default();
@@ -87,7 +96,10 @@ impl<'a> Target<'a> {
     fn configurations(&self) -> Result<Config, Error> {
         let mut config = Config::built_in();
         for path in self.kustomization.configurations.iter().flatten() {
-            config.merge(&Config::parse(&self.loader.load(path)?)?)?;
+            config.merge(&Config::parse(
+                &self.loader.load(path)?,
+                &self.loader.session.reader.yaml,
+            )?)?;
         }
         Ok(config)
     }
@@ -123,10 +135,13 @@ impl<'a> Target<'a> {
     }
 
     fn accumulate_file(&self, into: &mut Accumulator, path: &str) -> Result<(), Error> {
-        let resources = self
-            .loader
-            .load(path)
-            .and_then(|content| read_resources(&content).map_err(|e| in_file(e, path)));
+        let resources = self.loader.load(path).and_then(|content| {
+            self.loader
+                .session
+                .reader
+                .resources(&content)
+                .map_err(|e| in_file(e, path))
+        });
         let mut resources = resources
             .and_then(|list| Ok(ResMap::from_resources(list)?.resources))
             .with_context(|| format!("accumulating resources from '{path}'"))?;
@@ -242,7 +257,12 @@ impl<'a> Target<'a> {
         let mut configs = Accumulator::default();
         let mut paths = Vec::new();
         for entry in entries {
-            let inline = read_resources(entry.as_bytes()).and_then(ResMap::from_resources);
+            let inline = self
+                .loader
+                .session
+                .reader
+                .resources(entry.as_bytes())
+                .and_then(ResMap::from_resources);
             let Ok(mut inline) = inline else {
                 paths.push(entry.clone());
                 continue;

@@ -82,6 +82,22 @@ struct LimitArgs {
     #[arg(long = "limit-objects", default_value_t = Limits::default().objects)]
     objects: usize,
 
+    /// Nested collections of a YAML document, at most 512.
+    #[arg(long = "limit-yaml-nesting", default_value_t = Limits::default().yaml_nesting)]
+    yaml_nesting: usize,
+
+    /// Nodes that all YAML aliases together expand to.
+    #[arg(long = "limit-alias-nodes", default_value_t = Limits::default().alias_nodes)]
+    alias_nodes: usize,
+
+    /// Comparisons of elements while one list of irregular elements is merged.
+    #[arg(long = "limit-list-comparisons", default_value_t = Limits::default().list_comparisons)]
+    list_comparisons: usize,
+
+    /// Bytes of one compiled regular expression.
+    #[arg(long = "limit-regex-bytes", default_value_t = Limits::default().regex_bytes)]
+    regex_bytes: usize,
+
     /// Bytes of output.
     #[arg(long = "limit-output-bytes", default_value_t = Limits::default().output_bytes)]
     output_bytes: usize,
@@ -223,7 +239,10 @@ impl KustomizeBuildArgs {
                 depth: self.limits.depth,
                 objects: self.limits.objects,
                 output_bytes: self.limits.output_bytes,
-                ..Limits::default()
+                yaml_nesting: self.limits.yaml_nesting,
+                alias_nodes: self.limits.alias_nodes,
+                list_comparisons: self.limits.list_comparisons,
+                regex_bytes: self.limits.regex_bytes,
             },
             remote: self.remote.fetcher(),
         })

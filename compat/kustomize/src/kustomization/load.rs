@@ -26,8 +26,13 @@ pub(crate) fn header() -> Kustomization {
 }
 
 /// Reads a kustomization found in the directory `root`, adds a warning for each deprecated field, and converts old forms.
-pub(crate) fn load(content: &[u8], root: &str, notices: &mut Vec<Notice>) -> Result<Kustomization, Error> {
-    let value = sigs::to_value(content, &Limits::default()).map_err(|e| Error::invalid(e.to_string()));
+pub(crate) fn load(
+    content: &[u8],
+    root: &str,
+    limits: &Limits,
+    notices: &mut Vec<Notice>,
+) -> Result<Kustomization, Error> {
+    let value = sigs::to_value(content, limits).map_err(|e| Error::invalid(e.to_string()));
     let mut kustomization: Kustomization = value
         .and_then(|value| Decoder::strict().decode(&value))
         .context("invalid Kustomization")?;

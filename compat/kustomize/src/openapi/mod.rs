@@ -24,12 +24,12 @@ pub(crate) enum SchemaRef {
 
 impl SchemaRef {
     /// The schema of an OpenAPI file, JSON or YAML; in the Flux profile it adds to the built-in one, else it replaces it.
-    pub(crate) fn custom(file: &[u8], profile: Profile) -> Result<Self, Error> {
+    pub(crate) fn custom(file: &[u8], profile: Profile, limits: &go_yaml::Limits) -> Result<Self, Error> {
         let invalid = |why: String| Error::invalid(format!("invalid schema file: {why}"));
         let document = if file.starts_with(b"{") {
             serde_json::from_slice(file).map_err(|e| invalid(e.to_string()))?
         } else {
-            go_yaml::sigs::to_value(file, &go_yaml::Limits::default()).map_err(|e| invalid(e.to_string()))?
+            go_yaml::sigs::to_value(file, limits).map_err(|e| invalid(e.to_string()))?
         };
         let mut schema = match profile {
             Profile::Command => Schema::default(),

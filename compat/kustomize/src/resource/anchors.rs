@@ -4,17 +4,15 @@ use std::collections::HashMap;
 
 use go_yaml::{Kind, Node, Tag};
 
-use crate::{Error, ErrorKind};
-
-/// How many nodes all aliases of a document together may expand to.
-const EXPANSION_LIMIT: usize = 2_000_000;
+use super::Reader;
+use crate::Error;
 
 /// Replaces every alias by a copy of its target, applies merge keys and removes anchors.
-pub(super) fn expand_anchors(node: &mut Node) -> Result<(), Error> {
+pub(super) fn expand_anchors(node: &mut Node, reader: &Reader) -> Result<(), Error> {
     if has_anchors(node) {
         let mut expander = Expander {
             anchors: HashMap::new(),
-            budget: EXPANSION_LIMIT,
+            reader,
         };
         expander.expand(node)?;
     }
@@ -31,13 +29,14 @@ fn has_anchors(node: &Node) -> bool {
             .any(|(key, value)| key.text() == "<<" || has_anchors(key) || has_anchors(value))
 }
 
-struct Expander {
+struct Expander<'r> {
     /// Targets by name; `None` while the target itself is being read.
     anchors: HashMap<String, Option<Node>>,
-    budget: usize,
+    /// Knows how much aliases may still expand to.
+    reader: &'r Reader,
 }
 
-impl Expander {
+impl Expander<'_> {
     fn expand(&mut self, node: &mut Node) -> Result<(), Error> {
         if node.kind() == Kind::Alias {
             *node = self.target(node.text())?;
@@ -67,14 +66,7 @@ impl Expander {
     fn target(&mut self, name: &str) -> Result<Node, Error> {
         match self.anchors.get(name) {
             Some(Some(target)) => {
-                let size = count(target);
-                let Some(left) = self.budget.checked_sub(size) else {
-                    return Err(Error::new(
-                        ErrorKind::Limit,
-                        format!("aliases expand to more than {EXPANSION_LIMIT} nodes"),
-                    ));
-                };
-                self.budget = left;
+                self.reader.charge_alias(count(target))?;
                 Ok(target.clone())
             }
             Some(None) => Err(Error::invalid(format!("anchor '{name}' value contains itself"))),

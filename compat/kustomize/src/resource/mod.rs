@@ -11,7 +11,7 @@ mod shared;
 pub(crate) use annotations::{HELM_GENERATED, LOCAL_CONFIG, ORIGIN, TRANSFORMATIONS};
 pub(crate) use history::{Behavior, History};
 pub(crate) use metadata::Metadata;
-pub(crate) use read::read_resources;
+pub(crate) use read::Reader;
 
 use shared::Shared;
 

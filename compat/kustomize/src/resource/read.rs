@@ -2,48 +2,111 @@
 
 use std::borrow::Cow;
 
-use go_yaml::{Limits, Node, gojson, v3};
+use std::cell::Cell;
+
+use go_yaml::{Node, gojson, v3};
 
 use super::anchors::expand_anchors;
 use super::{Metadata, Resource};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Limits};
 
-/// The objects of a text of YAML documents, in order; those of a `...List` come after all others.
-pub(crate) fn read_resources(input: &[u8]) -> Result<Vec<Resource>, Error> {
-    Ok(read_objects(input)?.into_iter().map(Resource::new).collect())
+/// Reads objects within the limits of a build.
+pub(crate) struct Reader {
+    /// For everything else that is YAML.
+    pub(crate) yaml: go_yaml::Limits,
+    alias_nodes: usize,
+    alias_nodes_left: Cell<usize>,
 }
 
-fn read_objects(input: &[u8]) -> Result<Vec<Node>, Error> {
-    let nodes = valid_objects(read_nodes(input)?)?;
-    inline_lists(nodes)
-}
-
-/// The documents of a text, null ones left out; a single `List` document stands for its items.
-fn read_nodes(input: &[u8]) -> Result<Vec<Node>, Error> {
-    let text = unix_line_ends(input);
-    let documents = split_documents(&text)?;
-    let single = documents.len() == 1;
-    let mut nodes = Vec::with_capacity(documents.len());
-    for document in documents {
-        let node = v3::parse_first(document, &Limits::default()).map_err(|e| {
-            let kind = if e.kind() == go_yaml::ErrorKind::Limit {
-                ErrorKind::Limit
-            } else {
-                ErrorKind::MalformedYaml
-            };
-            Error::new(kind, format!("MalformedYAMLError: {e}"))
-        })?;
-        let Some(mut node) = node.filter(|n| !n.is_null()) else {
-            continue;
-        };
-        expand_anchors(&mut node)?;
-        if single && is_list_wrapper(&node) {
-            nodes.extend(node.remove("items").map(Node::into_items).unwrap_or_default());
-        } else {
-            nodes.push(node);
+impl Reader {
+    /// A reader with all its allowances.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            yaml: limits.yaml(),
+            alias_nodes: limits.alias_nodes,
+            alias_nodes_left: Cell::new(limits.alias_nodes),
         }
     }
-    Ok(nodes)
+
+    /// The objects of a text of YAML documents, in order; those of a `...List` come after all others.
+    pub(crate) fn resources(&self, input: &[u8]) -> Result<Vec<Resource>, Error> {
+        let nodes = self.inline_lists(valid_objects(self.nodes(input)?)?)?;
+        Ok(nodes.into_iter().map(Resource::new).collect())
+    }
+
+    /// Takes nodes that aliases expand to out of what is left.
+    pub(super) fn charge_alias(&self, nodes: usize) -> Result<(), Error> {
+        let Some(left) = self.alias_nodes_left.get().checked_sub(nodes) else {
+            let text = format!("aliases expand to more than {} nodes", self.alias_nodes);
+            return Err(Error::new(ErrorKind::Limit, text));
+        };
+        self.alias_nodes_left.set(left);
+        Ok(())
+    }
+
+    /// The documents of a text, null ones left out; a single `List` document stands for its items.
+    fn nodes(&self, input: &[u8]) -> Result<Vec<Node>, Error> {
+        let text = unix_line_ends(input);
+        let documents = split_documents(&text)?;
+        let single = documents.len() == 1;
+        let mut nodes = Vec::with_capacity(documents.len());
+        for document in documents {
+            let node = v3::parse_first(document, &self.yaml).map_err(|e| {
+                let kind = if e.kind() == go_yaml::ErrorKind::Limit {
+                    ErrorKind::Limit
+                } else {
+                    ErrorKind::MalformedYaml
+                };
+                Error::new(kind, format!("MalformedYAMLError: {e}"))
+            })?;
+            let Some(mut node) = node.filter(|n| !n.is_null()) else {
+                continue;
+            };
+            expand_anchors(&mut node, self)?;
+            if single && is_list_wrapper(&node) {
+                nodes.extend(node.remove("items").map(Node::into_items).unwrap_or_default());
+            } else {
+                nodes.push(node);
+            }
+        }
+        Ok(nodes)
+    }
+
+    /// Replaces each object of a kind that ends in `List` and has `items` by those items, after everything else.
+    fn inline_lists(&self, nodes: Vec<Node>) -> Result<Vec<Node>, Error> {
+        let mut queue = std::collections::VecDeque::from(nodes);
+        let mut objects = Vec::with_capacity(queue.len());
+        while let Some(node) = queue.pop_front() {
+            let kind = node.get("kind").map_or("", Node::text);
+            let items = if kind.ends_with("List") {
+                node.get("items")
+            } else {
+                None
+            };
+            match items {
+                None => objects.push(node),
+                Some(items) if items.is_null() => {}
+                Some(items) if items.is_sequence() => {
+                    for item in items.items() {
+                        let json = v3::to_json(item).and_then(|value| gojson::to_string(&value));
+                        let json = json.map_err(|e| Error::invalid(e.to_string()))?;
+                        queue.extend(valid_objects(self.nodes(json.as_bytes())?)?);
+                    }
+                }
+                Some(items) => {
+                    let go_type = if items.is_mapping() {
+                        "map[string]interface {}"
+                    } else {
+                        scalar_type(items)
+                    };
+                    return Err(Error::invalid(format!(
+                        "expected array in {kind}/items, but found {go_type}"
+                    )));
+                }
+            }
+        }
+        Ok(objects)
+    }
 }
 
 fn is_list_wrapper(node: &Node) -> bool {
@@ -98,42 +161,6 @@ fn valid_objects(nodes: Vec<Node>) -> Result<Vec<Node>, Error> {
     let objects: Vec<_> = nodes.into_iter().filter(|n| !n.is_empty()).collect();
     for node in &objects {
         Metadata::validated(node)?;
-    }
-    Ok(objects)
-}
-
-/// Replaces each object of a kind that ends in `List` and has `items` by those items, after everything else.
-fn inline_lists(nodes: Vec<Node>) -> Result<Vec<Node>, Error> {
-    let mut queue = std::collections::VecDeque::from(nodes);
-    let mut objects = Vec::with_capacity(queue.len());
-    while let Some(node) = queue.pop_front() {
-        let kind = node.get("kind").map_or("", Node::text);
-        let items = if kind.ends_with("List") {
-            node.get("items")
-        } else {
-            None
-        };
-        match items {
-            None => objects.push(node),
-            Some(items) if items.is_null() => {}
-            Some(items) if items.is_sequence() => {
-                for item in items.items() {
-                    let json = v3::to_json(item).and_then(|value| gojson::to_string(&value));
-                    let json = json.map_err(|e| Error::invalid(e.to_string()))?;
-                    queue.extend(valid_objects(read_nodes(json.as_bytes())?)?);
-                }
-            }
-            Some(items) => {
-                let go_type = if items.is_mapping() {
-                    "map[string]interface {}"
-                } else {
-                    scalar_type(items)
-                };
-                return Err(Error::invalid(format!(
-                    "expected array in {kind}/items, but found {go_type}"
-                )));
-            }
-        }
     }
     Ok(objects)
 }

@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 use go_yaml::{Kind, Node};
 
 use super::{DIRECTIVE, Directive, Fate, Merge, take_comments_and_empty_style, take_directive};
-use crate::Error;
 use crate::edit::{set_field, set_scalar, wrong_kind};
 use crate::openapi::Shape;
+use crate::{Error, ErrorKind};
 
 /// The key of a set of scalars: the text of the element itself.
 const SELF: &str = "";
@@ -96,58 +96,70 @@ impl Merge<'_> {
 
     fn merge_items(&self, lists: Lists, shape: &Shape, keys: &[impl AsRef<str>]) -> Result<Vec<Node>, Error> {
         let elements = self.schema.elements(shape);
-        match keys {
-            [] => self.merge_loosely(lists, elements, &[SELF]),
-            [key] if lists.is_distinct(key.as_ref()) => self.merge_distinct(lists, elements, key.as_ref()),
-            keys => {
-                let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
-                self.merge_loosely(lists, elements, &keys)
-            }
+        if keys.is_empty() {
+            return self.merge_loosely(lists, elements, &[SELF]);
         }
+        let mut used: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        if let [_, _, ..] = keys {
+            // A key that no element has is not looked at.
+            used.retain(|key| lists.iter().any(|node| has_text(node, key)));
+        }
+        if !used.is_empty() && lists.is_distinct(&used) {
+            return self.merge_distinct(lists, elements, &used);
+        }
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        self.merge_loosely(lists, elements, &keys)
     }
 
-    /// Lists in which every element is a mapping with its own text under `key`: the elements of the patch come first, in
-    /// its order, then the others.
-    fn merge_distinct(&self, lists: Lists, elements: Option<&Shape>, key: &str) -> Result<Vec<Node>, Error> {
+    /// Lists in which every element is a mapping with texts of its own under the keys.
+    ///
+    /// With one key the elements of the patch come first, in its order, then the others. With several, elements that both
+    /// lists have keep the place that they have in the object.
+    fn merge_distinct(
+        &self,
+        lists: Lists,
+        elements: Option<&Shape>,
+        keys: &[&str],
+    ) -> Result<Vec<Node>, Error> {
         let Lists { dest, patch } = lists;
-        let mut result = Vec::with_capacity(dest.len());
-        let mut dest: Vec<Option<Node>> = dest.into_iter().map(Some).collect();
-        match patch {
-            Patch::None => {}
+        let patch = match patch {
+            Patch::None => Vec::new(),
+            Patch::Own(patch) => patch,
             Patch::Same => {
-                for mut node in dest.drain(..).flatten() {
+                let mut result = Vec::with_capacity(dest.len());
+                for mut node in dest {
                     if self.add(&mut node, elements, true)? == Fate::Keep {
                         result.push(node);
                     }
                 }
+                return Ok(result);
             }
-            Patch::Own(patch) => {
-                let texts = dest
-                    .iter()
-                    .flatten()
-                    .map(|node| text_of(node, key).unwrap_or_default().to_owned());
-                let places: HashMap<String, usize> =
-                    texts.enumerate().map(|(place, text)| (text, place)).collect();
-                for mut node in patch {
-                    let place = text_of(&node, key).and_then(|text| places.get(text));
-                    let found = place
-                        .and_then(|&place| dest.get_mut(place))
-                        .and_then(Option::take);
-                    let Some(mut old) = found else {
-                        if self.add(&mut node, elements, false)? == Fate::Keep {
-                            result.push(node);
-                        }
-                        continue;
-                    };
-                    if self.merge_element(&mut old, &mut node, elements)? != Element::Gone {
-                        // With `$patch: replace` the object's element wins all the same.
-                        result.push(old);
-                    }
+        };
+        let places = places_of(&patch, &dest, keys);
+        let mut result = Vec::with_capacity(dest.len() + patch.len());
+        // Each element of the object, and whether it is merged already.
+        let mut dest: Vec<(Option<Node>, bool)> = dest.into_iter().map(|node| (Some(node), false)).collect();
+        for (mut node, place) in patch.into_iter().zip(places) {
+            let found = place.and_then(|place| dest.get_mut(place));
+            let Some((mut old, slot)) = found.and_then(|slot| Some((slot.0.take()?, slot))) else {
+                if self.add(&mut node, elements, false)? == Fate::Keep {
+                    result.push(node);
                 }
+                continue;
+            };
+            // With `$patch: replace` the object's element wins all the same.
+            if self.merge_element(&mut old, &mut node, elements)? == Element::Gone {
+                continue;
+            }
+            if let [_] = keys {
+                result.push(old);
+            } else {
+                *slot = (Some(old), true);
             }
         }
-        for mut node in dest.into_iter().flatten() {
-            if self.keep(&mut node, elements)? == Fate::Keep {
+        for (node, is_merged) in dest {
+            let Some(mut node) = node else { continue };
+            if is_merged || self.keep(&mut node, elements)? == Fate::Keep {
                 result.push(node);
             }
         }
@@ -186,6 +198,13 @@ impl Merge<'_> {
         let mut tuples = lists.tuples(keys);
         if tuples.is_empty() {
             return Ok(lists.dest);
+        }
+        if tuples.len().saturating_mul(lists.iter().count()) > self.list_comparisons {
+            let text = format!(
+                "merging a list takes more than {} comparisons of its elements",
+                self.list_comparisons
+            );
+            return Err(Error::new(ErrorKind::Limit, text));
         }
         if keys.len() > 1 {
             unify(&mut tuples);
@@ -348,13 +367,18 @@ impl Lists {
         self.node_mut(slot).map_or(Ok(None), change)
     }
 
-    /// Whether every element of each list is a mapping with a text of its own under `key`.
-    fn is_distinct(&self, key: &str) -> bool {
+    /// All elements, those of the patch first.
+    fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.patch().iter().chain(&self.dest)
+    }
+
+    /// Whether every element of each list is a mapping with texts of its own under the keys.
+    fn is_distinct(&self, keys: &[&str]) -> bool {
         let distinct = |nodes: &[Node]| {
             let mut seen = HashSet::with_capacity(nodes.len());
             nodes
                 .iter()
-                .all(|node| text_of(node, key).is_some_and(|text| !text.is_empty() && seen.insert(text)))
+                .all(|node| texts_of(node, keys).is_some_and(|texts| seen.insert(texts)))
         };
         distinct(&self.dest) && distinct(self.patch())
     }
@@ -374,7 +398,7 @@ impl Lists {
             };
             keys.iter().map(text).collect()
         };
-        let tuples = self.patch().iter().chain(&self.dest).map(tuple);
+        let tuples = self.iter().map(tuple);
         tuples.filter(|tuple| seen.insert(tuple.clone())).collect()
     }
 
@@ -568,11 +592,28 @@ fn take_list_directive(list: &mut Node) -> Result<Directive, Error> {
     Ok(directive)
 }
 
-/// The text of a field that has one.
-fn text_of<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
+/// The texts of an element under the keys, if it has all of them.
+fn texts_of<'n>(node: &'n Node, keys: &[&str]) -> Option<Vec<&'n str>> {
+    let text = |key: &&str| {
+        let value = node
+            .get(key)
+            .filter(|value| value.is_scalar() && !value.is_null());
+        value.map(Node::text).filter(|text| !text.is_empty())
+    };
+    keys.iter().map(text).collect()
+}
+
+/// Where in `dest` the element with the same texts is, for each element of `patch`.
+fn places_of(patch: &[Node], dest: &[Node], keys: &[&str]) -> Vec<Option<usize>> {
+    let texts = dest.iter().map(|node| texts_of(node, keys));
+    let places: HashMap<_, _> = texts.zip(0..).collect();
+    let place = |node| places.get(&texts_of(node, keys)).copied();
+    patch.iter().map(place).collect()
+}
+
+fn has_text(node: &Node, key: &str) -> bool {
     node.get(key)
-        .filter(|value| value.is_scalar() && !value.is_null())
-        .map(Node::text)
+        .is_some_and(|value| !value.is_empty() && !value.text().is_empty())
 }
 
 /// A null or an empty mapping: neither survives in a list that is merged.

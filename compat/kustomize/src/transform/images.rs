@@ -8,7 +8,7 @@ use crate::edit::{expect_kind, set_scalar};
 use crate::fieldfilter::FieldFilter;
 use crate::kustomization::Image;
 use crate::resmap::ResMap;
-use crate::{Error, FieldSpec};
+use crate::{Error, FieldSpec, Limits};
 
 /// Changes the images of one name.
 pub(crate) struct ImageTransformer {
@@ -21,13 +21,17 @@ impl ImageTransformer {
     /// A transformer for these fields, and for every list named `containers` or `initContainers`.
     ///
     /// The name is a regular expression, as it is upstream, where one that is invalid is a crash.
-    pub(crate) fn new(image: Image, fields: impl IntoIterator<Item = FieldSpec>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        image: Image,
+        fields: impl IntoIterator<Item = FieldSpec>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
         let pattern = format!(
             "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
             image.name
         );
-        let pattern =
-            Regexp::new(&pattern).map_err(|e| Error::invalid(format!("image name {:?}: {e}", image.name)))?;
+        let pattern = Regexp::with_limits(pattern.as_bytes(), &limits.regex())
+            .map_err(|e| Error::invalid(format!("image name {:?}: {e}", image.name)))?;
         Ok(Self {
             image,
             pattern,
@@ -148,7 +152,7 @@ mod tests {
             new_tag: "2".into(),
             ..Image::default()
         };
-        let transformer = ImageTransformer::new(image, [])?;
+        let transformer = ImageTransformer::new(image, [], &Limits::default())?;
         assert_eq!(transformer.renamed("nginx:1@sha256:ab"), "nginx:2");
         Ok(())
     }

@@ -8,9 +8,10 @@ use super::Transformer;
 use crate::error::Context;
 use crate::json_patch::JsonPatch;
 use crate::kustomization::{Patch, PatchOptions, Selector};
+use crate::loader::Session;
 use crate::openapi::SchemaRef;
 use crate::resmap::ResMap;
-use crate::resource::{Resource, read_resources};
+use crate::resource::Resource;
 use crate::selection::{Selection, namespace_of};
 use crate::strategic_merge::{Fate, merge};
 use crate::target::{go_quote, in_file};
@@ -35,6 +36,7 @@ enum Kind {
 
 /// Patches with what they are allowed to change.
 struct StrategicMerge {
+    list_comparisons: usize,
     patches: Vec<Resource>,
     options: PatchOptions,
     schema: SchemaRef,
@@ -46,8 +48,7 @@ impl PatchTransformer {
         patch: &Patch,
         read: &ReadFile<'_>,
         config: impl FnOnce() -> String,
-        schema: SchemaRef,
-        limits: &Limits,
+        session: &Session<'_>,
     ) -> Result<Self, Error> {
         let inline = patch.text.trim();
         let (text, source) = match (inline.is_empty(), patch.path.is_empty()) {
@@ -75,27 +76,27 @@ impl PatchTransformer {
             }
         };
         let options = patch.options.clone().unwrap_or_default();
-        let kind = Kind::recognise(&text, options, schema)
+        let kind = Kind::recognise(&text, options, session)
             .map_err(|why| Error::invalid(format!("{why}{source}")))?;
         Ok(Self {
             source,
             target: patch.target.clone(),
             kind,
-            limits: limits.clone(),
+            limits: session.options.limits.clone(),
         })
     }
 }
 
 impl Kind {
     /// A text is tried as a strategic merge patch first, but a list of operations is one at first sight.
-    fn recognise(text: &[u8], options: PatchOptions, schema: SchemaRef) -> Result<Self, &'static str> {
+    fn recognise(text: &[u8], options: PatchOptions, session: &Session<'_>) -> Result<Self, &'static str> {
         let unclear = "unable to parse SM or JSON patch from ";
         if text.starts_with(b"- ")
-            && let Ok(patch) = JsonPatch::parse(text)
+            && let Ok(patch) = JsonPatch::parse(text, &session.reader.yaml)
         {
             return Ok(Self::Json(patch));
         }
-        match read_resources(text) {
+        match session.reader.resources(text) {
             Ok(mut patches) => {
                 if options.allow_name_change || options.allow_kind_change {
                     // Upstream marks the patch with an annotation, which rewrites those it has as strings.
@@ -107,10 +108,13 @@ impl Kind {
                 Ok(Self::Merge(StrategicMerge {
                     patches,
                     options,
-                    schema,
+                    schema: session.schema(),
+                    list_comparisons: session.options.limits.list_comparisons,
                 }))
             }
-            Err(_) => JsonPatch::parse(text).map(Self::Json).map_err(|_| unclear),
+            Err(_) => JsonPatch::parse(text, &session.reader.yaml)
+                .map(Self::Json)
+                .map_err(|_| unclear),
         }
     }
 }
@@ -208,7 +212,7 @@ impl StrategicMerge {
         if allow_name_change || allow_kind_change {
             object.store_previous_id();
         }
-        if merge(&mut object.node, patch, &self.schema)? == Fate::Remove {
+        if merge(&mut object.node, patch, &self.schema, self.list_comparisons)? == Fate::Remove {
             object.node = Node::null();
             return Ok(());
         }
@@ -296,20 +300,21 @@ impl StrategicMergeTransformer {
         entries: &[String],
         text: &str,
         read: &ReadFile<'_>,
-        schema: SchemaRef,
+        session: &Session<'_>,
     ) -> Result<Self, Error> {
+        let reader = &session.reader;
         if entries.is_empty() && text.is_empty() {
             return Err(Error::invalid("empty file path and empty patch content"));
         }
         let mut patches = Vec::new();
         for entry in entries {
-            patches.extend(read_resources(entry.as_bytes()).or_else(|_| {
-                let resources = read_resources(&read(entry)?);
+            patches.extend(reader.resources(entry.as_bytes()).or_else(|_| {
+                let resources = reader.resources(&read(entry)?);
                 resources.map_err(|error| in_file(error, entry))
             })?);
         }
         if !text.is_empty() {
-            patches.extend(read_resources(text.as_bytes())?);
+            patches.extend(reader.resources(text.as_bytes())?);
         }
         if patches.is_empty() {
             let files = entries.join(" ");
@@ -321,7 +326,8 @@ impl StrategicMergeTransformer {
             merge: StrategicMerge {
                 patches,
                 options: PatchOptions::default(),
-                schema,
+                schema: session.schema(),
+                list_comparisons: session.options.limits.list_comparisons,
             },
         })
     }
@@ -351,7 +357,7 @@ impl Json6902Transformer {
         path: &str,
         text: &str,
         read: &ReadFile<'_>,
-        limits: &Limits,
+        session: &Session<'_>,
     ) -> Result<Self, Error> {
         let target = target.ok_or_else(|| Error::invalid("must specify a target for the JSON patch"))?;
         if target.name.is_empty() {
@@ -371,7 +377,7 @@ impl Json6902Transformer {
                 content
             }
         };
-        let patch = JsonPatch::parse(&text)
+        let patch = JsonPatch::parse(&text, &session.reader.yaml)
             .with_context(|| format!("decoding {}", String::from_utf8_lossy(&text)))?;
         if patch.is_empty() {
             let text = String::from_utf8_lossy(&text);
@@ -382,7 +388,7 @@ impl Json6902Transformer {
         Ok(Self {
             target: target.clone(),
             patch,
-            limits: limits.clone(),
+            limits: session.options.limits.clone(),
         })
     }
 }

@@ -33,7 +33,7 @@ impl ReplacementTransformer {
             } else if entry.source.is_some() || !entry.targets.is_empty() {
                 return Err(Error::invalid("cannot specify both path and inline replacement"));
             } else {
-                replacements.extend(read_file(&read(&entry.path)?)?);
+                replacements.extend(read_file(&read(&entry.path)?, &limits.yaml())?);
             }
         }
         Ok(Self {
@@ -43,9 +43,8 @@ impl ReplacementTransformer {
     }
 }
 
-fn read_file(content: &[u8]) -> Result<Vec<Replacement>, Error> {
-    let value =
-        sigs::to_value(content, &go_yaml::Limits::default()).map_err(|e| Error::invalid(e.to_string()))?;
+fn read_file(content: &[u8], limits: &go_yaml::Limits) -> Result<Vec<Replacement>, Error> {
+    let value = sigs::to_value(content, limits).map_err(|e| Error::invalid(e.to_string()))?;
     let kind = match &value {
         Json::Array(_) => return Decoder::lenient().decode(&value),
         Json::Object(_) => return Ok(vec![Decoder::lenient().decode(&value)?]),
