@@ -5,6 +5,7 @@
 //! - [`Queue`] decides what runs when; [`WatchCache`] follows the cluster and feeds it.
 //! - [`artifact`] fetches, verifies, unpacks and keeps artifacts.
 //! - [`apply`] brings objects into the cluster, [`live`] knows what became of them, and [`readiness`] judges it.
+//! - [`interlock`] knows which objects a stock controller reconciles too.
 //! - [`Rest`] and [`Mapper`] are the requests below all of it.
 //! - [`events`], [`Metrics`], [`server`], [`leader`] and [`logging`] are what operators see.
 
@@ -19,11 +20,13 @@ mod watch;
 pub mod apply;
 pub mod artifact;
 pub mod events;
+pub mod interlock;
 pub mod leader;
 pub mod live;
 pub mod logging;
 pub mod object;
 pub mod readiness;
+pub mod selector;
 pub mod server;
 
 pub use mapper::{MapError, Mapper, Mapping};

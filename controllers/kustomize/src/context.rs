@@ -7,6 +7,7 @@ use artifact_consumer::ArtifactIndex;
 use controller_kit::apply::ApplyMemory;
 use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
+use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
 use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, RestError, WatchCache, WatchState};
 use flux_api::{Kustomization, KustomizationStatus};
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) recorder: EventRecorder,
     pub(crate) metrics: Metrics,
     pub(crate) queue: Queue<ObjectKey>,
+    /// What stock's controllers reconcile; empty when the interlock is off.
+    pub(crate) interlock: Interlock,
     /// All Kustomizations, ours and others': dependencies are read unfiltered.
     pub(crate) objects: WatchCache<Kustomization>,
     pub(crate) artifacts: RwLock<ArtifactIndex>,

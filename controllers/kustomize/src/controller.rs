@@ -8,13 +8,15 @@ use artifact_crd::Artifact;
 use controller_kit::apply::FieldManagers;
 use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
+use controller_kit::interlock::{Claims, Interlock};
 use controller_kit::live::LiveStore;
 use controller_kit::{Change, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache};
 use flux_api::{KUSTOMIZE_NAME, Kustomization, REQUESTED_AT, Tolerant};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -70,6 +72,7 @@ pub async fn run(
         recorder,
         queue: Queue::new(settings.backoff, metrics.queue(CONTROLLER_LABEL)),
         metrics,
+        interlock: Interlock::new(CONTROLLER),
         objects: WatchCache::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
         artifact_watch: RwLock::new(controller_kit::WatchState::Starting),
@@ -100,10 +103,23 @@ pub async fn run(
             .clone()
             .follow_configs::<ConfigMap>("ConfigMap", client.clone(), shutdown.clone()),
     );
+    let deployments = WatchCache::<Deployment>::default();
+    if context.settings.interlock {
+        tasks.spawn(
+            watches
+                .clone()
+                .follow_stock(deployments.clone(), client.clone(), shutdown.clone()),
+        );
+    }
     tasks.spawn(watches.follow_configs::<Secret>("Secret", client, shutdown.clone()));
     tokio::select! {
         () = shutdown.cancelled() => return,
-        _ = async { tokio::join!(context.objects.settled(), artifacts.settled()) } => {}
+        () = async {
+            tokio::join!(context.objects.settled(), artifacts.settled());
+            if context.settings.interlock {
+                deployments.settled().await;
+            }
+        } => {}
     }
     *context.artifact_watch.write() = artifacts.state();
     synced.cancel();
@@ -161,6 +177,9 @@ impl Watches {
                 } else if was_ours {
                     self.context.queue.forget(&key);
                     self.context.forget(&key);
+                    if crate::interlock::stands_back(new) {
+                        self.context.queue.add(key.clone(), Triggers::OBJECT);
+                    }
                 }
                 if old.is_none_or(|old| readiness(old) != readiness(new)) {
                     self.wake_dependents(&key);
@@ -185,6 +204,22 @@ impl Watches {
                 self.context.queue.add(dependent.clone(), Triggers::DEPENDENCY);
             }
         }
+    }
+
+    /// Follows stock's controllers: what they begin or cease to reconcile is ours no more, or again.
+    async fn follow_stock(self, cache: WatchCache<Deployment>, client: Client, shutdown: CancellationToken) {
+        let on_change = |before: &Claims, after: &Claims| {
+            for object in self.context.objects.all() {
+                let key = ObjectKey::of(object.as_ref());
+                let rival = |claims: &Claims| claims.rival(&key.namespace, object.labels());
+                if self.context.is_ours(&object) && rival(before) != rival(after) {
+                    // What happened to its objects meanwhile is not known, so that all are verified.
+                    self.context.queue.add(key, Triggers::STARTUP);
+                }
+            }
+        };
+        let interlock = &self.context.interlock;
+        interlock.follow(&cache, client, shutdown, on_change).await;
     }
 
     async fn follow_artifacts(

@@ -6,7 +6,8 @@
 //! 2. `decide`: the next step, as a pure function;
 //! 3. `deploy`: fetch, render (`tree`, `variables`, `render`), `apply` in stages, `prune` (`inventory`), wait (`health`);
 //! 4. `finalize`: the end of an object;
-//! 5. `report` and `status`: conditions, events and the next run.
+//! 5. `interlock`: what happens instead while a stock controller reconciles the object too;
+//! 6. `report` and `status`: conditions, events and the next run.
 //!
 //! `controller` wires watches to the queue. The controller reads Artifacts and never a source kind.
 
@@ -17,6 +18,7 @@ mod decide;
 mod deploy;
 mod finalize;
 mod health;
+mod interlock;
 mod inventory;
 mod prune;
 mod reconcile;

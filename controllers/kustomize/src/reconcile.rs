@@ -8,12 +8,13 @@ use controller_kit::events::Severity;
 use controller_kit::{ObjectKey, Requeue, Run, Slot, Superseded, Triggers, WatchState};
 use flux_api::{Kustomization, KustomizationStatus, reason};
 use jiff::Timestamp;
+use kube::ResourceExt;
 use tokio::time::Instant;
 
 use crate::context::{CONTROLLER_LABEL, Context};
 use crate::decide::{ArtifactProblem, Dependency, Observed, Refusal, Step, decide};
 use crate::report::{Outcome, Pace, Wait, conclude, duration_of, event_about};
-use crate::{deploy, finalize, status};
+use crate::{deploy, finalize, interlock, status};
 
 /// A run in progress: the object as it was when the run began, and the status that the run builds up.
 pub(crate) struct Reconciliation<'a> {
@@ -40,10 +41,16 @@ pub(crate) async fn reconcile(context: Arc<Context>, run: Run<ObjectKey>) -> Req
         mut slot,
         superseded,
     } = run;
-    let Some(object) = context.objects.get(&key).filter(|object| context.is_ours(object)) else {
+    let Some(object) = context.objects.get(&key) else {
         context.forget(&key);
         return Requeue::Never;
     };
+    let ours = context.is_ours(&object);
+    let rival = context.interlock.rival(&key.namespace, object.labels());
+    if !ours || rival.is_some() {
+        context.forget(&key);
+        return interlock::stand_back(&context, &object, rival.as_ref().filter(|_| ours)).await;
+    }
     let _active = context.metrics.active(CONTROLLER_LABEL);
     let status = context.latest_status(&key, &object);
     let mut run = Reconciliation {
@@ -250,10 +257,7 @@ impl Context {
     /// Tells whether our selector matches an object.
     pub(crate) fn is_ours(&self, object: &Kustomization) -> bool {
         use kube::core::SelectorExt;
-        match &object.metadata.labels {
-            Some(labels) => self.settings.selector.matches(labels),
-            None => self.settings.selector.matches(&std::collections::BTreeMap::new()),
-        }
+        self.settings.selector.matches(object.labels())
     }
 
     /// Gives the key of the source that an object consumes.

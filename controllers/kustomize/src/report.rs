@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use controller_kit::Requeue;
 use controller_kit::events::{EventRecord, Regarding, Severity};
+use controller_kit::interlock::OWNERSHIP_CONFLICT;
 use flux_api::{
     ConditionStatus, ConditionsExt, GoDuration, HEALTHY, KUSTOMIZE_GROUP, Kustomization, KustomizationStatus,
     READY, RECONCILING, REQUESTED_AT, STALLED, event, reason,
@@ -102,6 +103,7 @@ pub(crate) fn conclude(
     {
         status.last_handled_reconcile_at.clone_from(requested);
     }
+    status.conditions.remove_condition(OWNERSHIP_CONFLICT);
     let mut ready = |value, reason, message: &str| {
         status
             .conditions

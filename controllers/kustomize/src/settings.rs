@@ -12,6 +12,8 @@ use kube::core::Selector;
 pub struct Settings {
     /// Which Kustomizations are ours (`--watch-label-selector`).
     pub selector: Selector,
+    /// Whether objects that a live stock controller selects too are left alone (`--interlock`).
+    pub interlock: bool,
     /// How many Kustomizations are reconciled at once (`--concurrent`).
     pub concurrent: usize,
     /// How many objects of one Kustomization are verified at once (`--concurrent-ssa`).
@@ -45,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             selector: Selector::default(),
+            interlock: true,
             concurrent: 4,
             concurrent_ssa: 4,
             requeue_dependency: Duration::from_secs(30),

@@ -3,6 +3,7 @@
 use controller_kit::object::resource_version;
 use controller_kit::{Mapping, ObjectKey, ObjectPath, Rest, RestError};
 use flux_api::{FINALIZER, Kustomization, KustomizationStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Map, Value, json};
 
 use crate::context::STATUS_MANAGER;
@@ -42,6 +43,30 @@ pub(crate) async fn write(
         .merge_patch(&at, Some("status"), STATUS_MANAGER, &patch)
         .await?;
     Ok(Some(resource_version(&answer).to_owned()))
+}
+
+/// Writes the conditions of an object as it was read; fails with a conflict when somebody wrote since.
+///
+/// # Errors
+/// What the API server answers.
+pub(crate) async fn write_conditions(
+    rest: &Rest,
+    object: &Kustomization,
+    conditions: &[Condition],
+) -> Result<(), RestError> {
+    let (mapping, key) = (mapping(), ObjectKey::of(object));
+    let at = ObjectPath {
+        mapping: &mapping,
+        namespace: &key.namespace,
+        name: &key.name,
+    };
+    let patch = json!({
+        "metadata": {"resourceVersion": object.metadata.resource_version},
+        "status": {"conditions": conditions},
+    });
+    rest.merge_patch(&at, Some("status"), STATUS_MANAGER, &patch)
+        .await?;
+    Ok(())
 }
 
 /// The merge patch from one status to another; lists are replaced as a whole.

@@ -14,6 +14,9 @@ pub(crate) struct RunFlags {
     /// Kustomizations to reconcile, by labels; empty for all.
     #[arg(long, default_value = "sharding.fluxcd.io/key=openflux")]
     pub(crate) watch_label_selector: String,
+    /// Leave objects alone that a live stock controller selects too, as its Deployment's arguments say.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) interlock: bool,
     /// Watch all namespaces, or only that of RUNTIME_NAMESPACE.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub(crate) watch_all_namespaces: bool,

@@ -73,6 +73,8 @@ fn rules() -> Value {
         {"apiGroups": ["kustomize.toolkit.fluxcd.io"],
          "resources": ["kustomizations", "kustomizations/status", "kustomizations/finalizers"],
          "verbs": ["get", "list", "watch", "update", "patch"]},
+        // To leave alone what stock's controllers select.
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [""], "resources": ["configmaps", "secrets", "serviceaccounts"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
         {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]},

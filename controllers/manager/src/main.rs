@@ -4,7 +4,6 @@ mod flags;
 mod gates;
 mod install;
 mod run;
-mod selector;
 
 use std::process::ExitCode;
 

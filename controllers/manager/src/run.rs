@@ -13,7 +13,7 @@ use controller_kit::events::{self, EventRecorder};
 use controller_kit::leader::{LeaderOptions, lead, lease_name};
 use controller_kit::object::GroupKind;
 use controller_kit::server::{Endpoint, bind, serve};
-use controller_kit::{Backoff, Metrics, Rest, logging};
+use controller_kit::{Backoff, Metrics, Rest, logging, selector};
 use flux_sources::AdapterOptions;
 use kube::Client;
 use kustomize_controller::{CONTROLLER, Connections, Settings};
@@ -22,7 +22,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::flags::{Controller, LogEncoding, RunFlags};
 use crate::gates::Gates;
-use crate::selector;
 
 /// Runs the controllers until SIGTERM or SIGINT.
 ///
@@ -256,6 +255,7 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
         .map_err(|error| anyhow!("--watch-configs-label-selector: {error}"))?;
     Ok(Settings {
         selector: selector.map_err(|error| anyhow!("--watch-label-selector: {error}"))?,
+        interlock: flags.interlock,
         concurrent: flags.concurrent,
         concurrent_ssa: flags.concurrent_ssa,
         requeue_dependency: flags.requeue_dependency,

@@ -31,6 +31,8 @@ pub const SERVICE: Kind = kind("v1", "Service", "services");
 pub const SERVICE_ACCOUNT: Kind = kind("v1", "ServiceAccount", "serviceaccounts");
 /// `apps/v1` Deployment.
 pub const DEPLOYMENT: Kind = kind("apps/v1", "Deployment", "deployments");
+/// `v1` Event.
+pub const EVENT: Kind = kind("v1", "Event", "events");
 /// The stock Kustomization.
 pub const KUSTOMIZATION: Kind = kind(
     "kustomize.toolkit.fluxcd.io/v1",

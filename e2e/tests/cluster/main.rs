@@ -4,6 +4,7 @@ mod app;
 
 mod flux_cli;
 mod hand_over;
+mod interlock;
 mod ours_deploys;
 mod sources;
 mod sources_outages;

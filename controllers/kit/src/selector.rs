@@ -8,7 +8,7 @@ use kube::core::{Expression, Selector};
 ///
 /// # Errors
 /// A requirement that is none of `key`, `!key`, `key=value`, `key!=value`, `key in (..)`, `key notin (..)`.
-pub(crate) fn parse(text: &str) -> Result<Selector, String> {
+pub fn parse(text: &str) -> Result<Selector, String> {
     split(text)
         .into_iter()
         .map(|part| requirement(part.trim()))
