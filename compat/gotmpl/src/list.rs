@@ -21,27 +21,58 @@ pub struct List {
 }
 
 #[derive(Debug)]
-pub(crate) struct ListCell(Mutex<Arc<Vec<Value>>>);
+pub(crate) struct ListCell(Mutex<Array>);
+
+#[derive(Debug, Default)]
+struct Array {
+    values: Arc<Vec<Value>>,
+    /// A `[]byte` whose items nobody has asked for yet; there are no values then.
+    bytes: Option<Str>,
+}
+
+impl Array {
+    fn values(&mut self) -> &mut Arc<Vec<Value>> {
+        if let Some(bytes) = self.bytes.take() {
+            self.values = Arc::new(bytes.iter().map(|&b| byte(b)).collect());
+        }
+        &mut self.values
+    }
+
+    fn get(&self, index: usize) -> Option<Value> {
+        match &self.bytes {
+            Some(bytes) => bytes.get(index).map(|&b| byte(b)),
+            None => self.values.get(index).cloned(),
+        }
+    }
+}
+
+fn byte(b: u8) -> Value {
+    Value::Uint(u64::from(b), UintType::Uint8)
+}
 
 impl ListCell {
-    fn lock(&self) -> MutexGuard<'_, Arc<Vec<Value>>> {
+    fn new(array: Array) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(array)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Array> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn clear(&self) -> Arc<Vec<Value>> {
-        std::mem::take(&mut *self.lock())
+        std::mem::take(self.lock().values())
     }
 
     pub(crate) fn items(&self) -> Arc<Vec<Value>> {
-        Arc::clone(&self.lock())
+        Arc::clone(self.lock().values())
     }
 }
 
 impl Drop for ListCell {
     fn drop(&mut self) {
-        let items = std::mem::take(self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
-        if let Some(items) = Arc::into_inner(items) {
-            cycles::drop_flat(items.into_iter());
+        let array = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(values) = Arc::into_inner(std::mem::take(&mut array.values)) {
+            cycles::drop_flat(values.into_iter());
         }
     }
 }
@@ -72,11 +103,29 @@ impl List {
     pub fn typed(ty: Type, items: Vec<Value>) -> Self {
         let len = items.len();
         Self {
-            cell: Some(Arc::new(ListCell(Mutex::new(Arc::new(items))))),
+            cell: Some(ListCell::new(Array {
+                values: Arc::new(items),
+                bytes: None,
+            })),
             start: 0,
             len,
             cap: len,
             ty,
+        }
+    }
+
+    /// Makes a `[]byte`; its bytes become values only when its items are asked for.
+    pub fn bytes(bytes: Str) -> Self {
+        let len = bytes.len();
+        Self {
+            cell: Some(ListCell::new(Array {
+                values: Arc::default(),
+                bytes: Some(bytes),
+            })),
+            start: 0,
+            len,
+            cap: len,
+            ty: Type::BYTES,
         }
     }
 
@@ -155,11 +204,10 @@ impl List {
             return None;
         }
         let cell = self.cell.as_ref()?;
-        let items = cell.lock();
+        let array = cell.lock();
         Some(
-            items
+            array
                 .get(self.start + index)
-                .cloned()
                 .unwrap_or_else(|| Value::zero(self.elem_type())),
         )
     }
@@ -193,8 +241,8 @@ impl List {
     /// Sorts the items in place, which every slice of the same array sees.
     pub fn sort_by(&self, mut compare: impl FnMut(&Value, &Value) -> std::cmp::Ordering) {
         if let Some(cell) = &self.cell {
-            let mut items = cell.lock();
-            let items = Arc::make_mut(&mut items);
+            let mut array = cell.lock();
+            let items = Arc::make_mut(array.values());
             let end = items.len().min(self.start + self.len);
             if let Some(part) = items.get_mut(self.start.min(end)..end) {
                 part.sort_by(&mut compare);
@@ -206,6 +254,13 @@ impl List {
     pub fn as_bytes(&self) -> Option<Vec<u8>> {
         if self.elem_type() != Type::UINT8 {
             return None;
+        }
+        if let Some(cell) = &self.cell
+            && let Some(bytes) = &cell.lock().bytes
+        {
+            let mut part = bytes.slice(self.start, self.start + self.len).to_vec();
+            part.resize(self.len, 0);
+            return Some(part);
         }
         Some(
             self.items()

@@ -95,10 +95,16 @@ impl From<&[u8]> for Str {
 
 impl From<Vec<u8>> for Str {
     fn from(bytes: Vec<u8>) -> Self {
+        Self::from(Arc::<[u8]>::from(bytes))
+    }
+}
+
+impl From<Arc<[u8]>> for Str {
+    fn from(bytes: Arc<[u8]>) -> Self {
         Self {
             start: 0,
             end: bytes.len(),
-            bytes: Arc::from(bytes),
+            bytes,
         }
     }
 }

@@ -67,12 +67,8 @@ impl Value {
     }
 
     /// Makes a `[]byte`.
-    pub fn bytes(bytes: &[u8]) -> Self {
-        let items = bytes
-            .iter()
-            .map(|&b| Value::Uint(u64::from(b), UintType::Uint8))
-            .collect();
-        Value::List(List::typed(Type::BYTES, items))
+    pub fn bytes(bytes: impl Into<Str>) -> Self {
+        Value::List(List::bytes(bytes.into()))
     }
 
     /// Makes a value of an object.

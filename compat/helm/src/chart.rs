@@ -23,10 +23,19 @@ pub struct Chart {
     inner: Arc<Inner>,
 }
 
+/// A file below `templates/`.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// The path below the chart's root.
+    pub name: String,
+    /// The text, in any encoding.
+    pub text: Arc<[u8]>,
+}
+
 #[derive(Debug)]
 struct Inner {
     metadata: Metadata,
-    templates: Vec<File>,
+    templates: Vec<Template>,
     values: Map,
     schema: Option<Arc<[u8]>>,
     files: Vec<File>,
@@ -42,6 +51,14 @@ pub enum LoadError {
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// A file cannot be read.
+    #[error("error reading {file}: {error}")]
+    Read {
+        /// The file.
+        file: String,
+        /// Why.
+        error: String,
+    },
     /// There is no `Chart.yaml`.
     #[error("Chart.yaml file is missing")]
     NoChartYaml,
@@ -107,7 +124,7 @@ impl Chart {
     /// Loads a chart from its files, as they lie below its root folder.
     pub fn from_files(files: Vec<File>, limits: &Limits) -> Result<Self, LoadError> {
         check_api_version(&files)?;
-        let unpacked = files.iter().map(|file| file.data.len() as u64).sum::<u64>();
+        let unpacked = files.iter().map(|file| file.content.size()).sum::<u64>();
         Loader {
             limits,
             left: limits.chart_bytes.saturating_sub(unpacked),
@@ -126,7 +143,7 @@ impl Chart {
     }
 
     /// The files below `templates/`.
-    pub fn templates(&self) -> &[File] {
+    pub fn templates(&self) -> &[Template] {
         &self.inner.templates
     }
 
@@ -188,7 +205,7 @@ impl Chart {
 #[derive(Default)]
 struct Parts {
     metadata: Option<RawMetadata>,
-    templates: Vec<File>,
+    templates: Vec<Template>,
     values: Map,
     schema: Option<Arc<[u8]>>,
     files: Vec<File>,
@@ -256,7 +273,7 @@ impl Loader<'_> {
                 let (_, name) = file.name.split_once('/')?;
                 Some(File {
                     name: name.to_owned(),
-                    data: file.data,
+                    content: file.content,
                 })
             });
             return self.chart(below.collect(), depth + 1);
@@ -267,13 +284,13 @@ impl Loader<'_> {
                     chart_bytes: self.left,
                     ..*self.limits
                 };
-                let files = archive::read(&file.data, &limits).map_err(|error| match error {
+                let files = archive::read(bytes(file)?, &limits).map_err(|error| match error {
                     ArchiveError::ChartTooLarge(_) => LoadError::TooLarge(self.limits.chart_bytes),
                     error => error.into(),
                 })?;
                 self.left = self
                     .left
-                    .saturating_sub(files.iter().map(|file| file.data.len() as u64).sum());
+                    .saturating_sub(files.iter().map(|file| file.content.size()).sum());
                 self.chart(files, depth + 1)
             }
             other => Err(LoadError::SubchartArchive {
@@ -290,7 +307,7 @@ impl Parts {
         let mut parts = Self::default();
         for file in files.iter().filter(|file| file.name == "Chart.yaml") {
             let metadata = parts.metadata.get_or_insert_default();
-            read_metadata(metadata, "Chart.yaml", &file.data)?;
+            read_metadata(metadata, "Chart.yaml", bytes(file)?)?;
             metadata.default_api_version();
         }
         for file in files {
@@ -302,12 +319,12 @@ impl Parts {
     fn add(&mut self, file: File) -> Result<(), LoadError> {
         match file.name.as_str() {
             "Chart.yaml" => {}
-            "Chart.lock" => check_yaml("Chart.lock", &file.data)?,
-            "values.yaml" => self.values = values::read(&file.data)?,
-            "values.schema.json" => self.schema = Some(file.data),
+            "Chart.lock" => check_yaml("Chart.lock", bytes(&file)?)?,
+            "values.yaml" => self.values = values::read(bytes(&file)?)?,
+            "values.schema.json" => self.schema = Some(Arc::clone(bytes(&file)?)),
             "requirements.yaml" => {
                 let metadata = self.metadata.get_or_insert_default();
-                read_metadata(metadata, "requirements.yaml", &file.data)?;
+                read_metadata(metadata, "requirements.yaml", bytes(&file)?)?;
                 if metadata.is_v1() {
                     self.files.push(file);
                 } else {
@@ -319,7 +336,7 @@ impl Parts {
                 }
             }
             "requirements.lock" => {
-                check_yaml("requirements.lock", &file.data)?;
+                check_yaml("requirements.lock", bytes(&file)?)?;
                 if self.metadata.get_or_insert_default().is_v1() {
                     self.files.push(file);
                 } else {
@@ -330,13 +347,16 @@ impl Parts {
                     );
                 }
             }
-            name if name.starts_with("templates/") => self.templates.push(file),
+            name if name.starts_with("templates/") => self.templates.push(Template {
+                name: name.to_owned(),
+                text: Arc::clone(bytes(&file)?),
+            }),
             name if name.starts_with("charts/") && path::ext(name) != ".prov" => {
                 let name = name.strip_prefix("charts/").unwrap_or_default().to_owned();
                 let first = name.split('/').next().unwrap_or_default().to_owned();
                 self.subcharts.entry(first).or_default().push(File {
                     name,
-                    data: file.data,
+                    content: file.content,
                 });
             }
             _ => self.files.push(file),
@@ -351,7 +371,7 @@ fn check_api_version(files: &[File]) -> Result<(), LoadError> {
     let Some(chart_yaml) = files.iter().find(|f| f.name == file) else {
         return Ok(());
     };
-    let document = read_yaml(file, &chart_yaml.data)?;
+    let document = read_yaml(file, bytes(chart_yaml)?)?;
     if document.is_null() {
         return Ok(());
     }
@@ -363,6 +383,14 @@ fn check_api_version(files: &[File]) -> Result<(), LoadError> {
         None | Some("" | "v1" | "v2") => Ok(()),
         Some(_) => Err(LoadError::ApiVersion),
     }
+}
+
+/// The content of a file that loading needs.
+fn bytes(file: &File) -> Result<&Arc<[u8]>, LoadError> {
+    file.content.bytes().map_err(|error| LoadError::Read {
+        file: file.name.clone(),
+        error: error.to_owned(),
+    })
 }
 
 fn read_yaml(file: &'static str, data: &[u8]) -> Result<serde_json::Value, LoadError> {

@@ -12,7 +12,7 @@ use crate::metadata::{Dependency, Metadata};
 use crate::template_cache::Key;
 use crate::template_error::TemplateError;
 use crate::values::{from_json, insert};
-use crate::{File, Release, capabilities, path};
+use crate::{Release, Template, capabilities, path};
 
 /// The type of `.` and `.Values`; its methods take precedence over keys of the same name.
 static VALUES: NamedType = NamedType::with_methods("common.Values", Type::MAP, crate::values_methods::find);
@@ -50,7 +50,7 @@ pub(crate) fn render(
         funcs: Arc::clone(funcs),
         templates: templates
             .iter()
-            .map(|template| (template.name.clone(), Arc::clone(&template.data)))
+            .map(|template| (template.name.clone(), Arc::clone(&template.text)))
             .collect(),
     };
     let set = root.chart.parsed().get(key, parse)?;
@@ -76,12 +76,23 @@ pub(crate) fn render(
         );
         let dot = template.scope.with_type(Type::Named(&VALUES));
         let mut out = Vec::new();
-        set.execute(&template.name, dot.into(), &env, &mut out)
-            .map_err(|error| TemplateError::execution(&error))?;
+        if let Err(error) = set.execute(&template.name, dot.into(), &env, &mut out) {
+            check_files(root)?;
+            return Err(TemplateError::execution(&error));
+        }
         strip_no_value_in_place(&mut out);
         rendered.insert(template.name, out);
     }
+    check_files(root)?;
     Ok(rendered)
+}
+
+/// Fails if a template asked for a file that cannot be read.
+fn check_files(chart: &Instance) -> Result<(), TemplateError> {
+    if let Some((file, error)) = Files::failure(chart.chart.files()) {
+        return Err(TemplateError::file(file, error));
+    }
+    chart.subcharts.iter().try_for_each(check_files)
 }
 
 fn parse(key: &Key) -> Result<TemplateSet, TemplateError> {
@@ -92,15 +103,16 @@ fn parse(key: &Key) -> Result<TemplateSet, TemplateError> {
     };
     let mut set = TemplateSet::new(Arc::clone(&key.funcs), options);
     for (name, text) in &key.templates {
-        set.parse(name, &**text)
+        set.parse(name, Arc::clone(text))
             .map_err(|error| TemplateError::parse(name, &error))?;
     }
     Ok(set)
 }
 
-struct Template {
+/// A template under its full name.
+struct Placed {
     name: String,
-    data: Arc<[u8]>,
+    text: Arc<[u8]>,
     base_path: String,
     scope: Map,
 }
@@ -108,7 +120,7 @@ struct Template {
 /// Gathers the templates of all charts with the scope that each sees.
 #[derive(Default)]
 struct Collector {
-    by_name: BTreeMap<String, Template>,
+    by_name: BTreeMap<String, Placed>,
 }
 
 impl Collector {
@@ -141,13 +153,13 @@ impl Collector {
             insert(&subcharts, &subchart.metadata.name, child.into());
         }
         let library = chart.metadata.is_library();
-        for File { name, data } in chart.chart.templates() {
+        for Template { name, text } in chart.chart.templates() {
             if library && !path::base(name).starts_with('_') {
                 continue;
             }
-            let template = Template {
+            let template = Placed {
                 name: path::join(&full_path, name),
-                data: Arc::clone(data),
+                text: Arc::clone(text),
                 base_path: path::join(&full_path, "templates"),
                 scope: scope.clone(),
             };
@@ -157,9 +169,9 @@ impl Collector {
     }
 
     /// The templates in the order in which Helm parses and executes them: deepest path first, then last name first.
-    fn sorted(self) -> Vec<Template> {
-        let mut templates: Vec<Template> = self.by_name.into_values().collect();
-        let depth = |template: &Template| template.name.bytes().filter(|b| *b == b'/').count();
+    fn sorted(self) -> Vec<Placed> {
+        let mut templates: Vec<Placed> = self.by_name.into_values().collect();
+        let depth = |template: &Placed| template.name.bytes().filter(|b| *b == b'/').count();
         templates.sort_by(|a, b| (depth(b), &b.name).cmp(&(depth(a), &a.name)));
         templates
     }

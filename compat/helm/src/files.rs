@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gotmpl::{Func, FuncError, List, Map, NamedType, Object, Signature, Str, Type, Value};
 
+use crate::file::Content;
 use crate::glob::Glob;
 use crate::{File, path};
 
@@ -13,22 +14,30 @@ static FILES: NamedType = NamedType::new("engine.files", Type::Map(&Type::BYTES)
 /// The files of a chart; contents become template values only when a template asks for them.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
-    by_name: Arc<BTreeMap<Str, Arc<[u8]>>>,
+    by_name: Arc<BTreeMap<Str, Content>>,
 }
 
 impl Files {
     pub(crate) fn new(files: &[File]) -> Self {
         let by_name = files
             .iter()
-            .map(|file| (Str::from(&file.name), Arc::clone(&file.data)))
+            .map(|file| (Str::from(&file.name), file.content.clone()))
             .collect();
         Self {
             by_name: Arc::new(by_name),
         }
     }
 
-    fn content(&self, name: &Str) -> &[u8] {
-        self.by_name.get(name).map_or(&[], |data| data)
+    /// What cannot be read is empty; [`Files::failure`] then fails the render.
+    fn content(&self, name: &Str) -> Str {
+        self.by_name.get(name).map(text).unwrap_or_default()
+    }
+
+    /// The first file that a template asked for in vain, and why.
+    pub(crate) fn failure(files: &[File]) -> Option<(&str, &str)> {
+        files
+            .iter()
+            .find_map(|file| Some((file.name.as_str(), file.content.failure()?)))
     }
 
     fn glob(&self, pattern: &Str) -> Self {
@@ -42,31 +51,32 @@ impl Files {
         Self {
             by_name: Arc::new(
                 matching
-                    .map(|(name, data)| (name.clone(), Arc::clone(data)))
+                    .map(|(name, content)| (name.clone(), content.clone()))
                     .collect(),
             ),
         }
     }
 
     /// Prints the files by their base names, as the `data` of a config map or a secret.
-    fn as_data(&self, text: impl Fn(&[u8]) -> Value) -> Str {
-        let entries = self.by_name.iter().map(|(name, data)| {
+    fn as_data(&self, value: impl Fn(Str) -> Value) -> Str {
+        let entries = self.by_name.iter().map(|(name, content)| {
             let name = name.to_string_lossy();
-            (path::base(&name).to_owned(), text(data))
+            (path::base(&name).to_owned(), value(text(content)))
         });
         let yaml = go_yaml::sigs::to_string(&Value::from(entries.collect::<Map>())).unwrap_or_default();
         Str::from(yaml.strip_suffix('\n').unwrap_or(&yaml))
     }
 
     fn lines(&self, name: &Str) -> Result<List, FuncError> {
-        let Some(data) = self.by_name.get(name) else {
+        let Some(content) = self.by_name.get(name) else {
             return Ok(List::strings::<Str>([]));
         };
+        let data = text(content);
         let Some((last, rest)) = data.split_last() else {
             // Helm looks at the last byte of the file without asking whether there is one.
             return Err(FuncError::new("runtime error: index out of range [-1]"));
         };
-        let text = if *last == b'\n' { rest } else { data };
+        let text = if *last == b'\n' { rest } else { &*data };
         Ok(List::strings(text.split(|b| *b == b'\n')))
     }
 
@@ -74,7 +84,7 @@ impl Files {
         let entries = self
             .by_name
             .iter()
-            .map(|(name, data)| (name.clone(), Value::bytes(data)));
+            .map(|(name, content)| (name.clone(), Value::bytes(text(content))));
         Map::typed(Type::Named(&FILES), entries.collect())
     }
 }
@@ -88,14 +98,14 @@ impl Object for Files {
         let content = self.by_name.get(name.as_bytes());
         Some(content.map_or_else(
             || Value::List(List::nil_of(Type::BYTES)),
-            |data| Value::bytes(data),
+            |content| Value::bytes(text(content)),
         ))
     }
 
     fn method(&self, name: &str) -> Option<Func> {
         let files = self.clone();
         Some(match name {
-            "Get" => Func::new(move |name: Str| Str::from(files.content(&name))),
+            "Get" => Func::new(move |name: Str| files.content(&name)),
             "GetBytes" => method(&[Type::String], Type::BYTES, move |args| {
                 Ok(Value::bytes(files.content(&args[0])))
             }),
@@ -105,7 +115,7 @@ impl Object for Files {
             "Lines" => method(&[Type::String], Type::STRINGS, move |args| {
                 Ok(files.lines(&args[0])?.into())
             }),
-            "AsConfig" => Func::new(move || files.as_data(|data| Str::from(data).into())),
+            "AsConfig" => Func::new(move || files.as_data(Value::from)),
             // Bytes serialise as base64.
             "AsSecrets" => Func::new(move || files.as_data(Value::bytes)),
             _ => return None,
@@ -119,6 +129,13 @@ impl Object for Files {
     fn truth(&self) -> bool {
         !self.by_name.is_empty()
     }
+}
+
+fn text(content: &Content) -> Str {
+    content
+        .bytes()
+        .map(|bytes| Str::from(Arc::clone(bytes)))
+        .unwrap_or_default()
 }
 
 /// Makes a method whose result is of a type that Rust types do not name.

@@ -27,7 +27,7 @@ pub struct IgnoreRules {
 
 #[derive(Debug, Clone)]
 struct Pattern {
-    glob: String,
+    glob: Glob,
     whole_path: bool,
     negated: bool,
     only_folders: bool,
@@ -38,7 +38,7 @@ impl Default for IgnoreRules {
     fn default() -> Self {
         Self {
             patterns: vec![Pattern {
-                glob: "templates/.?*".to_owned(),
+                glob: Glob::new("templates/.?*"),
                 whole_path: true,
                 negated: false,
                 only_folders: false,
@@ -91,7 +91,7 @@ impl Pattern {
         let (negated, rule) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
         let (only_folders, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
         Ok(Some(Self {
-            glob: rule.strip_prefix('/').unwrap_or(rule).to_owned(),
+            glob: Glob::new(rule.strip_prefix('/').unwrap_or(rule)),
             whole_path: rule.contains('/'),
             negated,
             only_folders,
@@ -100,7 +100,37 @@ impl Pattern {
 
     fn matches(&self, path: &str) -> bool {
         let name = if self.whole_path { path } else { path::base(path) };
-        path::matches(&self.glob, name).unwrap_or(false)
+        self.glob.matches(name)
+    }
+}
+
+/// A shell pattern; most are a name or an extension, and each is compared with every file of a chart.
+#[derive(Debug, Clone)]
+enum Glob {
+    Name(String),
+    /// What follows a `*`.
+    Ending(String),
+    Other(String),
+}
+
+impl Glob {
+    fn new(pattern: &str) -> Self {
+        let literal = |text: &str| !text.contains(['*', '?', '[', '\\']);
+        match pattern.strip_prefix('*') {
+            Some(ending) if literal(ending) => Self::Ending(ending.to_owned()),
+            None if literal(pattern) => Self::Name(pattern.to_owned()),
+            _ => Self::Other(pattern.to_owned()),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Name(own) => own == name,
+            Self::Ending(ending) => name
+                .strip_suffix(ending.as_str())
+                .is_some_and(|start| !start.contains('/')),
+            Self::Other(pattern) => path::matches(pattern, name).unwrap_or(false),
+        }
     }
 }
 
@@ -116,6 +146,8 @@ mod tests {
         };
         check("helm.txt", "helm.txt", false, true);
         check("helm.*", "rudder.txt", false, false);
+        check("*", "a", false, true);
+        check("/*", "a/b", false, false);
         check("*.txt", "a/b.txt", false, true);
         check("/*.txt", "a/b.txt", false, false);
         check("cargo/*.txt", "cargo/a.txt", false, true);

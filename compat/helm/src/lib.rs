@@ -55,10 +55,10 @@ mod values_methods;
 
 pub use archive::{ArchiveError, is_gzip};
 pub use capabilities::{Capabilities, InvalidKubeVersion, KubeVersion};
-pub use chart::{Chart, LoadError};
+pub use chart::{Chart, LoadError, Template};
 pub use coalesce::CoalesceError;
 pub use decode::TypeMismatch;
-pub use file::File;
+pub use file::{Content, File};
 pub use ignore::{HELMIGNORE, IgnoreError, IgnoreRules};
 pub use limits::Limits;
 pub use lookup::{Lookup, NoCluster};

@@ -139,7 +139,8 @@ pub fn sort_manifests(files: &BTreeMap<String, Vec<u8>>) -> Result<SortedManifes
         };
         let content = std::str::from_utf8(content).map_err(|_| {
             // The YAML reader tells what exactly is wrong.
-            error(to_json(content).map_or_else(Reason::Yaml, |_| Reason::Encoding))
+            let read = go_yaml::sigs::to_value(content, &go_yaml::Limits::default());
+            error(read.map_or_else(Reason::Yaml, |_| Reason::Encoding))
         })?;
         for document in split_manifests(content) {
             let head = Head::read(document).map_err(error)?;
@@ -182,7 +183,13 @@ struct Head {
 
 impl Head {
     fn read(document: &str) -> Result<Self, Reason> {
-        let json = to_json(document.as_bytes()).map_err(Reason::Yaml)?;
+        // Go tells the keys of structs apart regardless of case, also of the letters that fold to ASCII ones.
+        let wanted = |key: &str| {
+            let fields = ["apiVersion", "kind", "metadata"];
+            !key.is_ascii() || fields.iter().any(|field| field.eq_ignore_ascii_case(key))
+        };
+        let json = go_yaml::sigs::to_value_of(document.as_bytes(), wanted, &go_yaml::Limits::default())
+            .map_err(Reason::Yaml)?;
         Self::of(&json).map_err(Reason::Field)
     }
 
@@ -228,10 +235,6 @@ impl Head {
 /// The Go type that Helm reads `metadata` into, as error messages spell it.
 const METADATA_TYPE: &str =
     r#"struct { Name string "json:\"name\""; Annotations map[string]string "json:\"annotations\"" }"#;
-
-fn to_json(document: &[u8]) -> Result<serde_json::Value, go_yaml::Error> {
-    go_yaml::sigs::to_value(document, &go_yaml::Limits::default())
-}
 
 impl SortedManifests {
     fn add(&mut self, path: &str, document: &str, head: Head) {

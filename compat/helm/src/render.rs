@@ -225,7 +225,7 @@ fn crds(root: &Instance) -> Vec<File> {
             if file.name.starts_with("crds/") && matches!(extension.as_str(), ".yaml" | ".yml" | ".json") {
                 crds.push(File {
                     name: path::join(full_path, &file.name),
-                    data: Arc::clone(&file.data),
+                    content: file.content.clone(),
                 });
             }
         }

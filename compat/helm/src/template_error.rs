@@ -31,6 +31,14 @@ impl TemplateError {
         Self { text, limit: false }
     }
 
+    /// A file of the chart that a template asked for cannot be read.
+    pub(crate) fn file(file: &str, error: &str) -> Self {
+        Self {
+            text: format!("error reading {file}: {error}"),
+            limit: false,
+        }
+    }
+
     /// Turns an execution error into the message of `fail`, or into one block per template on the way to it.
     pub(crate) fn execution(error: &ExecError) -> Self {
         let text = error.to_string();

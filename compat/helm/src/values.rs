@@ -1,5 +1,7 @@
 //! Values: reading them, and merging the files that a user gives.
 
+use std::borrow::Cow;
+
 use gotmpl::{List, Map, Value};
 use serde_json::Value as Json;
 
@@ -23,9 +25,7 @@ pub enum ValuesError {
 pub fn read(text: &[u8]) -> Result<Map, ValuesError> {
     let mut values = Map::new();
     for document in documents(text) {
-        let json =
-            go_yaml::sigs::to_any(&document?, &go_yaml::Limits::default()).map_err(ValuesError::Yaml)?;
-        let table = match from_json(&json) {
+        let table = match sprig::from_yaml(&document?).map_err(ValuesError::Yaml)? {
             Value::Map(table) => table,
             Value::Nil => continue,
             Value::List(_) => return Err(ValuesError::NotTable("array")),
@@ -44,7 +44,19 @@ pub fn read(text: &[u8]) -> Result<Map, ValuesError> {
 
 /// Splits a stream into documents as Kubernetes' YAML reader does: lines end in LF, and a separator that nothing
 /// precedes belongs to the document after it.
-fn documents(text: &[u8]) -> impl Iterator<Item = Result<Vec<u8>, ValuesError>> {
+fn documents(text: &[u8]) -> impl Iterator<Item = Result<Cow<'_, [u8]>, ValuesError>> {
+    let only_one = !text.starts_with(b"---")
+        && memchr::memmem::find(text, b"\n---").is_none()
+        && memchr::memchr(b'\r', text).is_none()
+        && text.ends_with(b"\n");
+    let whole = only_one.then_some(Ok(Cow::Borrowed(text)));
+    let parts = if only_one { &[] } else { text };
+    whole
+        .into_iter()
+        .chain(split_documents(parts).map(|part| part.map(Cow::Owned)))
+}
+
+fn split_documents(text: &[u8]) -> impl Iterator<Item = Result<Vec<u8>, ValuesError>> {
     let mut lines = text.split_inclusive(|b| *b == b'\n');
     std::iter::from_fn(move || {
         let mut document = Vec::new();

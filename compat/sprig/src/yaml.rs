@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use go_yaml::v3::{self, EmitOptions};
 use go_yaml::{Node, Style, Tag, float, sigs};
-use gotmpl::{FuncError, Limits, List, Map, Str, Value};
+use gotmpl::{FuncError, Limits, List, Str, Value};
 
 use crate::bounds::check_size;
 use crate::encoding::{Decoded, misfit};
@@ -200,27 +200,57 @@ fn compare_numbers(a: &[char], b: &[char], index: usize) -> Ordering {
     run(a).cmp(&run(b))
 }
 
-/// The first document as a template value; numbers are floats.
-pub(crate) fn decode(text: &[u8]) -> Decoded {
-    match sigs::to_any(text, &go_yaml::Limits::default()) {
-        Ok(value) => Ok(from_json(value)),
-        Err(error) => Err((error.to_string(), None)),
-    }
+/// Reads the first document of a YAML text, as Go reads it into `any`: every number is a float.
+pub fn from_yaml(text: &[u8]) -> Result<Value, go_yaml::Error> {
+    sigs::build_any(text, &go_yaml::Limits::default(), &mut ToValue)
 }
 
-fn from_json(value: serde_json::Value) -> Value {
-    match value {
-        serde_json::Value::Null => Value::Nil,
-        serde_json::Value::Bool(b) => Value::Bool(b),
-        serde_json::Value::Number(number) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-        serde_json::Value::String(text) => Value::from(text),
-        serde_json::Value::Array(items) => Value::List(List::new(items.into_iter().map(from_json).collect())),
-        serde_json::Value::Object(entries) => Value::Map(
-            entries
-                .into_iter()
-                .map(|(key, value)| (key, from_json(value)))
-                .collect::<Map>(),
-        ),
+/// The first document as a template value; numbers are floats.
+pub(crate) fn decode(text: &[u8]) -> Decoded {
+    from_yaml(text).map_err(|error| (error.to_string(), None))
+}
+
+/// Builds template values.
+struct ToValue;
+
+impl go_yaml::Build for ToValue {
+    type Value = Value;
+    type Key = Str;
+
+    fn null(&mut self) -> Value {
+        Value::Nil
+    }
+
+    fn bool(&mut self, value: bool) -> Value {
+        Value::Bool(value)
+    }
+
+    fn int(&mut self, value: i64) -> Value {
+        Value::Float(value as f64)
+    }
+
+    fn uint(&mut self, value: u64) -> Value {
+        Value::Float(value as f64)
+    }
+
+    fn float(&mut self, value: f64) -> Value {
+        Value::Float(value)
+    }
+
+    fn string(&mut self, value: &str) -> Value {
+        Value::from(value)
+    }
+
+    fn key(&mut self, key: &str) -> Str {
+        Str::from(key)
+    }
+
+    fn list(&mut self, items: Vec<Value>) -> Value {
+        Value::List(List::new(items))
+    }
+
+    fn map(&mut self, pairs: Vec<(Str, Value)>) -> Value {
+        Value::Map(pairs.into_iter().collect())
     }
 }
 

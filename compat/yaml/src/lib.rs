@@ -47,8 +47,9 @@
 //! ```
 //!
 //! From the bytes to the value: `reader` (encodings, allowed characters), `scanner` (tokens, comments), `parser` (events),
-//! `compose` (trees), `resolve` and `decode` (types, merge keys, duplicates, values), `de` (Rust types). And back: `emit`.
+//! `compose` (trees), `build` (values without a tree), `resolve` and `decode` (types, merge keys, duplicates, values), `de` (Rust types). And back: `emit`.
 
+mod build;
 mod compose;
 mod de;
 mod decode;
@@ -68,6 +69,7 @@ mod timestamp;
 pub mod v3;
 mod value;
 
+pub use build::Build;
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;
 pub use node::{Comments, Kind, Node, Style, Tag};

@@ -3,14 +3,15 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::build::{ToJson, build_plain, build_value};
 use crate::compose::Composer;
 use crate::de::{TO_JSON, from_value};
 use crate::decode::decode_v2;
 use crate::emit::write_value;
-use crate::reader::read;
+use crate::reader::{Input, read};
 use crate::scanner::Flavor;
 use crate::value::{Value, through_json};
-use crate::{Error, Limits, Node, gojson, v3};
+use crate::{Build, Error, Limits, Node, gojson, v3};
 
 /// Reads the first document into a JSON value (`YAMLToJSON`): numbers stay exact, the last of equal keys wins.
 ///
@@ -20,7 +21,27 @@ use crate::{Error, Limits, Node, gojson, v3};
 /// # Ok::<(), go_yaml::Error>(())
 /// ```
 pub fn to_value(input: &[u8], limits: &Limits) -> Result<serde_json::Value, Error> {
-    decode(input, false, limits)?.into_json()
+    build(input, limits, &mut ToJson::exact(|_: &str| true))
+}
+
+/// Like [`to_value`], but of a map at the top only the wanted keys are there; all of the document is checked.
+pub fn to_value_of(
+    input: &[u8],
+    wanted: impl Fn(&str) -> bool,
+    limits: &Limits,
+) -> Result<serde_json::Value, Error> {
+    build(input, limits, &mut ToJson::exact(wanted))
+}
+
+/// Reads the first document into values of any type, by the rules and with the errors of [`to_value`].
+///
+/// Documents without anchors, tags and merges never become a tree on the way, so this is the cheapest way to read.
+pub fn build<B: Build>(input: &[u8], limits: &Limits, builder: &mut B) -> Result<B::Value, Error> {
+    let input = read(input, limits)?;
+    match build_plain(&input, limits, builder)? {
+        Some(value) => Ok(value),
+        None => build_value(decode_text(&input, false, limits)?, builder),
+    }
 }
 
 /// Like [`to_value`], but a key given twice is an error (`YAMLToJSONStrict`).
@@ -30,7 +51,10 @@ pub fn to_value_strict(input: &[u8], limits: &Limits) -> Result<serde_json::Valu
 
 /// Decodes the first document with `yaml.v2`; no document is null.
 fn decode(input: &[u8], strict: bool, limits: &Limits) -> Result<Value, Error> {
-    let input = read(input, limits)?;
+    decode_text(&read(input, limits)?, strict, limits)
+}
+
+fn decode_text(input: &Input<'_>, strict: bool, limits: &Limits) -> Result<Value, Error> {
     match Composer::new(&input.text, input.problem, Flavor::V2, limits).next_document()? {
         Some(root) => decode_v2(&root, strict, limits),
         None => Ok(Value::Null),
@@ -39,23 +63,12 @@ fn decode(input: &[u8], strict: bool, limits: &Limits) -> Result<Value, Error> {
 
 /// Reads the first document into `any` (`Unmarshal` into `interface{}`): every number becomes a float.
 pub fn to_any(input: &[u8], limits: &Limits) -> Result<serde_json::Value, Error> {
-    let mut value = to_value(input, limits).map_err(|error| error.with_prefix(TO_JSON))?;
-    floats(&mut value);
-    Ok(value)
+    build_any(input, limits, &mut ToJson::floats())
 }
 
-fn floats(value: &mut serde_json::Value) {
-    use serde_json::Value;
-    match value {
-        Value::Number(number) => {
-            if let Some(float) = number.as_f64().and_then(serde_json::Number::from_f64) {
-                *number = float;
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(floats),
-        Value::Object(entries) => entries.iter_mut().for_each(|(_, value)| floats(value)),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
-    }
+/// Like [`build`], with the errors of `Unmarshal` into `interface{}`.
+pub fn build_any<B: Build>(input: &[u8], limits: &Limits, builder: &mut B) -> Result<B::Value, Error> {
+    build(input, limits, builder).map_err(|error| error.with_prefix(TO_JSON))
 }
 
 /// Reads the first document into a typed value (`Unmarshal`).
@@ -122,11 +135,7 @@ fn key_reads_back(key: &str) -> bool {
 
 /// Converts JSON text to YAML (`JSONToYAML`).
 pub fn json_to_yaml(json: &[u8], limits: &Limits) -> Result<String, Error> {
-    let input = read(json, limits)?;
-    let value = match Composer::new(&input.text, input.problem, Flavor::V2, limits).next_document()? {
-        Some(root) => decode_v2(&root, false, limits)?,
-        None => Value::Null,
-    };
+    let value = decode(json, false, limits)?;
     let mut out = String::new();
     write_value(&mut out, &value)?;
     Ok(out)

@@ -1,7 +1,7 @@
 //! Finding a chart on disk, and reading its folder as Helm does.
 
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use helm::{Chart, File, HELMIGNORE, IgnoreError, IgnoreRules, Limits, LoadError};
@@ -10,6 +10,9 @@ use super::user_values::go_message;
 
 /// How many links and folders a path below the chart may go through.
 const MAX_DEPTH: usize = 100;
+
+/// Larger files are read when a template asks for them: charts ship CRDs of which a render uses a few.
+const READ_AT_ONCE: u64 = 64 << 10;
 
 /// A chart that cannot be found or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +135,7 @@ pub(super) fn load(path: &Path, allow_outside_links: bool) -> Result<(Chart, Vec
         left: limits.chart_bytes,
         files: Vec::new(),
         left_out: Vec::new(),
+        buffer: Vec::new(),
     };
     walk.folder(path, "", 0)?;
     let warnings = walk
@@ -162,6 +166,8 @@ struct Walk {
     left: u64,
     files: Vec<File>,
     left_out: Vec<String>,
+    /// Room for the content of one file after the other.
+    buffer: Vec<u8>,
 }
 
 impl Walk {
@@ -242,11 +248,20 @@ impl Walk {
                 self.limits.files
             )));
         }
-        let data = fs::read(path).map_err(|error| ChartSourceError::Read {
+        let opened = fs::File::open(path).and_then(|mut file| {
+            if metadata.len() > READ_AT_ONCE {
+                let path = path.to_owned();
+                let read = move || fs::read(&path).map_err(|error| open_error(&path, &error));
+                return Ok(File::on_demand(&name, metadata.len(), read));
+            }
+            self.buffer.clear();
+            file.read_to_end(&mut self.buffer)?;
+            Ok(File::new(&name, &self.buffer))
+        });
+        self.files.push(opened.map_err(|error| ChartSourceError::Read {
+            error: open_error(path, &error),
             path: name.clone(),
-            error: format!("open {}: {}", shown(path), go_message(&error)),
-        })?;
-        self.files.push(File::new(name, data));
+        })?);
         Ok(())
     }
 }
@@ -276,6 +291,10 @@ fn check_is_archive(path: &Path, bytes: &[u8]) -> Result<(), ChartSourceError> {
         };
         format!("file '{path}' does not appear to be a gzipped archive; got '{kind}'")
     }))
+}
+
+fn open_error(path: &Path, error: &io::Error) -> String {
+    format!("open {}: {}", shown(path), go_message(error))
 }
 
 fn read_error(path: &Path, error: &io::Error) -> ChartSourceError {

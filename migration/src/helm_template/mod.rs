@@ -109,7 +109,10 @@ pub fn helm_template(
             for warning in &rendered.warnings {
                 writeln!(warnings, "level=WARN msg={warning:?}")?;
             }
-            emit(args, &name, &rendered, out)
+            let result = emit(args, &name, &rendered, out);
+            // The process is about to end: taking the chart apart piece by piece would be for nothing.
+            std::mem::forget((chart, rendered, values, renderer));
+            result
         }
         Err(error) => {
             if let (true, RenderError::Manifest { files, .. }) = (args.debug, &error) {
@@ -138,11 +141,12 @@ fn emit(
         let crds = Path::new(args.output_dir.as_deref().unwrap_or_default());
         return Ok(output::write_files(&folder, crds, args, rendered, out)?);
     }
-    let stream = output::stream(args, rendered);
     if args.show_only.is_empty() {
-        out.write_all(stream.as_bytes())?;
-        return Ok(());
+        return Ok(output::write_stream(args, rendered, out)?);
     }
+    let mut stream = Vec::new();
+    output::write_stream(args, rendered, &mut stream)?;
+    let stream = String::from_utf8_lossy(&stream);
     for document in show_only::select(&stream, &args.show_only)? {
         write!(out, "---\n{document}\n")?;
     }

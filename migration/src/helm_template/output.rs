@@ -1,37 +1,72 @@
 //! Writing what a chart renders to, as one stream or as a file per template.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use helm::{Hook, HookEvent, Rendered};
+use helm::{File, Hook, HookEvent, Rendered};
 
 use super::HelmTemplateArgs;
 
 /// Prints CRDs, manifests and hooks as one stream of documents.
-pub(super) fn stream(args: &HelmTemplateArgs, rendered: &Rendered) -> String {
-    let mut manifests = String::new();
+pub(super) fn write_stream(
+    args: &HelmTemplateArgs,
+    rendered: &Rendered,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    // Helm trims the part before the hooks, which then ends in one line feed: what may be trimmed waits.
+    let mut trimmed = Trimmed {
+        out,
+        waiting: String::new(),
+    };
     if args.include_crds {
         for crd in &rendered.crds {
-            let text = String::from_utf8_lossy(&crd.data);
-            let _ = write!(manifests, "---\n# Source: {}\n{text}\n", crd.name);
+            trimmed.document(&crd.name, &crd_text(crd)?)?;
         }
     }
     for manifest in &rendered.manifests {
-        let _ = write!(
-            manifests,
-            "---\n# Source: {}\n{}\n",
-            manifest.path, manifest.content
-        );
+        trimmed.document(&manifest.path, &manifest.content)?;
     }
-    let mut stream = manifests.trim().to_owned();
-    stream.push('\n');
+    let out = trimmed.out;
+    writeln!(out)?;
     for hook in shown_hooks(args, rendered) {
-        let _ = write!(stream, "---\n# Source: {}\n{}\n", hook.path, hook.manifest);
+        write!(out, "---\n# Source: {}\n{}\n", hook.path, hook.manifest)?;
     }
-    stream
+    Ok(())
+}
+
+struct Trimmed<'w> {
+    out: &'w mut dyn Write,
+    /// White space that is written only if more text follows.
+    waiting: String,
+}
+
+impl Trimmed<'_> {
+    fn document(&mut self, name: &str, text: &str) -> io::Result<()> {
+        self.out.write_all(self.waiting.as_bytes())?;
+        self.waiting.clear();
+        let kept = text.trim_end();
+        if kept.is_empty() {
+            // Even the name can end in white space.
+            let head = format!("---\n# Source: {name}");
+            let shown = head.trim_end();
+            self.out.write_all(shown.as_bytes())?;
+            self.waiting.push_str(&head[shown.len()..]);
+            self.waiting.push('\n');
+        } else {
+            write!(self.out, "---\n# Source: {name}\n{kept}")?;
+        }
+        self.waiting.push_str(&text[kept.len()..]);
+        self.waiting.push('\n');
+        Ok(())
+    }
+}
+
+fn crd_text(crd: &File) -> io::Result<Cow<'_, str>> {
+    let bytes = crd.content.bytes().map_err(io::Error::other)?;
+    Ok(String::from_utf8_lossy(bytes))
 }
 
 /// Writes CRDs, manifests and hooks as files below a folder, and their names to `out`.
@@ -48,7 +83,7 @@ pub(super) fn write_files(
     };
     if args.include_crds {
         for crd in &rendered.crds {
-            writer.write(crd_folder, &crd.name, &String::from_utf8_lossy(&crd.data))?;
+            writer.write(crd_folder, &crd.name, &crd_text(crd)?)?;
         }
     }
     for manifest in &rendered.manifests {

@@ -115,7 +115,7 @@ fn typed(ty: &str, json: &Json) -> Value {
         }
         "[]string" => List::strings(json.as_array().unwrap().iter().map(string)).into(),
         "[]int" => List::ints(json.as_array().unwrap().iter().map(|n| n.as_i64().unwrap())).into(),
-        "[]byte" => Value::bytes(&from_latin(text)),
+        "[]byte" => Value::bytes(from_latin(text)),
         "map[string]string" => {
             let entries = json.as_object().unwrap().iter();
             Map::typed(

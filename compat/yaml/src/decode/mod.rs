@@ -10,7 +10,7 @@ use std::ptr;
 
 pub(crate) use direct::decode_directly;
 pub(crate) use go_syntax::quote;
-pub(crate) use v2::decode as decode_v2;
+pub(crate) use v2::{decode as decode_v2, key_of, scalar_of};
 pub(crate) use v3::decode as decode_v3;
 
 use crate::node::{Kind, Node};

@@ -197,15 +197,34 @@ fn is_merge(node: &Node) -> bool {
 pub(super) fn scalar(node: &Node) -> Result<Scalar<'_>, Error> {
     let text = node.text();
     match node.tag() {
-        "" if node.style().is_quoted() => Ok(Scalar::Str(Cow::Borrowed(text))),
-        "" => Ok(resolve_plain(Flavor::V2, text)),
-        tag => resolve_tagged(Flavor::V2, tag, text),
+        "" => Ok(scalar_of(text, !node.style().is_quoted())),
+        tag => Ok(untimed(text, resolve_tagged(Flavor::V2, tag, text)?)),
     }
-    .map(|value| match value {
-        // A date stays text where no type is asked for.
+}
+
+/// What the text of a scalar without a tag means.
+pub(crate) fn scalar_of(text: &str, plain: bool) -> Scalar<'_> {
+    if plain {
+        untimed(text, resolve_plain(Flavor::V2, text))
+    } else {
+        Scalar::Str(Cow::Borrowed(text))
+    }
+}
+
+/// A date stays text where no type is asked for.
+fn untimed<'a>(text: &'a str, value: Scalar<'a>) -> Scalar<'a> {
+    match value {
         Scalar::Time(_) => Scalar::Str(Cow::Borrowed(text)),
         other => other,
-    })
+    }
+}
+
+/// The key that the text of a scalar without a tag makes; `None` if `sigs.k8s.io/yaml` does not take its type.
+pub(crate) fn key_of(text: &str, plain: bool) -> Option<Cow<'_, str>> {
+    match scalar_of(text, plain) {
+        Scalar::Str(text) => Some(text),
+        other => key_text(into_key(other)).ok().map(|text| Cow::Owned(text.into())),
+    }
 }
 
 fn into_value(scalar: Scalar<'_>) -> Value {

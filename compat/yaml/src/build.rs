@@ -1,0 +1,311 @@
+//! Events straight to values, without a tree in between.
+
+use crate::decode::{key_of, scalar_of};
+use crate::parser::{EventKind, Parser, Props};
+use crate::reader::Input;
+use crate::resolve::Scalar;
+use crate::scanner::{Flavor, ScalarStyle, Scanner};
+use crate::value::{Value, unsupported_float};
+use crate::{Error, Limits};
+
+/// Makes values of some type out of a document, from the leaves up.
+pub trait Build {
+    /// The type of the values.
+    type Value;
+    /// The type of the keys of maps.
+    type Key;
+
+    /// Makes a null.
+    fn null(&mut self) -> Self::Value;
+    /// Makes a boolean.
+    fn bool(&mut self, value: bool) -> Self::Value;
+    /// Makes an integer.
+    fn int(&mut self, value: i64) -> Self::Value;
+    /// Makes an integer above `i64::MAX`.
+    fn uint(&mut self, value: u64) -> Self::Value;
+    /// Makes a float, which is finite.
+    fn float(&mut self, value: f64) -> Self::Value;
+    /// Makes a string.
+    fn string(&mut self, value: &str) -> Self::Value;
+    /// Makes the key of a pair.
+    fn key(&mut self, key: &str) -> Self::Key;
+    /// Makes a list.
+    fn list(&mut self, items: Vec<Self::Value>) -> Self::Value;
+    /// Makes a map; of equal keys the last one counts.
+    fn map(&mut self, pairs: Vec<(Self::Key, Self::Value)>) -> Self::Value;
+
+    /// Whether the value of this key of the document's top is of interest; if not, it is read but not made.
+    fn wants(&self, _key: &str) -> bool {
+        true
+    }
+}
+
+/// Builds the first document of a stream, if it has no anchors, aliases, tags, merges and other oddities; else `None`.
+///
+/// Those have rules that need a tree; nearly no document has them.
+pub(crate) fn build_plain<B: Build>(
+    input: &Input<'_>,
+    limits: &Limits,
+    builder: &mut B,
+) -> Result<Option<B::Value>, Error> {
+    let mut parser = Parser::new(Scanner::new(&input.text, input.problem, Flavor::V2, limits));
+    if matches!(parser.next_event()?.kind, EventKind::StreamEnd) {
+        return Ok(Some(builder.null()));
+    }
+    let mut tree = Tree {
+        builder,
+        max_nesting: limits.max_nesting,
+        open: Vec::new(),
+        items: Vec::new(),
+        pairs: Vec::new(),
+        skipped_below: None,
+    };
+    let Some(value) = tree.root(&mut parser)? else {
+        return Ok(None);
+    };
+    // What follows the root may still be wrong.
+    parser.next_event()?;
+    Ok(Some(value))
+}
+
+/// Builds what was decoded the long way.
+pub(crate) fn build_value<B: Build>(value: Value, builder: &mut B) -> Result<B::Value, Error> {
+    Ok(match value {
+        Value::Null => builder.null(),
+        Value::Bool(value) => builder.bool(value),
+        Value::Int(value) => builder.int(value),
+        Value::Uint(value) => builder.uint(value),
+        Value::Float(value) if !value.is_finite() => return Err(unsupported_float(value)),
+        Value::Float(value) => builder.float(value),
+        Value::Str(text) => builder.string(&text),
+        Value::Seq(items) => {
+            let items = items.into_iter().map(|item| build_value(item, builder));
+            let items = items.collect::<Result<_, _>>()?;
+            builder.list(items)
+        }
+        Value::Map(map) => {
+            let pairs = map.into_pairs().into_iter().map(|(key, value)| {
+                let value = build_value(value, builder)?;
+                Ok((builder.key(&key), value))
+            });
+            let pairs = pairs.collect::<Result<_, Error>>()?;
+            builder.map(pairs)
+        }
+    })
+}
+
+struct Tree<'b, B: Build> {
+    builder: &'b mut B,
+    max_nesting: usize,
+    open: Vec<Open<B::Key>>,
+    /// The children of all open lists, and of all open maps; each gets its own when it closes.
+    items: Vec<B::Value>,
+    pairs: Vec<(B::Key, B::Value)>,
+    /// How many collections were open around a value that nobody wants.
+    skipped_below: Option<usize>,
+}
+
+/// A collection that is not complete yet.
+struct Open<K> {
+    is_map: bool,
+    /// Where its children start in `items` or `pairs`.
+    start: usize,
+    /// The key whose value comes next.
+    key: Option<Option<K>>,
+}
+
+impl<B: Build> Tree<'_, B> {
+    fn root(&mut self, parser: &mut Parser<'_>) -> Result<Option<B::Value>, Error> {
+        loop {
+            let event = parser.next_event()?;
+            let awaits_key = self
+                .open
+                .last()
+                .is_some_and(|open| open.is_map && open.key.is_none());
+            let value = match event.kind {
+                EventKind::MappingStart { props, .. } | EventKind::SequenceStart { props, .. }
+                    if awaits_key || has_any(&props) || self.open.len() >= self.max_nesting =>
+                {
+                    return Ok(None);
+                }
+                EventKind::MappingStart { .. } => {
+                    self.push(true, self.pairs.len());
+                    continue;
+                }
+                EventKind::SequenceStart { .. } => {
+                    self.push(false, self.items.len());
+                    continue;
+                }
+                EventKind::MappingEnd | EventKind::SequenceEnd => match self.open.pop() {
+                    Some(open) => self.close(&open),
+                    None => return Ok(None),
+                },
+                EventKind::Scalar { props, .. } if has_any(&props) => return Ok(None),
+                EventKind::Scalar { value, style, .. } if awaits_key => {
+                    if !self.key(&value, style) {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+                EventKind::Scalar { value, style, .. } => match self.scalar(&value, style) {
+                    Some(value) => value,
+                    None => return Ok(None),
+                },
+                EventKind::Alias(_)
+                | EventKind::DocumentStart
+                | EventKind::DocumentEnd
+                | EventKind::StreamEnd => return Ok(None),
+            };
+            if self.skipped_below == Some(self.open.len()) {
+                self.skipped_below = None;
+            }
+            let Some(parent) = self.open.last_mut() else {
+                return Ok(Some(value));
+            };
+            match parent.key.take() {
+                _ if self.skipped_below.is_some() => {}
+                None => self.items.push(value),
+                Some(None) => {}
+                Some(Some(key)) => self.pairs.push((key, value)),
+            }
+        }
+    }
+
+    fn push(&mut self, is_map: bool, start: usize) {
+        self.open.push(Open {
+            is_map,
+            start,
+            key: None,
+        });
+    }
+
+    fn close(&mut self, open: &Open<B::Key>) -> B::Value {
+        match (self.skipped_below, open.is_map) {
+            (Some(_), _) => self.builder.null(),
+            (None, true) => {
+                let pairs = self.pairs.split_off(open.start);
+                self.builder.map(pairs)
+            }
+            (None, false) => {
+                let items = self.items.split_off(open.start);
+                self.builder.list(items)
+            }
+        }
+    }
+
+    /// Takes the key of the next pair; false if it is one of the odd ones.
+    fn key(&mut self, text: &str, style: ScalarStyle) -> bool {
+        let plain = style == ScalarStyle::Plain;
+        if plain && text == "<<" {
+            return false;
+        }
+        let Some(text) = key_of(text, plain) else {
+            return false;
+        };
+        let depth = self.open.len();
+        if depth == 1 && !self.builder.wants(&text) {
+            self.skipped_below = Some(1);
+        }
+        let key = self.skipped_below.is_none().then(|| self.builder.key(&text));
+        if let Some(open) = self.open.last_mut() {
+            open.key = Some(key);
+        }
+        true
+    }
+
+    /// Makes a scalar; `None` if JSON has no such value.
+    fn scalar(&mut self, text: &str, style: ScalarStyle) -> Option<B::Value> {
+        let builder = &mut *self.builder;
+        Some(match scalar_of(text, style == ScalarStyle::Plain) {
+            Scalar::Float(value) if !value.is_finite() => return None,
+            _ if self.skipped_below.is_some() => builder.null(),
+            Scalar::Null | Scalar::Time(_) => builder.null(),
+            Scalar::Bool(value) => builder.bool(value),
+            Scalar::Int(value) => builder.int(value),
+            Scalar::Uint(value) => builder.uint(value),
+            Scalar::Float(value) => builder.float(value),
+            Scalar::Str(text) => builder.string(&text),
+        })
+    }
+}
+
+fn has_any(props: &Props<'_>) -> bool {
+    props.anchor.is_some() || props.tag.is_some()
+}
+
+/// Builds JSON.
+pub(crate) struct ToJson<F> {
+    wants: F,
+    only_floats: bool,
+}
+
+impl<F: Fn(&str) -> bool> ToJson<F> {
+    /// With exact numbers, and with the keys of the document's top that are wanted.
+    pub(crate) fn exact(wants: F) -> Self {
+        Self {
+            wants,
+            only_floats: false,
+        }
+    }
+}
+
+impl ToJson<fn(&str) -> bool> {
+    /// With floats as the only numbers.
+    pub(crate) fn floats() -> Self {
+        Self {
+            wants: |_| true,
+            only_floats: true,
+        }
+    }
+}
+
+impl<F: Fn(&str) -> bool> Build for ToJson<F> {
+    type Value = serde_json::Value;
+    type Key = String;
+
+    fn null(&mut self) -> Self::Value {
+        serde_json::Value::Null
+    }
+
+    fn bool(&mut self, value: bool) -> Self::Value {
+        value.into()
+    }
+
+    fn int(&mut self, value: i64) -> Self::Value {
+        if self.only_floats {
+            return self.float(value as f64);
+        }
+        value.into()
+    }
+
+    fn uint(&mut self, value: u64) -> Self::Value {
+        if self.only_floats {
+            return self.float(value as f64);
+        }
+        value.into()
+    }
+
+    fn float(&mut self, value: f64) -> Self::Value {
+        value.into()
+    }
+
+    fn string(&mut self, value: &str) -> Self::Value {
+        value.into()
+    }
+
+    fn key(&mut self, key: &str) -> String {
+        key.to_owned()
+    }
+
+    fn list(&mut self, items: Vec<Self::Value>) -> Self::Value {
+        items.into()
+    }
+
+    fn map(&mut self, pairs: Vec<(String, Self::Value)>) -> Self::Value {
+        serde_json::Value::Object(pairs.into_iter().collect())
+    }
+
+    fn wants(&self, key: &str) -> bool {
+        (self.wants)(key)
+    }
+}
