@@ -110,8 +110,16 @@ struct Open<K> {
     is_map: bool,
     /// Where its children start in `items` or `pairs`.
     start: usize,
-    /// The key whose value comes next.
-    key: Option<Option<K>>,
+    next: Next<K>,
+}
+
+/// What comes next in a collection.
+enum Next<K> {
+    Item,
+    Key,
+    ValueOf(K),
+    /// A value that nobody wants.
+    Unwanted,
 }
 
 impl<B: Build> Tree<'_, B> {
@@ -121,7 +129,7 @@ impl<B: Build> Tree<'_, B> {
             let awaits_key = self
                 .open
                 .last()
-                .is_some_and(|open| open.is_map && open.key.is_none());
+                .is_some_and(|open| matches!(open.next, Next::Key));
             let value = match event.kind {
                 EventKind::MappingStart { props, .. } | EventKind::SequenceStart { props, .. }
                     if awaits_key || has_any(&props) || self.open.len() >= self.max_nesting =>
@@ -162,11 +170,12 @@ impl<B: Build> Tree<'_, B> {
             let Some(parent) = self.open.last_mut() else {
                 return Ok(Some(value));
             };
-            match parent.key.take() {
+            let next = if parent.is_map { Next::Key } else { Next::Item };
+            match std::mem::replace(&mut parent.next, next) {
                 _ if self.skipped_below.is_some() => {}
-                None => self.items.push(value),
-                Some(None) => {}
-                Some(Some(key)) => self.pairs.push((key, value)),
+                Next::Item => self.items.push(value),
+                Next::ValueOf(key) => self.pairs.push((key, value)),
+                Next::Key | Next::Unwanted => {}
             }
         }
     }
@@ -175,7 +184,7 @@ impl<B: Build> Tree<'_, B> {
         self.open.push(Open {
             is_map,
             start,
-            key: None,
+            next: if is_map { Next::Key } else { Next::Item },
         });
     }
 
@@ -206,9 +215,13 @@ impl<B: Build> Tree<'_, B> {
         if depth == 1 && !self.builder.wants(&text) {
             self.skipped_below = Some(1);
         }
-        let key = self.skipped_below.is_none().then(|| self.builder.key(&text));
+        let next = if self.skipped_below.is_some() {
+            Next::Unwanted
+        } else {
+            Next::ValueOf(self.builder.key(&text))
+        };
         if let Some(open) = self.open.last_mut() {
-            open.key = Some(key);
+            open.next = next;
         }
         true
     }
