@@ -105,7 +105,7 @@ impl Cell {
     fn for_each_child(&self, mut visit: impl FnMut(&Value)) {
         match self {
             Cell::Map(cell) => cell.entries().values().for_each(&mut visit),
-            Cell::List(cell) => cell.items().iter().for_each(&mut visit),
+            Cell::List(cell) => cell.held().iter().for_each(&mut visit),
         }
     }
 }

@@ -60,10 +60,15 @@ impl ListCell {
     }
 
     pub(crate) fn clear(&self) -> Arc<Vec<Value>> {
-        std::mem::take(self.lock().values())
+        std::mem::take(&mut self.lock().values)
     }
 
-    pub(crate) fn items(&self) -> Arc<Vec<Value>> {
+    /// The values in the array; bytes that are none yet hold nothing.
+    pub(crate) fn held(&self) -> Arc<Vec<Value>> {
+        Arc::clone(&self.lock().values)
+    }
+
+    fn items(&self) -> Arc<Vec<Value>> {
         Arc::clone(self.lock().values())
     }
 }

@@ -187,6 +187,11 @@ impl Lexer {
     }
 
     fn peek(&self) -> Option<char> {
+        if let Some(&byte) = self.input.get(self.pos)
+            && byte.is_ascii()
+        {
+            return Some(char::from(byte));
+        }
         decode_rune(self.rest()).map(|(rune, ..)| rune)
     }
 
@@ -404,11 +409,8 @@ impl Lexer {
     }
 
     fn space(&mut self) -> Token {
-        let mut count = 0;
-        while self.peek().is_some_and(is_space) {
-            self.next();
-            count += 1;
-        }
+        let count = leading_space(self.rest());
+        self.count_lines(self.pos + count);
         // The last space may belong to a trim marker.
         if self.right_delim_at(self.pos - 1) == Some(true) {
             self.pos -= 1;
@@ -423,9 +425,7 @@ impl Lexer {
     }
 
     fn identifier(&mut self) -> Token {
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.next();
-        }
+        self.skip_word();
         if !self.at_terminator() {
             return self.fail(format!("bad character {}", code_point(self.peek())));
         }
@@ -442,13 +442,20 @@ impl Lexer {
         if self.at_terminator() {
             return self.emit(if kind == Kind::Field { Kind::Dot } else { kind });
         }
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.next();
-        }
+        self.skip_word();
         if !self.at_terminator() {
             return self.fail(format!("bad character {}", code_point(self.peek())));
         }
         self.emit(kind)
+    }
+
+    /// Moves behind letters, digits and underscores.
+    fn skip_word(&mut self) {
+        let is_word = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_';
+        self.pos += self.rest().iter().take_while(is_word).count();
+        while self.peek().is_some_and(is_alphanumeric) {
+            self.next();
+        }
     }
 
     fn at_terminator(&self) -> bool {
@@ -460,6 +467,8 @@ impl Lexer {
 
     fn quoted(&mut self, quote: char, kind: Kind, unterminated: &str) -> Token {
         loop {
+            let is_plain = |b: &&u8| b.is_ascii() && !matches!(**b, b'\\' | b'\n' | b'"' | b'\'');
+            self.pos += self.rest().iter().take_while(is_plain).count();
             match self.next() {
                 Some('\\') if self.peek().is_some_and(|c| c != '\n') => {
                     self.next();
@@ -472,13 +481,12 @@ impl Lexer {
     }
 
     fn raw_string(&mut self) -> Token {
-        loop {
-            match self.next() {
-                None => return self.fail("unterminated raw quoted string".to_owned()),
-                Some('`') => return self.emit(Kind::RawString),
-                Some(_) => {}
-            }
-        }
+        let Some(length) = memchr::memchr(b'`', self.rest()) else {
+            self.count_lines(self.input.len());
+            return self.fail("unterminated raw quoted string".to_owned());
+        };
+        self.count_lines(self.pos + length + 1);
+        self.emit(Kind::RawString)
     }
 
     fn number(&mut self) -> Token {
@@ -549,7 +557,7 @@ fn is_space_byte(b: u8) -> bool {
 }
 
 fn is_alphanumeric(c: char) -> bool {
-    c == '_' || is_letter(c) || is_digit(c)
+    c == '_' || c.is_ascii_alphanumeric() || !c.is_ascii() && (is_letter(c) || is_digit(c))
 }
 
 fn has_left_trim(text: &[u8]) -> bool {
@@ -570,5 +578,13 @@ fn trimmed_len(text: &[u8]) -> usize {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memmem::find(haystack, needle)
+    // Building a searcher costs more than most texts are long.
+    let [first, rest @ ..] = needle else {
+        return Some(0);
+    };
+    memchr::memchr_iter(*first, haystack).find(|&at| {
+        haystack
+            .get(at + 1..)
+            .is_some_and(|after| after.starts_with(rest))
+    })
 }

@@ -4,6 +4,8 @@
 //! A benchmark that needs our own code runs it as a program (`workspace::cargo`), so that xtask itself stays lean.
 
 mod controllers;
+mod helm;
+mod side_by_side;
 mod sources;
 
 use anyhow::{Result, bail};
@@ -18,7 +20,7 @@ pub(crate) struct Benchmark {
     pub(crate) run: fn(&[String]) -> Result<()>,
 }
 
-const BENCHMARKS: &[Benchmark] = &[controllers::CONTROLLERS, sources::SOURCES];
+const BENCHMARKS: &[Benchmark] = &[controllers::CONTROLLERS, helm::HELM, sources::SOURCES];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -30,6 +30,38 @@ enum Outcome {
 fn run(directories: &[PathBuf]) -> Result<()> {
     let [helm] = tools::ensure([Tool::Helm])?;
     let openflux = release_binary()?;
+    let mut report = Report::default();
+    for render in renders(directories)? {
+        report.add(&helm, &openflux, &render);
+    }
+    report.print()
+}
+
+/// A chart, with its defaults or with a values file.
+pub(crate) struct Render {
+    pub(crate) chart: PathBuf,
+    pub(crate) values: Option<PathBuf>,
+}
+
+impl Render {
+    /// What tells it from others.
+    pub(crate) fn name(&self) -> String {
+        self.values.as_ref().unwrap_or(&self.chart).display().to_string()
+    }
+
+    /// Adds the arguments of `helm template`.
+    pub(crate) fn arguments(&self, command: &mut Command) {
+        command
+            .args(["my-release", "--namespace", "my-namespace"])
+            .arg(&self.chart);
+        if let Some(values) = &self.values {
+            command.arg("-f").arg(values);
+        }
+    }
+}
+
+/// The charts below the directories, with their defaults and with each of their values files.
+pub(crate) fn renders(directories: &[PathBuf]) -> Result<Vec<Render>> {
     let mut charts = Vec::new();
     for directory in directories {
         find_charts(directory, &mut charts)?;
@@ -37,14 +69,17 @@ fn run(directories: &[PathBuf]) -> Result<()> {
     if charts.is_empty() {
         bail!("there is no Chart.yaml below {directories:?}");
     }
-    let mut report = Report::default();
+    let mut renders = Vec::new();
     for chart in charts {
-        report.add(&helm, &openflux, &chart, None);
-        for values in values_files(&chart)? {
-            report.add(&helm, &openflux, &chart, Some(&values));
+        let files = values_files(&chart)?;
+        for values in std::iter::once(None).chain(files.into_iter().map(Some)) {
+            renders.push(Render {
+                chart: chart.clone(),
+                values,
+            });
         }
     }
-    report.print()
+    Ok(renders)
 }
 
 /// Builds the program in release mode; returns its path.
@@ -113,34 +148,20 @@ struct Report {
 }
 
 impl Report {
-    fn add(&mut self, helm: &Path, openflux: &Path, chart: &Path, values: Option<&Path>) {
-        let case = match values {
-            None => chart.display().to_string(),
-            Some(values) => values.display().to_string(),
-        };
-        match self.compare(helm, openflux, chart, values) {
+    fn add(&mut self, helm: &Path, openflux: &Path, case: &Render) {
+        match self.compare(helm, openflux, case) {
             Ok(Outcome::Same) => self.same += 1,
             Ok(Outcome::SameButRandom) => self.random += 1,
             Ok(Outcome::SameError) => self.errors += 1,
-            Ok(Outcome::Different(how)) => self.different.push(format!("{case}\n{how}")),
-            Err(error) => self.different.push(format!("{case}\n    {error:#}")),
+            Ok(Outcome::Different(how)) => self.different.push(format!("{}\n{how}", case.name())),
+            Err(error) => self.different.push(format!("{}\n    {error:#}", case.name())),
         }
     }
 
-    fn compare(
-        &mut self,
-        helm: &Path,
-        openflux: &Path,
-        chart: &Path,
-        values: Option<&Path>,
-    ) -> Result<Outcome> {
-        let (real, real_time) = render(Command::new(helm).arg("template"), chart, values)?;
+    fn compare(&mut self, helm: &Path, openflux: &Path, case: &Render) -> Result<Outcome> {
+        let (real, real_time) = render(Command::new(helm).arg("template"), case)?;
         let mut own = Command::new(openflux);
-        let (ours, our_time) = render(
-            own.args(["helm", "template", "--allow-outside-links"]),
-            chart,
-            values,
-        )?;
+        let (ours, our_time) = render(own.args(["helm", "template", "--allow-outside-links"]), case)?;
         self.helm_time += real_time;
         self.our_time += our_time;
         self.slower += usize::from(our_time > real_time);
@@ -155,7 +176,7 @@ impl Report {
         if real.stdout == ours.stdout {
             return Ok(Outcome::Same);
         }
-        let (again, _) = render(Command::new(helm).arg("template"), chart, values)?;
+        let (again, _) = render(Command::new(helm).arg("template"), case)?;
         Ok(compare_lines(&real.stdout, &again.stdout, &ours.stdout))
     }
 
@@ -188,13 +209,8 @@ impl Report {
     }
 }
 
-fn render(command: &mut Command, chart: &Path, values: Option<&Path>) -> Result<(Output, Duration)> {
-    command
-        .args(["my-release", "--namespace", "my-namespace"])
-        .arg(chart);
-    if let Some(values) = values {
-        command.arg("-f").arg(values);
-    }
+fn render(command: &mut Command, case: &Render) -> Result<(Output, Duration)> {
+    case.arguments(command);
     let start = Instant::now();
     let output = command
         .output()
