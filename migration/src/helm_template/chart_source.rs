@@ -101,7 +101,9 @@ pub(super) fn locate(name: &str) -> Result<PathBuf, ChartSourceError> {
 }
 
 /// Loads a chart from its folder or archive; also returns what is worth a warning.
-pub(super) fn load(path: &Path, allow_outside_links: bool) -> Result<(Chart, Vec<String>), ChartSourceError> {
+///
+/// Links that lead out of the chart, and the git work tree around it, are followed only if `allow_outside_links`.
+pub fn load_chart(path: &Path, allow_outside_links: bool) -> Result<(Chart, Vec<String>), ChartSourceError> {
     let limits = Limits::default();
     let read = |path: &Path| fs::read(path).map_err(|error| read_error(path, &error));
     if !path.is_dir() {
@@ -196,7 +198,7 @@ impl Walk {
             if metadata.is_dir() {
                 self.folder(&path, &name, depth + 1)?;
             } else {
-                self.file(&path, name, &metadata)?;
+                self.file(&path, &name, &metadata)?;
             }
         }
         Ok(())
@@ -224,7 +226,7 @@ impl Walk {
         Ok(None)
     }
 
-    fn file(&mut self, path: &Path, name: String, metadata: &Metadata) -> Result<(), ChartSourceError> {
+    fn file(&mut self, path: &Path, name: &str, metadata: &Metadata) -> Result<(), ChartSourceError> {
         if !metadata.is_file() {
             return Err(ChartSourceError::Irregular(shown(path)));
         }
@@ -252,15 +254,15 @@ impl Walk {
             if metadata.len() > READ_AT_ONCE {
                 let path = path.to_owned();
                 let read = move || fs::read(&path).map_err(|error| open_error(&path, &error));
-                return Ok(File::on_demand(&name, metadata.len(), read));
+                return Ok(File::on_demand(name, metadata.len(), read));
             }
             self.buffer.clear();
             file.read_to_end(&mut self.buffer)?;
-            Ok(File::new(&name, &self.buffer))
+            Ok(File::new(name, &self.buffer))
         });
         self.files.push(opened.map_err(|error| ChartSourceError::Read {
             error: open_error(path, &error),
-            path: name.clone(),
+            path: name.to_owned(),
         })?);
         Ok(())
     }

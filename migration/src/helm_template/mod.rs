@@ -14,7 +14,7 @@ use std::sync::Arc;
 use helm::{Capabilities, KubeVersion, Release, RenderError, RenderOptions, Rendered, Renderer};
 
 pub use args::HelmTemplateArgs;
-pub use chart_source::ChartSourceError;
+pub use chart_source::{ChartSourceError, load_chart};
 pub use environment::SystemEnvironment;
 pub use user_values::UserValuesError;
 
@@ -68,7 +68,7 @@ pub fn helm_template(
     let (name, chart_path) = args.name_and_chart()?;
     let chart_path = chart_source::locate(chart_path)?;
     let values = user_values::read(args)?;
-    let (chart, left_out) = chart_source::load(&chart_path, args.allow_outside_links)?;
+    let (chart, left_out) = load_chart(&chart_path, args.allow_outside_links)?;
     for warning in left_out {
         writeln!(warnings, "level=WARN msg={warning:?}")?;
     }

@@ -57,8 +57,8 @@ fn measure(options: &[String]) -> Result<()> {
             failing += 1;
         }
     }
-    let mut text = figures.report();
-    text.push_str(&format!("\n{failing} renders fail in helm and do not count.\n"));
+    let figures = figures.report();
+    let text = format!("{figures}\n{failing} renders fail in helm and do not count.\n");
     workspace::say(&text);
     if write {
         let path = workspace::root().join(FILE);

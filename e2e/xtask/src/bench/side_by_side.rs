@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use wait4::Wait4 as _;
 
+const MIB: f64 = (1 << 20) as f64;
+
 /// What one process took.
 #[derive(Debug, Clone, Copy)]
 struct Cost {
@@ -96,8 +98,8 @@ impl SideBySide {
         );
         row(
             "median of the peak memory",
-            format!("{:.1} MiB", median(|pair| pair.stock.memory as f64 / 1048576.0)),
-            format!("{:.1} MiB", median(|pair| pair.ours.memory as f64 / 1048576.0)),
+            format!("{:.1} MiB", median(|pair| pair.stock.memory as f64 / MIB)),
+            format!("{:.1} MiB", median(|pair| pair.ours.memory as f64 / MIB)),
             format!("1/{:.1}", 1.0 / median(Pair::memory_share)),
         );
         let _ = writeln!(
