@@ -5,5 +5,6 @@ mod kustomize_build;
 
 pub use helm_template::{
     ChartSourceError, HelmTemplateArgs, HelmTemplateError, SystemEnvironment, UserValuesError, helm_template,
+    load_chart,
 };
 pub use kustomize_build::{KustomizeBuildArgs, KustomizeBuildError, kustomize_build};
