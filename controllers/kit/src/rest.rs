@@ -41,6 +41,14 @@ impl RestError {
         self.code() == Some(403)
     }
 
+    /// Tells whether the request would change a field that never changes, as upstream recognises it by the text.
+    pub fn is_immutable(&self) -> bool {
+        let text = self.to_string();
+        ["is immutable", "immutable field", "cannot change roleRef"]
+            .iter()
+            .any(|part| text.contains(part))
+    }
+
     /// Gives the HTTP status code of an answer.
     pub fn code(&self) -> Option<u16> {
         match self {

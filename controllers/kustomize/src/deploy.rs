@@ -37,10 +37,13 @@ async fn try_deploy(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result
         .cloned()
         .unwrap_or_default();
     run.revision = Some((revision.clone(), origin.clone()));
+    run.enter("Fetching manifests");
     let tree = fetch(run, artifact).await?;
     run.status.last_attempted_revision.clone_from(&revision);
+    run.enter("Building manifests");
     let rendered = build(run, tree).await?;
     let rest = identity(run)?;
+    run.enter("Detecting drift");
     let drifted = apply(run, &rest, rendered).await?;
     await_health(run, &rest, &drifted).await?;
     run.status.last_applied_revision = revision;
@@ -86,6 +89,10 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
             _ => retries -= 1,
         }
         tracing::info!(namespace = %run.key.namespace, name = %run.key.name, %error, "artifact download failed, retrying");
+        let written = run
+            .write_progress(&format!("{}, retrying: {error}", run.stage))
+            .await;
+        written.map_err(|error| Outcome::Aborted(format!("cannot write the status: {error}")))?;
         let pausing = async {
             tokio::select! {
                 () = superseded.wait() => {}

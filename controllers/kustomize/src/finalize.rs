@@ -5,7 +5,7 @@ use std::time::Duration;
 use controller_kit::Mapping;
 use controller_kit::events::Severity;
 use controller_kit::object::{ObjectId, Subject};
-use flux_api::{DeletionPolicy, InventoryEntry, reason};
+use flux_api::{ConditionsExt, DeletionPolicy, InventoryEntry, READY, reason};
 use tokio::time::Instant;
 
 use crate::deploy::identity;
@@ -16,6 +16,11 @@ use crate::status;
 
 /// Deletes the inventory unless the policy keeps it, and removes the finalizer.
 pub(crate) async fn finalize(run: &mut Reconciliation<'_>) -> Outcome {
+    let status = &run.status;
+    run.revision = Some((
+        status.last_applied_revision.clone(),
+        status.last_applied_origin_revision.clone(),
+    ));
     if let Err(outcome) = clean_up(run).await {
         return outcome;
     }
@@ -66,7 +71,10 @@ async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
         )));
     }
     if !lines.is_empty() {
-        run.record(Severity::Info, reason::RECONCILIATION_SUCCEEDED, lines);
+        // Upstream tells it with whatever reason the object was ready, or not, when it was deleted.
+        let ready = run.status.conditions.get_condition(READY);
+        let reason = ready.map_or(reason::RECONCILIATION_SUCCEEDED, |ready| ready.reason.as_str());
+        run.record(Severity::Info, reason, lines);
     }
     if policy == DeletionPolicy::WaitForTermination {
         let timeout = run.timeout();

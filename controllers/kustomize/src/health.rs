@@ -93,6 +93,7 @@ pub(crate) async fn await_health(
         run.status.conditions.remove_condition(HEALTHY);
         return Ok(());
     }
+    run.enter("Running health checks");
     let was_healthy = run.status.conditions.has_status(HEALTHY, ConditionStatus::True);
     let started = tokio::time::Instant::now();
     let timeout = run.timeout();
@@ -108,7 +109,7 @@ pub(crate) async fn await_health(
     let end = if let Ok(end) = quick {
         end
     } else {
-        announce_wait(run, timeout).await?;
+        announce_wait(run).await?;
         let interruptible = async {
             tokio::select! {
                 end = &mut waiting => Some(end),
@@ -138,20 +139,14 @@ pub(crate) async fn await_health(
         end @ WaitEnd::NotReady { .. } => {
             remember(run, &applied.checksum, reason::HEALTH_CHECK_FAILED);
             let detail = end.message().unwrap_or_default();
-            let message = format!("health check failed after {took}: {detail}");
-            Err(Outcome::Failed(Failure::new(
-                reason::HEALTH_CHECK_FAILED,
-                message,
-            )))
+            Err(Outcome::Failed(Failure::unhealthy(took, detail)))
         }
     }
 }
 
 /// Writes that the run waits, with what it has applied so far, so that a restart loses nothing.
-async fn announce_wait(run: &mut Reconciliation<'_>, timeout: Duration) -> Result<(), Outcome> {
-    let revision = &run.status.last_attempted_revision;
-    let timeout = GoDuration::from(timeout);
-    let message = format!("Running health checks for revision {revision} with a timeout of {timeout}");
+async fn announce_wait(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
+    let message = run.stage.clone();
     let (value, text) = (ConditionStatus::Unknown, message.as_str());
     let generation = run.object.metadata.generation;
     run.status.conditions.set_condition(

@@ -31,6 +31,8 @@ pub(crate) struct Reconciliation<'a> {
     pub(crate) started: Instant,
     /// Revision and origin revision that events are about.
     pub(crate) revision: Option<(String, String)>,
+    /// How far the run got, in stock's words; empty before there is an artifact.
+    pub(crate) stage: String,
 }
 
 /// Reconciles one Kustomization.
@@ -64,6 +66,7 @@ pub(crate) async fn reconcile(context: Arc<Context>, run: Run<ObjectKey>) -> Req
         superseded: &superseded,
         started: Instant::now(),
         revision: None,
+        stage: String::new(),
     };
     let observed = observe(&context, &run.object);
     let step = decide(&observed);
@@ -169,6 +172,7 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
         outcome,
         &run.object,
         &mut run.status,
+        &run.stage,
         &pace,
         took,
         Timestamp::now(),
@@ -276,6 +280,16 @@ impl Context {
 }
 
 impl Reconciliation<'_> {
+    /// Begins a stage of the run; `doing` is what stock's condition says about it.
+    pub(crate) fn enter(&mut self, doing: &str) {
+        let revision = self
+            .revision
+            .as_ref()
+            .map_or("", |(revision, _)| revision.as_str());
+        let timeout = flux_api::GoDuration::from(self.timeout());
+        self.stage = format!("{doing} for revision {revision} with a timeout of {timeout}");
+    }
+
     /// Writes the status that has been reached so far; the run goes on.
     pub(crate) async fn write_progress(&mut self, message: &str) -> Result<(), controller_kit::RestError> {
         crate::report::progress(&self.object, &mut self.status, message, Timestamp::now());

@@ -54,6 +54,8 @@ pub(crate) struct Failure {
     pub(crate) reason: &'static str,
     /// Text for people.
     pub(crate) message: String,
+    /// What is not ready, if that is why.
+    pub(crate) unhealthy: Option<String>,
 }
 
 impl Failure {
@@ -61,6 +63,16 @@ impl Failure {
         Self {
             reason,
             message: error.to_string(),
+            unhealthy: None,
+        }
+    }
+
+    /// Objects did not become ready; `detail` says which.
+    pub(crate) fn unhealthy(after: GoDuration, detail: String) -> Self {
+        Self {
+            reason: reason::HEALTH_CHECK_FAILED,
+            message: format!("health check failed after {after}: {detail}"),
+            unhealthy: Some(detail),
         }
     }
 }
@@ -85,11 +97,12 @@ pub(crate) struct Report {
     pub(crate) result: &'static str,
 }
 
-/// Writes the end of a run into `status`, and tells what else to do about it.
+/// Writes the end of a run into `status`, and tells what else to do about it; `stage` is how far the run got.
 pub(crate) fn conclude(
     outcome: &Outcome,
     object: &Kustomization,
     status: &mut KustomizationStatus,
+    stage: &str,
     pace: &Pace,
     took: Duration,
     now: Timestamp,
@@ -166,12 +179,12 @@ pub(crate) fn conclude(
         Outcome::Failed(failure) => {
             ready(ConditionStatus::False, failure.reason, &failure.message);
             if failure.reason == reason::HEALTH_CHECK_FAILED {
-                let healthy = (HEALTHY, ConditionStatus::False, reason::HEALTH_CHECK_FAILED);
+                let detail = failure.unhealthy.as_ref().unwrap_or(&failure.message);
                 status.conditions.set_condition(
-                    healthy.0,
-                    healthy.1,
-                    healthy.2,
-                    failure.message.as_str(),
+                    HEALTHY,
+                    ConditionStatus::False,
+                    reason::HEALTH_CHECK_FAILED,
+                    detail.as_str(),
                     generation,
                     now,
                 );
@@ -201,14 +214,15 @@ pub(crate) fn conclude(
             }
         }
     };
-    settle_reconciling(outcome, status, generation, now);
+    settle_reconciling(outcome, status, stage, generation, now);
     report
 }
 
-/// A finished run is not reconciling; a failed one goes on with retries.
+/// A finished run is not reconciling; a failed one goes on with retries, and says where it stopped.
 fn settle_reconciling(
     outcome: &Outcome,
     status: &mut KustomizationStatus,
+    stage: &str,
     generation: Option<i64>,
     now: Timestamp,
 ) {
@@ -217,14 +231,10 @@ fn settle_reconciling(
     } else if let Outcome::Failed(failure) = outcome {
         status.conditions.remove_condition(STALLED);
         let (value, reason) = (ConditionStatus::True, reason::PROGRESSING_WITH_RETRY);
-        status.conditions.set_condition(
-            RECONCILING,
-            value,
-            reason,
-            failure.message.as_str(),
-            generation,
-            now,
-        );
+        let message = if stage.is_empty() { &failure.message } else { stage };
+        status
+            .conditions
+            .set_condition(RECONCILING, value, reason, message, generation, now);
     }
 }
 
@@ -358,6 +368,7 @@ mod tests {
             outcome,
             &object,
             &mut status,
+            "",
             &PACE,
             Duration::from_secs(1),
             Timestamp::UNIX_EPOCH,

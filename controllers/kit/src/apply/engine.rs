@@ -322,7 +322,7 @@ impl Applier<'_> {
         options: ApplyOptions,
         source: RestError,
     ) -> Result<Planned, ApplyError> {
-        let refused = matches!(source.code(), Some(409 | 422)) || is_immutable(&source);
+        let refused = matches!(source.code(), Some(409 | 422)) || source.is_immutable();
         let asked = options.force || has_marker(&item.object, markers::FORCE, "enabled");
         let may_carry_marker = self.live_state(&item).is_none_or(|live| live.has_markers);
         if !refused || !(asked || may_carry_marker) {
@@ -332,7 +332,7 @@ impl Applier<'_> {
             return Err(ApplyError::dry_run(item.id, source));
         };
         let forced = asked || has_marker(&live, markers::FORCE, "enabled");
-        if forced && (is_immutable(&source) || self.acceptable_as_new(&item).await) {
+        if forced && (source.is_immutable() || self.acceptable_as_new(&item).await) {
             item.step = Step::Recreate;
             return Ok(item);
         }
@@ -454,13 +454,6 @@ fn has_any(object: &Value, key: &str) -> bool {
     ["labels", "annotations"].iter().any(|field| {
         crate::object::metadata_map(object, field).is_some_and(|entries| entries.contains_key(key))
     })
-}
-
-fn is_immutable(error: &RestError) -> bool {
-    let text = error.to_string();
-    text.contains("is immutable")
-        || text.contains("immutable field")
-        || text.contains("cannot change roleRef")
 }
 
 #[cfg(test)]

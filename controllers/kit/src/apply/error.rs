@@ -9,7 +9,7 @@ use super::SopsEncrypted;
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The API server would not take the object.
-    #[error("{} dry-run failed{}: {source}", Subject(.id), parenthesised(.source))]
+    #[error("{} dry-run failed{}: {source}{}", Subject(.id), parenthesised(.source), next_step(.source))]
     DryRun {
         /// The object.
         id: ObjectId,
@@ -17,7 +17,7 @@ pub enum ApplyError {
         source: RestError,
     },
     /// The API server took the object in a dry-run, but not for real.
-    #[error("{} apply failed: {source}", Subject(.id))]
+    #[error("{} apply failed: {source}{}", Subject(.id), next_step(.source))]
     Apply {
         /// The object.
         id: ObjectId,
@@ -25,7 +25,7 @@ pub enum ApplyError {
         source: RestError,
     },
     /// The kind is not served by the cluster, or discovery failed.
-    #[error("{} dry-run failed: {source}", Subject(.id))]
+    #[error("{} dry-run failed: {source}{}", Subject(.id), missing_kind(.source))]
     Kind {
         /// The object.
         id: ObjectId,
@@ -94,6 +94,26 @@ fn parenthesised(error: &RestError) -> String {
         String::new()
     } else {
         format!(" ({reason})")
+    }
+}
+
+/// What to do about refusals whose text leaves that open; upstream's text comes first, so that it can be searched for.
+fn next_step(error: &RestError) -> &'static str {
+    if error.is_immutable() {
+        "; to have the object deleted and created anew, set spec.force: true of the Kustomization, or annotate the object with kustomize.toolkit.fluxcd.io/force: enabled"
+    } else if error.is_forbidden() {
+        "; grant this permission, or change spec.serviceAccountName of the Kustomization"
+    } else {
+        ""
+    }
+}
+
+fn missing_kind(error: &crate::mapper::MapError) -> &'static str {
+    match error {
+        crate::mapper::MapError::NoMatch { .. } => {
+            "; install its CustomResourceDefinition first, or correct apiVersion and kind"
+        }
+        _ => "",
     }
 }
 

@@ -70,11 +70,15 @@ impl ContentCache {
         self.fetcher.hosts()
     }
 
-    /// Gives the unpacked artifact, from the cache or from `url`.
+    /// Gives the unpacked artifact, from the cache or from `url`, which must be allowed in either case.
     ///
     /// # Errors
     /// See [`ContentError`]; failures are not cached.
     pub async fn get(&self, url: &str, digest: &Digest) -> Result<Arc<ArtifactTree>, ContentError> {
+        // Whether a URL is refused must not depend on what others have fetched.
+        self.hosts()
+            .check(url)
+            .map_err(|error| ContentError::Fetch(Arc::new(error.into())))?;
         let flight = {
             let mut state = self.state.lock();
             if let Some(tree) = state.touch(digest) {
