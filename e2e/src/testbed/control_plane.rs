@@ -10,7 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::ports::free_port;
 use super::process::Process;
-use super::{Options, certificates};
+use super::{Options, audit, certificates};
 use crate::tools::{self, Tool};
 
 /// The processes of one control plane and the way in.
@@ -56,6 +56,11 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
         ],
         &[],
     )?;
+    let audit = if options.audit {
+        audit::arguments(dir, logs)?
+    } else {
+        Vec::new()
+    };
     let mut apiserver = Process::spawn(
         "kube-apiserver",
         logs,
@@ -82,7 +87,9 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
             "--max-requests-inflight=2000".to_owned(),
             "--max-mutating-requests-inflight=1000".to_owned(),
             "--profiling=false".to_owned(),
-        ],
+        ]
+        .into_iter()
+        .chain(audit),
         &[],
     )?;
 

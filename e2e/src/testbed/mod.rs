@@ -15,6 +15,8 @@
 //! none outlives the process that started it. Logs are removed at the end, except after a panic or a failed wait, when
 //! [`Testbed::logs`] is kept.
 
+mod artifacts;
+mod audit;
 mod certificates;
 mod control_plane;
 mod flux;
@@ -28,6 +30,8 @@ mod server;
 mod services;
 mod watchdog;
 
+pub use artifacts::{Answer, Archive, ArtifactServer};
+pub use audit::Write;
 pub use flux::{SourceController, Stock};
 pub use git::{GitRepo, GitServer};
 pub use kinds::*;
@@ -58,6 +62,8 @@ pub const NOT_OURS: &str = "--watch-label-selector=!sharding.fluxcd.io/key";
 pub struct Options {
     /// Whether pods run: starts kube-scheduler and kwok.
     pub pods: bool,
+    /// Whether the API server logs every write, for [`Testbed::writes`].
+    pub audit: bool,
 }
 
 /// One control plane and what runs beside it; dropped, everything ends.
@@ -108,10 +114,19 @@ impl Testbed {
         })
     }
 
-    /// The control plane that the tests of one binary share.
+    /// The control plane that the tests of one binary share; it has an audit log.
     pub async fn shared() -> Result<&'static Self> {
         static SHARED: OnceCell<Testbed> = OnceCell::const_new();
-        SHARED.get_or_try_init(|| Self::start(Options::default())).await
+        let options = Options {
+            audit: true,
+            ..Options::default()
+        };
+        SHARED.get_or_try_init(|| Self::start(options)).await
+    }
+
+    /// Every write to objects of a namespace so far, dry-runs included; needs [`Options::audit`].
+    pub fn writes(&self, namespace: &Namespace) -> Result<Vec<Write>> {
+        audit::writes(&self.logs, namespace.name())
     }
 
     /// The kubeconfig of an administrator.
@@ -138,7 +153,7 @@ impl Testbed {
     pub async fn namespace(&self, prefix: &str) -> Result<Namespace> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("{prefix}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        Namespace::create(self.client().await?, name).await
+        Namespace::create(self.client().await?, name, &self.logs).await
     }
 
     /// The stock source-controller, started when this is the first call.

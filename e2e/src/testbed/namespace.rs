@@ -1,5 +1,6 @@
 //! One test's namespace: apply YAML, read objects back, wait for them.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -14,11 +15,15 @@ use super::watchdog;
 /// How long a wait may take: generous, since tests share the machine with everything else.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How many lines of each controller a failed wait shows.
+const SHOWN_LINES: usize = 12;
+
 /// A namespace of its own for one test, in a control plane that others may share.
 #[derive(Clone)]
 pub struct Namespace {
     client: Client,
     name: String,
+    logs: PathBuf,
 }
 
 impl std::fmt::Debug for Namespace {
@@ -30,10 +35,14 @@ impl std::fmt::Debug for Namespace {
 }
 
 impl Namespace {
-    pub(super) async fn create(client: Client, name: String) -> Result<Self> {
+    pub(super) async fn create(client: Client, name: String, logs: &Path) -> Result<Self> {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         apply(&client, None, namespace).await?;
-        Ok(Self { client, name })
+        Ok(Self {
+            client,
+            name,
+            logs: logs.to_owned(),
+        })
     }
 
     /// Its name.
@@ -137,6 +146,33 @@ impl Namespace {
             .to_owned())
     }
 
+    /// The last lines of each controller's log that mention this namespace.
+    fn logged(&self) -> String {
+        let mut text = format!("logs are kept in {}\n", self.logs.display());
+        let mut logs: Vec<_> = std::fs::read_dir(&self.logs)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        logs.sort_by_key(std::fs::DirEntry::file_name);
+        for log in logs {
+            let name = log.file_name().to_string_lossy().into_owned();
+            if !name.contains("-controller") || name.starts_with("kube-") {
+                continue;
+            }
+            let lines = std::fs::read_to_string(log.path()).unwrap_or_default();
+            let mut last: Vec<_> = lines
+                .lines()
+                .rev()
+                .filter(|line| line.contains(&self.name))
+                .take(SHOWN_LINES)
+                .collect();
+            last.reverse();
+            text.extend([&name, "\n  ", &last.join("\n  "), "\n"]);
+        }
+        text
+    }
+
     async fn wait_for_state<T>(
         &self,
         kind: Kind,
@@ -157,9 +193,10 @@ impl Namespace {
                     metadata.remove("managedFields");
                 }
                 bail!(
-                    "waited {PATIENCE:?} for {} {}/{name} until it {what}; it is\n{object:#}",
+                    "waited {PATIENCE:?} for {} {}/{name} until it {what}; it is\n{object:#}\n{}",
                     kind.kind,
-                    self.name
+                    self.name,
+                    self.logged()
                 );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -60,7 +60,6 @@ pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&st
         "--health-addr=0",
         // Where the testbed's source-controller serves.
         "--artifact-hosts=127.0.0.1",
-        "--requeue-dependency=2s",
     ];
     let environment = [
         ("KUBECONFIG", kubeconfig.display().to_string()),

@@ -1,63 +1,51 @@
 //! The `flux` command line works on a Kustomization that is ours.
 
 use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, Testbed};
+use e2e::testbed::CONFIG_MAP;
 use e2e::tools::Tool::Flux;
+use serde_json::json;
 
-use crate::app::{self, Owner};
+use crate::app::{App, config_map};
+
+impl App {
+    /// Runs `flux` in the namespace.
+    async fn flux(&self, command: &str) -> Result<String> {
+        let mut arguments: Vec<&str> = command.split(' ').collect();
+        arguments.extend(["--namespace", self.name()]);
+        self.testbed.run(Flux, &arguments).await
+    }
+}
 
 #[tokio::test]
 async fn get_tree_reconcile_suspend_and_resume() -> Result<()> {
-    let testbed = Testbed::shared().await?;
-    let namespace = testbed.namespace("cli").await?;
-    let name = namespace.name();
-    testbed.openflux_controller().await?;
-    let repo = app::repository(testbed, &namespace).await?;
-    app::deploy(&namespace, &repo, Owner::Ours).await?;
-    namespace.wait_ready(KUSTOMIZATION, "app").await?;
+    let app = App::start(
+        "cli",
+        &[("deploy/settings.yaml", &config_map("settings", "blue"))],
+    )
+    .await?;
+    app.deploy_ready("app", json!({})).await?;
 
-    let get = testbed
-        .run(Flux, &["get", "kustomizations", "--namespace", name])
-        .await?;
+    let get = app.flux("get kustomizations").await?;
     assert!(get.contains("Applied revision: main@sha1:"), "{get}");
-    let tree = testbed
-        .run(Flux, &["tree", "kustomization", "app", "--namespace", name])
-        .await?;
-    assert!(tree.contains(&format!("ConfigMap/{name}/settings")), "{tree}");
+    let tree = app.flux("tree kustomization app").await?;
+    assert!(
+        tree.contains(&format!("ConfigMap/{}/settings", app.name())),
+        "{tree}"
+    );
 
-    repo.commit("red", &[("deploy/settings.yaml", &app::settings("red"))])
+    app.commit(&[("deploy/settings.yaml", &config_map("settings", "red"))])
         .await?;
-    testbed
-        .run(
-            Flux,
-            &[
-                "reconcile",
-                "kustomization",
-                "app",
-                "--with-source",
-                "--namespace",
-                name,
-            ],
-        )
-        .await?;
-    let settings = namespace
-        .get(CONFIG_MAP, "settings")
-        .await?
-        .expect("it is applied");
+    app.flux("reconcile kustomization app --with-source").await?;
+    let colour = app.colour("settings").await?;
     assert_eq!(
-        settings.data["data"]["colour"], "red",
+        colour.as_deref(),
+        Some("red"),
         "flux reconcile returned before the commit was applied"
     );
 
-    testbed
-        .run(Flux, &["suspend", "kustomization", "app", "--namespace", name])
-        .await?;
-    namespace.delete(CONFIG_MAP, "settings").await?;
-    testbed
-        .run(Flux, &["resume", "kustomization", "app", "--namespace", name])
-        .await?;
-    namespace
-        .wait(CONFIG_MAP, "settings", "is back", |_| true)
-        .await?;
+    app.flux("suspend kustomization app").await?;
+    app.delete(CONFIG_MAP, "settings").await?;
+    app.flux("resume kustomization app").await?;
+    app.wait(CONFIG_MAP, "settings", "is back", |_| true).await?;
     Ok(())
 }

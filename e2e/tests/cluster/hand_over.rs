@@ -1,70 +1,63 @@
 //! Coexistence: stock and ours run on one cluster; moving a Kustomization over and back writes nothing to its objects.
 
 use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, KUSTOMIZATION, Namespace, Testbed};
+use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, KUSTOMIZATION};
 use serde_json::{Value, json};
 
-use crate::app::{self, Owner};
+use crate::app::{App, Owner, config_map, deployment};
 
 /// What a write would change: resource versions and managed fields.
-async fn traces(namespace: &Namespace) -> Result<Value> {
+async fn traces(app: &App) -> Result<Value> {
     let mut traces = Vec::new();
     for (kind, name) in [(CONFIG_MAP, "settings"), (DEPLOYMENT, "web")] {
-        let object = namespace.get(kind, name).await?.expect("it is applied");
-        traces.push(json!([
-            name,
-            object.metadata.resource_version,
-            object.metadata.managed_fields
-        ]));
+        let metadata = app.existing(kind, name).await?.metadata;
+        traces.push(json!([name, metadata.resource_version, metadata.managed_fields]));
     }
     Ok(json!(traces))
 }
 
-/// Moves the Kustomization and waits until its new owner has reconciled it.
-async fn move_to(namespace: &Namespace, owner: Owner, request: &str) -> Result<()> {
-    let patch = json!({"metadata": {
-        "labels": {"sharding.fluxcd.io/key": owner.label()},
-        "annotations": {"reconcile.fluxcd.io/requestedAt": request},
-    }});
-    namespace.patch(KUSTOMIZATION, "app", patch).await?;
-    let handled = |object: &kube::api::DynamicObject| {
-        object.data["status"]["lastHandledReconcileAt"] == request && e2e::testbed::is_ready(object)
-    };
-    namespace
-        .wait(
-            KUSTOMIZATION,
-            "app",
-            &format!("was reconciled by {owner:?}"),
-            handled,
-        )
-        .await?;
-    Ok(())
+async fn move_to(app: &App, owner: Owner) -> Result<Value> {
+    let patch = json!({"metadata": {"labels": {"sharding.fluxcd.io/key": owner.label()}}});
+    app.patch(KUSTOMIZATION, "app", patch).await?;
+    app.reconcile("app").await?;
+    Ok(app.wait_ready(KUSTOMIZATION, "app").await?.data["status"].take())
 }
 
 #[tokio::test]
 async fn moving_over_and_back_writes_nothing() -> Result<()> {
-    let testbed = Testbed::shared().await?;
-    let namespace = testbed.namespace("hand-over").await?;
-    testbed.stock_kustomize_controller().await?;
-    testbed.openflux_controller().await?;
-    let repo = app::repository(testbed, &namespace).await?;
-    app::deploy(&namespace, &repo, Owner::Stock).await?;
-    let before = namespace.wait_ready(KUSTOMIZATION, "app").await?;
+    let files = [
+        ("deploy/settings.yaml", config_map("settings", "blue")),
+        ("deploy/web.yaml", deployment("web", 0)),
+    ];
+    let files = files.each_ref().map(|(path, content)| (*path, content.as_str()));
+    let app = App::owned_by(Owner::Stock, "hand-over", &files).await?;
+    app.testbed.openflux_controller().await?;
+    let before = app.deploy_ready("app", json!({"wait": true})).await?;
     // The Deployment's own controller writes its status; it is done when the Kustomization that waits for it is ready.
-    let stock = traces(&namespace).await?;
+    let stock = traces(&app).await?;
 
-    move_to(&namespace, Owner::Ours, "over").await?;
-    assert_eq!(traces(&namespace).await?, stock, "moving over wrote to an object");
-    let over = namespace.wait_ready(KUSTOMIZATION, "app").await?;
+    let over = move_to(&app, Owner::Ours).await?;
+    assert_eq!(traces(&app).await?, stock, "moving over wrote to an object");
     for field in ["inventory", "lastAppliedRevision", "lastAttemptedRevision"] {
-        assert_eq!(
-            over.data["status"][field], before.data["status"][field],
-            "{field}"
-        );
+        assert_eq!(over[field], before.data["status"][field], "{field}");
     }
-    assert_eq!(over.metadata.finalizers, before.metadata.finalizers);
+    assert_eq!(
+        app.existing(KUSTOMIZATION, "app").await?.metadata.finalizers,
+        before.metadata.finalizers
+    );
 
-    move_to(&namespace, Owner::Stock, "back").await?;
-    assert_eq!(traces(&namespace).await?, stock, "moving back wrote to an object");
+    let back = move_to(&app, Owner::Stock).await?;
+    assert_eq!(traces(&app).await?, stock, "moving back wrote to an object");
+    // The digest of what was built is the same, so that all runs are one entry of the history.
+    assert_eq!(back["history"].as_array().map(Vec::len), Some(1), "{back:#}");
+    assert_eq!(
+        back["history"][0]["digest"],
+        before.data["status"]["history"][0]["digest"]
+    );
+    assert!(
+        back["history"][0]["totalReconciliations"].as_i64()
+            > over["history"][0]["totalReconciliations"].as_i64(),
+        "{back:#}"
+    );
     Ok(())
 }

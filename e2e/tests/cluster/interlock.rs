@@ -1,10 +1,10 @@
 //! The interlock: what a live stock controller selects too is left alone until it no longer does.
 
 use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, EVENT, KUSTOMIZATION, Namespace, Testbed, condition};
+use e2e::testbed::{DEPLOYMENT, KUSTOMIZATION, Namespace, condition};
 use serde_json::json;
 
-use crate::app::{self, Owner};
+use crate::app::{App, config_map};
 
 /// A Deployment as Flux installs it, restricted to its own namespace so that it concerns no other test.
 const STOCK: &str = "
@@ -33,24 +33,18 @@ async fn with_arguments(namespace: &Namespace, arguments: &[&str]) -> Result<()>
 
 #[tokio::test]
 async fn an_object_of_a_live_stock_controller_is_left_alone() -> Result<()> {
-    let testbed = Testbed::shared().await?;
-    let namespace = testbed.namespace("interlock").await?;
-    testbed.openflux_controller().await?;
-    namespace.apply(STOCK).await?;
+    let app = App::start("interlock", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.apply(STOCK).await?;
     let exists = |object: &kube::api::DynamicObject| object.data["status"]["replicas"] == 1;
-    namespace
-        .wait(DEPLOYMENT, "kustomize-controller", "has a pod", exists)
+    app.wait(DEPLOYMENT, "kustomize-controller", "has a pod", exists)
         .await?;
-    let repo = app::repository(testbed, &namespace).await?;
-    app::deploy(&namespace, &repo, Owner::Ours).await?;
+    app.deploy("app", json!({})).await?;
 
     let conflicts = |object: &kube::api::DynamicObject| condition(object, "OwnershipConflict").is_some();
-    let refused = namespace
-        .wait(KUSTOMIZATION, "app", "is left alone", conflicts)
-        .await?;
+    let refused = app.wait(KUSTOMIZATION, "app", "is left alone", conflicts).await?;
     let message = condition(&refused, "OwnershipConflict").map(|condition| condition["message"].clone());
     let message = message.unwrap_or_default().to_string();
-    let deployment = format!("Deployment '{}/kustomize-controller'", namespace.name());
+    let deployment = format!("Deployment '{}/kustomize-controller'", app.name());
     for part in [deployment.as_str(), "no --watch-label-selector", "scale"] {
         assert!(message.contains(part), "{part} is not in {message}");
     }
@@ -59,27 +53,17 @@ async fn an_object_of_a_live_stock_controller_is_left_alone() -> Result<()> {
         condition(&refused, "Ready").is_none(),
         "Ready is the stock controller's"
     );
-    assert!(namespace.get(CONFIG_MAP, "settings").await?.is_none());
-    let events = namespace.list(EVENT).await?;
-    assert!(
-        events
-            .iter()
-            .any(|event| event.data["reason"] == "StockControllerSelects"),
-        "{events:?}"
-    );
+    assert_eq!(app.colour("a").await?, None);
+    app.events_with("StockControllerSelects").await?;
 
     let own = "--watch-all-namespaces=false";
-    with_arguments(
-        &namespace,
-        &[own, "--watch-label-selector=!sharding.fluxcd.io/key"],
-    )
-    .await?;
-    let ready = namespace.wait_ready(KUSTOMIZATION, "app").await?;
+    with_arguments(&app, &[own, "--watch-label-selector=!sharding.fluxcd.io/key"]).await?;
+    let ready = app.wait_ready(KUSTOMIZATION, "app").await?;
     assert!(!conflicts(&ready), "{:#}", ready.data["status"]);
-    assert!(namespace.get(CONFIG_MAP, "settings").await?.is_some());
+    assert_eq!(app.colour("a").await?.as_deref(), Some("blue"));
 
-    with_arguments(&namespace, &[own]).await?;
-    let refused = namespace
+    with_arguments(&app, &[own]).await?;
+    let refused = app
         .wait(KUSTOMIZATION, "app", "is left alone again", conflicts)
         .await?;
     assert!(
@@ -87,12 +71,8 @@ async fn an_object_of_a_live_stock_controller_is_left_alone() -> Result<()> {
         "Ready is the stock controller's"
     );
     let scaled = json!({"spec": {"replicas": 0}});
-    namespace
-        .patch(DEPLOYMENT, "kustomize-controller", scaled)
-        .await?;
+    app.patch(DEPLOYMENT, "kustomize-controller", scaled).await?;
     let free = |object: &kube::api::DynamicObject| !conflicts(object);
-    namespace
-        .wait(KUSTOMIZATION, "app", "is ours again", free)
-        .await?;
+    app.wait(KUSTOMIZATION, "app", "is ours again", free).await?;
     Ok(())
 }

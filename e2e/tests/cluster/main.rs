@@ -1,12 +1,29 @@
 //! Everything that needs a cluster: one binary, so that the tests share one control plane.
 
 mod app;
+mod artifacts;
 
+mod bad_manifests;
+mod cost;
+mod crash;
+mod deletion;
+mod depends_on;
+mod drift;
 mod flux_cli;
+mod force;
 mod hand_over;
+mod health;
+mod impersonation;
 mod interlock;
+mod large_status;
 mod ours_deploys;
+mod prune;
+mod selector;
+mod side_by_side;
 mod sources;
 mod sources_outages;
+mod stages;
 mod stock_deploys;
+mod substitution;
+mod suspend;
 mod untrusted_artifacts;

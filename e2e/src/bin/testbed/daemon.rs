@@ -90,7 +90,11 @@ pub(crate) fn status() -> Result<()> {
 }
 
 pub(crate) async fn serve(pods: bool) -> Result<()> {
-    let testbed = Testbed::start(Options { pods }).await?;
+    let testbed = Testbed::start(Options {
+        pods,
+        ..Options::default()
+    })
+    .await?;
     testbed.source_controller().await?;
     testbed.stock_kustomize_controller().await?;
     let repo = testbed.git().await?.create("app").await?;

@@ -1,0 +1,81 @@
+//! What a run costs the API server, from its audit log, and what it costs the artifact server.
+
+use anyhow::Result;
+use e2e::testbed::{Answer, Archive, ArtifactServer, KUSTOMIZATION, Testbed, Write};
+use serde_json::json;
+
+use crate::app::{App, config_map};
+use crate::artifacts::{consume, offer};
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+impl App {
+    /// What the controller wrote to ConfigMaps since there were `known` writes, as `apply a` or `dry-run a`.
+    fn applied_since(&self, known: usize) -> Result<Vec<String>> {
+        let writes = self.writes()?.split_off(known);
+        let ours = |write: &&Write| write.resource == "configmaps" && write.manager == "kustomize-controller";
+        let told = |write: &Write| {
+            format!(
+                "{} {}",
+                if write.dry_run { "dry-run" } else { "apply" },
+                write.name
+            )
+        };
+        Ok(writes.iter().filter(ours).map(told).collect())
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_asks_about_what_changed_and_an_idle_run_writes_nothing() -> Result<()> {
+    let files = NAMES.map(|name| (format!("deploy/{name}.yaml"), config_map(name, "blue")));
+    let files = files
+        .each_ref()
+        .map(|(path, content)| (path.as_str(), content.as_str()));
+    let app = App::start("cost", &files).await?;
+    app.deploy_ready("app", json!({"wait": true})).await?;
+    assert_eq!(
+        app.applied_since(0)?
+            .iter()
+            .filter(|write| write.starts_with("apply"))
+            .count(),
+        4
+    );
+
+    let known = app.writes()?.len();
+    let commit = app.push(&[("deploy/c.yaml", &config_map("c", "red"))]).await?;
+    app.wait_applied("app", &commit).await?;
+    assert_eq!(app.applied_since(known)?, ["apply c"]);
+
+    // On request, and at the interval, everything is verified, and nothing is written.
+    let known = app.writes()?.len();
+    app.reconcile("app").await?;
+    let mut verified = app.applied_since(known)?;
+    verified.sort();
+    assert_eq!(verified, NAMES.map(|name| format!("dry-run {name}")));
+    let about_itself: Vec<_> = app.writes()?.split_off(known);
+    let statuses = about_itself
+        .iter()
+        .filter(|write| write.resource == "kustomizations" && write.subresource == "status");
+    assert!(statuses.count() <= 1, "{about_itself:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn thirty_kustomizations_of_one_source_download_it_once() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("download").await?;
+    testbed.openflux_controller().await?;
+    let archive = Archive::of(&[("a.yaml", &config_map("a", "blue"))]).pack()?;
+    let server = ArtifactServer::start([("app.tar.gz", Answer::Bytes(archive))])?;
+    let names: Vec<_> = (0..30).map(|number| format!("app-{number}")).collect();
+    for name in &names {
+        let prefix = format!("{name}-");
+        consume(&namespace, name, "app", json!({"namePrefix": prefix})).await?;
+    }
+    offer(&namespace, "app", &server, "app.tar.gz").await?;
+    for name in &names {
+        namespace.wait_ready(KUSTOMIZATION, name).await?;
+    }
+    assert_eq!(server.requests("app.tar.gz"), 1);
+    Ok(())
+}

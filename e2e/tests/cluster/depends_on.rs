@@ -1,0 +1,77 @@
+//! `dependsOn`: who waits for whom, what the wait says, and that its end is noticed at once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
+use serde_json::json;
+
+use crate::app::{App, config_map};
+
+const WAITING: &str = "DependencyNotReady";
+
+async fn two_folders(prefix: &str) -> Result<App> {
+    let files = [
+        ("backend/a.yaml", &*config_map("backend", "blue")),
+        ("frontend/a.yaml", &*config_map("frontend", "blue")),
+    ];
+    App::start(prefix, &files).await
+}
+
+/// When the object was last written, in the order of all writes.
+async fn written(app: &App, name: &str) -> Result<u64> {
+    let version = app.existing(CONFIG_MAP, name).await?.metadata.resource_version;
+    Ok(version.unwrap_or_default().parse()?)
+}
+
+#[tokio::test]
+async fn a_dependent_waits_and_is_woken() -> Result<()> {
+    let app = two_folders("depends").await?;
+    let namespace = app.name();
+    let spec = json!({"path": "frontend", "dependsOn": [{"name": "backend"}]});
+    app.deploy("frontend", spec).await?;
+    let message = app.wait_failed(KUSTOMIZATION, "frontend", WAITING).await?;
+    assert_eq!(message, format!("dependency '{namespace}/backend' not found"));
+
+    app.deploy("backend", json!({"path": "nowhere"})).await?;
+    app.wait_failed(KUSTOMIZATION, "backend", "ArtifactFailed")
+        .await?;
+    let message = app.wait_failed(KUSTOMIZATION, "frontend", WAITING).await?;
+    assert_eq!(message, format!("dependency '{namespace}/backend' is not ready"));
+    assert_eq!(app.colour("frontend").await?, None);
+
+    app.deploy_ready("backend", json!({"path": "backend"})).await?;
+    let ready = Instant::now();
+    app.wait_ready(KUSTOMIZATION, "frontend").await?;
+    // Without the wake-up it would look again after 30 s.
+    assert!(ready.elapsed() < Duration::from_secs(15), "{:?}", ready.elapsed());
+    assert!(written(&app, "backend").await? < written(&app, "frontend").await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_revision_goes_through_the_dependency_first() -> Result<()> {
+    let app = two_folders("depends-rev").await?;
+    app.deploy("backend", json!({"path": "backend"})).await?;
+    let dependency = json!([{"name": "backend", "namespace": app.name()}]);
+    let spec = json!({"path": "frontend", "dependsOn": dependency});
+    app.deploy_ready("frontend", spec).await?;
+
+    let broken = app
+        .push(&[
+            ("backend/a.yaml", "kind: {"),
+            ("frontend/a.yaml", &config_map("frontend", "red")),
+        ])
+        .await?;
+    app.wait_failed_at("backend", &broken, "BuildFailed").await?;
+    app.wait_failed(KUSTOMIZATION, "frontend", WAITING).await?;
+    assert_eq!(app.colour("frontend").await?.as_deref(), Some("blue"));
+
+    let fixed = app
+        .push(&[("backend/a.yaml", &config_map("backend", "red"))])
+        .await?;
+    app.wait_applied("frontend", &fixed).await?;
+    assert_eq!(app.colour("frontend").await?.as_deref(), Some("red"));
+    assert!(written(&app, "backend").await? < written(&app, "frontend").await?);
+    Ok(())
+}

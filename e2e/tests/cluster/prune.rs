@@ -1,0 +1,67 @@
+//! `prune`: what is no longer in the source goes, unless somebody said otherwise.
+
+use anyhow::Result;
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
+use serde_json::json;
+
+use crate::app::{App, config_map};
+
+#[tokio::test]
+async fn what_left_the_source_is_deleted_but_for_what_is_marked() -> Result<()> {
+    let marked = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: marked\n  \
+                  annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}\n";
+    let files = [
+        ("deploy/kept.yaml", &*config_map("kept", "blue")),
+        ("deploy/removed.yaml", &*config_map("removed", "blue")),
+        ("deploy/renamed.yaml", &*config_map("before", "blue")),
+        ("deploy/marked.yaml", marked),
+    ];
+    let app = App::start("prune", &files).await?;
+    app.deploy_ready("app", json!({})).await?;
+    // Somebody took this one over: it no longer says that it is ours.
+    let release = json!({"metadata": {"labels": {"kustomize.toolkit.fluxcd.io/name": "somebody-else"}}});
+    app.apply(&config_map("stranger", "blue")).await?;
+    app.patch(CONFIG_MAP, "stranger", release).await?;
+
+    let commit = app
+        .push(&[
+            ("deploy/removed.yaml", ""),
+            ("deploy/marked.yaml", ""),
+            ("deploy/renamed.yaml", &config_map("after", "blue")),
+        ])
+        .await?;
+    let object = app.wait_applied("app", &commit).await?;
+    for gone in ["removed", "before"] {
+        app.wait_gone(CONFIG_MAP, gone).await?;
+    }
+    for there in ["kept", "after", "marked", "stranger"] {
+        app.existing(CONFIG_MAP, there).await?;
+    }
+    let entries = &object.data["status"]["inventory"]["entries"];
+    let ids: Vec<_> = entries
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entry| &entry["id"])
+        .collect();
+    let id = |name: &str| format!("{}_{name}__ConfigMap", app.name());
+    assert_eq!(ids, [&id("after"), &id("kept")]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_where_prune_is_off() -> Result<()> {
+    let files = [
+        ("deploy/kept.yaml", &*config_map("kept", "blue")),
+        ("deploy/removed.yaml", &*config_map("removed", "blue")),
+    ];
+    let app = App::start("prune-off", &files).await?;
+    app.deploy_ready("app", json!({"prune": false})).await?;
+    let commit = app.push(&[("deploy/removed.yaml", "")]).await?;
+    app.wait_applied("app", &commit).await?;
+    app.existing(CONFIG_MAP, "removed").await?;
+    app.delete(KUSTOMIZATION, "app").await?;
+    app.wait_gone(KUSTOMIZATION, "app").await?;
+    app.existing(CONFIG_MAP, "kept").await?;
+    Ok(())
+}

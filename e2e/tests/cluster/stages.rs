@@ -1,0 +1,74 @@
+//! Stages: definitions before what they define, and a stage is applied as a whole or not at all.
+
+use anyhow::Result;
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, Kind, Write};
+use serde_json::json;
+
+use crate::app::{App, config_map};
+
+#[tokio::test]
+async fn one_rejected_object_keeps_its_stage_from_being_applied() -> Result<()> {
+    let files = [
+        ("deploy/a.yaml", &*config_map("a", "blue")),
+        ("deploy/b.yaml", &*config_map("Not_A_Name", "blue")),
+        ("deploy/z.yaml", &*config_map("z", "blue")),
+    ];
+    let app = App::start("stage", &files).await?;
+    app.deploy("app", json!({})).await?;
+    let message = app
+        .wait_failed(KUSTOMIZATION, "app", "ReconciliationFailed")
+        .await?;
+    let object = format!("ConfigMap/{}/Not_A_Name dry-run failed (Invalid): ", app.name());
+    assert!(
+        message.contains(&object) && message.contains("metadata.name"),
+        "{message}"
+    );
+    let applied = |write: &Write| write.manager == "kustomize-controller" && !write.dry_run;
+    assert!(!app.writes()?.iter().any(applied));
+
+    let commit = app.push(&[("deploy/b.yaml", &config_map("b", "blue"))]).await?;
+    app.wait_applied("app", &commit).await?;
+    for name in ["a", "b", "z"] {
+        app.existing(CONFIG_MAP, name).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_definition_and_its_objects_come_in_one_commit() -> Result<()> {
+    const WIDGET: Kind = Kind {
+        api_version: "stages.openflux.test/v1",
+        kind: "Widget",
+        plural: "widgets",
+    };
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.stages.openflux.test"},
+        "spec": {
+            "group": "stages.openflux.test", "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    });
+    let widget = "{apiVersion: stages.openflux.test/v1, kind: Widget, metadata: {name: w}, spec: {size: 1}}";
+    let missing = [("deploy/widget.yaml", widget)];
+    let app = App::start("definitions", &missing).await?;
+    app.deploy("app", json!({})).await?;
+    let message = app
+        .wait_failed(KUSTOMIZATION, "app", "ReconciliationFailed")
+        .await?;
+    for part in [
+        format!("Widget/{}/w", app.name()),
+        "stages.openflux.test/v1".to_owned(),
+    ] {
+        assert!(message.contains(&part), "{part} is not in: {message}");
+    }
+
+    let commit = app
+        .push(&[("deploy/definition.yaml", &definition.to_string())])
+        .await?;
+    app.wait_applied("app", &commit).await?;
+    assert_eq!(app.existing(WIDGET, "w").await?.data["spec"]["size"], 1);
+    Ok(())
+}
