@@ -13,6 +13,7 @@ use crate::engine::{self, Scope};
 use crate::functions::{self, RenderState};
 use crate::instance::{Instance, in_range};
 use crate::manifest::{Hook, Manifest, ManifestError, sort_manifests};
+use crate::post_render::{self, PostRenderError, PostRenderStrategy, PostRenderer};
 use crate::schema::{self, SchemaError};
 use crate::template_error::TemplateError;
 use crate::{Chart, File, Limits, Lookup, NoCluster, go, path};
@@ -48,6 +49,10 @@ pub struct RenderOptions {
     pub skip_schema_validation: bool,
     /// Whether the notes of subcharts are kept beside those of the chart.
     pub subchart_notes: bool,
+    /// Changes the manifests before they are sorted; [`FluxPostRenderer`](crate::FluxPostRenderer) is helm-controller's.
+    pub post_renderer: Option<Arc<dyn PostRenderer>>,
+    /// Which documents the post-renderer gets.
+    pub post_render_strategy: PostRenderStrategy,
     /// Bounds on the chart.
     pub limits: Limits,
     /// Bounds on its templates.
@@ -63,6 +68,8 @@ impl RenderOptions {
             lookup: Arc::new(NoCluster),
             skip_schema_validation: false,
             subchart_notes: false,
+            post_renderer: None,
+            post_render_strategy: PostRenderStrategy::default(),
             limits: Limits::default(),
             template_limits: gotmpl::Limits::default(),
         }
@@ -115,6 +122,9 @@ pub enum RenderError {
     /// A template is at fault, or used up a limit.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// The post-renderer gave no result.
+    #[error(transparent)]
+    PostRender(#[from] PostRenderError),
     /// A template renders to something that is not a Kubernetes object.
     #[error("{error}")]
     Manifest {
@@ -130,7 +140,9 @@ impl RenderError {
     pub fn is_while_rendering(&self) -> bool {
         match self {
             Self::Dependencies(_) | Self::Values(_) | Self::Schema(_) => false,
-            Self::KubeVersion { .. } | Self::Template(_) | Self::Manifest { .. } => true,
+            Self::KubeVersion { .. } | Self::Template(_) | Self::PostRender(_) | Self::Manifest { .. } => {
+                true
+            }
         }
     }
 }
@@ -168,6 +180,9 @@ impl Renderer {
         let state = RenderState::new(Arc::clone(&options.lookup));
         let mut files = engine::render(&root, &scope, &self.funcs, &state, options.template_limits)?;
         let notes = take_notes(&root, &mut files, options.subchart_notes);
+        if let Some(renderer) = &options.post_renderer {
+            files = post_render::run(&files, &**renderer, options.post_render_strategy)?;
+        }
         let sorted = match sort_manifests(&files) {
             Ok(sorted) => sorted,
             Err(error) => return Err(RenderError::Manifest { error, files }),

@@ -15,7 +15,7 @@ use crate::resmap::ResMap;
 use crate::resource::{Metadata, Resource};
 use crate::target::{Target, is_local_config};
 use crate::transform::{MapTransformer, Transformer};
-use crate::{Error, ErrorKind, FieldSpec, FileTree, Options, ResId};
+use crate::{Error, ErrorKind, FieldSpec, FileTree, Limits, Options, ResId};
 
 /// The managed-by label says which kustomize built an object.
 const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "kustomize-v5.8.1");
@@ -44,6 +44,10 @@ pub struct Object {
 }
 
 impl Object {
+    pub(crate) fn new(resource: Resource) -> Self {
+        Self { resource }
+    }
+
     /// Type, name and namespace.
     pub fn id(&self) -> ResId {
         self.resource.id()
@@ -73,6 +77,14 @@ impl Object {
 }
 
 impl Output {
+    pub(crate) fn new(objects: Vec<Object>, notices: Vec<Notice>, limits: &Limits) -> Self {
+        Self {
+            objects,
+            notices,
+            max_bytes: limits.output_bytes,
+        }
+    }
+
     /// The objects in output order.
     pub fn objects(&self) -> &[Object] {
         &self.objects
@@ -137,13 +149,9 @@ pub fn build_with_notices(
         .map_err(Error::redacted)?
         .resources
         .into_iter()
-        .map(|resource| Object { resource })
+        .map(Object::new)
         .collect();
-    Ok(Output {
-        objects,
-        notices: notices.clone(),
-        max_bytes: options.limits.output_bytes,
-    })
+    Ok(Output::new(objects, notices.clone(), &options.limits))
 }
 
 fn run<'a>(session: &Rc<Session<'a>>, tree: &'a dyn FileTree, path: &str) -> Result<ResMap, Error> {

@@ -15,6 +15,7 @@
 
 mod accumulator;
 mod build;
+mod common_metadata;
 mod config;
 mod crds;
 mod defaults;
@@ -50,6 +51,7 @@ mod tree;
 mod vars;
 
 pub use build::{Notice, Object, Output, build, build_with_notices};
+pub use common_metadata::set_common_metadata;
 pub use error::{Error, ErrorKind};
 pub(crate) use fieldspec::FieldSpec;
 pub use flux::{Generated, build_flux, generate_kustomization};

@@ -7,6 +7,7 @@ mod envsubst;
 mod gotmpl;
 mod helm;
 mod kustomize;
+mod post_render;
 mod sprig;
 mod yaml;
 
@@ -31,6 +32,7 @@ const RECORDERS: &[Recorder] = &[
     gotmpl::GOTMPL,
     helm::HELM,
     kustomize::KUSTOMIZE,
+    post_render::POST_RENDER,
     sprig::SPRIG,
     yaml::YAML,
 ];

@@ -1,0 +1,22 @@
+//! Releases as helm-controller post-renders them.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Recorder, folders};
+use crate::workspace::run;
+
+pub(super) const POST_RENDER: Recorder = Recorder {
+    name: "post-render",
+    about: "compat/helm/post-render from helm-controller's own post-renderers and Helm's SDK",
+    run: record,
+};
+
+fn record(root: &Path) -> Result<()> {
+    run(Command::new("go")
+        .args(["run", "."])
+        .args(folders(&root.join("compat/helm/post-render"))?)
+        .current_dir(root.join("e2e/tools/post-render-oracle")))
+}
