@@ -1,8 +1,12 @@
 //! The command line of `openflux helm template`.
 
+use std::sync::Arc;
+
+use gotmpl::TemplateSet;
 use helm::RenderOptions;
 
-use super::HelmTemplateError;
+use super::installation_args::InstallationArgs;
+use super::{HelmTemplateError, SystemEnvironment, kube_context};
 
 /// Render a chart locally, as `helm template` does, without Helm and without a cluster.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -31,6 +35,12 @@ pub struct HelmTemplateArgs {
     /// The namespace of the release.
     #[arg(short, long, env = "HELM_NAMESPACE")]
     pub namespace: Option<String>,
+    /// The kubeconfig whose current context names the default namespace; no cluster is asked for anything.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<String>,
+    /// The context to take instead of the current one.
+    #[arg(long, value_name = "CONTEXT", env = "HELM_KUBECONTEXT")]
+    pub kube_context: Option<String>,
     /// The version of Kubernetes that the chart is told.
     #[arg(long, value_name = "VERSION")]
     pub kube_version: Option<String>,
@@ -76,6 +86,9 @@ pub struct HelmTemplateArgs {
     /// Make up a release name.
     #[arg(short, long)]
     pub generate_name: bool,
+    /// Make the release name by a template.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub name_template: Option<String>,
     /// Follow links that lead out of the chart's folder and of the git work tree around it, as Helm does.
     #[arg(long)]
     pub allow_outside_links: bool,
@@ -85,6 +98,9 @@ pub struct HelmTemplateArgs {
     /// How many bytes the templates may write.
     #[arg(long, value_name = "BYTES")]
     pub max_output_bytes: Option<u64>,
+    /// What only matters elsewhere.
+    #[command(flatten)]
+    pub installation: InstallationArgs,
 }
 
 impl HelmTemplateArgs {
@@ -94,6 +110,7 @@ impl HelmTemplateArgs {
         if self.validate {
             return refuse("--validate is not supported: openflux renders without a cluster");
         }
+        self.installation.refuse_unsupported()?;
         match self.dry_run.as_deref() {
             None | Some("client" | "unset" | "true") => Ok(()),
             Some("server" | "none" | "false") => {
@@ -113,8 +130,14 @@ impl HelmTemplateArgs {
             [] => error(
                 "\"helm template\" requires at least 1 argument\n\nUsage:  helm template [NAME] [CHART] [flags]".to_owned(),
             ),
-            [chart] => Ok(("release-name".to_owned(), chart)),
+            [chart] => match self.name_template.as_deref().filter(|text| !text.is_empty()) {
+                Some(template) => Ok((name_of(template)?, chart)),
+                None => Ok(("release-name".to_owned(), chart)),
+            },
             [_, _] if self.generate_name => error("cannot set --generate-name and also specify a name".to_owned()),
+            [_, _] if self.name_template.as_deref().is_some_and(|text| !text.is_empty()) => {
+                error("cannot set --name-template and also specify a name".to_owned())
+            }
             [name, chart] => Ok((name.clone(), chart)),
             [_, _, rest @ ..] => {
                 error(format!("expected at most two arguments, unexpected arguments: {}", rest.join(", ")))
@@ -126,6 +149,7 @@ impl HelmTemplateArgs {
         self.namespace
             .clone()
             .filter(|namespace| !namespace.is_empty())
+            .or_else(|| kube_context::namespace(self.kubeconfig.as_deref(), self.kube_context.as_deref()))
             .unwrap_or_else(|| "default".to_owned())
     }
 
@@ -137,6 +161,28 @@ impl HelmTemplateArgs {
             options.template_limits.output_bytes = bytes;
         }
     }
+}
+
+/// Executes the template of `--name-template`.
+fn name_of(template: &str) -> Result<String, HelmTemplateError> {
+    let error = |error: &dyn std::fmt::Display| HelmTemplateError::Arguments(error.to_string());
+    let mut set = TemplateSet::new(
+        Arc::new(sprig::functions(Arc::new(SystemEnvironment))),
+        gotmpl::Options {
+            name: "name-template".to_owned(),
+            ..gotmpl::Options::default()
+        },
+    );
+    set.parse("name-template", template).map_err(|e| error(&e))?;
+    let mut name = Vec::new();
+    set.execute(
+        "name-template",
+        gotmpl::Value::Nil,
+        &gotmpl::Env::default(),
+        &mut name,
+    )
+    .map_err(|e| error(&e))?;
+    Ok(String::from_utf8_lossy(&name).into_owned())
 }
 
 /// Splits the value of a list flag at its commas; double quotes protect commas, as in a CSV line.

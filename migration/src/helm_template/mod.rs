@@ -3,6 +3,8 @@
 mod args;
 mod chart_source;
 mod environment;
+mod installation_args;
+mod kube_context;
 mod output;
 mod show_only;
 mod user_values;

@@ -1,0 +1,152 @@
+//! Flags of `helm template` that say how to fetch, verify or install: scripts pass them, and rendering does not need them.
+
+use super::HelmTemplateError;
+
+/// Flags that change nothing about what a chart on disk renders to, and a few that would.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Accepted as by Helm, without effect on rendering")]
+pub struct InstallationArgs {
+    /// Installation: create the namespace.
+    #[arg(long, hide = true)]
+    create_namespace: bool,
+    /// Installation: describe the release.
+    #[arg(long, hide = true)]
+    description: Option<String>,
+    /// Installation: skip the check against OpenAPI.
+    #[arg(long, hide = true)]
+    disable_openapi_validation: bool,
+    /// Installation: take over fields of others.
+    #[arg(long, hide = true)]
+    force_conflicts: bool,
+    /// Installation: replace objects.
+    #[arg(long, alias = "force", hide = true)]
+    force_replace: bool,
+    /// Installation: labels of the release.
+    #[arg(short, long, hide = true)]
+    labels: Vec<String>,
+    /// Installation: reuse a name.
+    #[arg(long, hide = true)]
+    replace: bool,
+    /// Installation: roll back if it fails.
+    #[arg(long, alias = "atomic", hide = true)]
+    rollback_on_failure: bool,
+    /// Installation: apply on the server.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    server_side: Option<String>,
+    /// Installation: adopt objects.
+    #[arg(long, hide = true)]
+    take_ownership: bool,
+    /// Installation: how long it may take.
+    #[arg(long, hide = true)]
+    timeout: Option<String>,
+    /// Installation: wait for readiness.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "watcher")]
+    wait: Option<String>,
+    /// Installation: wait for jobs.
+    #[arg(long, hide = true)]
+    wait_for_jobs: bool,
+
+    /// Download: the version of the chart; one on disk is taken as it is.
+    #[arg(long, hide = true)]
+    version: Option<String>,
+    /// Download: take pre-releases.
+    #[arg(long, hide = true)]
+    devel: bool,
+    /// Download: credentials and transport.
+    #[arg(long, hide = true)]
+    ca_file: Option<String>,
+    #[arg(long, hide = true)]
+    cert_file: Option<String>,
+    #[arg(long, hide = true)]
+    key_file: Option<String>,
+    #[arg(long, hide = true)]
+    keyring: Option<String>,
+    #[arg(long, hide = true)]
+    username: Option<String>,
+    #[arg(long, hide = true)]
+    password: Option<String>,
+    #[arg(long, hide = true)]
+    pass_credentials: bool,
+    #[arg(long, hide = true)]
+    insecure_skip_tls_verify: bool,
+    #[arg(long, hide = true)]
+    plain_http: bool,
+    #[arg(long, hide = true)]
+    content_cache: Option<String>,
+    #[arg(long, hide = true)]
+    registry_config: Option<String>,
+    #[arg(long, hide = true)]
+    repository_cache: Option<String>,
+    #[arg(long, hide = true)]
+    repository_config: Option<String>,
+
+    /// Cluster: nobody talks to it.
+    #[arg(long, hide = true)]
+    burst_limit: Option<String>,
+    #[arg(long, hide = true)]
+    qps: Option<String>,
+    #[arg(long, hide = true)]
+    kube_apiserver: Option<String>,
+    #[arg(long, hide = true)]
+    kube_as_group: Vec<String>,
+    #[arg(long, hide = true)]
+    kube_as_user: Option<String>,
+    #[arg(long, hide = true)]
+    kube_ca_file: Option<String>,
+    #[arg(long, hide = true)]
+    kube_insecure_skip_tls_verify: bool,
+    #[arg(long, hide = true)]
+    kube_tls_server_name: Option<String>,
+    #[arg(long, hide = true)]
+    kube_token: Option<String>,
+    /// Colours: nothing is coloured.
+    #[arg(long, alias = "colour", hide = true)]
+    color: Option<String>,
+
+    /// Refused: charts are read from disk.
+    #[arg(long, hide = true)]
+    repo: Option<String>,
+    /// Refused: nothing is downloaded.
+    #[arg(long, hide = true)]
+    dependency_update: bool,
+    /// Refused: signatures are not checked.
+    #[arg(long, hide = true)]
+    verify: bool,
+    /// Refused: names are not resolved.
+    #[arg(long, hide = true)]
+    enable_dns: bool,
+    /// Refused: plugins do not run.
+    #[arg(long, hide = true)]
+    post_renderer: Option<String>,
+    #[arg(long, hide = true)]
+    post_renderer_args: Vec<String>,
+}
+
+impl InstallationArgs {
+    /// Refuses what would change the outcome, instead of rendering something else than was asked for.
+    pub(super) fn refuse_unsupported(&self) -> Result<(), HelmTemplateError> {
+        let refused = [
+            (
+                self.repo.is_some(),
+                "--repo is not supported: openflux renders charts that are on disk",
+            ),
+            (
+                self.dependency_update,
+                "--dependency-update is not supported: run 'helm dependency update' first",
+            ),
+            (self.verify, "--verify is not supported: run 'helm verify' first"),
+            (
+                self.enable_dns,
+                "--enable-dns is not supported: getHostByName returns nothing",
+            ),
+            (
+                self.post_renderer.is_some() || !self.post_renderer_args.is_empty(),
+                "--post-renderer is not supported: openflux runs no plugins; pipe its output into the program instead",
+            ),
+        ];
+        match refused.iter().find(|(asked, _)| *asked) {
+            Some((_, message)) => Err(HelmTemplateError::Arguments((*message).to_owned())),
+            None => Ok(()),
+        }
+    }
+}
