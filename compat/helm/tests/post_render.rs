@@ -38,7 +38,8 @@ fn releases_are_post_rendered_as_by_helm_controller() {
 
 /// Renders a case to its manifest and its hooks.
 fn render(case: &Path) -> Result<(String, String), String> {
-    let release: Json = serde_json::from_slice(&fs::read(case.join("release.json")).unwrap()).unwrap();
+    let release: Json =
+        serde_json::from_slice(&fs::read(case.join("release.json")).expect("a release")).expect("JSON");
     let text = |pointer: &str| {
         release
             .pointer(pointer)
@@ -89,10 +90,11 @@ fn render(case: &Path) -> Result<(String, String), String> {
         "Chart.yaml",
         "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
     )];
-    templates(case, &case.join("templates"), &mut files).unwrap();
-    let chart = Chart::from_files(files, &Limits::default()).unwrap();
+    templates(case, &case.join("templates"), &mut files).expect("templates");
+    let chart = Chart::from_files(files, &Limits::default()).expect("a chart");
     let environment = sprig::FixedEnvironment::new(jiff::Timestamp::UNIX_EPOCH, 1);
-    let rendered = Renderer::new(Arc::new(environment)).render(&chart, &values::read(b"").unwrap(), &options);
+    let rendered =
+        Renderer::new(Arc::new(environment)).render(&chart, &values::read(b"").expect("no values"), &options);
     let rendered = rendered.map_err(|error| error.to_string())?;
     let document = |path: &str, text: &str| format!("---\n# Source: {path}\n{text}\n");
     let manifests = rendered.manifests.iter();
