@@ -23,6 +23,11 @@ pub const PLURAL: &str = "artifacts";
 /// this annotation says the kind.
 pub const SOURCE_KIND_ANNOTATION: &str = "openfluxcd.ocm.software/source-kind";
 
+/// Annotation of an Artifact that names the ExternalArtifact of its namespace which offers it to stock deployers.
+///
+/// A reference to that ExternalArtifact means the Artifact, so that what uses it can move between the controllers.
+pub const BRIDGED_TO_ANNOTATION: &str = "openfluxcd.ocm.software/bridged-to";
+
 /// Field manager of what the adapters write.
 pub const ADAPTER_MANAGER: &str = "openflux-source-adapter";
 

@@ -9,8 +9,8 @@ mod artifact;
 mod crd;
 
 pub use artifact::{
-    ADAPTER_MANAGER, Artifact, ArtifactSpec, ArtifactStatus, GROUP, KIND, PLURAL, READY,
-    SOURCE_KIND_ANNOTATION, SOURCE_READY, VERSION, reason,
+    ADAPTER_MANAGER, Artifact, ArtifactSpec, ArtifactStatus, BRIDGED_TO_ANNOTATION, GROUP, KIND, PLURAL,
+    READY, SOURCE_KIND_ANNOTATION, SOURCE_READY, VERSION, reason,
 };
 pub use crd::crd;
 

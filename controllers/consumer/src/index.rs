@@ -1,4 +1,9 @@
 //! Which Artifact belongs to which source.
+//!
+//! A source is told by its name, not by its UID: a consumer does not read source kinds, so that it cannot know the live
+//! one's. It has no need to. An Artifact whose owner is gone, replaced by another of the same name, or never existed
+//! is deleted by Kubernetes' garbage collector, which compares UIDs; until then it is at worst what was deployed
+//! before, and beside the new owner's a [`LookupError::Conflict`] that the deletion ends.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -36,11 +41,6 @@ pub enum LookupError {
     /// There is none yet. An event will come when there is.
     #[error("{}", not_found(.0))]
     NotFound(SourceKey),
-    /// There is one, but of an earlier object of the same name. It goes away by itself, and an event will come.
-    #[error(
-        "the Artifact of {0} belongs to an earlier object of that name, waiting for that of the present one"
-    )]
-    Stale(SourceKey),
     /// There are several, and nothing tells which one is meant. Somebody has to delete all but one.
     #[error(
         "{key} has more than one Artifact in namespace {}: {}. Delete all but one, or refer to one with \
@@ -89,7 +89,7 @@ impl ArtifactIndex {
             }
             return with_self(owners, name);
         };
-        if old.metadata.owner_references == artifact.metadata.owner_references {
+        if owner_keys(&old) == owners && old.metadata.owner_references == artifact.metadata.owner_references {
             let differs = old.spec.differs_for_consumers(&artifact.spec);
             return if differs {
                 with_self(owners, name)
@@ -137,10 +137,10 @@ impl ArtifactIndex {
 
     /// Finds the Artifact that a key means.
     ///
-    /// A key that names an Artifact means that one, whatever it owns. For any other key, `owner_uid` is the UID of
-    /// the live source where it is known: Artifacts with another UID do not count. Of several, the one that the
-    /// source controls (`controller: true`) wins.
-    pub fn find(&self, key: &SourceKey, owner_uid: Option<&str>) -> Result<&Arc<Artifact>, LookupError> {
+    /// A key that names an Artifact means that one, whatever it owns. Any other key means the Artifact that the source
+    /// owns, or that is bridged to the ExternalArtifact; of several, the one that the source controls
+    /// (`controller: true`) wins.
+    pub fn find(&self, key: &SourceKey) -> Result<&Arc<Artifact>, LookupError> {
         if key.is_artifact() {
             let name = ArtifactName {
                 namespace: key.namespace.clone(),
@@ -151,35 +151,27 @@ impl ArtifactIndex {
                 .get(&name)
                 .ok_or_else(|| LookupError::NotFound(key.clone()));
         }
-        let mut owned: Vec<(&Arc<Artifact>, &OwnerReference)> = self
+        let mut owned: Vec<&Arc<Artifact>> = self
             .by_owner
             .get(key)
             .into_iter()
             .flatten()
             .filter_map(|name| self.artifacts.get(name))
-            .filter_map(|artifact| {
-                owners(artifact)
-                    .find(|owner| names(owner, key))
-                    .map(|owner| (artifact, owner))
-            })
             .collect();
-        if owned.is_empty() {
-            return Err(LookupError::NotFound(key.clone()));
-        }
-        if let Some(uid) = owner_uid {
-            owned.retain(|(_, owner)| owner.uid == uid);
-        }
-        if owned.len() > 1 && owned.iter().any(|(_, owner)| owner.controller == Some(true)) {
-            owned.retain(|(_, owner)| owner.controller == Some(true));
+        let controlled = |artifact: &&Arc<Artifact>| {
+            owners(artifact).any(|owner| names(owner, key) && owner.controller == Some(true))
+        };
+        if owned.len() > 1 && owned.iter().any(controlled) {
+            owned.retain(controlled);
         }
         match owned.as_slice() {
-            [] => Err(LookupError::Stale(key.clone())),
-            [(artifact, _)] => Ok(artifact),
+            [] => Err(LookupError::NotFound(key.clone())),
+            [artifact] => Ok(artifact),
             several => Err(LookupError::Conflict {
                 key: key.clone(),
                 artifacts: several
                     .iter()
-                    .map(|(artifact, _)| ArtifactName::of(artifact).name)
+                    .map(|artifact| ArtifactName::of(artifact).name)
                     .collect(),
             }),
         }
@@ -211,7 +203,15 @@ fn owner_keys(artifact: &Artifact) -> BTreeSet<SourceKey> {
         namespace: namespace.clone(),
         name: owner.name.clone(),
     };
-    owners(artifact).map(key).collect()
+    let bridged = artifact.metadata.annotations.as_ref();
+    let bridged = bridged.and_then(|annotations| annotations.get(artifact_crd::BRIDGED_TO_ANNOTATION));
+    let bridged = bridged.map(|name| SourceKey {
+        group: flux_api::SOURCE_GROUP.to_owned(),
+        kind: "ExternalArtifact".to_owned(),
+        namespace: namespace.clone(),
+        name: name.clone(),
+    });
+    owners(artifact).map(key).chain(bridged).collect()
 }
 
 fn with_self(owners: BTreeSet<SourceKey>, name: ArtifactName) -> Vec<SourceKey> {
@@ -272,17 +272,16 @@ mod tests {
     }
 
     /// Looks up `GitRepository web` in an index of the given Artifacts and returns the name of what is found.
-    fn check(artifacts: &[(&str, &[&str])], uid: Option<&str>, expected: Result<&str, &str>) {
+    fn check(artifacts: &[(&str, &[&str])], expected: Result<&str, &str>) {
         let mut index = ArtifactIndex::default();
         for (name, owners) in artifacts {
             index.apply(&artifact(name, "r", owners));
         }
-        let found = index.find(&source("GitRepository", "web"), uid);
+        let found = index.find(&source("GitRepository", "web"));
         let found = found
             .map(|artifact| ArtifactName::of(artifact).name)
             .map_err(|error| match error {
                 LookupError::NotFound(_) => "not found".to_owned(),
-                LookupError::Stale(_) => "stale".to_owned(),
                 LookupError::Conflict { artifacts, .. } => artifacts.join(" "),
             });
         assert_eq!(
@@ -294,24 +293,27 @@ mod tests {
 
     #[test]
     fn the_artifact_of_a_source_is_found_by_its_owner() {
-        check(&[], None, Err("not found"));
-        check(&[("a", &["GitRepository web 1 c"])], None, Ok("a"));
-        check(&[("a", &["GitRepository web 1"])], Some("1"), Ok("a"));
-        check(&[("a", &["Bucket web 1 c"])], None, Err("not found"));
-        check(&[("a", &["GitRepository other 1 c"])], None, Err("not found"));
-        check(&[("a", &["Bucket b 9", "GitRepository web 1"])], None, Ok("a"));
+        check(&[], Err("not found"));
+        check(&[("a", &["GitRepository web 1 c"])], Ok("a"));
+        check(&[("a", &["GitRepository web 1"])], Ok("a"));
+        check(&[("a", &["Bucket web 1 c"])], Err("not found"));
+        check(&[("a", &["GitRepository other 1 c"])], Err("not found"));
+        check(&[("a", &["Bucket b 9", "GitRepository web 1"])], Ok("a"));
     }
 
     #[test]
-    fn artifacts_of_an_earlier_owner_do_not_count() {
-        check(&[("a", &["GitRepository web 1 c"])], Some("2"), Err("stale"));
-        check(
-            &[
-                ("a", &["GitRepository web 1 c"]),
-                ("b", &["GitRepository web 2 c"]),
-            ],
-            Some("2"),
-            Ok("b"),
+    fn a_bridged_artifact_is_found_by_its_external_artifact() {
+        let mut index = ArtifactIndex::default();
+        index.apply(&artifact("a", "r", &["Http web 1 c"]));
+        let key = source("ExternalArtifact", "web");
+        assert_eq!(index.find(&key), Err(LookupError::NotFound(key.clone())));
+        let mut bridged = Artifact::clone(&artifact("a", "r", &["Http web 1 c"]));
+        let annotation = (artifact_crd::BRIDGED_TO_ANNOTATION.to_owned(), "web".to_owned());
+        bridged.metadata.annotations = Some([annotation].into());
+        assert!(index.apply(&Arc::new(bridged)).contains(&key));
+        assert_eq!(
+            index.find(&key).map(|found| ArtifactName::of(found).name),
+            Ok("a".into())
         );
     }
 
@@ -319,7 +321,6 @@ mod tests {
     fn of_several_the_controlled_one_wins_and_a_tie_is_a_conflict() {
         check(
             &[("a", &["GitRepository web 1"]), ("b", &["GitRepository web 1 c"])],
-            None,
             Ok("b"),
         );
         check(
@@ -327,12 +328,10 @@ mod tests {
                 ("a", &["GitRepository web 1 c"]),
                 ("b", &["GitRepository web 1 c"]),
             ],
-            Some("1"),
             Err("a b"),
         );
         check(
             &[("a", &["GitRepository web 1"]), ("b", &["GitRepository web 1"])],
-            None,
             Err("a b"),
         );
     }
@@ -347,10 +346,10 @@ mod tests {
             owner.kind = artifact_crd::KIND.into();
         }
         index.apply(&Arc::new(output));
-        let found = index.find(&itself("input"), None).expect("found");
+        let found = index.find(&itself("input")).expect("found");
         assert_eq!(found.metadata.name.as_deref(), Some("input"));
         assert_eq!(
-            index.find(&itself("none"), None),
+            index.find(&itself("none")),
             Err(LookupError::NotFound(itself("none")))
         );
     }
@@ -377,7 +376,7 @@ mod tests {
             index.apply(&artifact("a", "r2", &["Bucket b 1 c"])),
             [itself("a"), bucket.clone(), git.clone()]
         );
-        assert_eq!(index.find(&git, None), Err(LookupError::NotFound(git)));
+        assert_eq!(index.find(&git), Err(LookupError::NotFound(git)));
         let name = ArtifactName {
             namespace: "apps".into(),
             name: "a".into(),

@@ -46,6 +46,8 @@ pub(crate) struct Context {
     pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
     /// Bounds the builds that run at once, because each needs memory for its whole overlay.
     pub(crate) builds: tokio::sync::Semaphore,
+    /// Bounds the builds that fetch from other machines, which take no place of the others.
+    pub(crate) remote_builds: tokio::sync::Semaphore,
 }
 
 impl Context {

@@ -25,6 +25,9 @@ use crate::Settings;
 use crate::context::{CONTROLLER, CONTROLLER_LABEL, Context};
 use crate::reconcile::reconcile;
 
+/// How many builds fetch from other machines at once.
+const REMOTE_BUILDS: usize = 8;
+
 /// What the controller is connected to.
 pub struct Connections {
     /// Client that acts as the controller.
@@ -80,6 +83,7 @@ pub async fn run(
         memory: Mutex::default(),
         awaiting: Mutex::default(),
         builds: tokio::sync::Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
+        remote_builds: tokio::sync::Semaphore::new(REMOTE_BUILDS),
         settings,
     });
     let watches = Watches {

@@ -10,11 +10,13 @@ use controller_kit::artifact::{ArtifactTree, ContentError, Digest, FetchError};
 use flux_api::{Attempt, GoDuration, ORIGIN_REVISION, reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kustomize::Options;
+use kustomize::{Options, Remote};
+use kustomize_remote::Fetcher;
 
 use crate::apply::apply;
 use crate::health::await_health;
 use crate::reconcile::Reconciliation;
+use crate::remote::Probe;
 use crate::render::{RenderError, Rendered, render};
 use crate::report::{Failure, Outcome, Wait};
 use crate::tree::ArtifactFiles;
@@ -113,20 +115,36 @@ async fn build(run: &mut Reconciliation<'_>, tree: Arc<ArtifactTree>) -> Result<
     let variables = variables::load(&run.context.rest, &run.object)
         .await
         .map_err(|error| failed(&error))?;
-    let Ok(_permit) = run.context.builds.acquire().await else {
-        return Err(Outcome::Aborted("the controller is shutting down".to_owned()));
-    };
+    let variables = Arc::new(variables);
     let (object, strict) = (Arc::clone(&run.object), run.context.settings.strict_substitution);
-    let rendering = tokio::task::spawn_blocking(move || {
-        render(
-            &ArtifactFiles::new(&tree),
-            &object,
-            &variables,
-            &Options::flux(),
-            strict,
-        )
-    });
-    match rendering.await {
+    let rendering = |remote: Option<Arc<dyn Remote>>| {
+        let (tree, object, variables) = (Arc::clone(&tree), Arc::clone(&object), Arc::clone(&variables));
+        let mut options = Options::flux();
+        options.remote = remote;
+        tokio::task::spawn_blocking(move || {
+            render(&ArtifactFiles::new(&tree), &object, &variables, &options, strict)
+        })
+    };
+    let context = run.context;
+    let shutting_down = |_| Outcome::Aborted("the controller is shutting down".to_owned());
+    // Most builds need nothing from elsewhere. One that does starts again where it may wait without being in the way.
+    let probe = Arc::new(Probe::default());
+    let remote = context.settings.remote_bases.clone();
+    let local = {
+        let _permit = context.builds.acquire().await.map_err(shutting_down)?;
+        rendering(remote.is_some().then(|| Arc::clone(&probe) as Arc<dyn Remote>)).await
+    };
+    let rendered = match remote.filter(|_| probe.was_asked()) {
+        None => local,
+        Some(policy) => {
+            let fetching = async {
+                let _permit = context.remote_builds.acquire().await.map_err(shutting_down)?;
+                Ok(rendering(Some(Arc::new(Fetcher::new(policy)))).await)
+            };
+            run.slot.park(fetching).await?
+        }
+    };
+    match rendered {
         Ok(Ok(rendered)) => Ok(rendered),
         Ok(Err(error @ RenderError::Path(_))) => {
             Err(Outcome::Failed(Failure::new(reason::ARTIFACT_FAILED, error)))

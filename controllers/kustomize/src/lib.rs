@@ -4,7 +4,7 @@
 //!
 //! 1. `reconcile`: observe what the caches know, decide, act, report;
 //! 2. `decide`: the next step, as a pure function;
-//! 3. `deploy`: fetch, render (`tree`, `variables`, `render`), `apply` in stages, `prune` (`inventory`), wait (`health`);
+//! 3. `deploy`: fetch, render (`tree`, `remote`, `variables`, `render`), `apply` in stages, `prune` (`inventory`), wait (`health`);
 //! 4. `finalize`: the end of an object;
 //! 5. `interlock`: what happens instead while a stock controller reconciles the object too;
 //! 6. `report` and `status`: conditions, events and the next run.
@@ -22,6 +22,7 @@ mod interlock;
 mod inventory;
 mod prune;
 mod reconcile;
+mod remote;
 mod render;
 mod report;
 mod settings;

@@ -112,10 +112,7 @@ fn find_artifact(
         return Err(ArtifactProblem::NotServed(reason.clone()));
     }
     let artifacts = context.artifacts.read();
-    artifacts
-        .find(&key, None)
-        .cloned()
-        .map_err(ArtifactProblem::Lookup)
+    artifacts.find(&key).cloned().map_err(ArtifactProblem::Lookup)
 }
 
 async fn act(run: &mut Reconciliation<'_>, step: Step) -> Outcome {

@@ -6,6 +6,7 @@ use artifact_consumer::Access;
 use controller_kit::Backoff;
 use controller_kit::apply::CustomStage;
 use kube::core::Selector;
+use kustomize_remote::Policy;
 
 /// Settings of the kustomize controller; the defaults are stock's.
 #[derive(Clone, Debug)]
@@ -25,8 +26,8 @@ pub struct Settings {
     pub http_retry: u32,
     /// Which sources may be referred to (`--no-cross-namespace-refs`, `--allowed-source-kinds`).
     pub access: Access,
-    /// Refuse references to other machines in kustomizations (`--no-remote-bases`).
-    pub no_remote_bases: bool,
+    /// What kustomizations may fetch from other machines; nothing when absent (`--no-remote-bases`).
+    pub remote_bases: Option<Policy>,
     /// Service account of Kustomizations that name none (`--default-service-account`); empty for the controller's.
     pub default_service_account: String,
     /// Kinds of the custom apply stage (`--custom-apply-stage-kinds`).
@@ -53,7 +54,7 @@ impl Default for Settings {
             requeue_dependency: Duration::from_secs(30),
             http_retry: 9,
             access: Access::default(),
-            no_remote_bases: false,
+            remote_bases: Some(Policy::default()),
             default_service_account: String::new(),
             custom_stage: CustomStage::default(),
             interval_jitter: 5,

@@ -60,6 +60,9 @@ pub(crate) struct RunFlags {
     /// Refuse kustomize bases on other machines.
     #[arg(long)]
     pub(crate) no_remote_bases: bool,
+    /// The only hosts that kustomize bases may come from, such as github.com or *.example.com; all by default.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) remote_base_hosts: Vec<String>,
     /// Refuse sources in other namespaces.
     #[arg(long)]
     pub(crate) no_cross_namespace_refs: bool,

@@ -125,7 +125,10 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
                         "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}},
                         "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
                             "capabilities": {"drop": ["ALL"]}},
+                        // Remote bases are cloned there.
+                        "volumeMounts": [{"name": "temp", "mountPath": "/tmp"}],
                     }],
+                    "volumes": [{"name": "temp", "emptyDir": {}}],
                 },
             },
         },

@@ -17,6 +17,7 @@ use controller_kit::{Backoff, Metrics, Rest, logging, selector};
 use flux_sources::AdapterOptions;
 use kube::Client;
 use kustomize_controller::{CONTROLLER, Connections, Settings};
+use kustomize_remote::Policy;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -264,7 +265,12 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
             no_cross_namespace_refs: flags.no_cross_namespace_refs,
             allowed_kinds: flags.allowed_source_kinds.clone(),
         },
-        no_remote_bases: flags.no_remote_bases,
+        remote_bases: (!flags.no_remote_bases).then(|| Policy {
+            hosts: (!flags.remote_base_hosts.is_empty()).then(|| flags.remote_base_hosts.clone()),
+            // A file:// repository would be one of the controller's own machine.
+            local_repositories: false,
+            ..Policy::default()
+        }),
         default_service_account: flags.default_service_account.clone(),
         custom_stage: CustomStage(
             flags

@@ -4,6 +4,7 @@ mod app;
 mod artifacts;
 
 mod bad_manifests;
+mod builds;
 mod cost;
 mod crash;
 mod deletion;

@@ -8,10 +8,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::memory::{ApplyMemory, content_hash, value_hash};
-use super::{Action, ApplyError, Entry, markers, normalize};
+use super::{Action, ApplyError, Entry, markers, normalize, undeclared};
 use crate::live::{Live, LiveStore, owned_fields_hash};
 use crate::mapper::{Mapper, Mapping};
-use crate::object::{ObjectId, api_version, has_marker, id_of, kind, resource_version, split_api_version};
+use crate::object::{
+    ObjectId, Subject, api_version, has_marker, id_of, kind, resource_version, split_api_version,
+};
 use crate::rest::{ObjectPath, Rest, RestError};
 
 /// Applies objects as one identity.
@@ -238,11 +240,7 @@ impl Applier<'_> {
                 return Ok(item);
             }
         }
-        let dry_run = match self
-            .rest
-            .apply(&item.path(), self.manager(), true, &item.object)
-            .await
-        {
+        let dry_run = match self.send(&mut item, true).await {
             Ok(dry_run) => dry_run,
             Err(source) => return self.plan_recreation(item, options, source).await,
         };
@@ -307,6 +305,28 @@ impl Applier<'_> {
         Ok(item)
     }
 
+    /// Applies an object, without the fields that its built-in kind does not have.
+    async fn send(&self, item: &mut Planned, dry_run: bool) -> Result<Value, RestError> {
+        let manager = self.manager();
+        let answer = self
+            .rest
+            .apply(&item.path(), manager, dry_run, &item.object)
+            .await;
+        let Err(error) = &answer else { return answer };
+        let refusal = error.to_string();
+        let dropped = undeclared::remove(&mut item.object, &item.mapping.group, &refusal);
+        if dropped.is_empty() {
+            return answer;
+        }
+        if dry_run {
+            let fields = dropped.join(", ");
+            tracing::info!(object = %Subject(&item.id), fields, "fields that the kind does not have are left out");
+        }
+        self.rest
+            .apply(&item.path(), manager, dry_run, &item.object)
+            .await
+    }
+
     async fn read(&self, item: &Planned) -> Result<Option<Value>, ApplyError> {
         let found = self
             .rest
@@ -355,7 +375,7 @@ impl Applier<'_> {
 
     async fn execute(
         &self,
-        item: Planned,
+        mut item: Planned,
         options: ApplyOptions,
         memory: &mut ApplyMemory,
     ) -> Result<Entry, ApplyError> {
@@ -390,10 +410,7 @@ impl Applier<'_> {
             }
             Step::ApplyDirectly { .. } => Action::Configured,
         };
-        let applied = self
-            .rest
-            .apply(&item.path(), self.manager(), false, &item.object)
-            .await;
+        let applied = self.send(&mut item, false).await;
         let applied = applied.map_err(|source| match item.step {
             Step::ApplyDirectly { .. } => ApplyError::dry_run(item.id.clone(), source),
             _ => ApplyError::Apply {

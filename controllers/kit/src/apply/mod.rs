@@ -11,6 +11,7 @@ mod memory;
 mod normalize;
 mod order;
 mod stages;
+mod undeclared;
 
 pub use delete::{DeleteFailure, Deletion, GarbageCollection};
 pub use engine::{Applier, ApplyOptions, Concurrency, Verify};
