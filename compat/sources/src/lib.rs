@@ -1,4 +1,5 @@
-//! Adapter controllers that mirror the artifacts of stock Flux sources into Artifact resources.
+//! Adapter controllers that mirror the artifacts of stock Flux sources into Artifact resources, and the bridge back
+//! ([`run_bridge`]), which offers the Artifacts of custom sources as ExternalArtifacts.
 //!
 //! # Flow
 //! For every source of the six kinds: [`ObservedSource`] is what the watch knows, [`decide`] compares it with the
@@ -17,6 +18,7 @@
 //! and write Artifacts.
 
 mod adapters;
+mod bridge;
 mod conditions;
 mod decide;
 mod name;
@@ -24,6 +26,7 @@ mod source;
 mod write;
 
 pub use adapters::{AdapterOptions, run};
+pub use bridge::run as run_bridge;
 pub use decide::{Decision, Existing, Step, decide};
 pub use name::{MANAGED_BY, MANAGED_BY_VALUE, artifact_names, is_ours};
 pub use source::{BRIDGED_FROM, ObservedSource, SourceId, SourceKind, SourceState};

@@ -131,6 +131,8 @@ pub(crate) enum Controller {
     Sources,
     /// Deploy Kustomizations.
     Kustomize,
+    /// Offer the Artifacts of custom sources to stock controllers, as ExternalArtifacts.
+    Bridge,
 }
 
 /// How logs are written.

@@ -70,6 +70,9 @@ fn rules() -> Value {
     json!([
         {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts", "artifacts/status"], "verbs": ["*"]},
         {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+        // For the bridge.
+        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["externalartifacts", "externalartifacts/status"],
+         "verbs": ["create", "update", "patch"]},
         {"apiGroups": ["kustomize.toolkit.fluxcd.io"],
          "resources": ["kustomizations", "kustomizations/status", "kustomizations/finalizers"],
          "verbs": ["get", "list", "watch", "update", "patch"]},

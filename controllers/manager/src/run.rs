@@ -95,6 +95,9 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
     if process.flags.controllers.contains(&Controller::Sources) {
         tasks.spawn(process.clone().run_sources(lost.clone()));
     }
+    if process.flags.controllers.contains(&Controller::Bridge) {
+        tasks.spawn(process.clone().run_bridge(lost.clone()));
+    }
     if process.flags.controllers.contains(&Controller::Kustomize) {
         let content = process.content_cache()?;
         tasks.spawn(
@@ -139,16 +142,35 @@ struct Process {
 
 impl Process {
     async fn run_sources(self, lost: CancellationToken) {
-        let options = AdapterOptions {
+        let adapters = flux_sources::run(
+            self.client.clone(),
+            self.adapter_options(),
+            self.metrics.clone(),
+            self.recorder.clone(),
+            self.shutdown.clone(),
+        );
+        self.as_leader("openflux-source-adapter", "", lost, Box::pin(adapters))
+            .await;
+    }
+
+    async fn run_bridge(self, lost: CancellationToken) {
+        let bridge = flux_sources::run_bridge(
+            self.client.clone(),
+            self.adapter_options(),
+            self.metrics.clone(),
+            self.recorder.clone(),
+            self.shutdown.clone(),
+        );
+        self.as_leader("openflux-artifact-bridge", "", lost, Box::pin(bridge))
+            .await;
+    }
+
+    fn adapter_options(&self) -> AdapterOptions {
+        AdapterOptions {
             hosts: self.hosts.clone(),
             namespace: self.namespace(),
             concurrency: self.flags.concurrent_sources,
-        };
-        let (client, metrics, recorder) = (self.client.clone(), self.metrics.clone(), self.recorder.clone());
-        let shutdown = self.shutdown.clone();
-        let adapters = Box::pin(flux_sources::run(client, options, metrics, recorder, shutdown));
-        self.as_leader("openflux-source-adapter", "", lost, adapters)
-            .await;
+        }
     }
 
     async fn run_kustomize(

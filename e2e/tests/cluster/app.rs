@@ -104,6 +104,11 @@ spec: {{interval: 1h, url: '{url}', ref: {{branch: main}}}}
         self.wait_applied(name, &self.first).await
     }
 
+    /// The URL of the repository.
+    pub(crate) fn url(&self) -> &str {
+        self.repo.url()
+    }
+
     /// Commits these files; nobody is told.
     pub(crate) async fn commit(&self, files: &[(&str, &str)]) -> Result<String> {
         self.repo.commit("next", files).await

@@ -4,6 +4,7 @@ mod app;
 mod artifacts;
 
 mod bad_manifests;
+mod bridge;
 mod builds;
 mod cost;
 mod crash;
