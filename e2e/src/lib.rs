@@ -3,5 +3,7 @@
 //! [`tools`] builds the stock tools; it is all that `cargo xtask` needs, so it stays small. `testbed` starts them.
 
 #[cfg(feature = "testbed")]
+pub mod benchmark;
+#[cfg(feature = "testbed")]
 pub mod testbed;
 pub mod tools;

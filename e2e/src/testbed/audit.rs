@@ -1,31 +1,54 @@
 //! What was written to the API server, from its audit log.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-const LOG: &str = "audit.log";
+/// What the API server writes down about requests when it has answered them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audit {
+    /// Nothing: there is no log.
+    #[default]
+    Nothing,
+    /// Every write, without its body: enough for [`Testbed::writes`](super::Testbed::writes).
+    Writes,
+    /// Every request with its body, for whoever reads [`Testbed::audit_log`](super::Testbed::audit_log).
+    Requests,
+}
 
-/// The policy: every write when it has been answered, and nothing else.
-const POLICY: &str = "
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
-- {level: None}
-";
+impl Audit {
+    fn rules(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Writes => Some(
+                "[{level: Metadata, verbs: [create, update, patch, delete, deletecollection]}, {level: None}]",
+            ),
+            Self::Requests => Some("[{level: Request}]"),
+        }
+    }
+}
 
 /// The flags that make the API server write its log, each line before the request is answered.
-pub(super) fn arguments(dir: &Path, logs: &Path) -> Result<Vec<String>> {
+pub(super) fn arguments(audit: Audit, dir: &Path, logs: &Path) -> Result<Vec<String>> {
+    let Some(rules) = audit.rules() else {
+        return Ok(Vec::new());
+    };
     let policy = dir.join("audit-policy.yaml");
-    std::fs::write(&policy, POLICY)?;
+    std::fs::write(
+        &policy,
+        format!("{{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: {rules}}}\n"),
+    )?;
     Ok(vec![
         format!("--audit-policy-file={}", policy.display()),
-        format!("--audit-log-path={}", logs.join(LOG).display()),
+        format!("--audit-log-path={}", log(logs).display()),
         "--audit-log-mode=blocking".to_owned(),
     ])
+}
+
+/// Where the log is: one `audit.k8s.io/v1` event a line.
+pub(super) fn log(logs: &Path) -> PathBuf {
+    logs.join("audit.log")
 }
 
 /// One request that wrote, or would have written but for its dry-run.
@@ -75,7 +98,7 @@ impl Write {
 
 /// The writes to objects of one namespace, in the order of their answers.
 pub(super) fn writes(logs: &Path, namespace: &str) -> Result<Vec<Write>> {
-    let path = logs.join(LOG);
+    let path = log(logs);
     let log = std::fs::read_to_string(&path)
         .with_context(|| format!("{}: was the control plane started with `audit`?", path.display()))?;
     let mut writes = Vec::new();

@@ -56,11 +56,7 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
         ],
         &[],
     )?;
-    let audit = if options.audit {
-        audit::arguments(dir, logs)?
-    } else {
-        Vec::new()
-    };
+    let audit = audit::arguments(options.audit, dir, logs)?;
     let mut apiserver = Process::spawn(
         "kube-apiserver",
         logs,

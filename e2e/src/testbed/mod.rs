@@ -31,12 +31,12 @@ mod services;
 mod watchdog;
 
 pub use artifacts::{Answer, Archive, ArtifactServer};
-pub use audit::Write;
+pub use audit::{Audit, Write};
 pub use flux::{SourceController, Stock};
 pub use git::{GitRepo, GitServer};
 pub use kinds::*;
 pub use namespace::{Namespace, PATIENCE, condition, is_ready};
-pub use openflux::program;
+pub use openflux::{controller, program};
 pub use process::{Process, Usage};
 pub use server::HttpServer;
 pub use services::{HelmRepository, Registry, S3};
@@ -62,8 +62,8 @@ pub const NOT_OURS: &str = "--watch-label-selector=!sharding.fluxcd.io/key";
 pub struct Options {
     /// Whether pods run: starts kube-scheduler and kwok.
     pub pods: bool,
-    /// Whether the API server logs every write, for [`Testbed::writes`].
-    pub audit: bool,
+    /// What the API server writes down about requests.
+    pub audit: Audit,
 }
 
 /// One control plane and what runs beside it; dropped, everything ends.
@@ -118,7 +118,7 @@ impl Testbed {
     pub async fn shared() -> Result<&'static Self> {
         static SHARED: OnceCell<Testbed> = OnceCell::const_new();
         let options = Options {
-            audit: true,
+            audit: Audit::Writes,
             ..Options::default()
         };
         SHARED.get_or_try_init(|| Self::start(options)).await
@@ -142,6 +142,11 @@ impl Testbed {
     /// A folder for data of this run, removed at the end.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The audit log: one `audit.k8s.io/v1` event a line.
+    pub fn audit_log(&self) -> PathBuf {
+        audit::log(&self.logs)
     }
 
     /// A client on the current runtime.

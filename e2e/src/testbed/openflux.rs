@@ -44,7 +44,10 @@ pub fn program(package: &str) -> Result<PathBuf> {
 }
 
 /// The path of `openflux-controller`, built once per process.
-pub(super) fn controller() -> Result<PathBuf> {
+///
+/// # Errors
+/// It does not build.
+pub fn controller() -> Result<PathBuf> {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     if let Some(path) = PATH.get() {
         return Ok(path.clone());

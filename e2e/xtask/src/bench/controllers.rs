@@ -7,7 +7,7 @@ use crate::workspace::{cargo, run};
 
 pub(super) const CONTROLLERS: Benchmark = Benchmark {
     name: "controllers",
-    about: "COUNT Kustomizations (100) installed and upgraded by stock's controller and by ours, and the floor",
+    about: "stock's kustomize-controller and ours under the same loads, and the floor; `--help` lists the loads",
     run: measure,
 };
 

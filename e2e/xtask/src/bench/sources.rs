@@ -11,6 +11,8 @@ pub(super) const SOURCES: Benchmark = Benchmark {
     run: measure,
 };
 
-fn measure(_: &[String]) -> Result<()> {
-    run(&mut cargo(["bench", "--package", "e2e", "--bench", "sources"]))
+fn measure(options: &[String]) -> Result<()> {
+    let mut bench = cargo(["bench", "--package", "e2e", "--bench", "sources", "--"]);
+    bench.args(options);
+    run(&mut bench)
 }
