@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer};
 /// A list or watch of `K` fails as a whole when one object does not decode, and so one odd object would hide all the
 /// others. A list or watch of `Tolerant<K>` goes on: the odd object is one entry with an [`Undecodable`] in it. Only
 /// an object without readable `metadata` fails, and the API server does not serve those.
+///
+/// Of `metadata.managedFields` the lists of fields (`fieldsV1`) are left out. Nobody reads them from a cache, and in
+/// memory they are several times the size of all the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tolerant<K>(pub Result<K, Undecodable>);
 
@@ -27,7 +30,8 @@ pub struct Undecodable {
 
 impl<'de, K: Resource + DeserializeOwned> Deserialize<'de> for Tolerant<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = serde_json::Value::deserialize(deserializer)?;
+        let mut object = serde_json::Value::deserialize(deserializer)?;
+        drop_field_lists(&mut object);
         match K::deserialize(&object) {
             Ok(typed) => Ok(Self(Ok(typed))),
             Err(error) => {
@@ -38,6 +42,19 @@ impl<'de, K: Resource + DeserializeOwned> Deserialize<'de> for Tolerant<K> {
                     metadata,
                 })))
             }
+        }
+    }
+}
+
+fn drop_field_lists(object: &mut serde_json::Value) {
+    let entries = object.pointer_mut("/metadata/managedFields");
+    for entry in entries
+        .and_then(|entries| entries.as_array_mut())
+        .into_iter()
+        .flatten()
+    {
+        if let Some(entry) = entry.as_object_mut() {
+            entry.remove("fieldsV1");
         }
     }
 }
@@ -100,6 +117,17 @@ mod tests {
             assert_eq!(object.meta().name.as_deref(), Some("odd"));
             assert!(object.0.is_err(), "{spec}");
         }
+    }
+
+    #[test]
+    fn managers_are_kept_without_their_fields() {
+        let fields = json!({"f:spec": {"f:path": {}}});
+        let entry =
+            json!({"manager": "flux", "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields});
+        let object = read(&json!({"metadata": {"name": "app", "managedFields": [entry]}}));
+        let managers = object.meta().managed_fields.clone().expect("managers");
+        assert_eq!(managers[0].manager.as_deref(), Some("flux"));
+        assert_eq!(managers[0].fields_v1, None);
     }
 
     #[test]

@@ -24,6 +24,8 @@ use tokio_util::task::TaskTracker;
 use crate::flags::{Controller, LogEncoding, RunFlags};
 use crate::gates::Gates;
 
+const MAX_WORKER_THREADS: usize = 4;
+
 /// Runs the controllers until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -34,7 +36,14 @@ pub(crate) fn run(flags: RunFlags) -> anyhow::Result<()> {
         LogEncoding::Console => logging::Encoding::Console,
     };
     logging::init(&flags.log_level, encoding).map_err(|error| anyhow!(error))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The controllers wait for the API server most of the time: more threads would only take memory.
+    let threads = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .min(MAX_WORKER_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(manage(flags));
     // What is still running has had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));

@@ -76,6 +76,9 @@ enum Scope<'a> {
     Named { namespace: &'a str, name: &'a str },
 }
 
+/// Objects of one answer to a list; the default of 500 would need tens of MiB for a moment.
+const LIST_PAGE: u32 = 100;
+
 impl LiveStore {
     /// Creates a store that watches objects which carry the label `owner_label`.
     pub fn new(
@@ -140,7 +143,8 @@ impl LiveStore {
                 )
             }
         };
-        let mut events = std::pin::pin!(watcher::watcher(api, config));
+        // Objects arrive whole and are reduced one by one: what is in flight counts, not what there is.
+        let mut events = std::pin::pin!(watcher::watcher(api, config.page_size(LIST_PAGE)));
         let mut listed: Option<HashMap<ObjectKey, Live>> = None;
         let mut pause = Duration::from_millis(200);
         loop {
