@@ -5,6 +5,7 @@
 //! API server, etcd, controller and this program share the machine.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -59,7 +60,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         let mut values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
         values.sort_by(f64::total_cmp);
         let median = values[values.len() / 2];
-        table.push_str(&format!("| {what} | {median:.1} {unit} | {target} |\n"));
+        writeln!(table, "| {what} | {median:.1} {unit} | {target} |")?;
     }
     write!(std::io::stdout(), "{table}")?;
     if arguments.write {

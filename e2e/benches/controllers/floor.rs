@@ -160,7 +160,8 @@ impl Recorded {
                 .context("the time of an audit event")?,
             verb: text(event, "/verb").to_owned(),
             resource,
-            uri: text(event, "/requestURI").to_owned(),
+            // Clients may escape what needs no escape; names are looked for below.
+            uri: text(event, "/requestURI").replace("%2D", "-"),
             impersonated: event
                 .pointer("/impersonatedUser/username")
                 .and_then(Value::as_str)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 use axum::Router;
 use axum::routing::get;
+use controller_kit::artifact::Digest;
 use e2e::testbed::{
     GIT_REPOSITORY, HttpServer, KUSTOMIZATION, Kind, Namespace, Options, Process, Stock, Testbed, condition,
 };
@@ -19,7 +20,6 @@ use kube::ResourceExt as _;
 use kube::api::{DynamicObject, PostParams};
 use kube::runtime::watcher;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 /// How long one phase may take before the scenario counts as failed.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -246,13 +246,10 @@ impl Release {
         header.set_cksum();
         tar.append_data(&mut header, "app.yaml", yaml.as_bytes())?;
         let archive = tar.into_inner()?.finish()?;
-        let hex: String = Sha256::digest(&archive)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = Digest::sha256(&archive).to_string();
         Ok(Self {
             archive,
-            digest: format!("sha256:{hex}"),
+            digest,
             revision: format!("main@sha1:{version}"),
         })
     }

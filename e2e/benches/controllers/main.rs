@@ -118,14 +118,13 @@ impl Scenario {
             Self::Stuck => (stuck::COLUMNS, String::new()),
             Self::Chain => (chain::COLUMNS, String::new()),
         };
-        let mut text = format!("## {}\n\n{}", self.title(count), markdown(columns, &rows));
-        let note = runs.last().map(|run| run.note.as_str()).unwrap_or_default();
-        for paragraph in [conclusion.as_str(), note] {
-            if !paragraph.is_empty() {
-                text.push_str(&format!("\n{paragraph}\n"));
-            }
-        }
-        text
+        let table = format!("## {}\n\n{}", self.title(count), markdown(columns, &rows));
+        let note = runs.last().map(|run| run.note.clone()).unwrap_or_default();
+        let paragraphs = [conclusion, note].into_iter().filter(|text| !text.is_empty());
+        std::iter::once(table)
+            .chain(paragraphs.map(|text| text + "\n"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 

@@ -97,18 +97,17 @@ pub(crate) fn median(runs: &[Measured]) -> Vec<Row> {
 
 /// Rows as Markdown.
 pub(crate) fn markdown(columns: &[&str], rows: &[Row]) -> String {
-    let mut text = format!(
+    let head = format!(
         "| contender | {} |\n|---|{}\n",
         columns.join(" | "),
         "---|".repeat(columns.len())
     );
-    for row in rows {
-        let cells: Vec<String> = row
+    let line = |row: &Row| {
+        let cells = row
             .figures
             .iter()
-            .map(|figure| figure.as_ref().map(ToString::to_string).unwrap_or_default())
-            .collect();
-        text.push_str(&format!("| {} | {} |\n", row.name, cells.join(" | ")));
-    }
-    text
+            .map(|figure| figure.as_ref().map(ToString::to_string).unwrap_or_default());
+        format!("| {} | {} |\n", row.name, cells.collect::<Vec<_>>().join(" | "))
+    };
+    std::iter::once(head).chain(rows.iter().map(line)).collect()
 }
