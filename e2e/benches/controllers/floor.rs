@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use axum::http::{Request, header};
-use e2e::testbed::GIT_REPOSITORY;
+use e2e::testbed::{Audit, GIT_REPOSITORY};
 use futures::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use k8s_openapi::jiff::Timestamp;
@@ -31,7 +31,7 @@ pub(crate) struct Floor {
 /// Records a roll-out and replays it.
 pub(crate) async fn measure(load: Load) -> Result<Floor> {
     let recording = record(load).await?;
-    let stage = Stage::set(&Load::releases()?.each_ref(), false).await?;
+    let stage = Stage::set(&Load::releases()?.each_ref(), Audit::Nothing).await?;
     stage.create_sources(&load.sources()).await?;
     stage.offer(&load.sources(), &Load::releases()?[0]).await?;
     let renamed = Renamed {
@@ -90,7 +90,7 @@ struct Recorded {
 }
 
 async fn record(load: Load) -> Result<Recording> {
-    let stage = Stage::set(&Load::releases()?.each_ref(), true).await?;
+    let stage = Stage::set(&Load::releases()?.each_ref(), Audit::Requests).await?;
     let rollout = load.roll_out(&stage, Contender::Ours).await?;
     let uids = uids(&stage).await?;
     let log = std::fs::read_to_string(stage.testbed.audit_log()).context("the audit log")?;

@@ -11,7 +11,8 @@ use axum::Router;
 use axum::routing::get;
 use controller_kit::artifact::Digest;
 use e2e::testbed::{
-    GIT_REPOSITORY, HttpServer, KUSTOMIZATION, Kind, Namespace, Options, Process, Stock, Testbed, condition,
+    Audit, GIT_REPOSITORY, HttpServer, KUSTOMIZATION, Kind, Namespace, Options, Process, Stock, Testbed,
+    condition,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use e2e::testbed::Audit;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::floor;
@@ -63,14 +64,14 @@ impl Load {
     pub(crate) async fn measure(self, only_ours: bool) -> Result<Measured> {
         let mut rows = Vec::new();
         if !only_ours {
-            let stage = Stage::set(&Self::releases()?.each_ref(), false).await?;
+            let stage = Stage::set(&Self::releases()?.each_ref(), Audit::Nothing).await?;
             rows.push(
                 self.roll_out(&stage, Contender::Stock)
                     .await?
                     .row(Contender::Stock.name()),
             );
         }
-        let stage = Stage::set(&Self::releases()?.each_ref(), false).await?;
+        let stage = Stage::set(&Self::releases()?.each_ref(), Audit::Nothing).await?;
         rows.push(
             self.roll_out(&stage, Contender::Ours)
                 .await?

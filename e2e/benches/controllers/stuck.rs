@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::testbed::KUSTOMIZATION;
+use e2e::testbed::{Audit, KUSTOMIZATION};
 use serde_json::json;
 
 use crate::load::{App, Contender, Release, Stage, names};
@@ -31,7 +31,7 @@ pub(crate) async fn measure(only_ours: bool) -> Result<Measured> {
 
 async fn compare(contender: Contender, rounds: usize) -> Result<Row> {
     let (sound, broken) = (Release::pack("1", 0)?, Release::pack("broken", 1)?);
-    let stage = Stage::set(&[&sound, &broken], false).await?;
+    let stage = Stage::set(&[&sound, &broken], Audit::Nothing).await?;
     let _process = contender.start(&stage.testbed, 20)?;
     let sources = ["sound", "broken"].map(str::to_owned);
     stage.create_sources(&sources).await?;

@@ -37,7 +37,9 @@ pub(super) fn arguments(audit: Audit, dir: &Path, logs: &Path) -> Result<Vec<Str
     let policy = dir.join("audit-policy.yaml");
     std::fs::write(
         &policy,
-        format!("{{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: {rules}}}\n"),
+        format!(
+            "{{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: {rules}}}\n"
+        ),
     )?;
     Ok(vec![
         format!("--audit-policy-file={}", policy.display()),
