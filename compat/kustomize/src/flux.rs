@@ -40,15 +40,18 @@ pub struct Generated {
 /// # Ok::<(), kustomize::Error>(())
 /// ```
 pub fn build_flux(tree: &dyn FileTree, path: &str, spec: &Value, options: &Options) -> Result<Output, Error> {
-    let generated = generate_kustomization(tree, path, spec, options)?;
-    build(
-        &Layer {
+    generate_kustomization(tree, path, spec, options)?.build(tree, path, options)
+}
+
+impl Generated {
+    /// Builds the directory with this kustomization file in place of what the tree has there.
+    pub fn build(&self, tree: &dyn FileTree, path: &str, options: &Options) -> Result<Output, Error> {
+        let layer = Layer {
             below: tree,
-            generated: &generated,
-        },
-        path,
-        options,
-    )
+            generated: self,
+        };
+        build(&layer, path, options)
+    }
 }
 
 /// The kustomization file for a directory and a `spec`: what is there, or the manifests found below, with the fields of

@@ -25,6 +25,9 @@ pub(crate) enum RenderError {
     /// `spec.path` is not a directory of the artifact.
     #[error("kustomization path not found: stat {0}: no such file or directory")]
     Path(String),
+    /// The kustomization could not be generated.
+    #[error(transparent)]
+    Generation(kustomize::Error),
     /// The build failed.
     #[error("kustomize build failed: {0}")]
     Build(#[from] kustomize::Error),
@@ -67,7 +70,9 @@ pub(crate) fn render(
     }
     // A specification that came out of JSON goes back into it.
     let spec = serde_json::to_value(&object.spec).unwrap_or_default();
-    let output = kustomize::build_flux(tree, &path, &spec, options)?;
+    let generated =
+        kustomize::generate_kustomization(tree, &path, &spec, options).map_err(RenderError::Generation)?;
+    let output = generated.build(tree, &path, options)?;
     let substitution = substitution(object, variables, strict)?;
     let mut yaml = String::new();
     let mut objects = Vec::with_capacity(output.objects().len());

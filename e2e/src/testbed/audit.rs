@@ -35,11 +35,10 @@ pub(super) fn arguments(audit: Audit, dir: &Path, logs: &Path) -> Result<Vec<Str
         return Ok(Vec::new());
     };
     let policy = dir.join("audit-policy.yaml");
+    // The API server takes a text that begins with a brace for JSON.
     std::fs::write(
         &policy,
-        format!(
-            "{{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: {rules}}}\n"
-        ),
+        format!("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: {rules}\n"),
     )?;
     Ok(vec![
         format!("--audit-policy-file={}", policy.display()),

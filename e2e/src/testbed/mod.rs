@@ -291,7 +291,7 @@ fn keep_logs_of_panics() {
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            watchdog::keep_folders();
+            watchdog::keep_logs();
             previous(panic);
         }));
     });

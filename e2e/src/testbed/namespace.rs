@@ -187,7 +187,7 @@ impl Namespace {
                 return Ok(value);
             }
             if start.elapsed() > PATIENCE {
-                watchdog::keep_folders();
+                watchdog::keep_logs();
                 let mut object = object.map(|object| json!(object)).unwrap_or_default();
                 if let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut) {
                     metadata.remove("managedFields");

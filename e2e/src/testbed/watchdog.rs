@@ -7,7 +7,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Reads `add PGID`, `del PGID`, `dir PATH` and `keep`; at the end of its input it kills the groups and removes the
-/// folders. It runs in its own process group, so that Ctrl-C ends us and not it.
+/// folders, but for their logs where they are to be kept. It runs in its own process group, so that Ctrl-C ends us and not it.
 const SCRIPT: &str = r#"
 groups= dirs= keep=
 while IFS=' ' read -r verb argument; do
@@ -20,8 +20,11 @@ while IFS=' ' read -r verb argument; do
   esac
 done
 for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
-[ -n "$keep" ] || printf %s "$dirs" | while IFS= read -r d; do
-  for attempt in 1 2 3 4 5; do rm -rf -- "$d" 2>/dev/null && break; sleep 0.2; done
+printf %s "$dirs" | while IFS= read -r d; do
+  for f in "$d"/* "$d"; do
+    [ -n "$keep" ] && case $f in "$d" | "$d/logs") continue ;; esac
+    for attempt in 1 2 3 4 5; do rm -rf -- "$f" 2>/dev/null && break; sleep 0.2; done
+  done
 done
 "#;
 
@@ -64,7 +67,7 @@ pub(super) fn remove_at_end(dir: &Path) -> io::Result<()> {
     tell(&format!("dir {}", dir.display()))
 }
 
-/// Keeps the folders, logs included, because something went wrong.
-pub(super) fn keep_folders() {
+/// Keeps the logs, because something went wrong.
+pub(super) fn keep_logs() {
     let _ = tell("keep");
 }

@@ -47,8 +47,9 @@ pub struct ContentCache {
 
 #[derive(Default)]
 struct State {
-    /// Downloads in progress; all who ask for one digest wait for the same.
-    flights: HashMap<Digest, Weak<OnceCell<Arc<ArtifactTree>>>>,
+    /// Downloads in progress; all who ask for the same wait for one. The URL counts, so that nobody waits for somebody
+    /// else's slow server.
+    flights: HashMap<(Digest, String), Weak<OnceCell<Arc<ArtifactTree>>>>,
     kept: HashMap<Digest, (Arc<ArtifactTree>, u64)>,
     clock: u64,
 }
@@ -86,11 +87,12 @@ impl ContentCache {
                 return Ok(tree);
             }
             state.flights.retain(|_, flight| flight.strong_count() > 0);
-            if let Some(flight) = state.flights.get(digest).and_then(Weak::upgrade) {
+            let wanted = (digest.clone(), url.to_owned());
+            if let Some(flight) = state.flights.get(&wanted).and_then(Weak::upgrade) {
                 flight
             } else {
                 let flight = Arc::new(OnceCell::new());
-                state.flights.insert(digest.clone(), Arc::downgrade(&flight));
+                state.flights.insert(wanted, Arc::downgrade(&flight));
                 flight
             }
         };
