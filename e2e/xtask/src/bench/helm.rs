@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use e2e::tools::{self, Tool};
 
 use super::Benchmark;
@@ -20,15 +20,7 @@ pub(super) const HELM: Benchmark = Benchmark {
 const FILE: &str = "e2e/benchmarks/helm.md";
 
 fn measure(options: &[String]) -> Result<()> {
-    let write = options.iter().any(|option| option == "--write");
-    let directories: Vec<PathBuf> = options
-        .iter()
-        .filter(|option| *option != "--write")
-        .map(PathBuf::from)
-        .collect();
-    if directories.is_empty() {
-        bail!("give directories with charts below them");
-    }
+    let (directories, write) = super::directories(options)?;
     let [helm] = tools::ensure([Tool::Helm])?;
     let openflux = release_binary()?;
     let mut figures = SideBySide::default();
@@ -61,13 +53,7 @@ fn measure(options: &[String]) -> Result<()> {
     let text = format!("{figures}\n{failing} renders fail in helm and do not count.\n");
     workspace::say(&text);
     if write {
-        let path = workspace::root().join(FILE);
-        let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read {FILE}"))?;
-        let head = old
-            .split_inclusive("<!-- figures -->\n")
-            .next()
-            .unwrap_or_default();
-        std::fs::write(&path, format!("{head}\n{text}")).with_context(|| format!("cannot write {FILE}"))?;
+        super::keep(FILE, &text)?;
     }
     Ok(())
 }

@@ -5,10 +5,13 @@
 
 mod controllers;
 mod helm;
+mod kustomize;
 mod side_by_side;
 mod sources;
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
 
 use crate::workspace;
 
@@ -20,7 +23,12 @@ pub(crate) struct Benchmark {
     pub(crate) run: fn(&[String]) -> Result<()>,
 }
 
-const BENCHMARKS: &[Benchmark] = &[controllers::CONTROLLERS, helm::HELM, sources::SOURCES];
+const BENCHMARKS: &[Benchmark] = &[
+    controllers::CONTROLLERS,
+    helm::HELM,
+    kustomize::KUSTOMIZE,
+    sources::SOURCES,
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -44,4 +52,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         bail!("there is no benchmark {:?}, only:{known}", arguments.what);
     };
     (benchmark.run)(&arguments.options)
+}
+
+/// The arguments of a benchmark that measures what lies below directories: these, and whether to keep the figures.
+fn directories(options: &[String]) -> Result<(Vec<PathBuf>, bool)> {
+    let (flags, directories): (Vec<_>, Vec<_>) = options.iter().partition(|option| *option == "--write");
+    if directories.is_empty() {
+        bail!("name the directories to measure");
+    }
+    Ok((
+        directories.into_iter().map(PathBuf::from).collect(),
+        !flags.is_empty(),
+    ))
+}
+
+/// Puts figures into a file of the repository, after the line that says where they begin.
+fn keep(file: &str, figures: &str) -> Result<()> {
+    let path = workspace::root().join(file);
+    let old = std::fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
+    let head = old
+        .split_inclusive("<!-- figures -->\n")
+        .next()
+        .unwrap_or_default();
+    std::fs::write(&path, format!("{head}\n{figures}")).with_context(|| format!("cannot write {file}"))
 }

@@ -80,7 +80,7 @@ impl SideBySide {
             let _ = writeln!(text, "| {what} | {stock} | {ours} | {ratio} |");
         };
         row(
-            &format!("total time of {} renders", self.pairs.len()),
+            &format!("total time of {}", self.pairs.len()),
             format!("{:.2} s", stock.as_secs_f64()),
             format!("{:.2} s", ours.as_secs_f64()),
             format!("{:.1}x", stock.as_secs_f64() / ours.as_secs_f64()),

@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result, bail};
 use e2e::tools::{Tool, ensure};
 
 use super::Comparison;
-use crate::workspace::{cargo, root, run};
 
 pub(super) const KUSTOMIZE: Comparison = Comparison {
     name: "kustomize",
@@ -23,9 +22,7 @@ const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kusto
 
 fn compare(directories: &[PathBuf]) -> Result<()> {
     let [kustomize] = ensure([Tool::Kustomize])?;
-    run(&mut cargo(["build", "--release", "-p", "openflux"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let openflux = target.join("release/openflux");
+    let openflux = super::helm::release_binary()?;
     let mut roots = Vec::new();
     for directory in directories {
         find_kustomizations(directory, &mut roots)?;
@@ -46,7 +43,8 @@ fn compare(directories: &[PathBuf]) -> Result<()> {
     tally.report(roots.len())
 }
 
-fn find_kustomizations(directory: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+/// The directories with a kustomization file at or below a directory.
+pub(crate) fn find_kustomizations(directory: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
     let mut folders = Vec::new();
     let mut found = false;

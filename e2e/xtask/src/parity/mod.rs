@@ -3,7 +3,7 @@
 //! To add one: a file beside this one with a `pub(super) const` of type [`Comparison`], and one line in [`COMPARISONS`].
 
 pub(crate) mod helm;
-mod kustomize;
+pub(crate) mod kustomize;
 
 use std::path::PathBuf;
 
