@@ -137,7 +137,7 @@ fn a_clone_is_confined() {
         Policy::default(),
     );
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("outside of the file tree"), "{error}");
+    assert!(error.contains("is not in or below"), "{error}");
     let option = format!(
         "file://{}//base?ref=--upload-pack=touch%20/tmp/x",
         repository.path().display()

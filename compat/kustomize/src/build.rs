@@ -15,10 +15,18 @@ use crate::resmap::ResMap;
 use crate::resource::{Metadata, Resource};
 use crate::target::{Target, is_local_config};
 use crate::transform::{MapTransformer, Transformer};
-use crate::{Error, ErrorKind, FieldSpec, FileTree, Limits, Options, ResId};
+use crate::{Error, ErrorKind, FieldSpec, FileTree, Limits, Options, Profile, ResId};
 
-/// The managed-by label says which kustomize built an object.
-const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "kustomize-v5.8.1");
+/// The label that says which kustomize built an object.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The version in that label: kustomize-controller links a library that knows no release of the command.
+fn managed_by(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Command => "kustomize-v5.8.1",
+        Profile::Flux => "kustomize-(devel)",
+    }
+}
 
 /// What a build gives.
 #[derive(Debug, Clone)]
@@ -226,7 +234,10 @@ impl Root {
                 create: true,
                 ..FieldSpec::default()
             };
-            let label = BTreeMap::from([(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned())]);
+            let label = BTreeMap::from([(
+                MANAGED_BY.to_owned(),
+                managed_by(session.options.profile).to_owned(),
+            )]);
             MapTransformer::new(label, [labels]).transform(objects)?;
         }
         for resource in &mut objects.resources {

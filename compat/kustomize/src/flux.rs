@@ -12,7 +12,7 @@ use crate::gojson::{Decoder, FromGo, record};
 use crate::kustomization::{FILE_NAMES, Image, Kustomization, Patch, Selector, header};
 use crate::resource::Reader;
 use crate::tree::path;
-use crate::{Entry, Error, ErrorKind, FileTree, Limits, Options, Resolved, TreeError};
+use crate::{Entry, Error, ErrorKind, FileTree, Limits, Options, Resolved, TreeError, TreeErrorReason};
 
 /// The kustomization file that a Flux Kustomization's directory is built with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub fn build_flux(tree: &dyn FileTree, path: &str, spec: &Value, options: &Optio
 impl Generated {
     /// Builds the directory with this kustomization file in place of what the tree has there.
     pub fn build(&self, tree: &dyn FileTree, path: &str, options: &Options) -> Result<Output, Error> {
+        if tree.resolve(&self.path).is_ok_and(|found| found.is_dir) {
+            let error = TreeError::new("open", &self.path, TreeErrorReason::IsDirectory);
+            return Err(load_error(&error));
+        }
         let layer = Layer {
             below: tree,
             generated: self,
@@ -300,7 +304,12 @@ impl Scan<'_> {
         let content = self
             .tree
             .read(&path, self.bytes_left)
-            .map_err(|e| load_error(&e))?;
+            .map_err(|error| match error.reason() {
+                TreeErrorReason::Outside(_) => {
+                    load_error(&TreeError::new("walk", &path, error.reason().clone()))
+                }
+                _ => load_error(&error),
+            })?;
         self.bytes_left = self.bytes_left.saturating_sub(content.len() as u64);
         self.reader
             .resources(&content)

@@ -171,7 +171,7 @@ impl FromGo for i64 {
     }
 
     fn write(&self) -> Option<Value> {
-        Some(Value::from(*self))
+        (*self != 0).then(|| Value::from(*self))
     }
 }
 

@@ -343,8 +343,13 @@ fn remote_error(error: &RemoteError) -> Error {
 }
 
 fn resolve(tree: &dyn FileTree, path: &str) -> Result<Resolved, Error> {
-    let failed = |e: TreeError| Error::new(ErrorKind::Load, format!("evalsymlink failure on '{path}' : {e}"));
-    tree.resolve(path).map_err(failed)
+    tree.resolve(path).map_err(|error| match error.reason() {
+        TreeErrorReason::Outside(_) => load_error(&error),
+        _ => Error::new(
+            ErrorKind::Load,
+            format!("evalsymlink failure on '{path}' : {error}"),
+        ),
+    })
 }
 
 fn confirm_dir(tree: &dyn FileTree, path: &str) -> Result<String, Error> {

@@ -31,7 +31,7 @@ impl DiskTree {
     }
 
     fn real(&self, operation: &'static str, path: &str) -> Result<String, TreeError> {
-        let outside = || TreeError::new(operation, path, TreeErrorReason::Outside);
+        let outside = || TreeError::new(operation, path, TreeErrorReason::Outside(self.root.clone()));
         // Before asking the file system: whether something exists outside is not the build's business either.
         if !path::is_in_or_below(path, &self.root) {
             return Err(outside());

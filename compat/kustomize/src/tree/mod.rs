@@ -59,8 +59,8 @@ pub enum TreeErrorReason {
     IsDirectory,
     /// A file where a directory was wanted.
     NotDirectory,
-    /// The path, or the link that it is, leads out of the tree.
-    Outside,
+    /// The path, or the link that it is, leads out of the tree with this root.
+    Outside(String),
     /// The file is larger than the number of bytes that are left to read.
     TooLarge(u64),
     /// Anything else that the operating system reports.
@@ -94,7 +94,18 @@ impl fmt::Display for TreeError {
             TreeErrorReason::NotFound => write!(f, "{operation} {path}: no such file or directory"),
             TreeErrorReason::IsDirectory => write!(f, "{operation} {path}: is a directory"),
             TreeErrorReason::NotDirectory => write!(f, "{operation} {path}: not a directory"),
-            TreeErrorReason::Outside => write!(f, "{operation} {path}: path is outside of the file tree"),
+            TreeErrorReason::Outside(root) => {
+                // The words of the confined file system in `fluxcd/pkg/kustomize`, and its names for the operations.
+                let operation = match *operation {
+                    "open" => "read",
+                    "lstat" => "abs",
+                    other => other,
+                };
+                write!(
+                    f,
+                    "fs-security-constraint {operation} {path}: path '{path}' is not in or below '{root}'"
+                )
+            }
             TreeErrorReason::TooLarge(limit) => {
                 write!(f, "{operation} {path}: file is larger than {limit} bytes")
             }

@@ -4,6 +4,7 @@
 //! Case directories are committed, so the tests that read them need no tool.
 
 mod envsubst;
+mod flux_kustomize;
 mod gotmpl;
 mod helm;
 mod kustomize;
@@ -29,6 +30,7 @@ pub(crate) struct Recorder {
 
 const RECORDERS: &[Recorder] = &[
     envsubst::ENVSUBST,
+    flux_kustomize::FLUX_KUSTOMIZE,
     gotmpl::GOTMPL,
     helm::HELM,
     kustomize::KUSTOMIZE,

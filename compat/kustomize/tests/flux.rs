@@ -1,0 +1,88 @@
+//! Generates and builds every case of `flux-cases/` and compares with what Flux's own library made of it;
+//! `cargo xtask record flux-kustomize` writes the expected side. A failure that is deliberately worded differently (see
+//! `COMPATIBILITY.md`) has our words in `differs.txt` beside the recorded ones.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use kustomize::{DiskTree, Options, build_flux, generate_kustomization};
+use serde_json::Value;
+
+#[test]
+fn cases_are_built_as_kustomize_controller_builds_them() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("flux-cases");
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for topic in folders(&root)? {
+        for case in folders(&topic)? {
+            count += 1;
+            if let Err(difference) = check(&case) {
+                failures.push(format!("{}\n{difference}", case.display()));
+            }
+        }
+    }
+    assert!(count > 0, "there are no cases in {}", root.display());
+    assert!(
+        failures.is_empty(),
+        "{} of {count} cases differ:\n\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    Ok(())
+}
+
+fn check(case: &Path) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let spec = fs::read(case.join("spec.yaml")).map_err(|e| text(&e))?;
+    let spec = go_yaml::sigs::to_value(&spec, &go_yaml::Limits::default()).map_err(|e| text(&e))?;
+    let tree = DiskTree::new(case.join("in")).map_err(|e| text(&e))?;
+    // The controller resolves the path before it builds; `..` stops at the root.
+    let path = spec.get("path").and_then(Value::as_str).unwrap_or_default();
+    let path = path.trim_start_matches("./").replace("../", "");
+    let path = format!("{}/{path}", tree.root());
+    let options = Options::flux();
+
+    let (mut generated, mut out, mut error) = (None, None, None);
+    match generate_kustomization(&tree, &path, &spec, &options) {
+        Ok(made) => generated = Some(made.content),
+        Err(why) => error = Some(why.to_string()),
+    }
+    if generated.is_some() {
+        match build_flux(&tree, &path, &spec, &options).and_then(|output| output.to_yaml()) {
+            Ok(yaml) => out = Some(yaml),
+            Err(why) => error = Some(why.to_string()),
+        }
+    }
+    let error_file = if case.join("differs.txt").exists() {
+        "differs.txt"
+    } else {
+        "err.txt"
+    };
+    let parent = tree.root().trim_end_matches("/in");
+    for (file, ours) in [
+        ("generated.yaml", generated),
+        ("out.yaml", out),
+        (error_file, error),
+    ] {
+        let ours = ours.map(|text| text.replace(tree.root(), "").replace(parent, "{parent}"));
+        let expected = fs::read_to_string(case.join(file))
+            .ok()
+            .filter(|text| !text.is_empty());
+        if ours.clone().filter(|text| !text.is_empty()) != expected {
+            return Err(format!("{file}\n--- ours\n{ours:?}\n--- recorded\n{expected:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn folders(parent: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
