@@ -174,13 +174,20 @@ impl Recorded {
         })
     }
 
-    /// The Kustomization that it is about: the first name that this program gives, in the URL or else in the body.
+    /// What it is about, in whose order it is sent: the first name of a Kustomization that this program gives, in the
+    /// URL or else in the body; the object that it patches where there is none.
     fn subject(&self) -> Option<String> {
         let name = |text: &str| {
             let at = text.find("app-")?;
             text.get(at..at + "app-0000".len()).map(str::to_owned)
         };
-        name(&self.uri).or_else(|| name(&self.body.as_ref()?.to_string()))
+        let object = || {
+            let path = self.uri.split('?').next()?.trim_end_matches("/status");
+            (self.verb == "patch").then(|| path.to_owned())
+        };
+        name(&self.uri)
+            .or_else(|| name(&self.body.as_ref()?.to_string()))
+            .or_else(object)
     }
 
     fn content_type(&self) -> &'static str {
