@@ -4,6 +4,9 @@
 
 #[cfg(feature = "testbed")]
 pub mod benchmark;
+mod cargo;
 #[cfg(feature = "testbed")]
 pub mod testbed;
 pub mod tools;
+
+pub use cargo::cargo;

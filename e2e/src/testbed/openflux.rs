@@ -1,7 +1,7 @@
 //! Our own controller, as the program that users run.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, bail};
@@ -13,9 +13,8 @@ pub fn program(package: &str) -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("OPENFLUX_BIN_DIR") {
         return Ok(PathBuf::from(dir).join(package));
     }
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = crate::cargo();
     cargo
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .args(["build", "--quiet", "--package", package, "--message-format=json"])
         .stderr(Stdio::inherit());
     if !cfg!(debug_assertions) {

@@ -15,8 +15,8 @@ pub(crate) fn root() -> PathBuf {
 
 /// The cargo that runs this task, in the repository's root.
 pub(crate) fn cargo<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root()).args(arguments);
+    let mut cargo = e2e::cargo();
+    cargo.args(arguments);
     cargo
 }
 

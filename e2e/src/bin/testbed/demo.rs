@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use e2e::testbed::{ARTIFACT, DEPLOYMENT, KUSTOMIZATION, Namespace, Options, Testbed};
+use e2e::testbed::{ARTIFACT, DEPLOYMENT, KUSTOMIZATION, Namespace, Options, Testbed, controller};
 use e2e::tools::{self, Tool};
 
 use crate::{interrupted, say};
@@ -18,6 +18,8 @@ pub(crate) async fn run(keep: bool) -> Result<()> {
 
 async fn show(keep: bool) -> Result<()> {
     let clock = Clock(Instant::now());
+    clock.say("building openflux-controller, if it is not up to date");
+    controller()?;
     clock.say("starting etcd, kube-apiserver and kube-controller-manager, installing the CRDs");
     let testbed = Testbed::start(Options::default()).await?;
     clock.say("starting the stock source-controller, a git server, and openflux-controller");
