@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::compose::Composer;
 use crate::decode::{decode_directly, decode_v3};
-use crate::emit::{is_base60, write_document};
+use crate::emit::{is_base60, style_in_block, write_document};
 use crate::reader::read;
 use crate::resolve::{Scalar, resolve_plain};
 use crate::scanner::Flavor;
@@ -141,7 +141,8 @@ fn encode(value: &serde_json::Value, reread: bool) -> Node {
             }
             _ => Node::tagged_scalar(Tag::Int, number.to_string()),
         },
-        Json::String(text) => encode_text(text, reread),
+        Json::String(text) if reread => reread_text(text),
+        Json::String(text) => encode_string(text),
         Json::Array(items) => Node::from_items(items.iter().map(|item| encode(item, reread)).collect()),
         Json::Object(pairs) => {
             let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.as_str(), value)).collect();
@@ -149,19 +150,29 @@ fn encode(value: &serde_json::Value, reread: bool) -> Node {
             let pairs = natural_order(Flavor::V3, pairs).into_iter();
             Node::from_entries(
                 pairs
-                    .map(|(key, value)| (encode_text(key, reread), encode(value, reread)))
+                    .map(|(key, value)| (encode_key(key, reread), encode(value, reread)))
                     .collect(),
             )
         }
     }
 }
 
-fn encode_text(text: &str, reread: bool) -> Node {
+fn encode_key(text: &str, reread: bool) -> Node {
     if reread && text == "<<" {
         Node::tagged_scalar(Tag::Merge, text)
     } else {
         encode_string(text)
     }
+}
+
+/// A string with the style that it was written in, which a value that is merged over it takes on.
+fn reread_text(text: &str) -> Node {
+    let node = encode_key(text, true);
+    if node.style() != Style::DEFAULT {
+        return node;
+    }
+    let style = style_in_block(text);
+    node.styled(style)
 }
 
 /// A string in the style that the encoder picks: literal for several lines, quoted if YAML 1.1 or 1.2 reads it otherwise.

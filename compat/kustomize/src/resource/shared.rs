@@ -24,7 +24,7 @@ impl Resource {
     }
 
     /// Carries a value that changed in one place to the others; of several changes the last one in byte order of the
-    /// places counts. A place that is gone is forgotten.
+    /// places counts, a new style alone least. A place that is gone is forgotten.
     pub(crate) fn follow_shared(&mut self) {
         for shared in &mut self.shared {
             shared.places.retain(|place| at(&self.node, place).is_some());
@@ -34,7 +34,7 @@ impl Resource {
                 .filter_map(|place| Some((place, at(&self.node, place)?)));
             let changed = values
                 .filter(|(_, value)| !same(value, &shared.value))
-                .max_by_key(|(place, _)| *place);
+                .max_by_key(|(place, value)| (!same_text(value, &shared.value), *place));
             let Some(value) = changed.map(|(_, value)| value.clone()) else {
                 continue;
             };
@@ -66,5 +66,9 @@ fn at_mut<'n>(node: &'n mut Node, place: &[String]) -> Option<&'n mut Node> {
 }
 
 fn same(a: &Node, b: &Node) -> bool {
-    a.kind() == b.kind() && a.text() == b.text() && a.tag() == b.tag() && a.style() == b.style()
+    same_text(a, b) && a.style() == b.style()
+}
+
+fn same_text(a: &Node, b: &Node) -> bool {
+    a.kind() == b.kind() && a.text() == b.text() && a.tag() == b.tag()
 }

@@ -11,7 +11,7 @@ use crate::kustomization::{Patch, PatchOptions, Selector};
 use crate::loader::Session;
 use crate::openapi::SchemaRef;
 use crate::resmap::ResMap;
-use crate::resource::Resource;
+use crate::resource::{History, Resource};
 use crate::selection::{Selection, namespace_of};
 use crate::strategic_merge::{Fate, merge};
 use crate::target::{go_quote, in_file};
@@ -267,21 +267,26 @@ fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
     }
     object.node = v3::from_json(&document);
     object.shared.clear();
-    let annotations = match object
+    let list = object
         .node
         .get_path(&["metadata", "annotations"])
-        .map(Node::items)
-    {
-        Some(items) if !items.is_empty() => annotations_of_list(items)?,
-        _ => object.annotations(),
-    };
+        .map_or(&[][..], Node::items);
+    if list.is_empty() {
+        return object.set_annotations(object.annotations());
+    }
+    let annotations = annotations_of_list(list)?;
+    if annotations.iter().any(|(key, _)| key.is_empty()) {
+        // Where the name of an annotation is missing upstream loses all of them, and its bookkeeping with them.
+        object.history = History::default();
+        return object.set_annotations(Vec::new());
+    }
     object.set_annotations(annotations)
 }
 
 /// Upstream reads a list as it reads a mapping: keys and values take turns.
 fn annotations_of_list(items: &[Node]) -> Result<Vec<(String, String)>, Error> {
     let pairs = items.chunks(2).map(|pair| match pair {
-        [key, value] if !key.text().is_empty() => Ok((key.text().to_owned(), value.text().to_owned())),
+        [key, value] => Ok((key.text().to_owned(), value.text().to_owned())),
         _ => Err(Error::invalid(
             "the annotations that a JSON patch leaves are a list",
         )),
