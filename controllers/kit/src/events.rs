@@ -30,7 +30,8 @@ pub enum Severity {
 }
 
 /// The object that an event is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Regarding {
     /// `group/version`.
     pub api_version: String,
@@ -160,14 +161,7 @@ impl EventSink {
     fn payload(&self, event: &EventRecord, at: Timestamp) -> Value {
         let regarding = &event.regarding;
         json!({
-            "involvedObject": {
-                "apiVersion": regarding.api_version,
-                "kind": regarding.kind,
-                "namespace": regarding.namespace,
-                "name": regarding.name,
-                "uid": regarding.uid,
-                "resourceVersion": regarding.resource_version,
-            },
+            "involvedObject": regarding,
             "severity": match event.severity { Severity::Info => "info", Severity::Error => "error" },
             "timestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "message": cut(&event.message, MAX_WEBHOOK_MESSAGE),
@@ -201,14 +195,7 @@ impl EventSink {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": name, "namespace": regarding.namespace, "annotations": event.metadata},
-            "involvedObject": {
-                "apiVersion": regarding.api_version,
-                "kind": regarding.kind,
-                "namespace": regarding.namespace,
-                "name": regarding.name,
-                "uid": regarding.uid,
-                "resourceVersion": regarding.resource_version,
-            },
+            "involvedObject": regarding,
             "reason": event.reason,
             "message": cut(&event.message, MAX_KUBERNETES_MESSAGE),
             "type": match event.severity { Severity::Info => "Normal", Severity::Error => "Warning" },

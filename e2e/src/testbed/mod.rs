@@ -79,7 +79,29 @@ pub struct Testbed {
     s3: OnceCell<S3>,
     helm_repository: OnceCell<HelmRepository>,
     control_plane: ControlPlane,
+    _data: Data,
 }
+
+/// What a testbed wrote besides its logs; dropped after the processes, it is removed, since it may be in memory.
+#[derive(Debug)]
+struct Data(PathBuf);
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let path = entry.path();
+            // What cannot be removed now, the watchdog removes at the end.
+            let _ = match entry.file_type() {
+                _ if entry.file_name() == LOGS => Ok(()),
+                Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(path),
+                _ => std::fs::remove_file(path),
+            };
+        }
+    }
+}
+
+/// The folder of the logs in a testbed's folder.
+const LOGS: &str = "logs";
 
 impl Testbed {
     /// Starts a control plane of one's own and installs the CRDs: the stock ones and ours.
@@ -87,7 +109,7 @@ impl Testbed {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = scratch_root().join(format!("openflux-testbed-{}-{number}", std::process::id()));
-        let logs = dir.join("logs");
+        let logs = dir.join(LOGS);
         std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
         watchdog::remove_at_end(&dir)?;
         keep_logs_of_panics();
@@ -101,6 +123,7 @@ impl Testbed {
             namespace::apply(&client, None, node()).await?;
         }
         Ok(Self {
+            _data: Data(dir.clone()),
             dir,
             logs,
             source_controller: OnceCell::new(),
