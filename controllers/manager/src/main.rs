@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 /// Open Flux controllers: mirror Flux sources into Artifacts, and deploy Artifacts.
 #[derive(Parser)]
-#[command(name = "openflux-controller", version)]
+#[command(name = "openflux-controller", version, args_override_self = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

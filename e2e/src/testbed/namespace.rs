@@ -18,6 +18,21 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How many lines of each controller a failed wait shows.
 const SHOWN_LINES: usize = 12;
 
+/// Polls until there is something; after [`PATIENCE`], fails with `what` was waited for.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        if start.elapsed() > PATIENCE {
+            watchdog::keep_logs();
+            bail!("waited {PATIENCE:?} for {what}");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// A namespace of its own for one test, in a control plane that others may share.
 #[derive(Clone)]
 pub struct Namespace {

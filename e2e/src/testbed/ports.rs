@@ -14,7 +14,7 @@ const COUNT: u16 = 12_000;
 static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// Returns a port on the loopback address that nobody listens on and that no other testbed will get.
-pub(super) fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let dir = std::env::temp_dir().join("openflux-ports");
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;

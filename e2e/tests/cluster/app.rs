@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use e2e::testbed::{
-    CONFIG_MAP, EVENT, GIT_REPOSITORY, GitRepo, KUSTOMIZATION, Kind, Namespace, PATIENCE, Process, Testbed,
-    Write, condition, is_ready,
+    CONFIG_MAP, EVENT, GIT_REPOSITORY, GitRepo, KUSTOMIZATION, Kind, Namespace, Process, Testbed, Write,
+    condition, eventually, is_ready,
 };
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
@@ -171,20 +170,16 @@ spec: {{interval: 1h, url: '{url}', ref: {{branch: main}}}}
 
     /// All events about Kustomizations, once there is one with this text: they are written when there is time.
     pub(crate) async fn events_with(&self, text: &str) -> Result<Vec<DynamicObject>> {
-        let start = Instant::now();
-        loop {
+        let has_text = |field: &Value| field.as_str().is_some_and(|field| field.contains(text));
+        eventually(&format!("an event with {text:?}"), async || {
             let mut events = self.list(EVENT).await?;
             events.retain(|event| event.data["involvedObject"]["kind"] == KUSTOMIZATION.kind);
-            let has_text = |field: &Value| field.as_str().is_some_and(|field| field.contains(text));
-            if events
+            let found = events
                 .iter()
-                .any(|event| has_text(&event.data["message"]) || has_text(&event.data["reason"]))
-            {
-                return Ok(events);
-            }
-            ensure!(start.elapsed() < PATIENCE, "no event has {text:?}: {events:#?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+                .any(|event| has_text(&event.data["message"]) || has_text(&event.data["reason"]));
+            Ok(found.then_some(events))
+        })
+        .await
     }
 
     /// The value of a ConfigMap of [`config_map`]; nothing when it does not exist.

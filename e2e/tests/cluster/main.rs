@@ -18,6 +18,7 @@ mod health;
 mod impersonation;
 mod interlock;
 mod large_status;
+mod operations;
 mod ours_deploys;
 mod prune;
 mod selector;

@@ -1,14 +1,12 @@
 //! The adapters against the real source-controller: every kind is mirrored, changes are followed, nothing is lost.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Context as _, Result};
 use controller_kit::artifact::HostAllowList;
 use controller_kit::events::recorder;
 use controller_kit::{Metrics, Rest};
 use e2e::testbed::{
     ARTIFACT, BUCKET, EXTERNAL_ARTIFACT, GIT_REPOSITORY, HELM_CHART, HELM_REPOSITORY, Kind, Namespace,
-    OCI_REPOSITORY, Options, PATIENCE, S3, Testbed, condition, is_ready,
+    OCI_REPOSITORY, Options, S3, Testbed, condition, eventually, is_ready,
 };
 use flux_sources::AdapterOptions;
 use kube::api::DynamicObject;
@@ -361,23 +359,18 @@ async fn a_hostile_address_is_refused_and_reported() -> Result<()> {
 
     let events: kube::Api<k8s_openapi::api::core::v1::Event> =
         kube::Api::namespaced(namespace.client().clone(), namespace.name());
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let reported = events
+    eventually("an event about the refused source", async || {
+        let mut reported = events
             .list(&kube::api::ListParams::default())
             .await?
             .items
-            .into_iter()
-            .any(|event| {
-                event.reason.as_deref() == Some("URLNotAllowed")
-                    && event.involved_object.name.as_deref() == Some("fresh")
-            });
-        if reported {
-            break;
-        }
-        assert!(Instant::now() < deadline, "no event about the refused source");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+            .into_iter();
+        Ok(reported.find(|event| {
+            event.reason.as_deref() == Some("URLNotAllowed")
+                && event.involved_object.name.as_deref() == Some("fresh")
+        }))
+    })
+    .await?;
     assert!(
         namespace
             .get(ARTIFACT, &mirror(&namespace, EXTERNAL_ARTIFACT, "fresh"))
@@ -400,21 +393,11 @@ async fn artifacts_of_others_are_left_alone() -> Result<()> {
         .await?;
     let adapters = Adapters::start(&namespace)?;
     offer(&namespace, "app", "http://127.0.0.1:1/ours", "ours").await?;
-    let deadline = Instant::now() + PATIENCE;
-    let ours = loop {
-        let artifacts = namespace.list(ARTIFACT).await?;
-        if let Some(ours) = artifacts
-            .into_iter()
-            .find(|artifact| field(artifact, "revision") == "ours")
-        {
-            break ours;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "the source is not mirrored under another name"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
+    let ours = eventually("a mirror under another name", async || {
+        let mut artifacts = namespace.list(ARTIFACT).await?.into_iter();
+        Ok(artifacts.find(|artifact| field(artifact, "revision") == "ours"))
+    })
+    .await?;
     assert!(
         ours.metadata
             .name

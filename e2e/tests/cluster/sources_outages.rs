@@ -2,11 +2,10 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use e2e::testbed::{
-    ARTIFACT, BUCKET, EXTERNAL_ARTIFACT, GIT_REPOSITORY, Options, PATIENCE, Process, Testbed,
+    ARTIFACT, BUCKET, EXTERNAL_ARTIFACT, GIT_REPOSITORY, Options, Process, Testbed, eventually,
 };
 use e2e::tools::{self, Tool};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -89,9 +88,11 @@ async fn a_missing_crd_stops_no_other_kind() -> Result<()> {
         &kube::api::DeleteParams::default(),
     )
     .await?;
-    while crds.get_opt("buckets.source.toolkit.fluxcd.io").await?.is_some() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually("the definition to go", async || {
+        let found = crds.get_opt("buckets.source.toolkit.fluxcd.io").await?;
+        Ok(found.is_none().then_some(()))
+    })
+    .await?;
     let adapters = Adapters::start(&namespace)?;
     offer(&namespace, "app", "http://127.0.0.1:1/a", "1").await?;
     mirrored(&namespace, EXTERNAL_ARTIFACT, "app").await?;
@@ -104,11 +105,7 @@ async fn a_missing_crd_stops_no_other_kind() -> Result<()> {
     crds.create(&kube::api::PostParams::default(), &buckets).await?;
     let bucket = "{apiVersion: source.toolkit.fluxcd.io/v1, kind: Bucket, metadata: {name: late}, \
                   spec: {interval: 1h, bucketName: late, endpoint: '127.0.0.1:1'}}";
-    let deadline = Instant::now() + PATIENCE;
-    while let Err(error) = namespace.apply(bucket).await {
-        assert!(Instant::now() < deadline, "{error:#}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    eventually("the new kind", async || Ok(namespace.apply(bucket).await.ok())).await?;
     let artifact = json!({
         "url": "http://127.0.0.1:1/late", "path": "p", "revision": "sha256:1",
         "digest": format!("sha256:{}", "b".repeat(64)), "lastUpdateTime": "2026-01-01T00:00:00Z",

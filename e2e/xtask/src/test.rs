@@ -16,6 +16,7 @@ const TOOLS: &[Tool] = &[
     Tool::KubeControllerManager,
     Tool::SourceController,
     Tool::KustomizeController,
+    Tool::NotificationController,
     Tool::Flux,
     Tool::Helm,
     Tool::Registry,

@@ -1,0 +1,287 @@
+//! What operators rely on around a controller: leader election, probes, metrics, and events for the
+//! notification-controller, beside the stock ones that their dashboards and alerts were made for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use e2e::testbed::{HttpServer, KUSTOMIZATION, PATIENCE, Process, Stock, Testbed, eventually, free_port};
+use e2e::tools::{self, Tool};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::ToSpan as _;
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::app::{self, App, Owner, config_map};
+
+/// The Lease that our controller of the shard `leader` competes for.
+async fn lease(testbed: &Testbed) -> Result<Lease> {
+    let leases: Api<Lease> = Api::namespaced(testbed.client().await?, "flux-system");
+    eventually("the Lease", async || {
+        let found = leases.list(&ListParams::default()).await?.items.into_iter();
+        let mut ours = found.filter(|lease| {
+            let name = lease.metadata.name.as_deref().unwrap_or_default();
+            name.starts_with("kustomize-controller-leader-election-")
+        });
+        let first = ours.next();
+        ensure!(ours.next().is_none(), "there is more than one");
+        Ok(first)
+    })
+    .await
+}
+
+fn holder(lease: &Lease) -> String {
+    let spec = lease.spec.clone().unwrap_or_default();
+    spec.holder_identity.unwrap_or_default()
+}
+
+/// Waits until the holder has renewed the Lease, and tells who it is: several terms of others that retry have passed.
+async fn renewed(testbed: &Testbed) -> Result<String> {
+    let before = lease(testbed).await?;
+    let after = eventually("the Lease to be renewed", async || {
+        let renewed = |lease: &Lease| lease.spec.clone().unwrap_or_default().renew_time;
+        let now = lease(testbed).await?;
+        Ok((renewed(&now) > renewed(&before).map(|time| MicroTime(time.0 + 3.seconds()))).then_some(now))
+    })
+    .await?;
+    Ok(holder(&after))
+}
+
+/// A program in Go that competes for a Lease with client-go: another kube-controller-manager, which controls nothing.
+fn start_go_candidate(testbed: &Testbed, lease: &str) -> Result<Process> {
+    let [program] = tools::ensure([Tool::KubeControllerManager])?;
+    let arguments = [
+        format!("--kubeconfig={}", testbed.kubeconfig().display()),
+        "--secure-port=0".to_owned(),
+        "--controllers=bootstrap-signer-controller".to_owned(),
+        format!("--leader-elect-resource-name={lease}"),
+        "--leader-elect-resource-namespace=flux-system".to_owned(),
+        "--leader-elect-lease-duration=4s".to_owned(),
+        "--leader-elect-renew-deadline=3s".to_owned(),
+        "--leader-elect-retry-period=500ms".to_owned(),
+    ];
+    Process::spawn("go-candidate", testbed.logs(), &program, arguments, &[])
+}
+
+#[tokio::test]
+async fn candidates_in_go_and_ours_keep_each_other_out() -> Result<()> {
+    let file = config_map("a", "1");
+    let app = App::owned_by(Owner::Shard("leader"), "leader", &[("deploy/a.yaml", &file)]).await?;
+    // Artifacts come from the shared controller.
+    app.testbed.openflux_controller().await?;
+    let flags = [
+        "--controllers=kustomize",
+        "--watch-label-selector=sharding.fluxcd.io/key=leader",
+        "--enable-leader-election",
+        "--leader-election-lease-duration=4s",
+        "--leader-election-renew-deadline=3s",
+        "--leader-election-retry-period=500ms",
+    ];
+    let start = |name: &str| app.testbed.start_openflux(name, &flags);
+    let mut ours = start("openflux-controller-leader")?;
+    app.deploy_ready("app", json!({})).await?;
+    let held = lease(app.testbed).await?;
+    let first = holder(&held);
+
+    let name = held.metadata.name.context("the Lease's name")?;
+    let mut candidate = start_go_candidate(app.testbed, &name)?;
+    assert_eq!(renewed(app.testbed).await?, first, "taken from a live holder");
+
+    let status = ours.stop(PATIENCE)?;
+    ensure!(status.success(), "after SIGTERM: {status}");
+    let second = eventually("the candidate to lead", async || {
+        let now = holder(&lease(app.testbed).await?);
+        Ok((!now.is_empty() && now != first).then_some(now))
+    })
+    .await?;
+
+    let _standby = start("openflux-controller-standby")?;
+    let commit = app.push(&[("deploy/a.yaml", &config_map("a", "2"))]).await?;
+    assert_eq!(renewed(app.testbed).await?, second, "taken from a live holder");
+    assert_eq!(app.colour("a").await?.as_deref(), Some("1"));
+    // It cannot give the Lease back.
+    candidate.kill()?;
+    app.wait_applied("app", &commit).await?;
+    Ok(())
+}
+
+/// The answer to a GET, which has to be `200 OK`.
+async fn get(address: &str, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address).await.context(address.to_owned())?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("an HTTP answer")?;
+    ensure!(
+        head.split(' ').nth(1) == Some("200"),
+        "{address}{path} answered {head}"
+    );
+    Ok(body.to_owned())
+}
+
+/// What a dashboard knows of a metric: its type, and the labels of its series.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Family {
+    kind: String,
+    labels: BTreeSet<String>,
+}
+
+/// The families of the Prometheus text format, by name; those that have series only.
+fn families(text: &str) -> BTreeMap<String, Family> {
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    let mut current = String::new();
+    for line in text.lines() {
+        if let Some(declared) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = declared.split_once(' ').unwrap_or((declared, ""));
+            name.clone_into(&mut current);
+            kind.clone_into(&mut families.entry(current.clone()).or_default().kind);
+        } else if !line.starts_with('#') {
+            let labels = line.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}'));
+            let names = labels.into_iter().flat_map(|(labels, _)| labels.split("\","));
+            let names = names.filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()));
+            let family = families.entry(current.clone()).or_default();
+            family.labels.extend(names.filter(|name| name != "le"));
+        }
+    }
+    families
+}
+
+#[tokio::test]
+async fn probes_answer_and_metrics_are_those_of_stock() -> Result<()> {
+    let file = config_map("a", "1");
+    let files = [("deploy/a.yaml", file.as_str())];
+    let app = App::owned_by(Owner::Shard("metrics-ours"), "metrics", &files).await?;
+    app.testbed.openflux_controller().await?;
+    let address = || free_port().map(|port| format!("127.0.0.1:{port}"));
+    let (metrics, health, stock_metrics) = (address()?, address()?, address()?);
+    let ours = [
+        "--controllers=kustomize".to_owned(),
+        "--watch-label-selector=sharding.fluxcd.io/key=metrics-ours".to_owned(),
+        format!("--metrics-addr={metrics}"),
+        format!("--health-addr={health}"),
+    ];
+    let ours = ours.each_ref().map(String::as_str);
+    let _ours = app.testbed.start_openflux("openflux-controller-metrics", &ours)?;
+    let stock = [
+        "--watch-label-selector=sharding.fluxcd.io/key=metrics-stock".to_owned(),
+        format!("--metrics-addr={stock_metrics}"),
+    ];
+    let stock = stock.each_ref().map(String::as_str);
+    let _stock = app.testbed.start_stock(Stock::Kustomize, &stock)?;
+
+    eventually("ready", async || Ok(get(&health, "/readyz").await.ok())).await?;
+    get(&health, "/healthz").await?;
+    app.deploy_ready("ours", json!({"prune": false})).await?;
+    let source = json!({"path": "deploy", "sourceRef": {"kind": "GitRepository", "name": "app"}});
+    app::deploy(&app, Owner::Shard("metrics-stock"), "stock", &[source]).await?;
+    app.wait_ready(KUSTOMIZATION, "stock").await?;
+
+    let (ours, stock) = (
+        families(&get(&metrics, "/metrics").await?),
+        families(&get(&stock_metrics, "/metrics").await?),
+    );
+    let mut compared = 0;
+    for (name, family) in ours.iter().filter(|(name, _)| !name.starts_with("openflux_")) {
+        // What nothing has happened to yet has no series, in either.
+        let Some(theirs) = stock.get(name).filter(|theirs| !theirs.labels.is_empty()) else {
+            bail!("stock has no {name}, but {:?}", stock.keys());
+        };
+        ensure!(
+            family.kind == theirs.kind && family.labels.is_subset(&theirs.labels),
+            "{name}: {family:?}, in stock {theirs:?}"
+        );
+        compared += 1;
+    }
+    ensure!(
+        compared >= 8 && ours.contains_key("gotk_reconcile_duration_seconds"),
+        "{ours:#?}"
+    );
+    Ok(())
+}
+
+type Received = Arc<Mutex<Vec<Value>>>;
+
+async fn receive(State(received): State<Received>, body: axum::Json<Value>) {
+    received
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(body.0);
+}
+
+#[tokio::test]
+async fn alerts_of_the_notification_controller_tell_of_ours() -> Result<()> {
+    let file = config_map("a", "1");
+    let app = App::owned_by(Owner::Shard("alerts"), "alerts", &[("deploy/a.yaml", &file)]).await?;
+    app.testbed.openflux_controller().await?;
+    let received = Received::default();
+    let chat = Router::new()
+        .route("/hook", post(receive))
+        .with_state(Arc::clone(&received));
+    let chat = HttpServer::start(chat)?;
+    let (events, receiver) = (free_port()?, free_port()?);
+    let flags = [
+        format!("--events-addr=127.0.0.1:{events}"),
+        format!("--receiverAddr=127.0.0.1:{receiver}"),
+    ];
+    let _notification = app
+        .testbed
+        .start_stock(Stock::Notification, &flags.each_ref().map(String::as_str))?;
+    app.apply(&format!(
+        "
+apiVersion: notification.toolkit.fluxcd.io/v1beta3
+kind: Provider
+metadata: {{name: chat}}
+spec: {{type: generic, address: '{}'}}
+",
+        chat.url("/hook")
+    ))
+    .await?;
+    app.apply(
+        "
+apiVersion: notification.toolkit.fluxcd.io/v1beta3
+kind: Alert
+metadata: {name: all}
+spec:
+  providerRef: {name: chat}
+  eventSeverity: info
+  eventSources: [{kind: Kustomization, name: '*'}]
+",
+    )
+    .await?;
+    eventually("the event receiver", async || {
+        Ok(TcpStream::connect(("127.0.0.1", events)).await.ok())
+    })
+    .await?;
+    let flags = [
+        "--controllers=kustomize".to_owned(),
+        "--watch-label-selector=sharding.fluxcd.io/key=alerts".to_owned(),
+        format!("--events-addr=http://127.0.0.1:{events}/"),
+    ];
+    let _ours = app.testbed.start_openflux(
+        "openflux-controller-alerts",
+        &flags.each_ref().map(String::as_str),
+    )?;
+    app.deploy_ready("app", json!({})).await?;
+    let event = eventually("an alert", async || {
+        let events = received.lock().unwrap_or_else(PoisonError::into_inner);
+        let success = events
+            .iter()
+            .find(|event| event["reason"] == "ReconciliationSucceeded");
+        Ok(success.cloned())
+    })
+    .await?;
+    assert_eq!(event["involvedObject"]["kind"], "Kustomization");
+    assert_eq!(event["involvedObject"]["name"], "app");
+    assert_eq!(event["severity"], "info");
+    let revision = event["metadata"]["revision"].as_str().unwrap_or_default();
+    ensure!(revision.starts_with("main@sha1:"), "{event:#}");
+    Ok(())
+}
