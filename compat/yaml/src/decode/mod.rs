@@ -14,6 +14,7 @@ pub(crate) use v2::{decode as decode_v2, key_of, scalar_of};
 pub(crate) use v3::decode as decode_v3;
 
 use crate::node::{Kind, Node};
+use crate::value::Value;
 use crate::{Error, Limits};
 
 /// What each alias of a document stands for, and Go's guard against expanding too many of them.
@@ -98,6 +99,57 @@ impl<'a> Aliases<'a> {
 
     fn leave_collection(&mut self) {
         self.depth -= 1;
+    }
+}
+
+/// What the decoders of both flavours do alike.
+trait Decode<'a>: Sized {
+    fn aliases(&mut self) -> &mut Aliases<'a>;
+    fn value(&mut self, node: &'a Node) -> Result<Value, Error>;
+
+    /// Reads what an alias stands for.
+    fn behind_alias<T>(
+        &mut self,
+        alias: &'a Node,
+        read: impl FnOnce(&mut Self, &'a Node) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let target = self.aliases().enter_alias(alias)?;
+        let read = read(self, target);
+        self.aliases().leave_alias(alias);
+        read
+    }
+
+    fn sequence(&mut self, node: &'a Node) -> Result<Value, Error> {
+        self.aliases().enter_collection()?;
+        let items = node.items().iter().map(|item| self.value(item));
+        let items = items.collect::<Result<_, _>>()?;
+        self.aliases().leave_collection();
+        Ok(Value::Seq(items))
+    }
+
+    /// Passes the map that `<<` names on to `fill`, through aliases.
+    fn merged_map(
+        &mut self,
+        node: &'a Node,
+        fill: &mut dyn FnMut(&mut Self, &'a Node) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.aliases().count()?;
+        match node.kind() {
+            Kind::Mapping => {
+                self.aliases().enter_collection()?;
+                fill(self, node)?;
+                self.aliases().leave_collection();
+                Ok(())
+            }
+            Kind::Alias => self.behind_alias(node, |decoder, target| {
+                if target.is_mapping() {
+                    decoder.merged_map(target, fill)
+                } else {
+                    Err(want_map())
+                }
+            }),
+            Kind::Scalar | Kind::Sequence => Err(want_map()),
+        }
     }
 }
 

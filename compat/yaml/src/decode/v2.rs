@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use compact_str::{CompactString, ToCompactString};
 
 use super::go_syntax::GoSyntax;
-use super::{Aliases, want_map};
+use super::{Aliases, Decode, want_map};
 use crate::node::{Kind, Node, Tag};
 use crate::resolve::{Scalar, resolve_plain, resolve_tagged};
 use crate::scanner::Flavor;
@@ -58,27 +58,17 @@ enum Key {
     Str(CompactString),
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> Decode<'a> for Decoder<'a> {
+    fn aliases(&mut self) -> &mut Aliases<'a> {
+        &mut self.aliases
+    }
+
     fn value(&mut self, node: &'a Node) -> Result<Value, Error> {
         self.aliases.count()?;
         match node.kind() {
             Kind::Scalar => scalar(node).map(into_value),
-            Kind::Alias => {
-                let target = self.aliases.enter_alias(node)?;
-                let value = self.value(target);
-                self.aliases.leave_alias(node);
-                value
-            }
-            Kind::Sequence => {
-                self.aliases.enter_collection()?;
-                let items = node
-                    .items()
-                    .iter()
-                    .map(|item| self.value(item))
-                    .collect::<Result<_, _>>()?;
-                self.aliases.leave_collection();
-                Ok(Value::Seq(items))
-            }
+            Kind::Alias => self.behind_alias(node, Self::value),
+            Kind::Sequence => self.sequence(node),
             Kind::Mapping => {
                 self.aliases.enter_collection()?;
                 let mut pairs = Pairs::default();
@@ -88,7 +78,9 @@ impl<'a> Decoder<'a> {
             }
         }
     }
+}
 
+impl<'a> Decoder<'a> {
     fn fill(&mut self, node: &'a Node, pairs: &mut Pairs) -> Result<(), Error> {
         pairs.pairs.reserve(node.entries().len());
         for (key_node, value_node) in node.entries() {
@@ -135,10 +127,7 @@ impl<'a> Decoder<'a> {
             }
             Kind::Alias => {
                 self.aliases.count()?;
-                let target = self.aliases.enter_alias(node)?;
-                let key = self.key(target);
-                self.aliases.leave_alias(node);
-                key
+                self.behind_alias(node, Self::key)
             }
             Kind::Mapping | Kind::Sequence => {
                 self.value(node)?;
@@ -149,37 +138,16 @@ impl<'a> Decoder<'a> {
     }
 
     fn merge(&mut self, node: &'a Node, pairs: &mut Pairs) -> Result<(), Error> {
+        let mut fill = |decoder: &mut Self, map| decoder.fill(map, pairs);
         match node.kind() {
-            Kind::Mapping | Kind::Alias => self.merge_one(node, pairs),
+            Kind::Mapping | Kind::Alias => self.merged_map(node, &mut fill),
             // Backwards, because the first map wins and the last value written stays.
             Kind::Sequence => node
                 .items()
                 .iter()
                 .rev()
-                .try_for_each(|item| self.merge_one(item, pairs)),
+                .try_for_each(|item| self.merged_map(item, &mut fill)),
             Kind::Scalar => Err(want_map()),
-        }
-    }
-
-    fn merge_one(&mut self, node: &'a Node, pairs: &mut Pairs) -> Result<(), Error> {
-        self.aliases.count()?;
-        match node.kind() {
-            Kind::Mapping => {
-                self.aliases.enter_collection()?;
-                self.fill(node, pairs)?;
-                self.aliases.leave_collection();
-                Ok(())
-            }
-            Kind::Alias => {
-                let target = self.aliases.enter_alias(node)?;
-                if !target.is_mapping() {
-                    return Err(want_map());
-                }
-                let done = self.merge_one(target, pairs);
-                self.aliases.leave_alias(node);
-                done
-            }
-            Kind::Scalar | Kind::Sequence => Err(want_map()),
         }
     }
 }

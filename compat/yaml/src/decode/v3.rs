@@ -1,11 +1,11 @@
 //! `yaml.v3`: explicit keys win over merged ones, a key given twice is an error.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use compact_str::CompactString;
 
-use super::{Aliases, quote, want_map};
+use super::{Aliases, Decode, quote, want_map};
 use crate::node::{Kind, Node, Tag};
 use crate::resolve::{Scalar, replace_bad_bytes, resolve_plain, resolve_tagged};
 use crate::scanner::Flavor;
@@ -62,29 +62,39 @@ struct Decoder<'a> {
     unsupported: Option<String>,
 }
 
-type Pairs = Vec<(CompactString, Value)>;
+/// A map under construction.
+#[derive(Default)]
+struct Pairs {
+    pairs: Vec<(CompactString, Value)>,
+    /// The keys, from the first merge on.
+    known: Option<HashSet<CompactString>>,
+}
 
-impl<'a> Decoder<'a> {
+impl Pairs {
+    fn has(&mut self, key: &CompactString) -> bool {
+        let keys = || self.pairs.iter().map(|(key, _)| key.clone()).collect();
+        self.known.get_or_insert_with(keys).contains(key)
+    }
+
+    fn push(&mut self, key: CompactString, value: Value) {
+        if let Some(known) = &mut self.known {
+            known.insert(key.clone());
+        }
+        self.pairs.push((key, value));
+    }
+}
+
+impl<'a> Decode<'a> for Decoder<'a> {
+    fn aliases(&mut self) -> &mut Aliases<'a> {
+        &mut self.aliases
+    }
+
     fn value(&mut self, node: &'a Node) -> Result<Value, Error> {
         self.aliases.count()?;
         match node.kind() {
             Kind::Scalar => self.scalar(node),
-            Kind::Alias => {
-                let target = self.aliases.enter_alias(node)?;
-                let value = self.value(target);
-                self.aliases.leave_alias(node);
-                value
-            }
-            Kind::Sequence => {
-                self.aliases.enter_collection()?;
-                let items = node
-                    .items()
-                    .iter()
-                    .map(|item| self.value(item))
-                    .collect::<Result<_, _>>()?;
-                self.aliases.leave_collection();
-                Ok(Value::Seq(items))
-            }
+            Kind::Alias => self.behind_alias(node, Self::value),
+            Kind::Sequence => self.sequence(node),
             Kind::Mapping => {
                 let strings = self.all_keys_are_strings(node)?;
                 if !strings {
@@ -94,7 +104,9 @@ impl<'a> Decoder<'a> {
             }
         }
     }
+}
 
+impl<'a> Decoder<'a> {
     fn refuse(&mut self, text: &str) {
         self.unsupported.get_or_insert_with(|| text.to_owned());
     }
@@ -121,12 +133,13 @@ impl<'a> Decoder<'a> {
 
     fn mapping(&mut self, node: &'a Node, top: bool) -> Result<Value, Error> {
         self.aliases.enter_collection()?;
-        let mut pairs = Pairs::with_capacity(node.entries().len());
+        let mut pairs = Pairs::default();
+        pairs.pairs.reserve(node.entries().len());
         if self.check_unique(node) {
             self.fill(node, &mut pairs, top, false)?;
         }
         self.aliases.leave_collection();
-        Ok(Value::Map(Map::last_wins(pairs)))
+        Ok(Value::Map(Map::last_wins(pairs.pairs)))
     }
 
     /// Adds the pairs of `node`, then those it merges. With `merging`, only keys that are not there yet.
@@ -138,11 +151,11 @@ impl<'a> Decoder<'a> {
                 continue;
             }
             let Some(key) = self.key(key, top)? else { continue };
-            if merging && pairs.iter().any(|(known, _)| *known == key) {
+            if merging && pairs.has(&key) {
                 continue;
             }
             let value = self.value(value)?;
-            pairs.push((key, value));
+            pairs.push(key, value);
         }
         match merge {
             Some(merge) => self.merge(merge, pairs, top),
@@ -159,12 +172,7 @@ impl<'a> Decoder<'a> {
                 Scalar::Str(text) => Some(CompactString::from(text)),
                 _ => Some(CompactString::new(node.text())),
             }),
-            Kind::Alias => {
-                let target = self.aliases.enter_alias(node)?;
-                let key = self.key(target, top);
-                self.aliases.leave_alias(node);
-                key
-            }
+            Kind::Alias => self.behind_alias(node, |decoder, target| decoder.key(target, top)),
             Kind::Mapping | Kind::Sequence if top => {
                 let (tag, line) = (node.tag(), node.line());
                 let shown = if matches!(node.core_tag(), Some(Tag::Map | Tag::Seq)) {
@@ -192,37 +200,19 @@ impl<'a> Decoder<'a> {
     }
 
     fn merge(&mut self, node: &'a Node, pairs: &mut Pairs, top: bool) -> Result<(), Error> {
+        let mut fill = |decoder: &mut Self, map| {
+            if decoder.check_unique(map) {
+                decoder.fill(map, pairs, top, true)?;
+            }
+            Ok(())
+        };
         match node.kind() {
-            Kind::Mapping | Kind::Alias => self.merge_one(node, pairs, top),
+            Kind::Mapping | Kind::Alias => self.merged_map(node, &mut fill),
             Kind::Sequence => node
                 .items()
                 .iter()
-                .try_for_each(|item| self.merge_one(item, pairs, top)),
+                .try_for_each(|item| self.merged_map(item, &mut fill)),
             Kind::Scalar => Err(want_map()),
-        }
-    }
-
-    fn merge_one(&mut self, node: &'a Node, pairs: &mut Pairs, top: bool) -> Result<(), Error> {
-        self.aliases.count()?;
-        match node.kind() {
-            Kind::Mapping => {
-                self.aliases.enter_collection()?;
-                if self.check_unique(node) {
-                    self.fill(node, pairs, top, true)?;
-                }
-                self.aliases.leave_collection();
-                Ok(())
-            }
-            Kind::Alias => {
-                let target = self.aliases.enter_alias(node)?;
-                if !target.is_mapping() {
-                    return Err(want_map());
-                }
-                let done = self.merge_one(target, pairs, top);
-                self.aliases.leave_alias(node);
-                done
-            }
-            Kind::Scalar | Kind::Sequence => Err(want_map()),
         }
     }
 
