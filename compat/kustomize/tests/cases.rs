@@ -2,32 +2,17 @@
 //! writes the expected side. Where a failing build is deliberately worded differently (see `COMPATIBILITY.md`), the case
 //! has our words in `differs.txt` beside the recorded ones.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::{fs, io};
 
+use common::check_cases;
 use kustomize::{LoadRestrictions, MemoryTree, Notice, Options, Reorder, build_with_notices};
 
 #[test]
 fn cases_build_as_recorded() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let mut failures = Vec::new();
-    let mut count = 0;
-    for topic in folders(&root)? {
-        for case in folders(&topic)? {
-            count += 1;
-            if let Err(difference) = check(&case) {
-                failures.push(format!("{}\n{difference}", case.display()));
-            }
-        }
-    }
-    assert!(count > 0, "there are no cases in {}", root.display());
-    assert!(
-        failures.is_empty(),
-        "{} of {count} cases differ:\n\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
-    Ok(())
+    check_cases("cases", check)
 }
 
 fn check(case: &Path) -> Result<(), String> {
@@ -101,16 +86,4 @@ fn load(from: &Path, to: &str, tree: &mut MemoryTree) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn folders(parent: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(parent)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            folders.push(path);
-        }
-    }
-    folders.sort();
-    Ok(folders)
 }

@@ -2,33 +2,18 @@
 //! `cargo xtask record flux-kustomize` writes the expected side. A failure that is deliberately worded differently (see
 //! `COMPATIBILITY.md`) has our words in `differs.txt` beside the recorded ones.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::{fs, io};
 
+use common::check_cases;
 use kustomize::{DiskTree, Options, build_flux, generate_kustomization};
 use serde_json::Value;
 
 #[test]
 fn cases_are_built_as_kustomize_controller_builds_them() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("flux-cases");
-    let mut failures = Vec::new();
-    let mut count = 0;
-    for topic in folders(&root)? {
-        for case in folders(&topic)? {
-            count += 1;
-            if let Err(difference) = check(&case) {
-                failures.push(format!("{}\n{difference}", case.display()));
-            }
-        }
-    }
-    assert!(count > 0, "there are no cases in {}", root.display());
-    assert!(
-        failures.is_empty(),
-        "{} of {count} cases differ:\n\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
-    Ok(())
+    check_cases("flux-cases", check)
 }
 
 fn check(case: &Path) -> Result<(), String> {
@@ -73,16 +58,4 @@ fn check(case: &Path) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn folders(parent: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(parent)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            folders.push(path);
-        }
-    }
-    folders.sort();
-    Ok(folders)
 }
