@@ -71,6 +71,11 @@ impl Object {
         sigs::node_to_string(&self.resource.node).map_err(|e| Error::invalid(e.to_string()))
     }
 
+    /// The object as a YAML document, as `kustomize build -o DIR` writes it: folded text keeps its line breaks there.
+    pub fn to_file(&self) -> Result<String, Error> {
+        sigs::decoded_to_string(&self.resource.node).map_err(|e| Error::invalid(e.to_string()))
+    }
+
     /// What stands before the reason why the object cannot be printed: upstream dumps the object there, unless it could
     /// not even be decoded. It may be a Secret, so this names it instead.
     fn blame(&self, reason: &Error) -> String {

@@ -143,7 +143,16 @@ pub fn json_to_yaml(json: &[u8], limits: &Limits) -> Result<String, Error> {
 
 /// Prints a tree as `kustomize build` does: `JSONToYAML` of [`v3::to_json`](crate::v3::to_json), without the detours.
 pub fn node_to_string(node: &Node) -> Result<String, Error> {
-    let mut value = v3::decode(node)?;
+    print(v3::decode(node)?)
+}
+
+/// Prints a tree as `kustomize build -o DIR` does: `Marshal` of what it decodes to, as it is. Where
+/// [`node_to_string`] goes through printed text, folded text and empty nulls in flow collections may become others.
+pub fn decoded_to_string(node: &Node) -> Result<String, Error> {
+    print(v3::decode_tree(node)?)
+}
+
+fn print(mut value: Value) -> Result<String, Error> {
     if !pass_json(&mut value)? {
         return value_to_string(&value.into_json()?);
     }

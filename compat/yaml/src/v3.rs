@@ -97,14 +97,23 @@ pub(crate) fn decode(node: &Node) -> Result<Value, Error> {
         return Ok(value);
     }
     let text = to_string(node, &EmitOptions::default())?;
-    let limits = Limits {
+    match parse_first(text.as_bytes(), &unlimited())? {
+        Some(node) => decode_tree(&node),
+        None => Ok(Value::Map(Map::default())),
+    }
+}
+
+/// The value of a tree as it is.
+pub(crate) fn decode_tree(node: &Node) -> Result<Value, Error> {
+    decode_v3(node, &unlimited())
+}
+
+/// For trees that came in within limits.
+fn unlimited() -> Limits {
+    Limits {
         max_bytes: usize::MAX,
         max_nesting: usize::MAX,
         ..Limits::default()
-    };
-    match parse_first(text.as_bytes(), &limits)? {
-        Some(node) => decode_v3(&node, &limits),
-        None => Ok(Value::Map(Map::default())),
     }
 }
 

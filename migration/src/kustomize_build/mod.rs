@@ -159,7 +159,15 @@ pub enum KustomizeBuildError {
     /// The build failed.
     #[error("{0}")]
     Build(#[from] kustomize::Error),
-    /// A file could not be written, or the working directory not be found.
+    /// A file of the result could not be written.
+    #[error("open {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The result could not be printed, or the working directory not be found.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// A path is not UTF-8.
@@ -189,7 +197,7 @@ pub fn kustomize_build(
     let output = built?;
     match &args.output {
         Some(directory) if directory.is_dir() => write::one_file_each(directory, &output)?,
-        Some(file) => std::fs::write(file, output.to_yaml()?)?,
+        Some(file) => write::write(file, &output.to_yaml()?)?,
         None => out.write_all(output.to_yaml()?.as_bytes())?,
     }
     Ok(())

@@ -37,7 +37,15 @@ pub(super) fn one_file_each(directory: &Path, output: &Output) -> Result<(), Kus
             );
             return Err(kustomize::Error::invalid(text).into());
         }
-        fs::write(directory.join(name), object.to_yaml()?)?;
+        write(&directory.join(name), &object.to_file()?)?;
     }
     Ok(())
+}
+
+/// Writes a file; an error says which one, as Go's does.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), KustomizeBuildError> {
+    fs::write(path, text).map_err(|source| KustomizeBuildError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }

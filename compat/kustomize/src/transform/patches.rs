@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use go_yaml::{Node, v3};
 
 use super::Transformer;
+use crate::edit::wrong_kind;
 use crate::error::Context;
 use crate::json_patch::JsonPatch;
 use crate::kustomization::{Patch, PatchOptions, Selector};
@@ -276,6 +277,9 @@ fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
     }
     let annotations = annotations_of_list(list)?;
     if annotations.iter().any(|(key, _)| key.is_empty()) {
+        if annotations.len() == 1 && !object.history.is_recorded() {
+            return Err(wrong_kind(&Node::mapping(), go_yaml::Kind::Scalar));
+        }
         // Where the name of an annotation is missing upstream loses all of them, and its bookkeeping with them.
         object.history = History::default();
         return object.set_annotations(Vec::new());

@@ -1,10 +1,11 @@
 //! The ValueAddTransformer: a value put into fields, or into the paths that fields hold.
 
-use go_yaml::{Node, Tag};
+use go_yaml::{Kind, Node, Tag};
 
 use super::{NamespaceTransformer, Subjects, Transformer};
-use crate::edit::set_scalar;
+use crate::edit::{expect_kind, set_scalar};
 use crate::fieldfilter::{FieldFilter, Leaf};
+use crate::fieldspec::split_path;
 use crate::gojson::record;
 use crate::kustomization::Selector;
 use crate::resmap::ResMap;
@@ -76,6 +77,7 @@ impl Transformer for ValueAddTransformer {
                     namespace.apply(object)?;
                     continue;
                 }
+                expect_no_list(&object.node, &target.field_path)?;
                 field.apply(&mut object.node, Some(Leaf::Scalar(Tag::Str)), &mut |node| {
                     let text = match usize::try_from(target.position) {
                         Ok(position @ 1..) => insert_part(node.text(), position - 1, &self.value),
@@ -87,6 +89,19 @@ impl Transformer for ValueAddTransformer {
         }
         Ok(())
     }
+}
+
+/// Fails if the path leads through a list: unlike other transformers this one does not go into the elements.
+fn expect_no_list(object: &Node, path: &str) -> Result<(), Error> {
+    let mut node = object;
+    for field in split_path(path, '/') {
+        expect_kind(node, Kind::Mapping)?;
+        match node.get(&field) {
+            Some(next) => node = next,
+            None => break,
+        }
+    }
+    Ok(())
 }
 
 /// The path with one more element at a position, at an end if the position is beyond it.
