@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use helm::{Release, RenderOptions, Renderer, values};
+use helm::{Limits, Release, RenderOptions, Renderer, values};
 use openflux::{SystemEnvironment, load_chart};
 
 /// How often each is done; the median counts.
@@ -22,8 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = RenderOptions::new(release);
     let values = values::read(b"")?;
     for path in std::env::args().skip(1) {
-        let load = median(|| load_chart(Path::new(&path), true).map(drop))?;
-        let (chart, _) = load_chart(Path::new(&path), true)?;
+        let load = median(|| load_chart(Path::new(&path), true, &Limits::default()).map(drop))?;
+        let (chart, _) = load_chart(Path::new(&path), true, &Limits::default())?;
         let fresh = Instant::now();
         renderer.render(&chart, &values, &options)?;
         let fresh = fresh.elapsed();

@@ -13,6 +13,8 @@ pub struct Limits {
     pub chart_depth: usize,
     /// Bytes of the JSON schemas that one chart may bring. Default 5 MiB.
     pub schema_bytes: usize,
+    /// Subschemas that checking the values of one chart may visit. Default 5 million; Helm has no such limit.
+    pub schema_steps: u64,
 }
 
 impl Default for Limits {
@@ -23,6 +25,7 @@ impl Default for Limits {
             files: 100_000,
             chart_depth: 32,
             schema_bytes: 5 << 20,
+            schema_steps: 5_000_000,
         }
     }
 }

@@ -10,6 +10,7 @@ use gotmpl::{Map, Value};
 use serde_json::Value as Json;
 
 use crate::instance::Instance;
+use crate::schema_work::is_bounded;
 use crate::{Limits, go};
 
 /// Where a chart's schema stands for its own references.
@@ -59,6 +60,12 @@ fn check_one(chart: &crate::Chart, schema: &Arc<[u8]>, values: &Map, limits: &Li
     let compiled = chart.compiled_schema(|| Compiled::new(schema, limits));
     let compiled = compiled.as_ref().map_err(Clone::clone)?;
     let values = serde_json::to_value(Value::from(values.clone())).map_err(|error| error.to_string())?;
+    if !is_bounded(&compiled.document, &values, limits.schema_steps) {
+        return Err(format!(
+            "checking the values against this schema takes more than {} steps; its references multiply or nest too deep",
+            limits.schema_steps
+        ));
+    }
     match compiled.schemas.validate(&values, compiled.index) {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -74,6 +81,7 @@ fn check_one(chart: &crate::Chart, schema: &Arc<[u8]>, values: &Map, limits: &Li
 
 /// A schema, ready to check values.
 pub(crate) struct Compiled {
+    document: Json,
     schemas: Schemas,
     index: SchemaIndex,
 }
@@ -101,13 +109,17 @@ impl Compiled {
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(Offline));
         compiler
-            .add_resource(SCHEMA_URL, document)
+            .add_resource(SCHEMA_URL, document.clone())
             .map_err(|error| error.to_string())?;
         let mut schemas = Schemas::new();
         let index = compiler
             .compile(SCHEMA_URL, &mut schemas)
             .map_err(|error| error.to_string())?;
-        Ok(Self { schemas, index })
+        Ok(Self {
+            document,
+            schemas,
+            index,
+        })
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use gotmpl::TemplateSet;
-use helm::RenderOptions;
 
 use super::installation_args::InstallationArgs;
+use super::limit_args::LimitArgs;
 use super::{HelmTemplateError, SystemEnvironment, kube_context};
 
 /// Render a chart locally, as `helm template` does, without Helm and without a cluster.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct HelmTemplateArgs {
     /// The release name, which may be left out, and the chart: a folder or an archive.
     #[arg(value_name = "[NAME] CHART")]
@@ -92,12 +92,9 @@ pub struct HelmTemplateArgs {
     /// Follow links that lead out of the chart's folder and of the git work tree around it, as Helm does.
     #[arg(long)]
     pub allow_outside_links: bool,
-    /// How many template steps a render may take.
-    #[arg(long, value_name = "STEPS")]
-    pub max_template_steps: Option<u64>,
-    /// How many bytes the templates may write.
-    #[arg(long, value_name = "BYTES")]
-    pub max_output_bytes: Option<u64>,
+    /// How much work a chart may make.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// What only matters elsewhere.
     #[command(flatten)]
     pub installation: InstallationArgs,
@@ -151,15 +148,6 @@ impl HelmTemplateArgs {
             .filter(|namespace| !namespace.is_empty())
             .or_else(|| kube_context::namespace(self.kubeconfig.as_deref(), self.kube_context.as_deref()))
             .unwrap_or_else(|| "default".to_owned())
-    }
-
-    pub(super) fn apply_limits(&self, options: &mut RenderOptions) {
-        if let Some(steps) = self.max_template_steps {
-            options.template_limits.steps = steps;
-        }
-        if let Some(bytes) = self.max_output_bytes {
-            options.template_limits.output_bytes = bytes;
-        }
     }
 }
 

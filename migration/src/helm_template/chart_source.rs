@@ -103,13 +103,16 @@ pub(super) fn locate(name: &str) -> Result<PathBuf, ChartSourceError> {
 /// Loads a chart from its folder or archive; also returns what is worth a warning.
 ///
 /// Links that lead out of the chart, and the git work tree around it, are followed only if `allow_outside_links`.
-pub fn load_chart(path: &Path, allow_outside_links: bool) -> Result<(Chart, Vec<String>), ChartSourceError> {
-    let limits = Limits::default();
+pub fn load_chart(
+    path: &Path,
+    allow_outside_links: bool,
+    limits: &Limits,
+) -> Result<(Chart, Vec<String>), ChartSourceError> {
     let read = |path: &Path| fs::read(path).map_err(|error| read_error(path, &error));
     if !path.is_dir() {
         let bytes = read(path)?;
         check_is_archive(path, &bytes)?;
-        let chart = Chart::from_archive(&bytes, &limits).map_err(|error| match error {
+        let chart = Chart::from_archive(&bytes, limits).map_err(|error| match error {
             LoadError::Archive(_) => ChartSourceError::Archive(error),
             error => error.into(),
         })?;
@@ -133,7 +136,7 @@ pub fn load_chart(path: &Path, allow_outside_links: bool) -> Result<(Chart, Vec<
     let mut walk = Walk {
         rules,
         roots,
-        limits,
+        limits: *limits,
         left: limits.chart_bytes,
         files: Vec::new(),
         left_out: Vec::new(),
@@ -144,7 +147,7 @@ pub fn load_chart(path: &Path, allow_outside_links: bool) -> Result<(Chart, Vec<
         .left_out
         .iter()
         .map(|path| format!("{path} is left out: the link leads out of the chart"));
-    Ok((Chart::from_files(walk.files, &limits)?, warnings.collect()))
+    Ok((Chart::from_files(walk.files, limits)?, warnings.collect()))
 }
 
 /// The folders that links of a chart may lead into: its own, and the git work tree around it.

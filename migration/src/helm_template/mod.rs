@@ -5,6 +5,7 @@ mod chart_source;
 mod environment;
 mod installation_args;
 mod kube_context;
+mod limit_args;
 mod output;
 mod show_only;
 mod user_values;
@@ -70,7 +71,7 @@ pub fn helm_template(
     let (name, chart_path) = args.name_and_chart()?;
     let chart_path = chart_source::locate(chart_path)?;
     let values = user_values::read(args)?;
-    let (chart, left_out) = load_chart(&chart_path, args.allow_outside_links)?;
+    let (chart, left_out) = load_chart(&chart_path, args.allow_outside_links, &args.limits.chart())?;
     for warning in left_out {
         writeln!(warnings, "level=WARN msg={warning:?}")?;
     }
@@ -103,7 +104,8 @@ pub fn helm_template(
     let mut options = RenderOptions::new(release);
     options.capabilities = capabilities;
     options.skip_schema_validation = args.skip_schema_validation;
-    args.apply_limits(&mut options);
+    options.limits = args.limits.chart();
+    options.template_limits = args.limits.templates();
 
     let renderer = Renderer::new(Arc::new(SystemEnvironment));
     match renderer.render(&chart, &values, &options) {
