@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use openflux::{HelmTemplateArgs, KustomizeBuildArgs};
 
 /// Flux, Helm and kustomize work, from the command line.
@@ -36,7 +36,9 @@ enum HelmCommand {
 
 fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
-    let result = run(&Cli::parse().command, &mut out);
+    let matches = openflux::with_go_flags(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let result = run(&cli.command, &mut out);
     let flushed = out.flush().map_err(|error| error.to_string());
     match result.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
-use openflux::{HelmTemplateArgs, helm_template};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use openflux::{HelmTemplateArgs, helm_template, with_go_flags};
 
 const DIFFERENT: &[&str] = &[];
 
@@ -58,7 +58,10 @@ fn difference(case: &Path) -> Result<Option<String>> {
     std::env::set_current_dir(case)?;
     let args = fs::read_to_string(case.join("args"))?;
     let (mut out, mut warnings) = (Vec::new(), Vec::new());
-    let result = match Cli::try_parse_from(args.lines()) {
+    let cli = with_go_flags(Cli::command())
+        .try_get_matches_from(args.lines())
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let result = match cli {
         Ok(cli) => helm_template(&cli.args, &mut out, &mut warnings).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
