@@ -131,7 +131,7 @@ impl<'r> Context<'r> {
                 "exceeded maximum string size ({limit} bytes)"
             )));
         }
-        self.charge(bytes as u64 / 256)
+        self.charge(bytes as u64 / Limits::BYTES_PER_STEP)
     }
 
     pub(crate) fn charge_output(&mut self, bytes: usize) -> Result<(), FuncError> {

@@ -6,7 +6,8 @@ pub struct Limits {
     /// How deeply `template`, and functions that execute templates, may nest. Go allows 100000
     /// for `template` and has no limit for the rest; default 10000.
     pub depth: usize,
-    /// How many nodes and loop rounds one execution may evaluate; default 100 million.
+    /// How many nodes and loop rounds one execution may evaluate, with the bytes and items that its functions read and
+    /// make ([`Limits::BYTES_PER_STEP`], [`Limits::ITEMS_PER_STEP`]); default 100 million, some seconds.
     pub steps: u64,
     /// How many bytes one execution may write, captured output included; default 256 MiB.
     pub output_bytes: u64,
@@ -21,6 +22,10 @@ impl Limits {
     pub const PARENTHESES: usize = 10_000;
     /// How deeply values may nest to be printed, compared or serialised.
     pub const VALUE_DEPTH: usize = 1_000;
+    /// How many bytes of a text count as one step when a function reads or makes it.
+    pub const BYTES_PER_STEP: u64 = 32;
+    /// How many items of a list or a map count as one step when a function gets or makes it.
+    pub const ITEMS_PER_STEP: u64 = 8;
 }
 
 impl Default for Limits {

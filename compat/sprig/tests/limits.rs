@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gotmpl::{Env, Options, TemplateSet, Value};
+use gotmpl::{Env, Limits, Options, TemplateSet, Value};
 use sprig::FixedEnvironment;
 
 #[test]
@@ -41,5 +41,37 @@ fn a_limit_ends_each_of_these() {
             .execute("t", Value::Nil, &Env::default(), &mut Vec::new())
             .unwrap_err();
         assert!(error.to_string().contains("exceeded maximum"), "{call}: {error}");
+    }
+}
+
+#[test]
+fn loops_pay_for_what_they_copy() {
+    let functions = Arc::new(sprig::functions(Arc::new(FixedEnvironment::new(
+        jiff::Timestamp::UNIX_EPOCH,
+        1,
+    ))));
+    let limits = Limits {
+        steps: 1_000_000,
+        ..Limits::default()
+    };
+    for text in [
+        "{{ $l := list }}{{ range until 10000 }}{{ $l = append $l . }}{{ end }}",
+        "{{ $l := list }}{{ range until 10000 }}{{ $l = prepend $l . }}{{ end }}",
+        "{{ $s := \"\" }}{{ range until 10000 }}{{ $s = printf \"%s0123456789\" $s }}{{ end }}",
+        "{{ $s := \"\" }}{{ range until 10000 }}{{ $s = cat $s \"0123456789\" }}{{ end }}",
+        "{{ $s := repeat 1000000 \"a\" }}{{ range until 10000 }}{{ $_ := upper $s }}{{ end }}",
+        "{{ $s := repeat 1000000 \"a\" }}{{ range until 10000 }}{{ $_ := contains \"b\" $s }}{{ end }}",
+    ] {
+        let mut templates = TemplateSet::new(Arc::clone(&functions), Options::default());
+        templates.parse("t", text).unwrap();
+        let env = Env {
+            limits,
+            ..Env::default()
+        };
+        let error = templates
+            .execute("t", Value::Nil, &env, &mut Vec::new())
+            .unwrap_err();
+        let expected = "exceeded maximum template steps (1000000)";
+        assert!(error.to_string().contains(expected), "{text}: {error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::FuncError;
 use crate::func::Func;
+use crate::limits::Limits;
 use crate::parse::{NodeId, NodeKind};
 use crate::types::{IntType, Kind, Type, UintType};
 use crate::value::Value;
@@ -28,6 +29,16 @@ pub(super) enum Want {
     Typed(Type),
 }
 
+/// How many steps it is worth to go through a value once.
+fn work(value: &Value) -> u64 {
+    match value {
+        Value::Str(text) => text.len() as u64 / Limits::BYTES_PER_STEP,
+        Value::List(list) => list.len() as u64 / Limits::ITEMS_PER_STEP,
+        Value::Map(map) => map.len() as u64 / Limits::ITEMS_PER_STEP,
+        _ => 0,
+    }
+}
+
 impl Exec<'_, '_> {
     pub(super) fn call_func(&mut self, dot: &Slot, func: &Func, call: Invocation<'_>) -> Result<Slot> {
         let signature = func.signature();
@@ -45,9 +56,25 @@ impl Exec<'_, '_> {
         if let Some(piped) = call.piped {
             values.push(self.validate(piped, want(values.len()))?.value);
         }
+        let arguments = values.iter().map(work).fold(0, u64::saturating_add);
+        self.charge_work(call.node, arguments)?;
         match func.call(self.cx, &values) {
-            Ok(value) => Ok(Slot::of_type(value, signature.returns)),
+            Ok(value) => {
+                self.charge_work(call.node, work(&value))?;
+                Ok(Slot::of_type(value, signature.returns))
+            }
             Err(error) => self.call_error(call.name, call.node, error),
+        }
+    }
+
+    /// Lets a call pay for what it reads and makes: a loop that grows a text or a list by copying it takes quadratic time.
+    fn charge_work(&mut self, node: NodeId, steps: u64) -> Result<()> {
+        match self.cx.charge(steps) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.at = node;
+                self.check(Err(error))
+            }
         }
     }
 
