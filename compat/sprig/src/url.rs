@@ -39,10 +39,7 @@ enum Part {
 }
 
 fn parse_to_map(text: &Str) -> Result<Map, FuncError> {
-    let url = parse(text).map_err(|message| {
-        let quoted = gotmpl::quote(text);
-        FuncError::new(format!("unable to parse url: parse {quoted}: {message}"))
-    })?;
+    let url = parse(text).map_err(|message| FuncError::new(format!("unable to parse url: {message}")))?;
     let host_name = host_name(&url.host).to_vec();
     let user = url.user.as_ref().map(User::text).unwrap_or_default();
     let entries: BTreeMap<Str, Value> = [
@@ -83,22 +80,20 @@ fn join(map: &Map) -> Result<Str, FuncError> {
     let user = part("userinfo")?;
     if !user.is_empty() {
         let text = [b"proto://", user.as_slice(), b"@host"].concat();
-        let parsed = parse(&text).map_err(|message| {
-            let quoted = gotmpl::quote(&text);
-            FuncError::new(format!(
-                "unable to parse userinfo in dict: parse {quoted}: {message}"
-            ))
-        })?;
+        let parsed = parse(&text)
+            .map_err(|message| FuncError::new(format!("unable to parse userinfo in dict: {message}")))?;
         url.user = parsed.user;
     }
     Ok(url.text().into())
 }
 
 fn parse(text: &[u8]) -> Result<Url, String> {
+    // An error outside the fragment shows the URL without it.
+    let explained = |url: &[u8], message: String| format!("parse {}: {message}", gotmpl::quote(url));
     let (rest, fragment) = cut(text, b'#').map_or((text, None), |(rest, fragment)| (rest, Some(fragment)));
-    let mut url = parse_without_fragment(rest)?;
+    let mut url = parse_without_fragment(rest).map_err(|message| explained(rest, message))?;
     if let Some(fragment) = fragment {
-        url.fragment = unescape(fragment, Part::Fragment)?;
+        url.fragment = unescape(fragment, Part::Fragment).map_err(|message| explained(text, message))?;
     }
     Ok(url)
 }
