@@ -130,17 +130,20 @@ enum Known {
     Unknown(WatchState),
 }
 
-impl Adapters {
-    fn api<K>(&self) -> Api<K>
+impl AdapterOptions {
+    /// The objects of a kind that are watched.
+    pub(crate) fn watched<K>(&self, client: &Client) -> Api<K>
     where
         K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
     {
-        match &self.options.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
         }
     }
+}
 
+impl Adapters {
     async fn watch<K>(&self, cache: &WatchCache<K>, shutdown: &CancellationToken)
     where
         K: Mirrored
@@ -159,7 +162,7 @@ impl Adapters {
         };
         cache
             .run(
-                self.api(),
+                self.options.watched(&self.client),
                 watcher::Config::default(),
                 shutdown.clone(),
                 on_change,
@@ -185,7 +188,7 @@ impl Adapters {
         };
         self.artifacts
             .run(
-                self.api(),
+                self.options.watched(&self.client),
                 watcher::Config::default(),
                 shutdown.clone(),
                 on_change,

@@ -102,10 +102,18 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
     };
     let lost = CancellationToken::new();
     if process.flags.controllers.contains(&Controller::Sources) {
-        tasks.spawn(process.clone().run_sources(lost.clone()));
+        let adapters =
+            process
+                .clone()
+                .run_sources(flux_sources::run, "openflux-source-adapter", lost.clone());
+        tasks.spawn(adapters);
     }
     if process.flags.controllers.contains(&Controller::Bridge) {
-        tasks.spawn(process.clone().run_bridge(lost.clone()));
+        let bridge =
+            process
+                .clone()
+                .run_sources(flux_sources::run_bridge, "openflux-artifact-bridge", lost.clone());
+        tasks.spawn(bridge);
     }
     if process.flags.controllers.contains(&Controller::Kustomize) {
         let content = process.content_cache()?;
@@ -150,36 +158,21 @@ struct Process {
 }
 
 impl Process {
-    async fn run_sources(self, lost: CancellationToken) {
-        let adapters = flux_sources::run(
-            self.client.clone(),
-            self.adapter_options(),
-            self.metrics.clone(),
-            self.recorder.clone(),
-            self.shutdown.clone(),
-        );
-        self.as_leader("openflux-source-adapter", "", lost, Box::pin(adapters))
-            .await;
-    }
-
-    async fn run_bridge(self, lost: CancellationToken) {
-        let bridge = flux_sources::run_bridge(
-            self.client.clone(),
-            self.adapter_options(),
-            self.metrics.clone(),
-            self.recorder.clone(),
-            self.shutdown.clone(),
-        );
-        self.as_leader("openflux-artifact-bridge", "", lost, Box::pin(bridge))
-            .await;
-    }
-
-    fn adapter_options(&self) -> AdapterOptions {
-        AdapterOptions {
+    /// Runs the source adapters or the bridge, which are connected to the same.
+    async fn run_sources<F: Future<Output = ()>>(
+        self,
+        run: impl FnOnce(Client, AdapterOptions, Metrics, EventRecorder, CancellationToken) -> F,
+        name: &str,
+        lost: CancellationToken,
+    ) {
+        let options = AdapterOptions {
             hosts: self.hosts.clone(),
             namespace: self.namespace(),
             concurrency: self.flags.concurrent_sources,
-        }
+        };
+        let (client, metrics, recorder) = (self.client.clone(), self.metrics.clone(), self.recorder.clone());
+        let controller = Box::pin(run(client, options, metrics, recorder, self.shutdown.clone()));
+        self.as_leader(name, "", lost, controller).await;
     }
 
     async fn run_kustomize(

@@ -85,16 +85,6 @@ struct Bridge {
 }
 
 impl Bridge {
-    fn watched<K>(&self) -> Api<K>
-    where
-        K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-    {
-        match &self.options.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        }
-    }
-
     async fn watch_artifacts(&self, shutdown: CancellationToken) {
         let on_change = |change: Change<'_, Artifact>| match change {
             Change::Applied { new, .. } => self.queue.add(ObjectKey::of(new.as_ref()), Triggers::ARTIFACT),
@@ -104,7 +94,7 @@ impl Bridge {
         };
         let config = watcher::Config::default();
         self.artifacts
-            .run(self.watched(), config, shutdown, on_change)
+            .run(self.options.watched(&self.client), config, shutdown, on_change)
             .await;
     }
 
@@ -123,7 +113,7 @@ impl Bridge {
         };
         let config = watcher::Config::default();
         self.externals
-            .run(self.watched(), config, shutdown, on_change)
+            .run(self.options.watched(&self.client), config, shutdown, on_change)
             .await;
     }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Recorder, folders};
+use super::{Recorder, build_oracle, folders};
 use crate::workspace::run;
 
 pub(super) const POST_RENDER: Recorder = Recorder {
@@ -15,8 +15,6 @@ pub(super) const POST_RENDER: Recorder = Recorder {
 };
 
 fn record(root: &Path) -> Result<()> {
-    run(Command::new("go")
-        .args(["run", "."])
-        .args(folders(&root.join("compat/helm/post-render"))?)
-        .current_dir(root.join("e2e/tools/post-render-oracle")))
+    let cases = folders(&root.join("compat/helm/post-render"))?;
+    run(Command::new(build_oracle(root, "post-render-oracle")?).args(cases))
 }
