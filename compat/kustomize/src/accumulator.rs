@@ -1,10 +1,12 @@
 //! What a target collects: objects, transformer configuration and vars.
 
-use crate::Error;
+use std::collections::HashSet;
+
 use crate::config::Config;
 use crate::error::Context;
 use crate::resmap::ResMap;
 use crate::vars::Vars;
+use crate::{Error, ResId};
 
 /// Objects and the rules that came with them.
 #[derive(Debug, Default)]
@@ -15,9 +17,10 @@ pub(crate) struct Accumulator {
 }
 
 impl Accumulator {
-    /// Takes in what a base collected, its rules included: they hold for everything from here on.
-    pub(crate) fn merge(&mut self, base: Accumulator) -> Result<(), Error> {
-        self.objects.append_all(base.objects.resources)?;
+    /// Takes in what a base collected, its rules included: they hold for everything from here on. `taken` are the ids of
+    /// the objects, before and after.
+    pub(crate) fn merge(&mut self, taken: &mut HashSet<ResId>, base: Accumulator) -> Result<(), Error> {
+        self.objects.append_beside(taken, base.objects.resources)?;
         self.merge_config(&base.config)?;
         self.vars.merge(base.vars)
     }

@@ -24,10 +24,28 @@ impl ResMap {
         if resources.is_empty() {
             return Ok(());
         }
-        let mut taken: HashSet<_> = self.resources.iter().map(identity).collect();
-        for resource in &resources {
+        let mut taken = self.identities();
+        self.append_beside(&mut taken, resources)
+    }
+
+    /// The ids that are taken.
+    pub(crate) fn identities(&self) -> HashSet<ResId> {
+        self.resources.iter().map(identity).collect()
+    }
+
+    /// [`append_all`](Self::append_all) for one list after the other: `taken` is this map's [`identities`](Self::identities)
+    /// and is kept up to date, so that each object's id is read once.
+    pub(crate) fn append_beside(
+        &mut self,
+        taken: &mut HashSet<ResId>,
+        resources: Vec<Resource>,
+    ) -> Result<(), Error> {
+        for (at, resource) in resources.iter().enumerate() {
             if !taken.insert(identity(resource)) {
                 let id = resource.id();
+                for refused in resources.iter().take(at) {
+                    taken.remove(&identity(refused));
+                }
                 return Err(Error::invalid(format!(
                     "may not add resource with an already registered id: {id}"
                 )));

@@ -1,5 +1,6 @@
 //! One kustomization directory: what it collects and what it does to it.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::accumulator::Accumulator;
@@ -14,7 +15,7 @@ use crate::resmap::ResMap;
 use crate::resource::{ORIGIN, Resource};
 use crate::steps::{Generator, Setup, Step};
 use crate::transform::Transformer;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, ResId};
 
 /// The label by which a validator says that it has seen an object.
 const VALIDATED_BY: &str = "validated-by";
@@ -105,8 +106,9 @@ impl<'a> Target<'a> {
     }
 
     fn accumulate_resources(&mut self, into: &mut Accumulator, paths: &[String]) -> Result<(), Error> {
+        let mut taken = into.objects.identities();
         for path in paths {
-            let Err(as_file) = self.accumulate_file(into, path) else {
+            let Err(as_file) = self.accumulate_file(into, &mut taken, path) else {
                 continue;
             };
             if matches!(as_file.kind(), ErrorKind::Http | ErrorKind::Limit) {
@@ -124,7 +126,7 @@ impl<'a> Target<'a> {
             };
             let base = self.accumulate_directory(Accumulator::default(), path, loader, false);
             let merged = base.and_then(|(base, root)| {
-                into.merge(base)
+                into.merge(&mut taken, base)
                     .with_context(|| format!("recursed merging from path '{root}'"))
             });
             merged.with_context(failed_file)?;
@@ -134,7 +136,12 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    fn accumulate_file(&self, into: &mut Accumulator, path: &str) -> Result<(), Error> {
+    fn accumulate_file(
+        &self,
+        into: &mut Accumulator,
+        taken: &mut HashSet<ResId>,
+        path: &str,
+    ) -> Result<(), Error> {
         let resources = self.loader.load(path).and_then(|content| {
             self.loader
                 .session
@@ -152,7 +159,9 @@ impl<'a> Target<'a> {
             }
         }
         let merging = || format!("merging resources from '{path}'");
-        into.objects.append_all(resources).with_context(merging)?;
+        into.objects
+            .append_beside(taken, resources)
+            .with_context(merging)?;
         into.objects
             .check_size(self.loader.session.options.limits.objects)
     }
