@@ -6,6 +6,7 @@
 use go_yaml::Node;
 
 use super::Resource;
+use crate::edit::quote_for_yaml_1_1;
 
 /// One value and the places that share it.
 #[derive(Debug, Clone)]
@@ -26,16 +27,42 @@ impl Resource {
     /// Carries a value that changed in one place to the others; of several changes the last one in byte order of the
     /// places counts, a new style alone least. A place that is gone is forgotten.
     pub(crate) fn follow_shared(&mut self) {
+        self.carry_shared(|shared, places| {
+            let changed = places.iter().filter(|(_, value)| !same(value, shared));
+            let last = changed.max_by_key(|(place, value)| (!same_text(value, shared), *place));
+            last.map(|(_, value)| (*value).clone())
+        });
+    }
+
+    /// As [`follow_shared`](Self::follow_shared), after a strategic merge: it visits all places in byte order, a new
+    /// text takes the style that it finds there, and a later visit quotes what YAML 1.1 would not read as a string.
+    pub(crate) fn follow_shared_after_merge(&mut self) {
+        self.carry_shared(|shared, places| {
+            let mut places = places.to_vec();
+            places.sort_by_key(|(place, _)| *place);
+            let mut value: Option<Node> = None;
+            for (_, visited) in places {
+                if !same_text(visited, shared) {
+                    let style = value.as_ref().unwrap_or(shared).style();
+                    value.insert(visited.clone()).set_style(style);
+                } else if let Some(value) = &mut value {
+                    quote_for_yaml_1_1(value);
+                }
+            }
+            value
+        });
+        self.follow_shared();
+    }
+
+    /// Puts the value that `choose` makes of the shared one and of what is in its places now into all of them.
+    fn carry_shared(&mut self, choose: impl Fn(&Node, &[(&[String], &Node)]) -> Option<Node>) {
         for shared in &mut self.shared {
             shared.places.retain(|place| at(&self.node, place).is_some());
-            let values = shared
-                .places
-                .iter()
-                .filter_map(|place| Some((place, at(&self.node, place)?)));
-            let changed = values
-                .filter(|(_, value)| !same(value, &shared.value))
-                .max_by_key(|(place, value)| (!same_text(value, &shared.value), *place));
-            let Some(value) = changed.map(|(_, value)| value.clone()) else {
+            let places = shared.places.iter();
+            let values: Vec<_> = places
+                .filter_map(|place| Some((place.as_slice(), at(&self.node, place)?)))
+                .collect();
+            let Some(value) = choose(&shared.value, &values) else {
                 continue;
             };
             for place in &shared.places {

@@ -149,7 +149,7 @@ impl Transformer for PatchTransformer {
                         continue;
                     };
                     object.store_previous_id();
-                    apply_json(patch, object)?;
+                    apply_json(patch, object, Unnamed::Lost)?;
                 }
                 Ok(())
             }
@@ -217,6 +217,7 @@ impl StrategicMerge {
             object.node = Node::null();
             return Ok(());
         }
+        object.follow_shared_after_merge();
         if !allow_kind_change {
             object.set_kind(&kind)?;
         }
@@ -247,7 +248,15 @@ fn check_distinct(objects: &ResMap) -> Result<(), Error> {
     Ok(())
 }
 
-fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
+/// What becomes of annotations that a patch leaves as a list, where the name of one is no text: upstream cannot write
+/// them, but `patches` drops that error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unnamed {
+    Lost,
+    Refused,
+}
+
+fn apply_json(patch: &JsonPatch, object: &mut Resource, unnamed: Unnamed) -> Result<(), Error> {
     let invalid = |e: go_yaml::Error| Error::invalid(e.to_string());
     let mut document = v3::to_json(&object.node).map_err(invalid)?;
     if object.history.is_recorded()
@@ -277,10 +286,10 @@ fn apply_json(patch: &JsonPatch, object: &mut Resource) -> Result<(), Error> {
     }
     let annotations = annotations_of_list(list)?;
     if annotations.iter().any(|(key, _)| key.is_empty()) {
-        if annotations.len() == 1 && !object.history.is_recorded() {
+        if unnamed == Unnamed::Refused {
             return Err(wrong_kind(&Node::mapping(), go_yaml::Kind::Scalar));
         }
-        // Where the name of an annotation is missing upstream loses all of them, and its bookkeeping with them.
+        // All annotations are gone, and upstream's bookkeeping with them.
         object.history = History::default();
         return object.set_annotations(Vec::new());
     }
@@ -406,7 +415,7 @@ impl Transformer for Json6902Transformer {
     fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
         for index in Selection::new(&self.target, &self.limits)?.select(objects)? {
             if let Some(object) = objects.resources.get_mut(index) {
-                apply_json(&self.patch, object)?;
+                apply_json(&self.patch, object, Unnamed::Refused)?;
             }
         }
         Ok(())
