@@ -3,26 +3,11 @@
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use openflux::{HelmTemplateArgs, KustomizeBuildArgs};
+use clap::{FromArgMatches, Subcommand};
+use openflux::{HelmTemplateArgs, KustomizeBuildArgs, with_go_flags};
 
-/// Flux, Helm and kustomize work, from the command line.
-#[derive(Parser)]
-#[command(name = "openflux", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// What `helm` does, without Helm.
-    #[command(subcommand)]
-    Helm(HelmCommand),
-    /// What `kustomize` does, without kustomize.
-    #[command(subcommand)]
-    Kustomize(KustomizeCommand),
-}
+const HELM: &str = "helm";
+const KUSTOMIZE: &str = "kustomize";
 
 #[derive(Subcommand)]
 enum KustomizeCommand {
@@ -36,9 +21,8 @@ enum HelmCommand {
 
 fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
-    let matches = openflux::with_go_flags(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let result = run(&cli.command, &mut out);
+    let matches = command().get_matches();
+    let result = run(&matches, &mut out);
     let flushed = out.flush().map_err(|error| error.to_string());
     match result.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,14 +34,46 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command, out: &mut dyn Write) -> Result<(), String> {
+/// The command line. What is below a tool is made only when that tool is named: the flags of the others would take a good
+/// part of the time and memory of a small build.
+fn command() -> clap::Command {
+    clap::Command::new("openflux")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Flux, Helm and kustomize work, from the command line")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(tool::<HelmCommand>(HELM, "What `helm` does, without Helm"))
+        .subcommand(tool::<KustomizeCommand>(
+            KUSTOMIZE,
+            "What `kustomize` does, without kustomize",
+        ))
+}
+
+fn tool<C: Subcommand>(name: &'static str, about: &'static str) -> clap::Command {
+    clap::Command::new(name)
+        .about(about)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .defer(|command| with_go_flags(C::augment_subcommands(command)))
+}
+
+fn run(matches: &clap::ArgMatches, out: &mut dyn Write) -> Result<(), String> {
     let err = &mut io::stderr();
-    match command {
-        Command::Helm(HelmCommand::Template(args)) => {
-            openflux::helm_template(args, out, err).map_err(|error| error.to_string())
-        }
-        Command::Kustomize(KustomizeCommand::Build(args)) => {
-            openflux::kustomize_build(args, out, err).map_err(|error| error.to_string())
-        }
+    match matches.subcommand() {
+        Some((HELM, matches)) => match read(matches) {
+            HelmCommand::Template(args) => {
+                openflux::helm_template(&args, out, err).map_err(|error| error.to_string())
+            }
+        },
+        Some((_, matches)) => match read(matches) {
+            KustomizeCommand::Build(args) => {
+                openflux::kustomize_build(&args, out, err).map_err(|error| error.to_string())
+            }
+        },
+        None => command().print_help().map_err(|error| error.to_string()),
     }
+}
+
+fn read<C: FromArgMatches>(matches: &clap::ArgMatches) -> C {
+    C::from_arg_matches(matches).unwrap_or_else(|error| error.exit())
 }

@@ -1,6 +1,7 @@
 //! Development tasks of the repository: `cargo xtask <task>`.
 
 mod bench;
+mod dist;
 mod fuzz;
 mod generate;
 mod parity;
@@ -42,6 +43,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Write what is committed but generated.
     Generate(generate::Arguments),
+    /// Build the `openflux` program as it is shipped, and print its path.
+    Dist,
     /// Measure, side by side with the stock tools.
     Bench(bench::Arguments),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Parity(arguments) => parity::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Generate(arguments) => generate::run(&arguments),
+        Task::Dist => dist::run(),
         Task::Bench(arguments) => bench::run(&arguments),
     };
     let Err(error) = result else {

@@ -8,7 +8,8 @@ use e2e::tools::{self, Tool};
 
 use super::Benchmark;
 use super::side_by_side::SideBySide;
-use crate::parity::helm::{release_binary, renders};
+use crate::dist;
+use crate::parity::helm::renders;
 use crate::workspace;
 
 pub(super) const HELM: Benchmark = Benchmark {
@@ -22,7 +23,7 @@ const FILE: &str = "e2e/benchmarks/helm.md";
 fn measure(options: &[String]) -> Result<()> {
     let (directories, write) = super::directories(options)?;
     let [helm] = tools::ensure([Tool::Helm])?;
-    let openflux = release_binary()?;
+    let openflux = dist::openflux()?;
     let mut figures = SideBySide::default();
     let mut failing = 0;
     for render in renders(&directories)? {

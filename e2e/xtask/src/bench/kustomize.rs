@@ -7,7 +7,7 @@ use e2e::tools::{Tool, ensure};
 
 use super::Benchmark;
 use super::side_by_side::SideBySide;
-use crate::parity::helm::release_binary;
+use crate::dist;
 use crate::parity::kustomize::find_kustomizations;
 use crate::workspace::{cargo, say};
 
@@ -22,7 +22,7 @@ const FILE: &str = "e2e/benchmarks/kustomize.md";
 fn measure(options: &[String]) -> Result<()> {
     let (directories, write) = super::directories(options)?;
     let [kustomize] = ensure([Tool::Kustomize])?;
-    let openflux = release_binary()?;
+    let openflux = dist::openflux()?;
     let mut figures = SideBySide::default();
     let mut failing = 0;
     for directory in &directories {

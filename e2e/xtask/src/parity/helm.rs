@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use e2e::tools::{self, Tool};
 
 use super::Comparison;
-use crate::workspace;
+use crate::{dist, workspace};
 
 pub(super) const HELM: Comparison = Comparison {
     name: "helm",
@@ -29,7 +29,7 @@ enum Outcome {
 
 fn run(directories: &[PathBuf]) -> Result<()> {
     let [helm] = tools::ensure([Tool::Helm])?;
-    let openflux = release_binary()?;
+    let openflux = dist::openflux()?;
     let mut report = Report::default();
     for render in renders(directories)? {
         report.add(&helm, &openflux, &render);
@@ -80,20 +80,6 @@ pub(crate) fn renders(directories: &[PathBuf]) -> Result<Vec<Render>> {
         }
     }
     Ok(renders)
-}
-
-/// Builds the program in release mode; returns its path.
-pub(crate) fn release_binary() -> Result<PathBuf> {
-    workspace::run(&mut workspace::cargo([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "openflux",
-    ]))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace::root().join("target"), PathBuf::from);
-    Ok(target.join("release/openflux"))
 }
 
 /// Finds the folders with a `Chart.yaml`, in the order of their paths; hidden folders are left out.

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use e2e::tools::{Tool, ensure};
 
 use super::Comparison;
+use crate::dist;
 
 pub(super) const KUSTOMIZE: Comparison = Comparison {
     name: "kustomize",
@@ -22,7 +23,7 @@ const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kusto
 
 fn compare(directories: &[PathBuf]) -> Result<()> {
     let [kustomize] = ensure([Tool::Kustomize])?;
-    let openflux = super::helm::release_binary()?;
+    let openflux = dist::openflux()?;
     let mut roots = Vec::new();
     for directory in directories {
         find_kustomizations(directory, &mut roots)?;
