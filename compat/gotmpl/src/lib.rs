@@ -56,7 +56,7 @@ mod unicode;
 mod value;
 
 pub use args::{FromArg, IntoFunc, IntoReturn, Rest, WithContext};
-pub use context::{Context, Env};
+pub use context::{Context, Env, Spent};
 pub use cycles::CycleGuard;
 pub use error::{ExecError, FuncError, Location, ParseError};
 pub use fmt::{sprint, sprintf, sprintln};

@@ -13,6 +13,12 @@ pub struct Limits {
     pub output_bytes: u64,
     /// How large one string made by a function may be; default 64 MiB.
     pub string_bytes: usize,
+    /// How many bytes the texts, lists and maps may take that functions make during one execution, kept or not, an item
+    /// counting as [`Limits::BYTES_PER_ITEM`]; default 256 MiB, 16 times what the hungriest of 4,000 public charts makes.
+    pub value_bytes: u64,
+    /// How many tokens the texts of a set may have, whose trees take up to some 200 bytes for each; default 2 million, 10
+    /// times the largest of these charts.
+    pub tokens: usize,
     /// How deeply actions may nest in one template text; Go has no limit, default 10000.
     pub nesting: usize,
 }
@@ -24,6 +30,8 @@ impl Limits {
     pub const VALUE_DEPTH: usize = 1_000;
     /// How many bytes of a text count as one step when a function reads or makes it.
     pub const BYTES_PER_STEP: u64 = 32;
+    /// How many bytes an item of a list or a map counts when a function makes it.
+    pub const BYTES_PER_ITEM: u64 = 64;
     /// How many items of a list or a map count as one step when a function gets or makes it.
     pub const ITEMS_PER_STEP: u64 = 8;
 }
@@ -35,6 +43,8 @@ impl Default for Limits {
             steps: 100_000_000,
             output_bytes: 256 << 20,
             string_bytes: 64 << 20,
+            value_bytes: 256 << 20,
+            tokens: 2_000_000,
             nesting: 10_000,
         }
     }

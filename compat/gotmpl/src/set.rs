@@ -67,6 +67,8 @@ struct Layer {
     funcs: Arc<FuncMap>,
     options: Arc<Options>,
     templates: HashMap<Str, Arc<Template>>,
+    /// How many tokens were parsed, for the layers below too.
+    tokens: usize,
     below: Option<Arc<Layer>>,
 }
 
@@ -87,6 +89,7 @@ impl TemplateSet {
                 funcs,
                 options,
                 templates: HashMap::new(),
+                tokens: 0,
                 below: None,
             }),
         }
@@ -110,7 +113,16 @@ impl TemplateSet {
     fn add(&mut self, own_name: &Str, text: &Str, replace_by_empty: bool) -> Result<(), ParseError> {
         let options = Arc::clone(&self.layer.options);
         let delims = (options.delims.0.as_str(), options.delims.1.as_str());
-        let parsed = parse::parse(own_name, text, delims, &self.layer.funcs, &options.limits)?;
+        let limits = &options.limits;
+        let parsed = parse::parse(
+            own_name,
+            text,
+            delims,
+            &self.layer.funcs,
+            limits,
+            self.layer.tokens,
+        )?;
+        self.own_layer().tokens = parsed.tokens;
         for (name, root) in parsed.templates {
             let stays = !(replace_by_empty && name == *own_name);
             if stays && parsed.ast.is_empty_list(root) && self.contains(&name) {
@@ -121,24 +133,25 @@ impl TemplateSet {
                 ast: Arc::clone(&parsed.ast),
                 root,
             };
-            self.own_layer().insert(name, Arc::new(template));
+            self.own_layer().templates.insert(name, Arc::new(template));
         }
         Ok(())
     }
 
-    /// Returns the templates of this set alone, on a layer of their own if others share the set.
-    fn own_layer(&mut self) -> &mut HashMap<Str, Arc<Template>> {
+    /// Returns the layer of this set alone, a new one of their own if others share the set.
+    fn own_layer(&mut self) -> &mut Layer {
         if Arc::get_mut(&mut self.layer).is_none() {
             let layer = Layer {
                 funcs: Arc::clone(&self.layer.funcs),
                 options: Arc::clone(&self.layer.options),
                 templates: HashMap::new(),
+                tokens: self.layer.tokens,
                 below: Some(Arc::clone(&self.layer)),
             };
             self.layer = Arc::new(layer);
         }
         // The layer is not shared here, so this never copies.
-        &mut Arc::make_mut(&mut self.layer).templates
+        Arc::make_mut(&mut self.layer)
     }
 
     /// Returns the functions that the templates may call.
@@ -180,7 +193,9 @@ impl TemplateSet {
             .lookup(name.as_ref())
             .ok_or_else(|| self.no_template(name.as_ref()))?;
         let mut context = Context::new(self.clone(), *env);
-        exec::run(&mut context, &template, &Slot::concrete(dot), out)
+        let result = exec::run(&mut context, &template, &Slot::concrete(dot), out);
+        context.settle();
+        result
     }
 
     pub(crate) fn lookup(&self, name: &[u8]) -> Option<Arc<Template>> {
@@ -209,6 +224,7 @@ impl Clone for Layer {
         Self {
             funcs: Arc::clone(&self.funcs),
             options: Arc::clone(&self.options),
+            tokens: self.tokens,
             templates: self.templates.clone(),
             below: self.below.clone(),
         }

@@ -62,6 +62,11 @@ impl Str {
             Self::from(part)
         }
     }
+
+    /// Returns whether the string takes no memory besides that of `other`.
+    pub(crate) fn is_part_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
 }
 
 impl Deref for Str {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use gotmpl::{Context, Env, FuncMap, Limits, List, Map, Options, Rest, Str, TemplateSet, Value};
+use gotmpl::{Context, Env, FuncMap, Limits, List, Map, Options, Rest, Spent, Str, TemplateSet, Value};
 
 /// Executes a text on a thread with Rust's default stack of 2 MiB.
 fn check(text: String, limits: Limits, want: &str) {
@@ -124,6 +124,71 @@ fn endless_work() {
         string,
         "printed text is too long",
     );
+}
+
+#[test]
+fn values_that_functions_make() {
+    let limits = Limits {
+        value_bytes: 100_000,
+        ..Limits::default()
+    };
+    let ended = "exceeded maximum size of all values (100000 bytes)";
+    let kept = "{{$x := list}}{{range 1000}}{{$x = list $x MADE}}{{end}}";
+    for made in ["(list 1 2 3)", "(dict)", r#"(printf "%0100d" 1)"#] {
+        check(kept.replace("MADE", made), limits, ended);
+    }
+    // What is only passed on takes no memory.
+    check(
+        r#"{{$d := dict}}{{range 100000}}{{$d = set $d "a" 1}}{{end}}{{len $d}}"#.into(),
+        limits,
+        "1",
+    );
+}
+
+#[test]
+fn tokens_of_all_texts() {
+    let limits = Limits {
+        tokens: 100,
+        ..Limits::default()
+    };
+    check(
+        "{{1}}".repeat(50),
+        limits,
+        "exceeded maximum template tokens (100)",
+    );
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    let mut set = TemplateSet::new(Arc::default(), options);
+    set.parse("a", "{{1}}".repeat(20)).unwrap();
+    let error = set.clone().parse("b", "{{1}}".repeat(20)).unwrap_err();
+    assert!(error.to_string().contains("exceeded"), "{error}");
+    set.parse("c", "{{1}}").unwrap();
+}
+
+#[test]
+fn executions_share_limits() {
+    let mut set = TemplateSet::new(Arc::default(), Options::default());
+    set.parse("t", "{{range 600}}{{end}}").unwrap();
+    let execute = |env: Env<'_>| set.execute("t", Value::Nil, &env, &mut Vec::new());
+    let limits = Limits {
+        steps: 1_000,
+        ..Limits::default()
+    };
+    let alone = Env {
+        limits,
+        ..Env::default()
+    };
+    execute(alone).unwrap();
+    execute(alone).unwrap();
+    let spent = Spent::default();
+    let shared = Env {
+        spent: Some(&spent),
+        ..alone
+    };
+    execute(shared).unwrap();
+    assert!(execute(shared).unwrap_err().is_limit());
 }
 
 #[test]

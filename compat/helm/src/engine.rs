@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gotmpl::{FuncMap, List, Map, MissingKey, NamedType, Options, Str, TemplateSet, Type, Value};
+use gotmpl::{FuncMap, List, Map, MissingKey, NamedType, Options, Spent, Str, TemplateSet, Type, Value};
 
 use crate::files::Files;
 use crate::functions::{self, RenderState};
@@ -48,6 +48,7 @@ pub(crate) fn render(
 
     let key = Key {
         funcs: Arc::clone(funcs),
+        limits,
         templates: templates
             .iter()
             .map(|template| (template.name.clone(), Arc::clone(&template.text)))
@@ -55,7 +56,9 @@ pub(crate) fn render(
     };
     let set = root.chart.parsed().get(key, parse)?;
 
-    let env = functions::env(state, limits);
+    // The limits are those of the whole render.
+    let spent = Spent::default();
+    let env = functions::env(state, limits, &spent);
     // One guard around all executions collects self-owning maps once.
     let _cycles = gotmpl::CycleGuard::new();
     let mut rendered = BTreeMap::new();
@@ -99,6 +102,7 @@ fn parse(key: &Key) -> Result<TemplateSet, TemplateError> {
     let options = Options {
         name: "gotpl".to_owned(),
         missing_key: MissingKey::Zero,
+        limits: key.limits,
         ..Options::default()
     };
     let mut set = TemplateSet::new(Arc::clone(&key.funcs), options);

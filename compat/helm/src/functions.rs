@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gotmpl::{Context, Env, FuncError, FuncMap, Map, Str, Value};
+use gotmpl::{Context, Env, FuncError, FuncMap, Map, Spent, Str, Value};
 use sprig::Environment;
 
 use crate::Lookup;
@@ -129,10 +129,11 @@ fn live_value(json: &serde_json::Value) -> Value {
 }
 
 /// What a render gives to the template engine.
-pub(crate) fn env(state: &RenderState, limits: gotmpl::Limits) -> Env<'_> {
+pub(crate) fn env<'r>(state: &'r RenderState, limits: gotmpl::Limits, spent: &'r Spent) -> Env<'r> {
     Env {
         limits,
         host: Some(state),
+        spent: Some(spent),
         cancelled: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gotmpl::{FuncMap, TemplateSet};
+use gotmpl::{FuncMap, Limits, TemplateSet};
 
 /// How many parsed sets a chart keeps: one per choice of subcharts that is in use at a time.
 const KEPT: usize = 4;
@@ -15,10 +15,11 @@ pub(crate) struct TemplateCache {
     sets: Mutex<Vec<(Key, TemplateSet)>>,
 }
 
-/// What decides about the parsed form: the functions, and each template's name and text.
+/// What decides about the parsed form: the functions, the limits, and each template's name and text.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
     pub(crate) funcs: Arc<FuncMap>,
+    pub(crate) limits: Limits,
     pub(crate) templates: Vec<Source>,
 }
 
@@ -30,6 +31,7 @@ impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         let same = |(left, right): (&Source, &Source)| left.0 == right.0 && Arc::ptr_eq(&left.1, &right.1);
         Arc::ptr_eq(&self.funcs, &other.funcs)
+            && self.limits == other.limits
             && self.templates.len() == other.templates.len()
             && self.templates.iter().zip(&other.templates).all(same)
     }

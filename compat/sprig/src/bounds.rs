@@ -1,6 +1,6 @@
 //! Bounds on values: a small one can stand for a huge one, by holding the same list many times, again and again.
 
-use gotmpl::{FuncError, Limits, Value};
+use gotmpl::{Context, FuncError, Limits, Value};
 
 /// Most items that one call looks at.
 const MAX_ITEMS: usize = 1_000_000;
@@ -13,6 +13,11 @@ pub(crate) struct Budget(usize);
 impl Budget {
     pub(crate) fn new() -> Self {
         Self(MAX_ITEMS)
+    }
+
+    /// Returns how many items were visited.
+    pub(crate) fn spent(&self) -> usize {
+        MAX_ITEMS - self.0
     }
 
     /// Takes one item off; fails if there is none left.
@@ -54,4 +59,10 @@ pub(crate) fn check_text(bytes: usize) -> Result<(), FuncError> {
         )));
     }
     Ok(())
+}
+
+/// Counts the values that a document may hold towards the limits, before it is read: one for each sign that can stand between two.
+pub(crate) fn charge_document(cx: &mut Context<'_>, text: &[u8], separators: &[u8]) -> Result<(), FuncError> {
+    let count = |separator: &u8| memchr::memchr_iter(*separator, text).count();
+    cx.charge_items(separators.iter().map(count).sum())
 }

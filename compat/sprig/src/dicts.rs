@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gotmpl::{FuncError, FuncMap, Limits, List, Map, Rest, Str, Value};
+use gotmpl::{Context, FuncError, FuncMap, Limits, List, Map, Rest, Str, Value};
 
 use crate::bounds::Budget;
 use crate::cast::text;
@@ -46,21 +46,43 @@ pub(crate) fn register(functions: &mut FuncMap) {
                 .collect::<Map>()
         })
         .add("dig", dig)
-        .add("deepCopy", |value: Value| deep_copy(&value))
-        .add("mustDeepCopy", |value: Value| deep_copy(&value))
+        .add("deepCopy", |cx: &mut Context<'_>, value: Value| {
+            deep_copy(cx, &value)
+        })
+        .add("mustDeepCopy", |cx: &mut Context<'_>, value: Value| {
+            deep_copy(cx, &value)
+        })
         // The errors of the plain forms end up as an empty string in the manifest, as they do in Helm.
-        .add("merge", |dst: Map, sources: Rest<Map>| {
+        .add("merge", |cx: &mut Context<'_>, dst: Map, sources: Rest<Map>| {
+            charge_merge(cx, &sources.0)?;
             merge_all(dst, &sources.0, Overwrite::No).or_swallow()
         })
-        .add("mergeOverwrite", |dst: Map, sources: Rest<Map>| {
-            merge_all(dst, &sources.0, Overwrite::Yes).or_swallow()
-        })
-        .add("mustMerge", |dst: Map, sources: Rest<Map>| {
-            merge_all(dst, &sources.0, Overwrite::No).or_fail()
-        })
-        .add("mustMergeOverwrite", |dst: Map, sources: Rest<Map>| {
-            merge_all(dst, &sources.0, Overwrite::Yes).or_fail()
-        });
+        .add(
+            "mergeOverwrite",
+            |cx: &mut Context<'_>, dst: Map, sources: Rest<Map>| {
+                charge_merge(cx, &sources.0)?;
+                merge_all(dst, &sources.0, Overwrite::Yes).or_swallow()
+            },
+        )
+        .add(
+            "mustMerge",
+            |cx: &mut Context<'_>, dst: Map, sources: Rest<Map>| {
+                charge_merge(cx, &sources.0)?;
+                merge_all(dst, &sources.0, Overwrite::No).or_fail()
+            },
+        )
+        .add(
+            "mustMergeOverwrite",
+            |cx: &mut Context<'_>, dst: Map, sources: Rest<Map>| {
+                charge_merge(cx, &sources.0)?;
+                merge_all(dst, &sources.0, Overwrite::Yes).or_fail()
+            },
+        );
+}
+
+/// A merge shares what the sources hold, but makes an entry of its own for each.
+fn charge_merge(cx: &mut Context<'_>, sources: &[Map]) -> Result<(), FuncError> {
+    cx.charge_items(sources.iter().map(Map::len).sum())
 }
 
 fn dict(items: Rest<Value>) -> Result<Map, FuncError> {
@@ -117,13 +139,16 @@ fn as_key(value: &Value) -> Result<&Str, FuncError> {
     value.as_str().ok_or_else(|| conversion_error(value, "string"))
 }
 
-fn deep_copy(value: &Value) -> Result<Value, FuncError> {
+fn deep_copy(cx: &mut Context<'_>, value: &Value) -> Result<Value, FuncError> {
     if value.is_nil() {
         return Err(FuncError::new(
             "reflect: call of reflect.Value.Type on zero Value",
         ));
     }
-    copy(value, 0, &mut Budget::new())
+    let mut budget = Budget::new();
+    let copied = copy(value, 0, &mut budget)?;
+    cx.charge_items(budget.spent())?;
+    Ok(copied)
 }
 
 fn copy(value: &Value, depth: usize, budget: &mut Budget) -> Result<Value, FuncError> {

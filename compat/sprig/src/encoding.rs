@@ -1,8 +1,8 @@
 //! JSON, YAML, TOML, base64 and base32.
 
-use gotmpl::{FuncError, FuncMap, List, Map, Str, Value};
+use gotmpl::{Context, FuncError, FuncMap, List, Map, Str, Value};
 
-use crate::bounds::check_size;
+use crate::bounds::{charge_document, check_size};
 use crate::json::{self, Style};
 use crate::{toml, yaml};
 
@@ -30,28 +30,43 @@ pub(crate) fn register(functions: &mut FuncMap) {
         .add("toRawJson", |value: Value| json::encode(&value, RAW))
         .add("mustToRawJson", |value: Value| json::encode(&value, RAW))
         // A null leaves Go's JSON decoder with a nil map, on which `set` fails; by way of YAML the map stays empty.
-        .add("fromJson", |text: Str| {
-            or_error_map(from_json(&text), misfit, Map::nil())
+        .add("fromJson", |cx: &mut Context<'_>, text: Str| {
+            charge_document(cx, &text, b",")?;
+            Ok::<_, FuncError>(or_error_map(from_json(&text), misfit, Map::nil()))
         })
-        .add("fromJsonArray", |text: Str| {
-            or_error_list(from_json(&text), misfit, List::nil())
+        .add("fromJsonArray", |cx: &mut Context<'_>, text: Str| {
+            charge_document(cx, &text, b",")?;
+            Ok::<_, FuncError>(or_error_list(from_json(&text), misfit, List::nil()))
         })
-        .add("mustFromJson", |text: Str| {
+        .add("mustFromJson", |cx: &mut Context<'_>, text: Str| {
+            charge_document(cx, &text, b",")?;
             from_json(&text).map_err(|(message, _)| FuncError::new(message))
         })
         .add("toYaml", |value: Value| or_empty(yaml::encode(&value)))
         .add("mustToYaml", |value: Value| yaml::encode(&value))
         .add("toYamlPretty", |value: Value| yaml::encode_pretty(&value))
-        .add("fromYaml", |text: Str| {
-            or_error_map(yaml::decode(&text), yaml::document_misfit, Map::new())
+        .add("fromYaml", |cx: &mut Context<'_>, text: Str| {
+            charge_document(cx, &text, b",\n")?;
+            Ok::<_, FuncError>(or_error_map(
+                yaml::decode(&text),
+                yaml::document_misfit,
+                Map::new(),
+            ))
         })
-        .add("fromYamlArray", |text: Str| {
-            or_error_list(yaml::decode(&text), yaml::document_misfit, List::default())
+        .add("fromYamlArray", |cx: &mut Context<'_>, text: Str| {
+            charge_document(cx, &text, b",\n")?;
+            Ok::<_, FuncError>(or_error_list(
+                yaml::decode(&text),
+                yaml::document_misfit,
+                List::default(),
+            ))
         })
         .add("toToml", |value: Value| toml_text(&value))
         .add("mustToToml", |value: Value| must_toml_text(&value))
-        .add("fromToml", |text: Str| {
-            toml::decode(&text).unwrap_or_else(|error| error_map(&Map::new(), &error.to_string()))
+        .add("fromToml", |cx: &mut Context<'_>, text: Str| {
+            charge_document(cx, &text, b",\n.")?;
+            let decoded = toml::decode(&text);
+            Ok::<_, FuncError>(decoded.unwrap_or_else(|error| error_map(&Map::new(), &error.to_string())))
         })
         .add("b64enc", |s: Str| base64(&s))
         .add("b64dec", |s: Str| {

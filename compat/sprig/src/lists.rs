@@ -229,7 +229,8 @@ fn slice(list: Value, indices: Rest<Value>) -> Result<Value, FuncError> {
 
 fn chunk(cx: &mut Context<'_>, size: isize, list: &Value) -> Result<List, FuncError> {
     let items: Vec<Value> = copy(list, "chunk type")?;
-    cx.charge(items.len() as u64)?;
+    // Each chunk may be a list of one.
+    cx.charge_items(items.len().saturating_mul(2))?;
     // A negative size makes a negative number of chunks, unless it rounds to none, or there is just one item.
     let size = match (size, items.len()) {
         (1.., _) | (..=-2, 1) => size.unsigned_abs(),

@@ -187,9 +187,7 @@ fn until_step(cx: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Result<
         return Ok(Vec::new());
     }
     let count = start.abs_diff(stop).div_ceil(step.unsigned_abs());
-    cx.charge(count)?;
-    // Each number takes an item of a list.
-    cx.check_string(usize::try_from(count.saturating_mul(4)).unwrap_or(usize::MAX))?;
+    cx.charge_items(usize::try_from(count).unwrap_or(usize::MAX))?;
     let mut numbers = Vec::with_capacity(count as usize);
     let mut next = start;
     for _ in 0..count {

@@ -27,8 +27,8 @@ pub(crate) fn register(functions: &mut FuncMap) {
         functions.add(
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, n: isize| {
-                let found = compile(&pattern)?.find_all(&s, n as i64);
-                cx.charge(found.len() as u64)?;
+                let found = compile(&pattern)?.find_all(&s, within_limits(cx, n));
+                cx.charge_items(found.len())?;
                 if found.is_empty() {
                     return Ok(List::nil_of(Type::STRINGS));
                 }
@@ -68,8 +68,8 @@ pub(crate) fn register(functions: &mut FuncMap) {
                 if n == 0 {
                     return Ok(List::nil_of(Type::STRINGS));
                 }
-                let parts = re.split(&s, n as i64);
-                cx.charge(parts.len() as u64)?;
+                let parts = re.split(&s, within_limits(cx, n));
+                cx.charge_items(parts.len())?;
                 Ok::<_, FuncError>(List::strings(parts.into_iter().map(|part| s.subslice(part))))
             },
         );
@@ -114,6 +114,14 @@ fn compile(pattern: &[u8]) -> Result<Regexp, go_regexp::Error> {
         recent.push(compiled.clone());
         Ok(compiled)
     })
+}
+
+/// How many matches or parts to look for: `n`, all if it is negative, but at most one more than the limits allow.
+fn within_limits(cx: &Context<'_>, n: isize) -> i64 {
+    let most = i64::try_from(cx.items_left())
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
+    u64::try_from(n).map_or(most, |n| most.min(n as i64))
 }
 
 /// A replacement within the limits of the execution.

@@ -99,16 +99,14 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
             join(cx, &separator, &value)
         })
         .add("split", |cx: &mut Context<'_>, separator: Str, s: Str| {
-            numbered(cx, split(&s, &separator, -1))
+            numbered(cx, &s, &separator, -1)
         })
         .add(
             "splitn",
-            |cx: &mut Context<'_>, separator: Str, n: isize, s: Str| numbered(cx, split(&s, &separator, n)),
+            |cx: &mut Context<'_>, separator: Str, n: isize, s: Str| numbered(cx, &s, &separator, n),
         )
         .add("splitList", |cx: &mut Context<'_>, separator: Str, s: Str| {
-            let parts = split(&s, &separator, -1);
-            cx.charge(parts.len() as u64)?;
-            Ok::<_, FuncError>(List::strings(parts))
+            split(cx, &s, &separator, -1).map(List::strings)
         });
     register_random(functions, environment);
 }
@@ -389,11 +387,11 @@ fn join(cx: &mut Context<'_>, separator: &Str, value: &Value) -> Result<Str, Fun
 }
 
 /// `strings.SplitN`: at most `n` parts, all if `n` is negative; an empty separator cuts between runes.
-pub(crate) fn split(s: &Str, separator: &[u8], n: isize) -> Vec<Str> {
+fn split(cx: &mut Context<'_>, s: &Str, separator: &[u8], n: isize) -> Result<Vec<Str>, FuncError> {
     let most = usize::try_from(n).unwrap_or(usize::MAX);
     let mut parts = Vec::new();
     if most == 0 {
-        return parts;
+        return Ok(parts);
     }
     let mut at = 0;
     if separator.is_empty() {
@@ -401,25 +399,29 @@ pub(crate) fn split(s: &Str, separator: &[u8], n: isize) -> Vec<Str> {
             if parts.len() + 1 >= most {
                 break;
             }
+            cx.charge_items(1)?;
             parts.push(s.slice(at, at + width));
             at += width;
         }
         if at < s.len() {
             parts.push(s.slice(at, s.len()));
         }
-        return parts;
+        return Ok(parts);
     }
     for found in memchr::memmem::find_iter(s, separator).take(most - 1) {
+        cx.charge_items(1)?;
         parts.push(s.slice(at, found));
         at = found + separator.len();
     }
     parts.push(s.slice(at, s.len()));
-    parts
+    Ok(parts)
 }
 
 /// Parts under the keys `_0`, `_1`, ...
-fn numbered(cx: &mut Context<'_>, parts: Vec<Str>) -> Result<Map, FuncError> {
-    cx.charge(parts.len() as u64)?;
+fn numbered(cx: &mut Context<'_>, s: &Str, separator: &[u8], n: isize) -> Result<Map, FuncError> {
+    let parts = split(cx, s, separator, n)?;
+    // Each key is a text of its own.
+    cx.charge_items(parts.len())?;
     let entries: BTreeMap<Str, Value> = parts
         .into_iter()
         .enumerate()

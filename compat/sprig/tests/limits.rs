@@ -45,6 +45,37 @@ fn a_limit_ends_each_of_these() {
 }
 
 #[test]
+fn texts_that_fall_apart_into_many_values_end_before_they_are_made() {
+    let functions = Arc::new(sprig::functions(Arc::new(FixedEnvironment::new(
+        jiff::Timestamp::UNIX_EPOCH,
+        1,
+    ))));
+    for call in [
+        "{{ until 10000000 }}",
+        "{{ splitList \"\" (repeat 10000000 \"a\") }}",
+        "{{ splitList \",\" (repeat 10000000 \",\") }}",
+        "{{ split \"\" (repeat 10000000 \"a\") }}",
+        "{{ splitn \"\" 9999999 (repeat 10000000 \"a\") }}",
+        "{{ regexFindAll \".\" (repeat 10000000 \"a\") -1 }}",
+        "{{ regexSplit \"a\" (repeat 10000000 \"a\") -1 }}",
+        "{{ printf \"[%s1]\" (repeat 10000000 \"1,\") | fromJsonArray }}",
+        "{{ printf \"[%s1]\" (repeat 10000000 \"1,\") | fromYamlArray }}",
+        "{{ repeat 10000000 \"- 1\\n\" | fromYamlArray }}",
+        "{{ printf \"a = [%s1]\" (repeat 10000000 \"1,\") | fromToml }}",
+        "{{ $d := dict \"a\" (until 900000) }}{{ range until 100 }}{{ $d = deepCopy $d }}{{ end }}",
+        "{{ chunk 1 (until 3000000) }}",
+    ] {
+        let mut templates = TemplateSet::new(Arc::clone(&functions), Options::default());
+        templates.parse("t", call).unwrap();
+        let error = templates
+            .execute("t", Value::Nil, &Env::default(), &mut Vec::new())
+            .unwrap_err();
+        let expected = "exceeded maximum size of all values (268435456 bytes)";
+        assert!(error.to_string().contains(expected), "{call}: {error}");
+    }
+}
+
+#[test]
 fn loops_pay_for_what_they_copy() {
     let functions = Arc::new(sprig::functions(Arc::new(FixedEnvironment::new(
         jiff::Timestamp::UNIX_EPOCH,

@@ -33,6 +33,12 @@ pub struct LimitArgs {
     /// Bytes of one string that a function makes.
     #[arg(long = "limit-string-bytes", default_value_t = gotmpl::Limits::default().string_bytes)]
     string_bytes: usize,
+    /// Bytes of all texts, lists and maps that functions make during a render.
+    #[arg(long = "limit-value-bytes", default_value_t = gotmpl::Limits::default().value_bytes)]
+    value_bytes: u64,
+    /// Tokens of all templates, of which each takes up to some 200 bytes.
+    #[arg(long = "limit-template-tokens", default_value_t = gotmpl::Limits::default().tokens)]
+    template_tokens: usize,
     /// Bytes that the templates may write.
     #[arg(long = "limit-output-bytes", default_value_t = gotmpl::Limits::default().output_bytes)]
     output_bytes: u64,
@@ -57,6 +63,8 @@ impl LimitArgs {
             steps: self.template_steps,
             depth: self.template_depth,
             string_bytes: self.string_bytes,
+            value_bytes: self.value_bytes,
+            tokens: self.template_tokens,
             output_bytes: self.output_bytes,
             ..gotmpl::Limits::default()
         }

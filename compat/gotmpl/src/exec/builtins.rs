@@ -130,6 +130,7 @@ impl Builtin {
 
 fn text(cx: &mut Context<'_>, bytes: Vec<u8>) -> Result<Slot> {
     cx.check_string(bytes.len())?;
+    cx.charge_values(bytes.len() as u64)?;
     Ok(Slot::concrete(Value::Str(bytes.into())))
 }
 

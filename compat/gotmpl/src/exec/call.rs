@@ -39,6 +39,25 @@ fn work(value: &Value) -> u64 {
     }
 }
 
+/// How many bytes a value counts that a function made of others; one that it only passes on counts nothing.
+fn made(value: &Value, arguments: &[Value]) -> u64 {
+    let is_passed_on = || {
+        arguments.iter().any(|argument| match (value, argument) {
+            (Value::Str(value), Value::Str(argument)) => value.is_part_of(argument),
+            (Value::Map(value), Value::Map(argument)) => value.ptr_eq(argument),
+            _ => false,
+        })
+    };
+    let bytes = match value {
+        Value::Str(text) => text.len() as u64,
+        Value::List(list) => Limits::BYTES_PER_ITEM * (list.len() as u64 + 1),
+        // The first entries of a map come with room for more.
+        Value::Map(map) => Limits::BYTES_PER_ITEM * (map.len() as u64 + 11),
+        _ => return 0,
+    };
+    if is_passed_on() { 0 } else { bytes }
+}
+
 impl Exec<'_, '_> {
     pub(super) fn call_func(&mut self, dot: &Slot, func: &Func, call: Invocation<'_>) -> Result<Slot> {
         let signature = func.signature();
@@ -61,6 +80,11 @@ impl Exec<'_, '_> {
         match func.call(self.cx, &values) {
             Ok(value) => {
                 self.charge_work(call.node, work(&value))?;
+                let made = made(&value, &values);
+                if let Err(error) = self.cx.charge_values(made) {
+                    self.at = call.node;
+                    return self.check(Err(error));
+                }
                 Ok(Slot::of_type(value, signature.returns))
             }
             Err(error) => self.call_error(call.name, call.node, error),

@@ -106,6 +106,8 @@ pub(crate) struct Lexer {
     paren_depth: i32,
     inside_action: bool,
     failed: bool,
+    tokens: usize,
+    max_tokens: usize,
     /// The message of the last error token.
     pub(crate) error: String,
 }
@@ -127,8 +129,22 @@ impl Lexer {
             paren_depth: 0,
             inside_action: false,
             failed: false,
+            tokens: 0,
+            max_tokens: usize::MAX,
             error: String::new(),
         }
+    }
+
+    /// Fails at the token that follows as many, of which some are counted already.
+    pub(crate) fn bounded(mut self, counted: usize, max: usize) -> Self {
+        self.tokens = counted;
+        self.max_tokens = max;
+        self
+    }
+
+    /// Returns how many tokens are counted by now.
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens
     }
 
     /// Returns the text of a token.
@@ -161,6 +177,10 @@ impl Lexer {
     pub(crate) fn next_token(&mut self) -> Token {
         if self.failed {
             return self.at_end_after_error();
+        }
+        self.tokens += 1;
+        if self.tokens > self.max_tokens {
+            return self.fail(format!("exceeded maximum template tokens ({})", self.max_tokens));
         }
         if self.inside_action {
             self.action_token()

@@ -19,6 +19,8 @@ use super::number::Number;
 pub(crate) struct Parsed {
     pub ast: Arc<Ast>,
     pub templates: HashMap<Str, NodeId>,
+    /// How many tokens are counted by now.
+    pub tokens: usize,
 }
 
 type Result<T> = std::result::Result<T, ParseError>;
@@ -26,17 +28,19 @@ type Result<T> = std::result::Result<T, ParseError>;
 /// Makes the node of a control action.
 type MakeBranch = fn(Branch) -> NodeKind;
 
-/// Parses a text.
+/// Parses a text, after texts of as many tokens.
 pub(crate) fn parse(
     name: &Str,
     text: &Str,
     delims: (&str, &str),
     funcs: &FuncMap,
     limits: &Limits,
+    tokens: usize,
 ) -> Result<Parsed> {
     let keyword = |word| funcs.get(word).is_none();
     let mut parser = Parser {
-        lexer: Lexer::new(text.clone(), delims, keyword("break"), keyword("continue")),
+        lexer: Lexer::new(text.clone(), delims, keyword("break"), keyword("continue"))
+            .bounded(tokens, limits.tokens),
         funcs,
         ast: Ast {
             file: name.clone(),
@@ -55,6 +59,7 @@ pub(crate) fn parse(
     Ok(Parsed {
         ast: Arc::new(parser.ast),
         templates: parser.templates,
+        tokens: parser.lexer.tokens(),
     })
 }
 
