@@ -186,10 +186,16 @@ fn index(mut item: Slot, indexes: &[Slot]) -> Result<Slot> {
                 let elem = map.elem_type();
                 Slot::of_type(map.get(key).unwrap_or_else(|| Value::zero(elem)), elem)
             }
-            _ => return Err(format!("can't index item of type {}", item.value.type_name()).into()),
+            _ => return Err(format!("can't index item of type {}", pointee(&item.value)).into()),
         };
     }
     Ok(item)
+}
+
+/// The type of a value, or of what a pointer points to.
+fn pointee(value: &Value) -> String {
+    let name = value.type_name();
+    name.strip_prefix('*').map(str::to_owned).unwrap_or(name)
 }
 
 fn slice(item: &Value, indexes: &[Slot]) -> Result<Slot> {
@@ -238,7 +244,7 @@ fn len(item: &Slot) -> Result<Slot> {
         Value::Str(s) => s.len(),
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
-        _ => return Err(format!("len of type {}", item.value.type_name()).into()),
+        _ => return Err(format!("len of type {}", pointee(&item.value)).into()),
     };
     Ok(Slot::concrete(Value::int(len as i64)))
 }
