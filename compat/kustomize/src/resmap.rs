@@ -95,20 +95,33 @@ impl ResMap {
         }
     }
 
-    /// Takes in a generated object: new, or merged with or replacing the one that has its id.
-    pub(crate) fn absorb(&mut self, mut generated: Resource) -> Result<(), Error> {
+    /// The ids that objects have or had.
+    pub(crate) fn all_identities(&self) -> HashSet<ResId> {
+        let resources = self.resources.iter().filter(|r| !r.is_empty());
+        resources.flat_map(all_identities).collect()
+    }
+
+    /// Takes in a generated object: new, or merged with or replacing the one that has its id. `known` is this map's
+    /// [`all_identities`](Self::all_identities) and is kept up to date, so that not every object is asked for each one.
+    pub(crate) fn absorb(
+        &mut self,
+        known: &mut HashSet<ResId>,
+        mut generated: Resource,
+    ) -> Result<(), Error> {
         let id = generated.id();
         let behavior = generated.history.behavior.unwrap_or(Behavior::Unspecified);
-        let [index] = self.matching_any_id(|other| other.same_as(&id))[..] else {
-            if self.matching_any_id(|other| other.same_as(&id)).is_empty() {
-                if matches!(behavior, Behavior::Merge | Behavior::Replace) {
-                    let id = go_syntax(&id);
-                    return Err(Error::invalid(format!(
-                        "id {id} does not exist; cannot merge or replace"
-                    )));
-                }
-                return self.append_all(vec![generated]);
+        if !known.contains(&identity(&generated)) {
+            if matches!(behavior, Behavior::Merge | Behavior::Replace) {
+                let id = go_syntax(&id);
+                return Err(Error::invalid(format!(
+                    "id {id} does not exist; cannot merge or replace"
+                )));
             }
+            known.extend(all_identities(&generated));
+            self.resources.push(generated);
+            return Ok(());
+        }
+        let [index] = self.matching_any_id(|other| other.same_as(&id))[..] else {
             let id = go_syntax(&id);
             return Err(Error::invalid(format!(
                 "found multiple objects that could accept merge of {id}"
@@ -128,14 +141,25 @@ impl ResMap {
                 )));
             }
         }
+        known.extend(all_identities(&generated));
         *old = generated;
         Ok(())
     }
 }
 
+/// The identities that an object has and had.
+fn all_identities(resource: &Resource) -> impl Iterator<Item = ResId> {
+    std::iter::once(resource.id())
+        .chain(resource.previous_ids())
+        .map(effective)
+}
+
 /// What makes two objects the same: type, name and effective namespace.
 pub(crate) fn identity(resource: &Resource) -> ResId {
-    let mut id = resource.id();
+    effective(resource.id())
+}
+
+fn effective(mut id: ResId) -> ResId {
     id.namespace = id.effective_namespace().to_owned();
     id
 }

@@ -233,8 +233,9 @@ impl<'a> Target<'a> {
             .plugin_configs(&entries)
             .and_then(|configs| plugins::generators(&configs, &self.loader));
         steps.extend(configs.context("loading generator plugins")?);
+        let mut known = into.objects.all_identities();
         for Step { run, origin } in steps {
-            absorb(into, run.as_ref(), origin.as_ref())?;
+            absorb(into, &mut known, run.as_ref(), origin.as_ref())?;
         }
         into.objects
             .check_size(self.loader.session.options.limits.objects)
@@ -335,14 +336,19 @@ fn run_all(steps: &[Step<dyn Transformer + '_>], objects: &mut ResMap) -> Result
     Ok(())
 }
 
-fn absorb(into: &mut Accumulator, generator: &dyn Generator, origin: Option<&Origin>) -> Result<(), Error> {
+fn absorb(
+    into: &mut Accumulator,
+    known: &mut HashSet<ResId>,
+    generator: &dyn Generator,
+    origin: Option<&Origin>,
+) -> Result<(), Error> {
     for mut resource in generator.generate()? {
         if let Some(origin) = origin {
             origin.annotate_generated(&mut resource)?;
         }
         let id = resource.id();
         into.objects
-            .absorb(resource)
+            .absorb(known, resource)
             .with_context(|| format!("merging from generator {id}"))?;
     }
     Ok(())
