@@ -30,9 +30,32 @@ pub fn machine() -> String {
 /// # Errors
 /// The file cannot be written.
 pub fn write_page(name: &str, text: &str) -> Result<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("benchmarks")
-        .join(format!("{name}.md"));
+    let path = page(name);
     std::fs::write(&path, text).with_context(|| path.display().to_string())?;
     Ok(path)
+}
+
+/// Replaces the section of `e2e/benchmarks/<name>.md` that has the same title, its first line.
+///
+/// # Errors
+/// The file cannot be read or written, or has no such section.
+pub fn replace_section(name: &str, section: &str) -> Result<()> {
+    let path = page(name);
+    let old = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let title = section.lines().next().unwrap_or_default();
+    let begin = old
+        .find(&format!("{title}\n"))
+        .with_context(|| format!("{} has no section {title:?}", path.display()))?;
+    let (before, rest) = old.split_at(begin);
+    let after = rest
+        .find("\n## ")
+        .and_then(|end| rest.get(end..))
+        .unwrap_or_default();
+    std::fs::write(&path, format!("{before}{section}{after}")).with_context(|| path.display().to_string())
+}
+
+fn page(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("benchmarks")
+        .join(format!("{name}.md"))
 }

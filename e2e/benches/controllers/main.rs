@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum};
-use e2e::benchmark::{machine, write_page};
+use e2e::benchmark::{machine, replace_section, write_page};
 use e2e::testbed::controller;
 
 use crate::rollout::Load;
@@ -40,7 +40,7 @@ struct Arguments {
     /// Leave stock's controller out.
     #[arg(long)]
     only_ours: bool,
-    /// Keep the tables in `e2e/benchmarks/controllers.md`.
+    /// Keep the tables in `e2e/benchmarks/controllers.md`; of named scenarios, only theirs are replaced.
     #[arg(long)]
     write: bool,
     /// What cargo passes to every benchmark.
@@ -177,11 +177,14 @@ async fn run(arguments: &Arguments) -> Result<()> {
             scenario.section(count, &runs)
         };
         writeln!(out, "{section}")?;
+        if arguments.write && !arguments.scenarios.is_empty() {
+            replace_section("controllers", &section)?;
+        }
         page.push('\n');
         page.push_str(&section);
     }
     writeln!(progress, "[{:>4} s] done", begin.elapsed().as_secs())?;
-    if arguments.write {
+    if arguments.write && arguments.scenarios.is_empty() {
         write_page("controllers", &page)?;
     }
     if !failed.is_empty() {
