@@ -1,10 +1,11 @@
 //! The `openflux` command line for people.
 
 mod go_flags;
+mod go_message;
 mod helm_template;
 mod kustomize_build;
 
-pub use go_flags::with_go_flags;
+pub use go_flags::{go_flag_error, with_go_flags};
 pub use helm_template::{
     ChartSourceError, HelmTemplateArgs, HelmTemplateError, SystemEnvironment, UserValuesError, helm_template,
     load_chart,

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Subcommand};
-use openflux::{HelmTemplateArgs, KustomizeBuildArgs, with_go_flags};
+use openflux::{HelmTemplateArgs, KustomizeBuildArgs, go_flag_error, with_go_flags};
 
 const HELM: &str = "helm";
 const KUSTOMIZE: &str = "kustomize";
@@ -21,17 +21,34 @@ enum HelmCommand {
 
 fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
-    let matches = command().get_matches();
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return refuse(&error),
+    };
     let result = run(&matches, &mut out);
     let flushed = out.flush().map_err(|error| error.to_string());
     match result.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // A closed stderr changes nothing about the outcome.
-            let _ = writeln!(io::stderr(), "Error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
+}
+
+/// Ends as the tools do whose flags these are: one line, and exit code 1.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    match go_flag_error(error, &words) {
+        Some(text) => fail(&text),
+        None => error.exit(),
+    }
+}
+
+fn fail(error: &str) -> ExitCode {
+    // A closed stderr changes nothing about the outcome.
+    let _ = writeln!(io::stderr(), "Error: {error}");
+    ExitCode::FAILURE
 }
 
 /// The command line. What is below a tool is made only when that tool is named: the flags of the others would take a good

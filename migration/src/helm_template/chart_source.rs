@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use helm::{Chart, File, HELMIGNORE, IgnoreError, IgnoreRules, Limits, LoadError};
 
-use super::user_values::go_message;
+use crate::go_message::go_message;
 
 /// How many links and folders a path below the chart may go through.
 const MAX_DEPTH: usize = 100;

@@ -9,6 +9,7 @@ use helm::{ValuesError, values};
 
 use super::HelmTemplateArgs;
 use super::args::split_list;
+use crate::go_message::go_message;
 
 /// Values that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -105,15 +106,4 @@ fn read_file(path: &str) -> Result<Vec<u8>, UserValuesError> {
         return Err(UserValuesError::Remote(path.to_owned()));
     }
     fs::read(Path::new(path)).map_err(failed)
-}
-
-/// The text of a system error as Go prints it.
-pub(super) fn go_message(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
-        io::ErrorKind::NotADirectory => "not a directory".to_owned(),
-        _ => error.to_string(),
-    }
 }

@@ -13,6 +13,7 @@ use kustomize::{
 use thiserror::Error;
 
 use self::remote::RemoteArgs;
+use crate::go_message::go_message;
 
 /// Builds a kustomization and prints its objects.
 #[derive(Debug, Args)]
@@ -153,14 +154,16 @@ pub enum KustomizeBuildError {
         /// What could have been given.
         legal: &'static str,
     },
-    /// Charts, plugins and functions do not run here.
-    #[error("--{0} is not supported: charts, plugins and functions are not run")]
-    Unsupported(&'static str),
+    /// The kustomization asks for charts, and so does `--enable-helm`.
+    #[error(
+        "{0}, which does not help here: charts are not inflated. Render them with `openflux helm template` into files, and list those under `resources`"
+    )]
+    Charts(kustomize::Error),
     /// The build failed.
     #[error("{0}")]
     Build(#[from] kustomize::Error),
     /// A file of the result could not be written.
-    #[error("open {}: {source}", path.display())]
+    #[error("open {}: {}", path.display(), go_message(source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -194,7 +197,14 @@ pub fn kustomize_build(
     let mut notices = Vec::new();
     let built = build_with_notices(&tree, &path, &options, &mut notices);
     print_notices(&notices, err)?;
-    let output = built?;
+    // Upstream's advice about charts is of no use to somebody who followed it already.
+    let output = built.map_err(|error| {
+        if args.inert.enable_helm && error.to_string().contains("must specify --enable-helm") {
+            KustomizeBuildError::Charts(error)
+        } else {
+            error.into()
+        }
+    })?;
     match &args.output {
         Some(directory) if directory.is_dir() => write::one_file_each(directory, &output)?,
         Some(file) => write::write(file, &output.to_yaml()?)?,
@@ -224,12 +234,6 @@ impl KustomizeBuildArgs {
             Some("none") => Some(Reorder::None),
             Some(other) => return Err(illegal("reorder", other, "legacy none")),
         };
-        if self.inert.enable_helm {
-            return Err(KustomizeBuildError::Unsupported("enable-helm"));
-        }
-        if self.inert.enable_alpha_plugins {
-            return Err(KustomizeBuildError::Unsupported("enable-alpha-plugins"));
-        }
         let flux = self.profile == Profile::Flux;
         Ok(Options {
             profile: if flux {
@@ -273,6 +277,11 @@ fn check_directory(tree: &DiskTree, given: &str, path: &str) -> Result<(), Kusto
         return Ok(());
     }
     let invalid = |text: String| KustomizeBuildError::Build(kustomize::Error::invalid(text));
+    if given.is_empty() {
+        return Err(invalid(
+            "must build at directory: directory path cannot be empty".to_owned(),
+        ));
+    }
     match tree.resolve(path) {
         Ok(resolved) if resolved.is_dir => Ok(()),
         Ok(_) => Err(invalid(format!(
