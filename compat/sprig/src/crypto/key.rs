@@ -9,7 +9,7 @@ use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::signature::{SignatureEncoding as _, Signer as _};
 use rsa::traits::PublicKeyParts as _;
 
-use super::{der, pem};
+use super::{der, pem, prime};
 use crate::environment::Environment;
 
 /// What making one RSA or DSA key counts towards the steps of an execution, per 1024 bits.
@@ -27,7 +27,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     functions.add("genPrivateKey", move |cx: &mut Context<'_>, kind: Str| {
         let random = &mut Random(&*source);
         let key = match &*kind {
-            b"" | b"rsa" => Key::generate_rsa(cx, random, 4096)?,
+            b"" | b"rsa" => Key::generate_rsa(cx, &*source, 4096)?,
             b"ecdsa" => Key::generate_p256(random)?,
             b"ed25519" => {
                 let mut seed = [0; 32];
@@ -87,13 +87,18 @@ fn algorithm(oid: &[u8], parameters: &[u8]) -> Vec<u8> {
 impl Key {
     pub(super) fn generate_rsa(
         cx: &mut Context<'_>,
-        random: &mut Random<'_>,
+        environment: &dyn Environment,
         bits: usize,
     ) -> Result<Self, FuncError> {
         cx.charge(STEPS_PER_KILOBIT * bits as u64 / 1024)?;
-        rsa::PrivateKey::new(random, bits)
+        // One prime in 65537 does not go with the exponent.
+        (0..4)
+            .find_map(|_| {
+                let [p, q] = prime::rsa_primes(environment, bits)?;
+                rsa::PrivateKey::from_p_q(p, q, rsa::BoxedUint::from(65537_u64)).ok()
+            })
             .map(|key| Self::Rsa(Box::new(key)))
-            .map_err(failed)
+            .ok_or_else(|| failed("found no primes"))
     }
 
     fn generate_p256(random: &mut Random<'_>) -> Result<Self, FuncError> {

@@ -6,9 +6,11 @@ mod aes;
 mod certificate;
 mod der;
 mod digest;
+mod fermat;
 mod key;
 mod password;
 mod pem;
+mod prime;
 mod x509;
 
 use std::sync::Arc;
