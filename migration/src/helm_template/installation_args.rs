@@ -21,9 +21,15 @@ pub struct InstallationArgs {
     /// Installation: replace objects.
     #[arg(long, alias = "force", hide = true)]
     force_replace: bool,
+    /// Installation: do not print the notes, which a rendering never does.
+    #[arg(long, hide = true)]
+    hide_notes: bool,
     /// Installation: labels of the release.
     #[arg(short, long, hide = true)]
     labels: Vec<String>,
+    /// Installation: print the notes of subcharts too.
+    #[arg(long, hide = true)]
+    render_subchart_notes: bool,
     /// Installation: reuse a name.
     #[arg(long, hide = true)]
     replace: bool,
