@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_crd::Artifact;
-use controller_kit::Rest;
-use controller_kit::artifact::{ArtifactTree, ContentError, Digest, FetchError};
+use controller_kit::artifact::{ArtifactTree, ContentError, Digest, FetchError, Refusal};
+use controller_kit::{Rest, Triggers};
 use flux_api::{Attempt, GoDuration, ORIGIN_REVISION, reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -73,10 +73,24 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
     let (content, superseded) = (Arc::clone(&run.context.content), run.superseded.clone());
     let mut pause = Duration::from_millis(500);
     let mut retries = run.context.settings.http_retry;
+    // Whoever asks for a run has perhaps mended what was refused.
+    let refusal = if run.triggers.intersects(Triggers::REQUESTED) {
+        Refusal::Forgotten
+    } else {
+        Refusal::Stands
+    };
     loop {
-        let error = match run.slot.park(content.get(&artifact.spec.url, &digest)).await {
-            Ok(tree) => return Ok(tree),
-            Err(error) => error,
+        let fetching = async {
+            tokio::select! {
+                biased;
+                content = content.get(&artifact.spec.url, &digest, refusal) => Some(content),
+                () = superseded.wait() => None,
+            }
+        };
+        let error = match run.slot.park(fetching).await {
+            Some(Ok(tree)) => return Ok(tree),
+            Some(Err(error)) => error,
+            None => return Err(Outcome::Superseded),
         };
         let ContentError::Fetch(fetch) = &error else {
             return Err(failed(&error));

@@ -1,11 +1,15 @@
 //! The content cache: one digest is downloaded, verified and unpacked once, however many objects use it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared};
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use super::refused::Refused;
 use super::{ArtifactTree, Digest, FetchError, Fetcher, UnpackError, UnpackLimits, unpack};
 use crate::metrics::Metrics;
 
@@ -22,6 +26,9 @@ impl Default for CacheLimits {
     }
 }
 
+/// Archives that are unpacked at once: each may need as much memory as [`UnpackLimits::bytes`].
+const UNPACKING: usize = 2;
+
 /// Why an artifact is not at hand.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ContentError {
@@ -36,20 +43,33 @@ pub enum ContentError {
     Aborted,
 }
 
+/// Whether an artifact that was refused lately is downloaded again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// What was wrong with these bytes is still wrong.
+    Stands,
+    /// Somebody asked for another look.
+    Forgotten,
+}
+
 /// Unpacked artifacts by digest, least recently used out first; safe to lose at any time.
 pub struct ContentCache {
     fetcher: Fetcher,
     unpack: UnpackLimits,
     limits: CacheLimits,
     metrics: Metrics,
+    unpacking: Semaphore,
     state: Mutex<State>,
 }
 
+type Content = Result<Arc<ArtifactTree>, ContentError>;
+
 #[derive(Default)]
 struct State {
-    /// Downloads in progress; all who ask for the same wait for one. The URL counts, so that nobody waits for somebody
-    /// else's slow server.
-    flights: HashMap<(Digest, String), Weak<OnceCell<Arc<ArtifactTree>>>>,
+    /// Downloads in progress; all who ask for the same share one, and its failure. The URL counts, so that nobody
+    /// waits for somebody else's slow server.
+    flights: HashMap<(Digest, String), WeakShared<BoxFuture<'static, Content>>>,
+    refused: Refused,
     kept: HashMap<Digest, (Arc<ArtifactTree>, u64)>,
     clock: u64,
 }
@@ -62,6 +82,7 @@ impl ContentCache {
             unpack,
             limits,
             metrics,
+            unpacking: Semaphore::new(UNPACKING),
             state: Mutex::default(),
         }
     }
@@ -73,60 +94,83 @@ impl ContentCache {
 
     /// Gives the unpacked artifact, from the cache or from `url`, which must be allowed in either case.
     ///
+    /// What is wrong with the bytes themselves is remembered for a while, so that a retry costs no download; other
+    /// failures are not.
+    ///
     /// # Errors
-    /// See [`ContentError`]; failures are not cached.
-    pub async fn get(&self, url: &str, digest: &Digest) -> Result<Arc<ArtifactTree>, ContentError> {
+    /// See [`ContentError`].
+    pub async fn get(self: &Arc<Self>, url: &str, digest: &Digest, refusal: Refusal) -> Content {
         // Whether a URL is refused must not depend on what others have fetched.
         self.hosts()
             .check(url)
             .map_err(|error| ContentError::Fetch(Arc::new(error.into())))?;
-        let flight = {
-            let mut state = self.state.lock();
-            if let Some(tree) = state.touch(digest) {
-                self.metrics.artifact_fetched("cache");
-                return Ok(tree);
-            }
-            state.flights.retain(|_, flight| flight.strong_count() > 0);
-            let wanted = (digest.clone(), url.to_owned());
-            if let Some(flight) = state.flights.get(&wanted).and_then(Weak::upgrade) {
-                flight
-            } else {
-                let flight = Arc::new(OnceCell::new());
-                state.flights.insert(wanted, Arc::downgrade(&flight));
-                flight
-            }
-        };
-        let mut downloaded = false;
-        let tree = flight
-            .get_or_try_init(|| {
-                downloaded = true;
-                self.download(url, digest)
-            })
-            .await?
-            .clone();
-        if !downloaded {
-            self.metrics.artifact_fetched("cache");
-        }
-        Ok(tree)
+        self.flight(url, digest, refusal)?.await
     }
 
-    async fn download(&self, url: &str, digest: &Digest) -> Result<Arc<ArtifactTree>, ContentError> {
+    /// Gives the download in progress, or begins one; what is known already is ready at once.
+    fn flight(
+        self: &Arc<Self>,
+        url: &str,
+        digest: &Digest,
+        refusal: Refusal,
+    ) -> Result<Shared<BoxFuture<'static, Content>>, ContentError> {
+        let wanted = (digest.clone(), url.to_owned());
+        let mut state = self.state.lock();
+        if let Some(tree) = state.touch(digest) {
+            self.metrics.artifact_fetched("cache");
+            return Ok(futures::future::ready(Ok(tree)).boxed().shared());
+        }
+        match refusal {
+            Refusal::Stands => {
+                if let Some(error) = state.refused.get(&wanted, Instant::now()) {
+                    return Err(error);
+                }
+            }
+            Refusal::Forgotten => state.refused.forget(&wanted),
+        }
+        state.flights.retain(|_, flight| flight.upgrade().is_some());
+        if let Some(flight) = state.flights.get(&wanted).and_then(WeakShared::upgrade) {
+            self.metrics.artifact_fetched("cache");
+            return Ok(flight);
+        }
+        let (cache, key) = (Arc::clone(self), wanted.clone());
+        let flight = async move {
+            let content = cache.download(&key.1, &key.0).await;
+            let mut state = cache.state.lock();
+            match &content {
+                Ok(tree) => state.keep(key.0.clone(), Arc::clone(tree), cache.limits.bytes),
+                Err(error) => state.refused.note(&key, error, Instant::now()),
+            }
+            state.flights.remove(&key);
+            drop(state);
+            content
+        };
+        let flight = flight.boxed().shared();
+        if let Some(weak) = flight.downgrade() {
+            state.flights.insert(wanted, weak);
+        }
+        Ok(flight)
+    }
+
+    async fn download(&self, url: &str, digest: &Digest) -> Content {
         self.metrics.artifact_fetched("download");
-        let bytes = self
+        let download = self
             .fetcher
             .fetch(url, digest)
             .await
             .map_err(|error| ContentError::Fetch(Arc::new(error)))?;
         let limits = self.unpack;
-        let tree = tokio::task::spawn_blocking(move || unpack(&bytes, limits))
+        // The semaphore is never closed.
+        let _unpacking = self
+            .unpacking
+            .acquire()
+            .await
+            .map_err(|_| ContentError::Aborted)?;
+        let tree = tokio::task::spawn_blocking(move || unpack(&download.bytes, limits))
             .await
             .map_err(|_| ContentError::Aborted)?
             .map_err(|error| ContentError::Unpack(Arc::new(error)))?;
-        let tree = Arc::new(tree);
-        self.state
-            .lock()
-            .keep(digest.clone(), Arc::clone(&tree), self.limits.bytes);
-        Ok(tree)
+        Ok(Arc::new(tree))
     }
 }
 
@@ -153,5 +197,95 @@ impl State {
             };
             total -= tree.bytes();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::artifact::{FetchOptions, HostAllowList};
+
+    /// Answers each request with `body`, a moment later, and counts.
+    async fn serve(status: &'static str, body: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let mut head = [0; 1024];
+                let _ = stream.read(&mut head).await;
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(&body).await;
+            }
+        });
+        (address, requests)
+    }
+
+    fn cache() -> Arc<ContentCache> {
+        let options = FetchOptions {
+            hosts: HostAllowList::parse(["127.0.0.1"]).expect("a pattern"),
+            ..FetchOptions::default()
+        };
+        Arc::new(ContentCache::new(
+            Fetcher::new(options).expect("certificates"),
+            UnpackLimits::default(),
+            CacheLimits::default(),
+            Metrics::new().expect("metric names are valid"),
+        ))
+    }
+
+    #[tokio::test]
+    async fn what_is_no_archive_is_downloaded_once_until_somebody_asks() {
+        let body = b"<html>".to_vec();
+        let digest = Digest::sha256(&body);
+        let (address, requests) = serve("200 OK", body).await;
+        let (cache, url) = (cache(), format!("http://{address}/a"));
+        for (refusal, expected) in [
+            (Refusal::Stands, 1),
+            (Refusal::Stands, 1),
+            (Refusal::Forgotten, 2),
+            (Refusal::Stands, 2),
+        ] {
+            let error = cache.get(&url, &digest, refusal).await.unwrap_err();
+            assert!(matches!(error, ContentError::Unpack(_)), "{error}");
+            assert_eq!(requests.load(Ordering::Relaxed), expected);
+        }
+        let elsewhere = format!("http://{address}/b");
+        let _ = cache.get(&elsewhere, &digest, Refusal::Stands).await;
+        assert_eq!(
+            requests.load(Ordering::Relaxed),
+            3,
+            "another URL is another matter"
+        );
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_one_download_share_its_failure() {
+        let (address, requests) = serve("503 Service Unavailable", Vec::new()).await;
+        let (cache, url) = (cache(), format!("http://{address}/a"));
+        let digest = Digest::sha256(b"");
+        let waiting = (0..20).map(|_| cache.get(&url, &digest, Refusal::Stands));
+        let answers = futures::future::join_all(waiting).await;
+        assert!(answers.iter().all(Result::is_err));
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
+        let _ = cache.get(&url, &digest, Refusal::Stands).await;
+        assert_eq!(
+            requests.load(Ordering::Relaxed),
+            2,
+            "it may be another answer by now"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Downloads artifacts: only from allowed hosts, bounded, without redirects, and verified.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,7 +11,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::{Digest, HostAllowList, UrlError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::resolve::GuardedResolver;
+use super::{Digest, HostAllowList, UrlError, shown_url};
 
 /// Bounds on a download.
 #[derive(Clone, Debug)]
@@ -107,8 +111,24 @@ impl FetchError {
 
 /// Downloads artifacts over pooled connections.
 pub struct Fetcher {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, Empty<Bytes>>,
     options: FetchOptions,
+    large: Arc<Semaphore>,
+}
+
+/// Downloads that grow beyond this wait for one of [`LARGE`] places, so that many at once do not fill the memory.
+const SMALL_BYTES: usize = 4 << 20;
+
+/// Large downloads that are in memory at once.
+const LARGE: usize = 2;
+
+/// The bytes of an artifact as they were served.
+#[derive(Debug)]
+pub struct Download {
+    /// The bytes, which have the digest that was asked for.
+    pub bytes: Bytes,
+    /// The place of a large download, until its bytes are dropped.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Fetcher {
@@ -117,7 +137,7 @@ impl Fetcher {
     /// # Errors
     /// The system's certificates cannot be read.
     pub fn new(options: FetchOptions) -> std::io::Result<Self> {
-        let mut connector = HttpConnector::new();
+        let mut connector = HttpConnector::new_with_resolver(GuardedResolver::new());
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
         let connector = HttpsConnectorBuilder::new()
@@ -129,7 +149,11 @@ impl Fetcher {
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(4)
             .build(connector);
-        Ok(Self { client, options })
+        Ok(Self {
+            client,
+            options,
+            large: Arc::new(Semaphore::new(LARGE)),
+        })
     }
 
     /// Gives the hosts that artifacts may come from.
@@ -141,8 +165,9 @@ impl Fetcher {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn fetch(&self, url: &str, digest: &Digest) -> Result<Bytes, FetchError> {
+    pub async fn fetch(&self, url: &str, digest: &Digest) -> Result<Download, FetchError> {
         let mut target = self.options.hosts.check(url)?;
+        let url = &shown_url(url);
         if let Some(host) = &self.options.host_override {
             let (name, port) = host.split_once(':').unwrap_or((host, ""));
             let replaced = target.set_host(Some(name)).is_ok() && target.set_port(port.parse().ok()).is_ok();
@@ -153,7 +178,8 @@ impl Fetcher {
                 });
             }
         }
-        let body = match tokio::time::timeout(self.options.timeout, self.download(target.as_str())).await {
+        let download = self.download(target.as_str(), url);
+        let (bytes, place) = match tokio::time::timeout(self.options.timeout, download).await {
             Ok(body) => body?,
             Err(_) => {
                 return Err(transport(
@@ -164,9 +190,9 @@ impl Fetcher {
         };
         // Hashing a large artifact takes tens of milliseconds, which would stall other tasks of the thread.
         let expected = digest.clone();
-        let verified = tokio::task::spawn_blocking(move || (expected.matches(&body), body)).await;
+        let verified = tokio::task::spawn_blocking(move || (expected.matches(&bytes), bytes)).await;
         match verified {
-            Ok((true, body)) => Ok(body),
+            Ok((true, bytes)) => Ok(Download { bytes, _place: place }),
             Ok((false, _)) => Err(FetchError::Digest {
                 url: url.to_owned(),
                 digest: digest.clone(),
@@ -175,8 +201,13 @@ impl Fetcher {
         }
     }
 
-    async fn download(&self, url: &str) -> Result<Bytes, FetchError> {
-        let request = Request::get(url)
+    /// Downloads `target`, which messages show as `url`.
+    async fn download(
+        &self,
+        target: &str,
+        url: &str,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), FetchError> {
+        let request = Request::get(target)
             .header(header::ACCEPT_ENCODING, "identity")
             .header(
                 header::USER_AGENT,
@@ -217,16 +248,22 @@ impl Fetcher {
             return Err(too_large());
         }
         let mut body = response.into_body();
-        let mut bytes = BytesMut::with_capacity(announced);
+        let mut bytes = BytesMut::with_capacity(announced.min(SMALL_BYTES));
+        let mut place = None;
         loop {
             let frame = match tokio::time::timeout(idle, body.frame()).await {
                 Ok(Some(frame)) => frame.map_err(|error| transport(url, &causes(&error)))?,
-                Ok(None) => return Ok(bytes.freeze()),
+                Ok(None) => return Ok((bytes.freeze(), place)),
                 Err(_) => return Err(transport(url, &format!("no data within {idle:?}"))),
             };
             if let Ok(data) = frame.into_data() {
                 if bytes.len() + data.len() > self.options.max_bytes {
                     return Err(too_large());
+                }
+                if place.is_none() && bytes.len() + data.len() > SMALL_BYTES {
+                    // The semaphore is never closed.
+                    place = Arc::clone(&self.large).acquire_owned().await.ok();
+                    bytes.reserve(announced.saturating_sub(bytes.len()));
                 }
                 bytes.extend_from_slice(&data);
             }

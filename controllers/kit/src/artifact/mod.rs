@@ -3,11 +3,13 @@
 mod cache;
 mod digest;
 mod fetch;
+mod refused;
+mod resolve;
 mod unpack;
 mod url;
 
-pub use cache::{CacheLimits, ContentCache, ContentError};
+pub use cache::{CacheLimits, ContentCache, ContentError, Refusal};
 pub use digest::{Digest, DigestError};
-pub use fetch::{FetchError, FetchOptions, Fetcher};
+pub use fetch::{Download, FetchError, FetchOptions, Fetcher};
 pub use unpack::{ArtifactTree, UnpackError, UnpackLimits, unpack};
-pub use url::{HostAllowList, UrlError};
+pub use url::{HostAllowList, UrlError, shown_url};

@@ -64,6 +64,9 @@ impl ArtifactTree {
     }
 }
 
+/// About what an entry of the tree takes besides its path and content.
+const ENTRY_BYTES: usize = 96;
+
 /// Why an archive could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
@@ -100,6 +103,8 @@ pub fn unpack(archive: &[u8], limits: UnpackLimits) -> Result<ArtifactTree, Unpa
     if plain.len() as u64 > limits.bytes {
         return Err(UnpackError::TooLarge(limits.bytes));
     }
+    // It may be kept for long, and has grown by doubling.
+    plain.shrink_to_fit();
     let plain = Bytes::from(plain);
     let mut tree = ArtifactTree {
         bytes: plain.len(),
@@ -130,6 +135,7 @@ pub fn unpack(archive: &[u8], limits: UnpackLimits) -> Result<ArtifactTree, Unpa
             .checked_add(length)
             .filter(|end| *end <= plain.len())
             .ok_or_else(corrupt)?;
+        tree.bytes += path.len() + ENTRY_BYTES;
         tree.files.insert(path, plain.slice(start..end));
     }
     Ok(tree)

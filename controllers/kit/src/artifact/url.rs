@@ -90,14 +90,14 @@ impl HostAllowList {
     /// See [`UrlError`].
     pub fn check(&self, text: &str) -> Result<Url, UrlError> {
         let invalid = |reason: &str| UrlError::Invalid {
-            url: shortened(text),
+            url: shown_url(text),
             reason: reason.to_owned(),
         };
         let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
         let host = url.host().ok_or_else(|| invalid("it names no host"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(UrlError::Scheme {
-                url: shortened(text),
+                url: shown_url(text),
                 scheme: url.scheme().to_owned(),
             });
         }
@@ -117,9 +117,27 @@ impl HostAllowList {
     }
 }
 
-/// Keeps hostile URLs from filling conditions.
-fn shortened(url: &str) -> String {
-    url.chars().take(200).collect()
+/// The most characters of a URL that a message repeats, which keeps hostile ones from filling conditions.
+const SHOWN: usize = 200;
+
+/// Gives a URL as messages may show it: without what may be secret, and not at any length.
+///
+/// User names, passwords and queries, which hold signatures of object stores, are shown as `xxxxx`.
+pub fn shown_url(url: &str) -> String {
+    let (base, rest) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
+    let (scheme, rest_of_base) = base.find("://").map_or(("", base), |at| base.split_at(at + 3));
+    // What is no URL may hide a password anywhere; in one, only the authority can hold it.
+    let authority = if Url::parse(url).is_ok() {
+        rest_of_base.find(['/', '\\']).unwrap_or(rest_of_base.len())
+    } else {
+        rest_of_base.len()
+    };
+    let text = match rest_of_base[..authority].rfind('@') {
+        Some(at) => format!("{scheme}xxxxx{}", &rest_of_base[at..]),
+        None => base.to_owned(),
+    };
+    let query = if rest.is_empty() { "" } else { "?xxxxx" };
+    text.chars().take(SHOWN).collect::<String>() + query
 }
 
 impl FromStr for Pattern {
@@ -231,5 +249,23 @@ mod tests {
             .check("http://user:secret@a.svc/")
             .unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
+        for url in [
+            "ftp://user:secret@a.svc/b",
+            "http://user:secret@[bad/b",
+            "http://user:se/cret@a b/",
+            "http:user:secret@a",
+            "file://u:secret@/x",
+            "ftp://a.svc/b?sig=secret",
+        ] {
+            let error = HostAllowList::in_cluster().check(url).unwrap_err().to_string();
+            assert!(!error.contains("cret"), "{error}");
+        }
+        for (url, shown) in [
+            ("http://a.svc/b@c.tar.gz", "http://a.svc/b@c.tar.gz"),
+            ("https://u@a.svc/b?sig=x#y", "https://xxxxx@a.svc/b?xxxxx"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
+        assert_eq!(shown_url(&format!("http://a/{}", "b".repeat(1000))).len(), SHOWN);
     }
 }
