@@ -41,16 +41,18 @@ pub fn lease_name(controller: &str, selector: &str) -> String {
     format!("{base}-{}", &hex[..8])
 }
 
-/// A held Lease; leadership ends when `lost` fires.
+/// A held Lease, which is renewed until it is released; leadership ends when `lost` fires.
 pub struct Leadership {
-    /// Fires when renewing failed for longer than the renew deadline.
+    /// Fires when the Lease could not be renewed within the renew deadline, or somebody else has it.
     pub lost: CancellationToken,
+    release: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Leadership {
-    /// Waits until the Lease has been given back after shutdown.
-    pub async fn released(self) {
+    /// Gives the Lease back: whoever leads next begins at once, so that nothing may be written from here on.
+    pub async fn release(self) {
+        self.release.cancel();
         if let Err(error) = self.task.await {
             tracing::warn!(%error, "leader election ended abnormally");
         }
@@ -58,6 +60,8 @@ impl Leadership {
 }
 
 /// Waits until we hold the Lease, then keeps renewing it in the background; `None` when `shutdown` comes first.
+///
+/// It is held beyond `shutdown`, for what was begun is still being written then: see [`Leadership::release`].
 pub async fn lead(rest: Rest, options: LeaderOptions, shutdown: CancellationToken) -> Option<Leadership> {
     let mut elector = Elector {
         rest,
@@ -66,7 +70,7 @@ pub async fn lead(rest: Rest, options: LeaderOptions, shutdown: CancellationToke
     };
     tracing::info!(lease = %elector.options.name, "attempting to acquire leader lease");
     loop {
-        match elector.try_acquire().await {
+        match elector.attempt(elector.options.renew_deadline).await {
             Ok(true) => break,
             Ok(false) => {}
             Err(error) => {
@@ -79,9 +83,21 @@ pub async fn lead(rest: Rest, options: LeaderOptions, shutdown: CancellationToke
         }
     }
     tracing::info!(lease = %elector.options.name, "successfully acquired lease");
-    let lost = CancellationToken::new();
-    let task = tokio::spawn(elector.keep(lost.clone(), shutdown));
-    Some(Leadership { lost, task })
+    let (lost, release) = (CancellationToken::new(), CancellationToken::new());
+    let task = tokio::spawn(elector.keep(lost.clone(), release.clone()));
+    Some(Leadership { lost, release, task })
+}
+
+/// Why one attempt to hold the Lease came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum AttemptError {
+    #[error(transparent)]
+    Request(#[from] RestError),
+    /// Somebody wrote the Lease at the same moment; the next attempt finds out who has it.
+    #[error("the Lease was changed meanwhile")]
+    Conflict,
+    #[error("the API server does not answer")]
+    NoAnswer,
 }
 
 struct Elector {
@@ -92,22 +108,26 @@ struct Elector {
 }
 
 impl Elector {
-    async fn keep(mut self, lost: CancellationToken, shutdown: CancellationToken) {
+    async fn keep(mut self, lost: CancellationToken, release: CancellationToken) {
+        let deadline = self.options.renew_deadline;
         let mut renewed = Instant::now();
         loop {
+            let left = deadline.saturating_sub(renewed.elapsed());
             tokio::select! {
-                () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(self.options.retry_period) => {}
+                () = release.cancelled() => break,
+                () = tokio::time::sleep(self.options.retry_period.min(left)) => {}
             }
-            match self.try_acquire().await {
-                Ok(true) => renewed = Instant::now(),
+            // The record that is written now counts from now, however long the answer takes.
+            let begun = Instant::now();
+            match self.attempt(deadline.saturating_sub(renewed.elapsed())).await {
+                Ok(true) => renewed = begun,
                 Ok(false) => {
                     tracing::error!(lease = %self.options.name, "the leader lease was taken by another process");
                     return lost.cancel();
                 }
                 Err(error) => tracing::warn!(%error, "cannot renew the leader lease"),
             }
-            if renewed.elapsed() > self.options.renew_deadline {
+            if renewed.elapsed() >= deadline {
                 tracing::error!(lease = %self.options.name, "leader lease lost");
                 return lost.cancel();
             }
@@ -119,8 +139,15 @@ impl Elector {
         }
     }
 
+    /// Takes or renews the Lease within `time`: a server that never answers must not make us believe that we lead.
+    async fn attempt(&mut self, time: Duration) -> Result<bool, AttemptError> {
+        tokio::time::timeout(time, self.try_acquire())
+            .await
+            .unwrap_or(Err(AttemptError::NoAnswer))
+    }
+
     /// Takes or renews the Lease; `false` while somebody else holds it.
-    async fn try_acquire(&mut self) -> Result<bool, RestError> {
+    async fn try_acquire(&mut self) -> Result<bool, AttemptError> {
         let mapping = lease_mapping();
         let LeaderOptions {
             namespace,
@@ -135,8 +162,8 @@ impl Elector {
             });
             return match self.rest.create(&mapping, &namespace, &lease).await {
                 Ok(_) => Ok(true),
-                Err(error) if error.code() == Some(409) => Ok(false),
-                Err(error) => Err(error),
+                Err(error) if error.code() == Some(409) => Err(AttemptError::Conflict),
+                Err(error) => Err(error.into()),
             };
         };
         let spec = lease.get("spec").cloned().unwrap_or_default();
@@ -164,8 +191,8 @@ impl Elector {
         };
         match self.rest.replace(&at, &lease).await {
             Ok(_) => Ok(true),
-            Err(error) if error.code() == Some(409) => Ok(false),
-            Err(error) => Err(error),
+            Err(error) if error.code() == Some(409) => Err(AttemptError::Conflict),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -149,6 +149,8 @@ enum Phase {
     Running {
         again: Triggers,
         superseded: CancellationToken,
+        /// Whether nothing is to come after this run, because the key is of no concern any more.
+        last: bool,
     },
 }
 
@@ -230,13 +232,21 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         }
     }
 
-    /// Drops everything the queue remembers about `key`; a run in progress ends undisturbed.
+    /// Drops everything the queue remembers about `key`; a run in progress is told to wait no longer, and is the last.
     pub fn forget(&self, key: &K) {
         let mut state = self.shared.state.lock();
         state.clear_timer(key);
         if let Some(entry) = state.entries.get_mut(key) {
-            if matches!(entry.phase, Phase::Running { .. }) {
-                entry.failures = 0;
+            entry.failures = 0;
+            if let Phase::Running {
+                again,
+                superseded,
+                last,
+            } = &mut entry.phase
+            {
+                *again = Triggers::default();
+                *last = true;
+                superseded.cancel();
                 return;
             }
             state.entries.remove(key);
@@ -244,7 +254,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         }
     }
 
-    /// Serves the queue until `shutdown`, then waits for the runs in progress.
+    /// Serves the queue until `shutdown`, then waits for the runs in progress, which are told to wait no longer.
     ///
     /// At most `concurrency` runs hold a slot at any time. Runs that panic count as failed.
     pub async fn serve<H, F>(&self, concurrency: usize, shutdown: CancellationToken, handler: H)
@@ -292,6 +302,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
                 queue.finish(key, requeue);
             });
         }
+        self.shared.state.lock().supersede_all();
         tasks.close();
         tasks.wait().await;
     }
@@ -329,6 +340,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         entry.phase = Phase::Running {
             again: Triggers::default(),
             superseded: superseded.clone(),
+            last: false,
         };
         let triggers = std::mem::take(&mut entry.triggers);
         state.clear_timer(&key);
@@ -342,10 +354,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         let Some(entry) = state.entries.get_mut(&key) else {
             return;
         };
-        let again = match std::mem::replace(&mut entry.phase, Phase::Idle) {
-            Phase::Running { again, .. } => again,
-            Phase::Idle | Phase::Queued { .. } => Triggers::default(),
+        let (again, last) = match std::mem::replace(&mut entry.phase, Phase::Idle) {
+            Phase::Running { again, last, .. } => (again, last),
+            Phase::Idle | Phase::Queued { .. } => (Triggers::default(), false),
         };
+        let requeue = if last { Requeue::Never } else { requeue };
         let delay = match requeue {
             Requeue::Never => None,
             Requeue::After(delay) => Some(delay),
@@ -390,8 +403,13 @@ impl<K: Clone + Eq + Hash> State<K> {
     fn enqueue(&mut self, key: K, triggers: Triggers) {
         let entry = self.entry(&key);
         match &mut entry.phase {
-            Phase::Running { again, superseded } => {
+            Phase::Running {
+                again,
+                superseded,
+                last,
+            } => {
                 *again |= triggers;
+                *last = false;
                 superseded.cancel();
             }
             Phase::Queued { .. } => entry.triggers |= triggers,
@@ -401,6 +419,14 @@ impl<K: Clone + Eq + Hash> State<K> {
                     since: Instant::now(),
                 };
                 self.ready.push_back(key);
+            }
+        }
+    }
+
+    fn supersede_all(&mut self) {
+        for entry in self.entries.values() {
+            if let Phase::Running { superseded, .. } = &entry.phase {
+                superseded.cancel();
             }
         }
     }
@@ -525,6 +551,61 @@ mod tests {
             *runs.lock(),
             [Triggers::STARTUP, Triggers::ARTIFACT | Triggers::CONFIG]
         );
+    }
+
+    /// A run of key 7 that waits until it is superseded; counts the runs that ended.
+    fn waiting(
+        ended: &Arc<AtomicUsize>,
+    ) -> impl Fn(Run<u32>) -> futures::future::BoxFuture<'static, Requeue> + use<> {
+        let ended = Arc::clone(ended);
+        move |mut run: Run<u32>| {
+            let ended = Arc::clone(&ended);
+            Box::pin(async move {
+                let superseded = run.superseded.clone();
+                run.slot.park(superseded.wait()).await;
+                ended.fetch_add(1, Ordering::Relaxed);
+                Requeue::After(Duration::from_mins(1))
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shutting_down_ends_waits() {
+        let (queue, shutdown, ended) = (queue(), CancellationToken::new(), Arc::default());
+        queue.add(7, Triggers::STARTUP);
+        let serving = tokio::spawn({
+            let (queue, stop, handler) = (queue.clone(), shutdown.clone(), waiting(&ended));
+            async move { queue.serve(1, stop, handler).await }
+        });
+        settle().await;
+        let start = Instant::now();
+        shutdown.cancel();
+        serving.await.expect("served");
+        assert!(start.elapsed() < Duration::from_secs(1));
+        assert_eq!(ended.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forgotten_run_waits_no_longer_and_is_the_last() {
+        let (queue, shutdown, ended) = (queue(), CancellationToken::new(), Arc::default());
+        queue.add(7, Triggers::STARTUP);
+        let serving = tokio::spawn({
+            let (queue, stop, handler) = (queue.clone(), shutdown.clone(), waiting(&ended));
+            async move { queue.serve(1, stop, handler).await }
+        });
+        settle().await;
+        queue.forget(&7);
+        settle().await;
+        assert_eq!(ended.load(Ordering::Relaxed), 1);
+        assert!(
+            queue.shared.state.lock().entries.is_empty(),
+            "nothing is left of it"
+        );
+        queue.add(7, Triggers::OBJECT);
+        settle().await;
+        shutdown.cancel();
+        serving.await.expect("served");
+        assert_eq!(ended.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -127,20 +127,19 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
     }
     let grace = process.flags.graceful_shutdown_timeout;
     drop(process);
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        () = lost.cancelled() => shutdown.cancel(),
-    }
     tasks.close();
-    if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
-        tracing::warn!(
-            "not everything ended within the graceful shutdown timeout; the next start goes on from there"
-        );
-    }
-    if lost.is_cancelled() {
-        Err(anyhow!("leader election lost"))
-    } else {
-        Ok(())
+    let ended = async {
+        shutdown.cancelled().await;
+        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            tracing::warn!(
+                "not everything ended within the graceful shutdown timeout; the next start goes on from there"
+            );
+        }
+    };
+    tokio::select! {
+        // Another process may lead by now: what is in progress must not write any more, so it gets no time to end.
+        () = lost.cancelled() => Err(anyhow!("leader election lost")),
+        () = ended => Ok(()),
     }
 }
 
@@ -238,7 +237,7 @@ impl Process {
                 return;
             }
         }
-        leadership.released().await;
+        leadership.release().await;
     }
 
     fn namespace(&self) -> Option<String> {
