@@ -127,6 +127,8 @@ struct Adapters {
 enum Known {
     Source(Box<ObservedSource>),
     Gone,
+    /// It exists in a form that cannot be read, so that nothing is known of it; its next version brings an event.
+    Undecodable,
     Unknown(WatchState),
 }
 
@@ -269,6 +271,7 @@ impl Adapters {
         let source = match self.source(id) {
             Known::Source(source) => Some(source),
             Known::Gone => None,
+            Known::Undecodable => return Requeue::Never,
             Known::Unknown(WatchState::Starting) => return Requeue::After(Duration::from_millis(100)),
             // Without its CRD a source cannot be told from a deleted one, so nothing is deleted.
             Known::Unknown(_) => return Requeue::After(UNAVAILABLE_RETRY),
@@ -419,8 +422,10 @@ impl Adapters {
 }
 
 fn known<K: Mirrored>(cache: &WatchCache<K>, id: &SourceId) -> Known {
-    match cache.get(&ObjectKey::new(&id.namespace, &id.name)) {
+    let key = ObjectKey::new(&id.namespace, &id.name);
+    match cache.get(&key) {
         Some(source) => Known::Source(Box::new(ObservedSource::of(source.as_ref()))),
+        None if cache.is_undecodable(&key) => Known::Undecodable,
         None if cache.state() == WatchState::Synced => Known::Gone,
         None => Known::Unknown(cache.state()),
     }

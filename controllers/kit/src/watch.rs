@@ -1,6 +1,6 @@
 //! Typed caches over watch streams: one undecodable object, or a kind that is not installed, stops nothing else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,8 @@ impl<T> Clone for WatchCache<T> {
 
 struct Shared<T> {
     objects: RwLock<HashMap<ObjectKey, Arc<T>>>,
+    /// Objects whose newest version could not be read, whether or not an earlier one is kept.
+    odd: RwLock<HashSet<ObjectKey>>,
     state: signal::Sender<WatchState>,
 }
 
@@ -108,6 +110,7 @@ impl<T> Default for WatchCache<T> {
         Self {
             shared: Arc::new(Shared {
                 objects: RwLock::default(),
+                odd: RwLock::default(),
                 state,
             }),
         }
@@ -118,6 +121,11 @@ impl<T> WatchCache<T> {
     /// Gives the cached object.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<T>> {
         self.shared.objects.read().get(key).cloned()
+    }
+
+    /// Tells whether the object exists in a form that cannot be read: one that is not cached is not gone then.
+    pub fn is_undecodable(&self, key: &ObjectKey) -> bool {
+        self.shared.odd.read().contains(key)
     }
 
     /// Gives all cached objects, in no order.
@@ -161,7 +169,7 @@ where
     ) {
         let kind = T::kind(&T::DynamicType::default()).into_owned();
         let mut stream = std::pin::pin!(watcher::watcher(api, config));
-        let mut listed: Option<HashMap<ObjectKey, Arc<T>>> = None;
+        let mut listed = None;
         let mut pause = Duration::from_millis(200);
         loop {
             let event = tokio::select! {
@@ -207,31 +215,33 @@ where
     fn handle(
         &self,
         event: Event<Tolerant<T>>,
-        listed: &mut Option<HashMap<ObjectKey, Arc<T>>>,
+        listed: &mut Option<Listing<T>>,
         on_change: &mut impl FnMut(Change<'_, T>),
     ) {
         match event {
-            Event::Init => *listed = Some(HashMap::new()),
+            Event::Init => *listed = Some(Listing::default()),
             Event::InitApply(guard) => {
-                let key = guard_key(&guard);
+                let (key, Some(listed)) = (guard_key(&guard), listed) else {
+                    return;
+                };
                 match guard.0 {
                     Ok(object) => {
-                        if let Some(listed) = listed {
-                            listed.insert(key, Arc::new(object));
-                        }
+                        listed.objects.insert(key, Arc::new(object));
                     }
                     Err(invalid) => {
                         // Still there, so that it must not look deleted.
-                        if let (Some(listed), Some(old)) = (listed, self.get(&key)) {
-                            listed.insert(key.clone(), old);
+                        if let Some(old) = self.get(&key) {
+                            listed.objects.insert(key.clone(), old);
                         }
+                        listed.odd.insert(key.clone());
                         report_undecodable(&key, &invalid.reason, on_change);
                     }
                 }
             }
             Event::InitDone => {
-                if let Some(listed) = listed.take() {
-                    self.replace_all(&listed, on_change);
+                if let Some(Listing { objects, odd }) = listed.take() {
+                    *self.shared.odd.write() = odd;
+                    self.replace_all(&objects, on_change);
                 }
                 self.shared.state.send_replace(WatchState::Synced);
             }
@@ -239,11 +249,16 @@ where
                 let key = guard_key(&guard);
                 match guard.0 {
                     Ok(object) => self.apply(key, &Arc::new(object), on_change),
-                    Err(invalid) => report_undecodable(&key, &invalid.reason, on_change),
+                    Err(invalid) => {
+                        self.shared.odd.write().insert(key.clone());
+                        report_undecodable(&key, &invalid.reason, on_change);
+                    }
                 }
             }
             Event::Delete(guard) => {
-                let old = self.shared.objects.write().remove(&guard_key(&guard));
+                let key = guard_key(&guard);
+                self.shared.odd.write().remove(&key);
+                let old = self.shared.objects.write().remove(&key);
                 if let Some(old) = old {
                     on_change(Change::Deleted { old: &old });
                 }
@@ -252,6 +267,7 @@ where
     }
 
     fn apply(&self, key: ObjectKey, new: &Arc<T>, on_change: &mut impl FnMut(Change<'_, T>)) {
+        self.shared.odd.write().remove(&key);
         let old = self.shared.objects.write().insert(key, Arc::clone(new));
         on_change(Change::Applied {
             old: old.as_ref(),
@@ -275,6 +291,21 @@ where
     }
 }
 
+/// What a list has brought so far.
+struct Listing<T> {
+    objects: HashMap<ObjectKey, Arc<T>>,
+    odd: HashSet<ObjectKey>,
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Self {
+            objects: HashMap::new(),
+            odd: HashSet::new(),
+        }
+    }
+}
+
 fn guard_key<T: Resource + ResourceExt>(guard: &Tolerant<T>) -> ObjectKey
 where
     T::DynamicType: Default,
@@ -289,4 +320,42 @@ where
 fn report_undecodable<T>(key: &ObjectKey, error: &str, on_change: &mut impl FnMut(Change<'_, T>)) {
     tracing::warn!(object = %key, error, "object does not have the shape of its kind, ignoring this version of it");
     on_change(Change::Undecodable { key, error });
+}
+
+#[cfg(test)]
+mod tests {
+    use flux_api::Kustomization;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(path: &serde_json::Value) -> Tolerant<Kustomization> {
+        let object = json!({"metadata": {"name": "app", "namespace": "apps"}, "spec": {"path": path}});
+        serde_json::from_value(object).expect("tolerated")
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_neither_cached_nor_gone() {
+        let (cache, key) = (
+            WatchCache::<Kustomization>::default(),
+            ObjectKey::new("apps", "app"),
+        );
+        let (mut listed, mut ignore) = (None, |_: Change<'_, Kustomization>| {});
+        let mut list = |listing: Vec<Tolerant<Kustomization>>| {
+            let apply = listing.into_iter().map(Event::InitApply);
+            for event in std::iter::once(Event::Init).chain(apply).chain([Event::InitDone]) {
+                cache.handle(event, &mut listed, &mut ignore);
+            }
+            (cache.get(&key).is_some(), cache.is_undecodable(&key))
+        };
+        assert_eq!(list(vec![object(&json!(7))]), (false, true));
+        assert_eq!(list(vec![object(&json!("a"))]), (true, false));
+        assert_eq!(
+            list(vec![object(&json!(7))]),
+            (true, true),
+            "the last good version is kept"
+        );
+        assert_eq!(list(vec![]), (false, false));
+        assert_eq!(cache.state(), WatchState::Synced);
+    }
 }

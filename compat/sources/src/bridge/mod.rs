@@ -89,7 +89,11 @@ impl Bridge {
         let on_change = |change: Change<'_, Artifact>| match change {
             Change::Applied { new, .. } => self.queue.add(ObjectKey::of(new.as_ref()), Triggers::ARTIFACT),
             // Its ExternalArtifact goes with it, by its owner reference.
-            Change::Deleted { old } => self.queue.forget(&ObjectKey::of(old.as_ref())),
+            Change::Deleted { old } => {
+                let key = ObjectKey::of(old.as_ref());
+                self.reported.lock().remove(&key);
+                self.queue.forget(&key);
+            }
             Change::Undecodable { .. } => {}
         };
         let config = watcher::Config::default();
