@@ -1,9 +1,10 @@
 //! Events: Kubernetes Events, and the JSON that notification-controller receives.
 //!
-//! Reconcilers hand events over and go on; a task of its own delivers them. An unreachable receiver therefore slows
-//! nobody, and events beyond the buffer are dropped with a log line.
+//! Reconcilers hand events over and go on; a task of its own delivers them to each place. An unreachable receiver
+//! therefore slows nobody, Kubernetes Events included, and events beyond a buffer are dropped with a log line.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,9 @@ use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
+use crate::artifact::shown_url;
 use crate::mapper::Mapping;
 use crate::rest::{ObjectPath, Rest};
 
@@ -62,28 +65,45 @@ pub struct EventRecord {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Takes events over for delivery; clones share one buffer.
+type Recorded = Arc<(EventRecord, Timestamp)>;
+
+/// Takes events over for delivery; clones share the buffers.
 #[derive(Clone)]
 pub struct EventRecorder {
-    sender: mpsc::Sender<(EventRecord, Timestamp)>,
+    /// One buffer for each place that events are delivered to, so that none waits for another.
+    senders: Vec<mpsc::Sender<Recorded>>,
 }
 
 /// Delivers what recorders hand over; run it with [`EventSink::run`].
 pub struct EventSink {
-    receiver: mpsc::Receiver<(EventRecord, Timestamp)>,
-    rest: Rest,
-    controller: String,
-    instance: String,
-    webhook: Option<Webhook>,
-    recent: Recent,
+    cluster: Cluster,
+    events: mpsc::Receiver<Recorded>,
+    webhook: Option<(Webhook, mpsc::Receiver<Recorded>)>,
 }
 
+/// Who reports.
+#[derive(Clone)]
+struct Reporter {
+    controller: String,
+    instance: String,
+}
+
+/// Writes Kubernetes Events.
+struct Cluster {
+    rest: Rest,
+    reporter: Reporter,
+    recent: Recent,
+    budgets: Budgets,
+}
+
+/// Posts to the notification receiver.
 struct Webhook {
     client: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: String,
+    reporter: Reporter,
 }
 
-/// Events that wait for delivery; beyond it new ones are dropped.
+/// Events that wait for one place; beyond it new ones are dropped.
 const BUFFER: usize = 4096;
 const MAX_KUBERNETES_MESSAGE: usize = 1024;
 const MAX_WEBHOOK_MESSAGE: usize = 39_000;
@@ -104,7 +124,12 @@ pub fn recorder(
     instance: &str,
     address: &str,
 ) -> std::io::Result<(EventRecorder, EventSink)> {
-    let (sender, receiver) = mpsc::channel(BUFFER);
+    let reporter = Reporter {
+        controller: controller.to_owned(),
+        instance: instance.to_owned(),
+    };
+    let (sender, events) = mpsc::channel(BUFFER);
+    let mut senders = vec![sender];
     let webhook = if address.is_empty() {
         None
     } else {
@@ -113,28 +138,39 @@ pub fn recorder(
             .https_or_http()
             .enable_http1()
             .build();
-        Some(Webhook {
+        let webhook = Webhook {
             client: HttpClient::builder(TokioExecutor::new()).build(connector),
             url: address.to_owned(),
-        })
+            reporter: reporter.clone(),
+        };
+        let (sender, events) = mpsc::channel(BUFFER);
+        senders.push(sender);
+        Some((webhook, events))
+    };
+    let cluster = Cluster {
+        rest,
+        reporter,
+        recent: Recent::default(),
+        budgets: Budgets::default(),
     };
     let sink = EventSink {
-        receiver,
-        rest,
-        controller: controller.to_owned(),
-        instance: instance.to_owned(),
+        cluster,
+        events,
         webhook,
-        recent: Recent::default(),
     };
-    Ok((EventRecorder { sender }, sink))
+    Ok((EventRecorder { senders }, sink))
 }
 
 impl EventRecorder {
     /// Hands an event over for delivery; never blocks.
     pub fn record(&self, event: EventRecord) {
-        if let Err(mpsc::error::TrySendError::Full((event, _))) =
-            self.sender.try_send((event, Timestamp::now()))
-        {
+        let recorded = Arc::new((event, Timestamp::now()));
+        let send = |sender: &mpsc::Sender<Recorded>| sender.try_send(Arc::clone(&recorded));
+        let full =
+            |sender: &mpsc::Sender<Recorded>| matches!(send(sender), Err(mpsc::error::TrySendError::Full(_)));
+        // Each has to be tried, however the others fare.
+        if self.senders.iter().filter(|sender| full(sender)).count() > 0 {
+            let event = &recorded.0;
             let subject = format!(
                 "{}/{}/{}",
                 event.regarding.kind, event.regarding.namespace, event.regarding.name
@@ -146,18 +182,42 @@ impl EventRecorder {
 
 impl EventSink {
     /// Delivers events until all recorders are gone.
-    pub async fn run(mut self) {
-        while let Some((event, at)) = self.receiver.recv().await {
-            self.post_to_kubernetes(&event, at).await;
-            if let Some(webhook) = &self.webhook {
-                let body = self.payload(&event, at);
-                if let Err(reason) = webhook.post(body).await {
-                    tracing::warn!(url = %webhook.url, reason, "cannot deliver an event to the notification receiver");
+    pub async fn run(self) {
+        let Self {
+            mut cluster,
+            mut events,
+            webhook,
+        } = self;
+        let written = async {
+            while let Some(recorded) = events.recv().await {
+                let (event, at) = &*recorded;
+                if cluster.budgets.allow(&event.regarding, Instant::now()) {
+                    cluster.write(event, *at).await;
                 }
             }
-        }
+        };
+        let posted = async {
+            let Some((webhook, mut events)) = webhook else {
+                return;
+            };
+            while let Some(recorded) = events.recv().await {
+                let (event, at) = &*recorded;
+                let body = webhook.reporter.payload(event, *at);
+                if let Err(reason) = webhook.post(body).await {
+                    let url = shown_url(&webhook.url);
+                    tracing::warn!(
+                        url,
+                        reason,
+                        "cannot deliver an event to the notification receiver"
+                    );
+                }
+            }
+        };
+        tokio::join!(written, posted);
     }
+}
 
+impl Reporter {
     fn payload(&self, event: &EventRecord, at: Timestamp) -> Value {
         let regarding = &event.regarding;
         json!({
@@ -171,8 +231,11 @@ impl EventSink {
             "reportingInstance": self.instance,
         })
     }
+}
 
-    async fn post_to_kubernetes(&mut self, event: &EventRecord, at: Timestamp) {
+impl Cluster {
+    async fn write(&mut self, event: &EventRecord, at: Timestamp) {
+        let controller = self.reporter.controller.as_str();
         let mapping = event_mapping();
         let regarding = &event.regarding;
         let now = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -183,7 +246,7 @@ impl EventSink {
                 namespace: &regarding.namespace,
                 name: &name,
             };
-            match self.rest.merge_patch(&at, None, &self.controller, &patch).await {
+            match self.rest.merge_patch(&at, None, controller, &patch).await {
                 Ok(_) => return,
                 // It has expired; record it anew.
                 Err(error) if error.is_not_found() => self.recent.forget(event),
@@ -199,9 +262,9 @@ impl EventSink {
             "reason": event.reason,
             "message": cut(&event.message, MAX_KUBERNETES_MESSAGE),
             "type": match event.severity { Severity::Info => "Normal", Severity::Error => "Warning" },
-            "source": {"component": self.controller},
-            "reportingComponent": self.controller,
-            "reportingInstance": self.instance,
+            "source": {"component": controller},
+            "reportingComponent": controller,
+            "reportingInstance": self.reporter.instance,
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,
@@ -290,6 +353,40 @@ impl Recent {
     }
 }
 
+/// How many Kubernetes Events one object may still cause: a few at once, then one now and then, as client-go has it.
+#[derive(Default)]
+struct Budgets {
+    left: HashMap<String, (f64, Instant)>,
+}
+
+/// Events that one object may cause at once.
+const BURST: f64 = 25.0;
+/// Time after which one more is allowed.
+const REFILL: Duration = Duration::from_mins(5);
+/// Objects whose budgets are remembered.
+const BUDGETS: usize = 4096;
+
+impl Budgets {
+    /// Takes an event off the budget of an object; `false` when nothing is left of it.
+    fn allow(&mut self, regarding: &Regarding, now: Instant) -> bool {
+        let refilled = |(left, since): &(f64, Instant)| {
+            let more = now.duration_since(*since).as_secs_f64() / REFILL.as_secs_f64();
+            (left + more).min(BURST)
+        };
+        if self.left.len() >= BUDGETS {
+            self.left.retain(|_, budget| refilled(budget) < BURST);
+            if self.left.len() >= BUDGETS {
+                self.left.clear();
+            }
+        }
+        let budget = self.left.entry(regarding.uid.clone()).or_insert((BURST, now));
+        let left = refilled(budget);
+        let allowed = left >= 1.0;
+        *budget = (if allowed { left - 1.0 } else { left }, now);
+        allowed
+    }
+}
+
 fn event_mapping() -> Mapping {
     Mapping {
         group: String::new(),
@@ -333,6 +430,23 @@ mod tests {
         }
         assert!(recent.names.len() <= RECENT && recent.order.len() <= RECENT);
         assert_eq!(recent.repeat(&event("a")), None);
+    }
+
+    #[test]
+    fn an_object_that_fails_for_ever_does_not_flood_the_cluster() {
+        let (mut budgets, start) = (Budgets::default(), Instant::now());
+        let object = |uid: &str| Regarding {
+            uid: uid.to_owned(),
+            ..Regarding::default()
+        };
+        let within = |budgets: &mut Budgets, at| (0..100).filter(|_| budgets.allow(&object("a"), at)).count();
+        assert_eq!(within(&mut budgets, start), 25);
+        assert!(budgets.allow(&object("b"), start), "others are not affected");
+        assert_eq!(within(&mut budgets, start + REFILL * 2), 2);
+        for number in 0..BUDGETS * 2 {
+            budgets.allow(&object(&number.to_string()), start);
+        }
+        assert!(budgets.left.len() <= BUDGETS);
     }
 
     #[test]
