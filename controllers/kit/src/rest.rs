@@ -49,6 +49,22 @@ impl RestError {
             .any(|part| text.contains(part))
     }
 
+    /// Leaves out of the text what the API server repeats of the object's values: they may be secret.
+    #[must_use]
+    pub fn without_values(mut self) -> Self {
+        if let Self::Api(status) = &mut self {
+            let lines = status
+                .message
+                .split('\n')
+                .map(|line| match line.split_once(VALUE) {
+                    Some((before, _)) => format!("{before}another value"),
+                    None => line.to_owned(),
+                });
+            status.message = lines.collect::<Vec<_>>().join("\n");
+        }
+        self
+    }
+
     /// Gives the HTTP status code of an answer.
     pub fn code(&self) -> Option<u16> {
         match self {
@@ -65,6 +81,9 @@ impl RestError {
         }
     }
 }
+
+/// How a value begins in the API server's text about a field of the wrong type; it goes on to the end of the line.
+const VALUE: &str = "&value.valueUnstructured{";
 
 impl From<kube::Error> for RestError {
     fn from(error: kube::Error) -> Self {
@@ -96,6 +115,11 @@ impl Rest {
             client: self.client.clone(),
             impersonate: Some(user),
         })
+    }
+
+    /// Tells whether requests are made as somebody else.
+    pub fn is_impersonating(&self) -> bool {
+        self.impersonate.is_some()
     }
 
     /// Gives the client below, which acts as the controller itself.
@@ -220,10 +244,18 @@ impl Rest {
 
     /// Deletes an object with background propagation; `false` when it did not exist.
     ///
+    /// `uid` is that of the object that was looked at: another one of the same name is not deleted.
+    ///
     /// # Errors
     /// Any failure but `NotFound`.
-    pub async fn delete(&self, at: &ObjectPath<'_>) -> Result<bool, RestError> {
-        let body = br#"{"kind":"DeleteOptions","apiVersion":"v1","propagationPolicy":"Background"}"#.to_vec();
+    pub async fn delete(&self, at: &ObjectPath<'_>, uid: &str) -> Result<bool, RestError> {
+        let mut options = serde_json::json!({
+            "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background",
+        });
+        if !uid.is_empty() {
+            options["preconditions"] = serde_json::json!({"uid": uid});
+        }
+        let body = encode(&options)?;
         match self
             .send(Method::DELETE, &at.path(), "application/json", Some(body))
             .await
@@ -276,4 +308,24 @@ impl ObjectPath<'_> {
 
 fn encode(value: &Value) -> Result<Vec<u8>, RestError> {
     serde_json::to_vec(value).map_err(|error| RestError::Request(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_left_out_line_by_line() {
+        let text = "failed to create typed patch object (a/s; /v1, Kind=Secret): errors:\n  .data.a: expected string, got \
+            &value.valueUnstructured{Value:123}\n  .data.b: expected string, got &value.valueUnstructured{Value:true}";
+        let status = Status {
+            message: text.to_owned(),
+            ..Status::default()
+        };
+        assert_eq!(
+            RestError::Api(Box::new(status)).without_values().to_string(),
+            "failed to create typed patch object (a/s; /v1, Kind=Secret): errors:\n  .data.a: expected string, got \
+             another value\n  .data.b: expected string, got another value"
+        );
+    }
 }

@@ -18,7 +18,7 @@ use crate::inventory;
 use crate::prune::prune;
 use crate::reconcile::Reconciliation;
 use crate::render::Rendered;
-use crate::report::{Failure, Outcome};
+use crate::report::{Failure, Outcome, duration_of};
 
 /// How long the objects of one stage may take before the next stage is given up, as in stock.
 const STAGE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -96,16 +96,9 @@ async fn apply_stages(
         mapper: &context.mapper,
         live: &context.live,
     };
-    let verified_by_timer = run
-        .triggers
-        .intersects(Triggers::TIMER | Triggers::REQUESTED | Triggers::STARTUP);
     let options = ApplyOptions {
         force: run.object.spec.force,
-        verify: if verified_by_timer {
-            Verify::All
-        } else {
-            Verify::Changed
-        },
+        verify: verification(run, memory),
         concurrency: Concurrency(context.settings.concurrent_ssa),
         recreate_timeout: run.timeout(),
     };
@@ -113,13 +106,17 @@ async fn apply_stages(
     for (at, stage) in stages.into_iter().enumerate() {
         let wait = stage.wait && at < last;
         let defined = defined_kinds(&stage.objects);
-        let applied = applier.apply_stage(stage.objects, options, memory).await?;
+        let before = entries.len();
+        applier
+            .apply_stage(stage.objects, options, memory, run.slot, entries)
+            .await?;
+        let applied = &entries[before..];
         let changed = applied
             .iter()
             .any(|entry| matches!(entry.action, Action::Created | Action::Configured));
         if wait && changed {
             let mut targets = Vec::new();
-            for entry in &applied {
+            for entry in applied {
                 if let Ok(mapping) = context
                     .mapper
                     .mapping(&entry.id.group, &entry.version, &entry.id.kind)
@@ -133,7 +130,6 @@ async fn apply_stages(
                     });
                 }
             }
-            entries.extend(applied);
             let options = WaitOptions {
                 timeout: STAGE_TIMEOUT,
                 fail_fast: false,
@@ -143,11 +139,27 @@ async fn apply_stages(
                 return Err(ApplyError::NotReady(message));
             }
             run.slot.park(await_served(context, &defined)).await;
-        } else {
-            entries.extend(applied);
         }
     }
+    if options.verify == Verify::All {
+        memory.note_verified();
+    }
     Ok(())
+}
+
+/// Tells which objects to verify: all on request, after a start, and at the interval.
+///
+/// A retry comes by timer too, but not to look for drift: what is known to be unchanged is watched, and need not be
+/// verified every few seconds as long as something else is not ready. Half the interval leaves room for its jitter.
+fn verification(run: &Reconciliation<'_>, memory: &ApplyMemory) -> Verify {
+    let interval = duration_of(&run.object.spec.interval).to_std();
+    let is_retry = memory.was_verified_within(interval / 2);
+    let asked = run.triggers.intersects(Triggers::REQUESTED | Triggers::STARTUP);
+    if asked || (run.triggers.intersects(Triggers::TIMER) && !is_retry) {
+        Verify::All
+    } else {
+        Verify::Changed
+    }
 }
 
 /// The kinds that CustomResourceDefinitions define, by group, version and kind.

@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use artifact_consumer::ArtifactIndex;
+use artifact_crd::Artifact;
 use controller_kit::apply::ApplyMemory;
 use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
-use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, RestError, WatchCache, WatchState};
+use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, RestError, WatchCache};
 use flux_api::{Kustomization, KustomizationStatus};
+use kube::ResourceExt;
 use parking_lot::{Mutex, RwLock};
 
 use crate::Settings;
@@ -38,7 +40,8 @@ pub(crate) struct Context {
     /// All Kustomizations, ours and others': dependencies are read unfiltered.
     pub(crate) objects: WatchCache<Kustomization>,
     pub(crate) artifacts: RwLock<ArtifactIndex>,
-    pub(crate) artifact_watch: RwLock<WatchState>,
+    /// How far the watch that fills `artifacts` has come.
+    pub(crate) artifact_watch: WatchCache<Artifact>,
     /// The status that was last written, until the watch has caught up with it.
     pub(crate) written: Mutex<HashMap<ObjectKey, (String, KustomizationStatus)>>,
     pub(crate) memory: Mutex<HashMap<ObjectKey, ApplyMemory>>,
@@ -48,6 +51,17 @@ pub(crate) struct Context {
     pub(crate) builds: tokio::sync::Semaphore,
     /// Bounds the builds that fetch from other machines, which take no place of the others.
     pub(crate) remote_builds: tokio::sync::Semaphore,
+}
+
+/// Whose an object is at the end of its run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// Still ours.
+    Ours,
+    /// Another controller's; with the resource version at which that was seen.
+    SomebodyElse(String),
+    /// It is gone, or another object has its name.
+    Gone,
 }
 
 impl Context {
@@ -76,17 +90,31 @@ impl Context {
         }
     }
 
-    /// Writes a status, and remembers it until the watch brings it.
+    /// Writes the status of an object that is ours, and remembers it until the watch brings it.
     pub(crate) async fn write_status(
         &self,
         key: &ObjectKey,
         written: &KustomizationStatus,
         new: &KustomizationStatus,
     ) -> Result<(), RestError> {
-        if let Some(version) = crate::status::write(&self.rest, key, written, new).await? {
+        if let Some(version) = crate::status::write(&self.rest, key, written, new, None).await? {
             self.written.lock().insert(key.clone(), (version, new.clone()));
         }
         Ok(())
+    }
+
+    /// Whose the object of a run is by now.
+    pub(crate) fn ownership(&self, key: &ObjectKey, object: &Kustomization) -> Ownership {
+        match self.objects.get(key) {
+            Some(now) if now.metadata.uid != object.metadata.uid => Ownership::Gone,
+            Some(now)
+                if self.is_ours(&now) && self.interlock.rival(&key.namespace, now.labels()).is_none() =>
+            {
+                Ownership::Ours
+            }
+            Some(now) => Ownership::SomebodyElse(now.metadata.resource_version.clone().unwrap_or_default()),
+            None => Ownership::Gone,
+        }
     }
 
     pub(crate) fn forget(&self, key: &ObjectKey) {

@@ -1,6 +1,6 @@
 //! The controller: its watches, what they wake, and the queue that they feed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use artifact_consumer::{ArtifactIndex, ArtifactName, SourceKey};
@@ -78,7 +78,7 @@ pub async fn run(
         interlock: Interlock::new(CONTROLLER),
         objects: WatchCache::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
-        artifact_watch: RwLock::new(controller_kit::WatchState::Starting),
+        artifact_watch: WatchCache::default(),
         written: Mutex::default(),
         memory: Mutex::default(),
         awaiting: Mutex::default(),
@@ -90,7 +90,6 @@ pub async fn run(
         context: Arc::clone(&context),
         references: Arc::default(),
     };
-    let artifacts = WatchCache::<Artifact>::default();
     let tasks = TaskTracker::new();
     tasks.spawn(
         watches
@@ -100,13 +99,13 @@ pub async fn run(
     tasks.spawn(
         watches
             .clone()
-            .follow_artifacts(artifacts.clone(), client.clone(), shutdown.clone()),
+            .follow_artifacts(client.clone(), namespace.clone(), shutdown.clone()),
     );
-    tasks.spawn(
-        watches
-            .clone()
-            .follow_configs::<ConfigMap>("ConfigMap", client.clone(), shutdown.clone()),
-    );
+    tasks.spawn(watches.clone().follow_configs::<ConfigMap>(
+        "ConfigMap",
+        watched(&client, namespace.as_deref()),
+        shutdown.clone(),
+    ));
     let deployments = WatchCache::<Deployment>::default();
     if context.settings.interlock {
         tasks.spawn(
@@ -115,23 +114,37 @@ pub async fn run(
                 .follow_stock(deployments.clone(), client.clone(), shutdown.clone()),
         );
     }
-    tasks.spawn(watches.follow_configs::<Secret>("Secret", client, shutdown.clone()));
+    tasks.spawn(watches.follow_configs::<Secret>(
+        "Secret",
+        watched(&client, namespace.as_deref()),
+        shutdown.clone(),
+    ));
     tokio::select! {
         () = shutdown.cancelled() => return,
         () = async {
-            tokio::join!(context.objects.settled(), artifacts.settled());
+            tokio::join!(context.objects.settled(), context.artifact_watch.settled());
             if context.settings.interlock {
                 deployments.settled().await;
             }
         } => {}
     }
-    *context.artifact_watch.write() = artifacts.state();
     synced.cancel();
     let shared = Arc::clone(&context);
     let handler = move |run| reconcile(Arc::clone(&shared), run);
     context.queue.serve(concurrent, shutdown, handler).await;
     tasks.close();
     tasks.wait().await;
+}
+
+/// The objects of a kind that are watched.
+fn watched<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
 }
 
 #[derive(Clone)]
@@ -150,10 +163,7 @@ struct References {
 
 impl Watches {
     async fn follow_objects(self, client: Client, namespace: Option<String>, shutdown: CancellationToken) {
-        let api: Api<Tolerant<Kustomization>> = match &namespace {
-            Some(namespace) => Api::namespaced(client, namespace),
-            None => Api::all(client),
-        };
+        let api: Api<Tolerant<Kustomization>> = watched(&client, namespace.as_deref());
         let cache = self.context.objects.clone();
         cache
             .run(api, watcher::Config::default(), shutdown, |change| {
@@ -174,7 +184,11 @@ impl Watches {
                 if ours && !was_ours {
                     self.context.queue.add(key.clone(), Triggers::STARTUP);
                 } else if ours && let Some(old) = old {
-                    let triggers = object_triggers(old, new);
+                    let mut triggers = object_triggers(old, new);
+                    if self.context.source_key(old) != self.context.source_key(new) {
+                        // An annotation may say which source is meant.
+                        triggers |= Triggers::OBJECT;
+                    }
                     if triggers != Triggers::default() {
                         self.context.queue.add(key.clone(), triggers);
                     }
@@ -226,21 +240,14 @@ impl Watches {
         interlock.follow(&cache, client, shutdown, on_change).await;
     }
 
-    async fn follow_artifacts(
-        self,
-        cache: WatchCache<Artifact>,
-        client: Client,
-        shutdown: CancellationToken,
-    ) {
-        let api: Api<Tolerant<Artifact>> = Api::all(client);
-        let watched = cache.clone();
+    async fn follow_artifacts(self, client: Client, namespace: Option<String>, shutdown: CancellationToken) {
+        let api: Api<Tolerant<Artifact>> = watched(&client, namespace.as_deref());
         let on_change = |change: Change<'_, Artifact>| {
             let touched = match change {
                 Change::Applied { new, .. } => self.context.artifacts.write().apply(new),
                 Change::Deleted { old } => self.context.artifacts.write().remove(&ArtifactName::of(old)),
                 Change::Undecodable { .. } => return,
             };
-            *self.context.artifact_watch.write() = watched.state();
             let references = self.references.lock();
             for key in touched {
                 for consumer in references.sources.referrers(&key) {
@@ -248,14 +255,19 @@ impl Watches {
                 }
             }
         };
-        cache
+        self.context
+            .artifact_watch
             .run(api, watcher::Config::default(), shutdown, on_change)
             .await;
     }
 
     /// Follows ConfigMaps or Secrets that ask to be followed by their label; only metadata is read.
-    async fn follow_configs<K>(self, kind: &'static str, client: Client, shutdown: CancellationToken)
-    where
+    async fn follow_configs<K>(
+        self,
+        kind: &'static str,
+        api: Api<PartialObjectMeta<K>>,
+        shutdown: CancellationToken,
+    ) where
         K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
             + Clone
             + std::fmt::Debug
@@ -267,33 +279,44 @@ impl Watches {
         let config = watcher::Config::default().labels(&self.context.settings.watch_configs);
         let mut seen: BTreeMap<ObjectKey, String> = BTreeMap::new();
         let mut synced = false;
-        let mut events = std::pin::pin!(watcher::watcher(Api::<PartialObjectMeta<K>>::all(client), config));
+        let mut listed: BTreeSet<ObjectKey> = BTreeSet::new();
+        let mut events = std::pin::pin!(watcher::watcher(api, config));
         loop {
             let event = tokio::select! {
                 () = shutdown.cancelled() => return,
                 event = events.next() => event,
             };
-            let changed = match event {
+            let changed: Vec<ObjectKey> = match event {
                 Some(Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object))) => {
                     let key = ObjectKey::of(&object);
+                    listed.insert(key.clone());
                     let version = object.metadata.resource_version.unwrap_or_default();
                     let known = seen.insert(key.clone(), version.clone());
                     // What was there before we looked is no change.
-                    (synced && known.as_ref() != Some(&version)).then_some(key)
+                    let is_new = synced && known.as_ref() != Some(&version);
+                    is_new.then_some(key).into_iter().collect()
                 }
                 Some(Ok(watcher::Event::Delete(object))) => {
                     let key = ObjectKey::of(&object);
-                    seen.remove(&key).map(|_| key)
+                    seen.remove(&key).map(|_| key).into_iter().collect()
                 }
-                Some(Ok(watcher::Event::Init)) => None,
+                Some(Ok(watcher::Event::Init)) => {
+                    listed.clear();
+                    Vec::new()
+                }
                 Some(Ok(watcher::Event::InitDone)) => {
                     synced = true;
-                    None
+                    let gone: Vec<_> = seen.keys().filter(|key| !listed.contains(key)).cloned().collect();
+                    seen.retain(|key, _| listed.contains(key));
+                    gone
                 }
                 Some(Err(error)) => {
                     tracing::warn!(kind, %error, "cannot watch labelled configuration, retrying");
-                    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-                    None
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
+                    }
+                    Vec::new()
                 }
                 None => return,
             };

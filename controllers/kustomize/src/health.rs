@@ -6,8 +6,8 @@ use controller_kit::apply::{Action, Entry};
 use controller_kit::events::Severity;
 use controller_kit::live::{Target, WaitEnd, WaitOptions};
 use controller_kit::object::{ObjectId, Subject};
-use controller_kit::{MapError, Rest};
-use flux_api::{ConditionStatus, ConditionsExt, GoDuration, HEALTHY, reason};
+use controller_kit::{MapError, Rest, Triggers};
+use flux_api::{ConditionStatus, ConditionsExt, GoDuration, HEALTHY, READY, reason};
 use jiff::Timestamp;
 
 use crate::apply::Applied;
@@ -109,7 +109,9 @@ pub(crate) async fn await_health(
     let end = if let Ok(end) = quick {
         end
     } else {
-        announce_wait(run).await?;
+        if !is_announced(run) {
+            announce_wait(run).await?;
+        }
         let interruptible = async {
             tokio::select! {
                 end = &mut waiting => Some(end),
@@ -142,6 +144,18 @@ pub(crate) async fn await_health(
             Err(Outcome::Failed(Failure::unhealthy(took, detail)))
         }
     }
+}
+
+/// Tells whether the object says already that it is not ready, and the run is a retry that has nothing to add.
+///
+/// It goes on saying so then: a condition that changes twice with every retry would tell nothing, and wake everybody.
+fn is_announced(run: &Reconciliation<'_>) -> bool {
+    let ready = run.status.conditions.get_condition(READY);
+    let said = ready.is_some_and(|ready| {
+        ready.reason == reason::HEALTH_CHECK_FAILED
+            && ready.observed_generation == run.object.metadata.generation
+    });
+    said && run.status == run.written && !run.triggers.intersects(Triggers::REQUESTED)
 }
 
 /// Writes that the run waits, with what it has applied so far, so that a restart loses nothing.

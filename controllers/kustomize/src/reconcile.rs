@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use crate::context::{CONTROLLER_LABEL, Context};
+use crate::context::{CONTROLLER_LABEL, Context, Ownership};
 use crate::decide::{ArtifactProblem, Dependency, Observed, Refusal, Step, decide};
 use crate::report::{Outcome, Pace, Wait, conclude, duration_of, event_about};
 use crate::{deploy, finalize, interlock, status};
@@ -108,11 +108,11 @@ fn find_artifact(
     object: &Kustomization,
 ) -> Result<Arc<artifact_crd::Artifact>, ArtifactProblem> {
     let key = context.source_key(object).map_err(ArtifactProblem::Reference)?;
-    if let WatchState::Unavailable(reason) = &*context.artifact_watch.read() {
-        return Err(ArtifactProblem::NotServed(reason.clone()));
-    }
-    let artifacts = context.artifacts.read();
-    artifacts.find(&key).cloned().map_err(ArtifactProblem::Lookup)
+    let found = context.artifacts.read().find(&key).cloned();
+    found.map_err(|error| match context.artifact_watch.state() {
+        WatchState::Unavailable(reason) => ArtifactProblem::NotServed(reason),
+        WatchState::Starting | WatchState::Synced => ArtifactProblem::Lookup(error),
+    })
 }
 
 async fn act(run: &mut Reconciliation<'_>, step: Step) -> Outcome {
@@ -140,7 +140,12 @@ async fn act(run: &mut Reconciliation<'_>, step: Step) -> Outcome {
             }
         })),
         Step::AwaitDependency(reason) => {
-            run.context.awaiting.lock().insert(run.key.clone());
+            let context = run.context;
+            context.awaiting.lock().insert(run.key.clone());
+            // From here on a change wakes us; one that came since we looked has woken nobody.
+            if decide(&observe(context, &run.object)) != Step::AwaitDependency(reason.clone()) {
+                context.queue.add(run.key.clone(), Triggers::DEPENDENCY);
+            }
             Outcome::Waiting(Wait::Dependency(reason))
         }
         Step::Deploy(artifact) => match hold(run).await {
@@ -176,12 +181,15 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
     );
     let context = run.context;
     let subject = &run.key;
+    let ownership = context.ownership(&run.key, &run.object);
     match outcome {
         Outcome::Gone => {}
+        _ if ownership == Ownership::Gone => {}
         Outcome::Aborted(error) => tracing::error!(
             controller = CONTROLLER_LABEL, controllerKind = "Kustomization",
             namespace = %subject.namespace, name = %subject.name, error = %error, "Reconciler error"
         ),
+        _ if ownership != Ownership::Ours => leave(&run, &ownership).await,
         _ => {
             if let Err(error) = context.write_status(&run.key, &run.written, &run.status).await
                 && !error.is_not_found()
@@ -209,12 +217,29 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
         ));
     }
     context.metrics.reconciled(CONTROLLER_LABEL, report.result, took);
-    if !matches!(outcome, Outcome::Gone) {
+    if ownership == Ownership::Ours && !matches!(outcome, Outcome::Gone) {
         context
             .metrics
             .object_reconciled("Kustomization", &subject.namespace, &subject.name, took);
+    } else {
+        // The watch has said so before the run was over.
+        context.forget(&run.key);
     }
     report.requeue
+}
+
+/// Hands over to whoever the object belongs to now what the run has recorded, unless they have begun to write.
+///
+/// What is lost then is in their own record: they apply the same artifact.
+async fn leave(run: &Reconciliation<'_>, ownership: &Ownership) {
+    let Ownership::SomebodyElse(version) = ownership else {
+        return;
+    };
+    let rest = &run.context.rest;
+    let left = status::write(rest, &run.key, &run.written, &run.status, Some(version.as_str())).await;
+    if let Err(error) = left {
+        tracing::info!(namespace = %run.key.namespace, name = %run.key.name, %error, "the object moved to another controller during a run");
+    }
 }
 
 fn log(run: &Reconciliation<'_>, severity: Severity, message: &str) {

@@ -31,6 +31,14 @@ pub(crate) enum RenderError {
     /// The build failed.
     #[error("kustomize build failed: {0}")]
     Build(#[from] kustomize::Error),
+    /// An object that could not be told from others in the cluster.
+    #[error("the built object '{subject}' has no {field}, which everything that is applied needs")]
+    Identity {
+        /// The object, as far as it has a name.
+        subject: String,
+        /// Path of the field.
+        field: &'static str,
+    },
     /// A variable could not be substituted.
     #[error("post build failed for '{subject}': envsubst error: {source}")]
     Substitution {
@@ -77,39 +85,34 @@ pub(crate) fn render(
     let mut yaml = String::new();
     let mut objects = Vec::with_capacity(output.objects().len());
     for built in output.objects() {
-        let mut text = built.to_yaml()?;
-        let mut value = None;
-        if let Some(substitution) = &substitution {
+        let (mut text, mut value) = (built.to_yaml()?, built.to_json()?);
+        if let Some(field) = missing_identity(&value) {
+            return Err(RenderError::Identity {
+                subject: built.id().to_string(),
+                field,
+            });
+        }
+        if let Some(substitution) = substitution.as_ref().filter(|_| !opts_out(&value)) {
             let subject = || built.id().to_string();
-            let json = built.to_json()?;
-            if !opts_out(&json)
-                && let Cow::Owned(replaced) =
-                    substitution
-                        .apply(&text)
-                        .map_err(|source| RenderError::Substitution {
-                            subject: subject(),
-                            source,
-                        })?
-            {
+            let replaced = substitution
+                .apply(&text)
+                .map_err(|source| RenderError::Substitution {
+                    subject: subject(),
+                    source,
+                })?;
+            if let Cow::Owned(replaced) = replaced {
                 let yaml_error = |source| RenderError::Yaml {
                     subject: subject(),
                     source,
                 };
-                let replaced = sigs::to_value(replaced.as_bytes(), &Limits::default()).map_err(yaml_error)?;
-                text = sigs::value_to_string(&replaced).map_err(yaml_error)?;
-                value = Some(replaced);
-            } else {
-                value = Some(json);
+                value = sigs::to_value(replaced.as_bytes(), &Limits::default()).map_err(yaml_error)?;
+                text = sigs::value_to_string(&value).map_err(yaml_error)?;
             }
         }
         if !yaml.is_empty() {
             yaml.push_str("---\n");
         }
         yaml.push_str(&text);
-        let value = match value {
-            Some(value) => value,
-            None => built.to_json()?,
-        };
         flatten(value, &mut objects);
     }
     for value in &mut objects {
@@ -162,6 +165,26 @@ fn opts_out(object: &Value) -> bool {
             .as_str()
     };
     envsubst::is_disabled(marker("labels"), marker("annotations"))
+}
+
+/// Gives the field that an object lacks to be told from others; `generateName` is no name, since it gives another
+/// object each time.
+fn missing_identity(object: &Value) -> Option<&'static str> {
+    let fields = [
+        ("/apiVersion", "apiVersion"),
+        ("/kind", "kind"),
+        ("/metadata/name", "metadata.name"),
+    ];
+    let lacks = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .is_none_or(str::is_empty)
+    };
+    fields
+        .into_iter()
+        .find(|(pointer, _)| lacks(pointer))
+        .map(|(_, field)| field)
 }
 
 /// Lists become their items; what is no Kubernetes object, or is kustomize's own configuration, is left out.
@@ -279,6 +302,13 @@ mod tests {
             json!({"team": "a", KUSTOMIZE_NAME: "app", KUSTOMIZE_NAMESPACE: "apps"})
         );
         assert_eq!(objects[0]["metadata"]["annotations"], json!({"note": "b"}));
+    }
+
+    #[test]
+    fn an_object_without_a_name_is_refused_and_not_left_out() {
+        let text = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: run-\n";
+        let error = check(&[("a.yaml", text)], &json!({}), &[]).unwrap_err();
+        assert!(error.contains("metadata.name"), "{error}");
     }
 
     #[test]

@@ -22,12 +22,13 @@ pub(crate) fn mapping() -> Mapping {
 /// Writes the fields of `new` that differ from `written`; gives the resource version, if anything was written.
 ///
 /// # Errors
-/// What the API server answers.
+/// What the API server answers; with `seen`, a conflict when somebody wrote since that resource version.
 pub(crate) async fn write(
     rest: &Rest,
     key: &ObjectKey,
     written: &KustomizationStatus,
     new: &KustomizationStatus,
+    seen: Option<&str>,
 ) -> Result<Option<String>, RestError> {
     let Some(changes) = changes(written, new) else {
         return Ok(None);
@@ -38,7 +39,10 @@ pub(crate) async fn write(
         namespace: &key.namespace,
         name: &key.name,
     };
-    let patch = json!({"status": changes});
+    let mut patch = json!({"status": changes});
+    if let Some(version) = seen {
+        patch["metadata"] = json!({"resourceVersion": version});
+    }
     let answer = rest
         .merge_patch(&at, Some("status"), STATUS_MANAGER, &patch)
         .await?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::markers;
 use crate::mapper::{MapError, Mapper, Mapping};
-use crate::object::{ObjectId, Subject, has_marker, metadata_map};
+use crate::object::{ObjectId, Subject, has_marker, metadata_map, metadata_text};
 use crate::rest::{ObjectPath, Rest, RestError};
 
 /// Deletes objects as one identity.
@@ -81,7 +81,7 @@ impl GarbageCollection<'_> {
             name: &id.name,
         };
         self.rest
-            .delete(&at)
+            .delete(&at, metadata_text(&live, "uid"))
             .await
             .map_err(|error| failure("delete", error.to_string()))?;
         Ok(true)

@@ -14,6 +14,7 @@ use crate::mapper::{Mapper, Mapping};
 use crate::object::{
     ObjectId, Subject, api_version, has_marker, id_of, kind, resource_version, split_api_version,
 };
+use crate::queue::Slot;
 use crate::rest::{ObjectPath, Rest, RestError};
 
 /// Applies objects as one identity.
@@ -96,7 +97,9 @@ impl Planned {
 }
 
 impl Applier<'_> {
-    /// Applies the objects of one stage in their order.
+    /// Applies the objects of one stage in their order, and appends to `entries` what became of each.
+    ///
+    /// `slot` is given up while an object that is recreated goes away.
     ///
     /// # Errors
     /// What the API server would reject; nothing of the stage is applied then. An object that is rejected in spite of
@@ -106,13 +109,13 @@ impl Applier<'_> {
         objects: Vec<Value>,
         options: ApplyOptions,
         memory: &mut ApplyMemory,
-    ) -> Result<Vec<Entry>, ApplyError> {
-        let planned = self.plan(objects, options, memory).await?;
-        let mut entries = Vec::with_capacity(planned.len());
-        for item in planned {
-            entries.push(self.execute(item, options, memory).await?);
+        slot: &mut Slot,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), ApplyError> {
+        for item in self.plan(objects, options, memory).await? {
+            entries.push(self.execute(item, options, memory, slot).await?);
         }
-        Ok(entries)
+        Ok(())
     }
 
     async fn plan(
@@ -307,6 +310,15 @@ impl Applier<'_> {
 
     /// Applies an object, without the fields that its built-in kind does not have.
     async fn send(&self, item: &mut Planned, dry_run: bool) -> Result<Value, RestError> {
+        let answer = self.send_known_fields(item, dry_run).await;
+        if item.id.group.is_empty() && item.id.kind == "Secret" {
+            answer.map_err(RestError::without_values)
+        } else {
+            answer
+        }
+    }
+
+    async fn send_known_fields(&self, item: &mut Planned, dry_run: bool) -> Result<Value, RestError> {
         let manager = self.manager();
         let answer = self
             .rest
@@ -378,6 +390,7 @@ impl Applier<'_> {
         mut item: Planned,
         options: ApplyOptions,
         memory: &mut ApplyMemory,
+        slot: &mut Slot,
     ) -> Result<Entry, ApplyError> {
         let action = match &item.step {
             Step::Skip => {
@@ -405,7 +418,8 @@ impl Applier<'_> {
                 Action::Configured
             }
             Step::Recreate => {
-                self.delete_and_wait(&item, options.recreate_timeout).await?;
+                slot.park(self.delete_and_wait(&item, options.recreate_timeout))
+                    .await?;
                 Action::Created
             }
             Step::ApplyDirectly { .. } => Action::Configured,
@@ -437,7 +451,7 @@ impl Applier<'_> {
             id: item.id.clone(),
             source,
         };
-        self.rest.delete(&item.path()).await.map_err(failed)?;
+        self.rest.delete(&item.path(), "").await.map_err(failed)?;
         let deadline = Instant::now() + timeout;
         while self
             .rest

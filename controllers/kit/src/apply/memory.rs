@@ -8,8 +8,10 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::object::ObjectId;
 
@@ -69,6 +71,7 @@ fn sum(hashes: impl Iterator<Item = u64>) -> u64 {
 #[derive(Debug, Default)]
 pub struct ApplyMemory {
     objects: HashMap<ObjectId, Applied>,
+    verified: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +109,16 @@ impl ApplyMemory {
 
     pub(super) fn forget(&mut self, id: &ObjectId) {
         self.objects.remove(id);
+    }
+
+    /// Takes note that all objects have just been verified.
+    pub fn note_verified(&mut self) {
+        self.verified = Some(Instant::now());
+    }
+
+    /// Tells whether all objects have been verified within the last `time`.
+    pub fn was_verified_within(&self, time: Duration) -> bool {
+        self.verified.is_some_and(|at| at.elapsed() < time)
     }
 
     /// Forgets all objects but those that `keep` names.

@@ -201,6 +201,13 @@ impl LiveStore {
                         *live = known.clone();
                     }
                 }
+                if *kind.state.borrow() != KindState::Synced {
+                    // So far everything was learned from writes, which the first list may be older than. What is
+                    // younger than the list shows up in the watch that follows it.
+                    for (key, learned) in &*objects {
+                        listed.entry(key.clone()).or_insert_with(|| learned.clone());
+                    }
+                }
                 let before = std::mem::replace(&mut *objects, listed);
                 let keys: Vec<ObjectKey> = objects.keys().cloned().chain(before.into_keys()).collect();
                 drop(objects);
@@ -218,8 +225,9 @@ impl LiveStore {
             }
             Event::Delete(object) => {
                 let key = key_of(&object.value);
-                kind.objects.write().remove(&key);
-                self.notify(mapping, &key);
+                if kind.remove(&key, &Live::observe(&object.value, &self.shared.managers)) {
+                    self.notify(mapping, &key);
+                }
             }
         }
     }
@@ -271,6 +279,15 @@ impl KindWatch {
         }
     }
 
+    /// Removes an object that was last seen as `live`, unless it has been created anew since; tells whether it did.
+    fn remove(&self, key: &ObjectKey, live: &Live) -> bool {
+        let mut objects = self.objects.write();
+        if objects.get(key).is_some_and(|known| known.is_newer_than(live)) {
+            return false;
+        }
+        objects.remove(key).is_some()
+    }
+
     async fn settled(&self) -> KindState {
         let mut receiver = self.state.subscribe();
         match receiver.wait_for(|state| *state != KindState::Starting).await {
@@ -320,4 +337,31 @@ fn key_of(object: &Value) -> ObjectKey {
 
 fn is_marker(key: &str) -> bool {
     [markers::RECONCILE, markers::SSA, markers::FORCE].contains(&key)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn live(version: &str) -> Live {
+        let managers = FieldManagers {
+            own: "kustomize-controller".to_owned(),
+            overridden: Vec::new(),
+        };
+        Live::observe(&json!({"metadata": {"resourceVersion": version}}), &managers)
+    }
+
+    #[test]
+    fn what_a_watch_tells_late_changes_nothing() {
+        let (kind, key) = (KindWatch::new(), ObjectKey::new("apps", "job"));
+        assert!(kind.store(key.clone(), live("10")));
+        assert!(!kind.store(key.clone(), live("9")));
+        // The end of the object that was there before.
+        assert!(!kind.remove(&key, &live("8")));
+        assert_eq!(kind.objects.read().get(&key), Some(&live("10")));
+        assert!(kind.remove(&key, &live("11")));
+        assert!(!kind.remove(&key, &live("11")));
+    }
 }

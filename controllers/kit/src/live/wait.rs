@@ -82,7 +82,7 @@ impl LiveStore {
         let _registration = self.register(&targets, &wake);
         let mut observed = Vec::with_capacity(targets.len());
         for target in targets {
-            observed.push(self.observe_target(target, deadline).await);
+            observed.push(self.observe_target(target, deadline, rest).await);
         }
         loop {
             let mut pending = Vec::new();
@@ -131,7 +131,11 @@ impl LiveStore {
         }
     }
 
-    async fn observe_target(&self, target: Target, deadline: Instant) -> (Target, Source) {
+    async fn observe_target(&self, target: Target, deadline: Instant, rest: &Rest) -> (Target, Source) {
+        if !target.owned && rest.is_impersonating() && read_status(rest, &target).await == Status::Unknown {
+            // The watch is the controller's, which may see more than whoever asks.
+            return (target, Source::Poll);
+        }
         let (kind, stop) = if target.owned {
             self.follow(&target.mapping);
             let kind = self.shared.kinds.lock().get(&target.mapping).map(Arc::clone);
