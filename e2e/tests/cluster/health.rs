@@ -5,7 +5,7 @@ use e2e::testbed::{KUSTOMIZATION, condition};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use crate::app::{App, Owner, config_map, deployment};
+use crate::app::{App, Owner, config_map, deployment, start_shard};
 use crate::side_by_side::neutral;
 
 const FAILED: &str = "HealthCheckFailed";
@@ -108,6 +108,34 @@ async fn a_timeout_reads_as_in_stock() -> Result<()> {
     assert!(
         ours.to_string()
             .contains("timeout waiting for: [Deployment/NAMESPACE/web status: 'InProgress']")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restart_does_not_take_what_is_under_way_for_ready() -> Result<()> {
+    let files = [
+        ("deploy/web.yaml", &*deployment("web", 1)),
+        ("other/a.yaml", &*config_map("a", "blue")),
+    ];
+    let app = App::owned_by(Owner::Shard("restarted"), "restarted", &files).await?;
+    app.testbed.openflux_controller().await?;
+    let mut controller = start_shard(app.testbed, "restarted")?;
+    app.deploy("app", json!({"wait": true, "timeout": "10m"})).await?;
+    let waits = |object: &DynamicObject| says(object, "Healthy", "Unknown", "Running health checks");
+    app.wait(KUSTOMIZATION, "app", "runs health checks", waits)
+        .await?;
+    app.deploy_ready("other", json!({"path": "other"})).await?;
+    controller.kill()?;
+
+    // It finds the Deployment in a list, and not in a watch.
+    let _controller = start_shard(app.testbed, "restarted")?;
+    for _ in 0..2 {
+        app.reconcile("other").await?;
+    }
+    assert!(
+        waits(&app.existing(KUSTOMIZATION, "app").await?),
+        "it is not ready"
     );
     Ok(())
 }

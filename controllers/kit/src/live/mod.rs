@@ -187,8 +187,9 @@ impl LiveStore {
     ) {
         match event {
             Event::Init => *listed = Some(HashMap::new()),
-            Event::InitApply(object) => {
+            Event::InitApply(mut object) => {
                 if let Some(listed) = listed {
+                    name_kind(mapping, &mut object.value);
                     let live = Live::observe(&object.value, &self.shared.managers);
                     listed.insert(key_of(&object.value), live);
                 }
@@ -331,6 +332,19 @@ pub(crate) fn owned_fields_hash(object: &Value, managers: &FieldManagers) -> u64
         .map_or(0, value_hash)
 }
 
+/// Adds kind and version, which the items of a list do not have, and without which no kind's rules apply to them.
+fn name_kind(mapping: &Mapping, object: &mut Value) {
+    let Some(fields) = object.as_object_mut() else {
+        return;
+    };
+    for (field, value) in [
+        ("apiVersion", mapping.api_version()),
+        ("kind", mapping.kind.clone()),
+    ] {
+        fields.entry(field).or_insert_with(|| value.into());
+    }
+}
+
 fn key_of(object: &Value) -> ObjectKey {
     ObjectKey::new(namespace(object), name(object))
 }
@@ -351,6 +365,24 @@ mod tests {
             overridden: Vec::new(),
         };
         Live::observe(&json!({"metadata": {"resourceVersion": version}}), &managers)
+    }
+
+    #[test]
+    fn an_item_of_a_list_is_judged_by_its_kind() {
+        let deployments = Mapping {
+            group: "apps".to_owned(),
+            version: "v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            plural: "deployments".to_owned(),
+            namespaced: true,
+        };
+        let mut item = json!({"metadata": {"name": "web"}, "spec": {"replicas": 1}, "status": {}});
+        name_kind(&deployments, &mut item);
+        assert_eq!(
+            (&item["apiVersion"], &item["kind"]),
+            (&json!("apps/v1"), &json!("Deployment"))
+        );
+        assert_eq!(status(&item, 0), Status::InProgress);
     }
 
     #[test]
