@@ -50,6 +50,18 @@ impl SourceKind {
         }
     }
 
+    /// Returns the name of the kind's resource in URLs and in RBAC rules.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::GitRepository => "gitrepositories",
+            Self::OciRepository => "ocirepositories",
+            Self::Bucket => "buckets",
+            Self::HelmRepository => "helmrepositories",
+            Self::HelmChart => "helmcharts",
+            Self::ExternalArtifact => "externalartifacts",
+        }
+    }
+
     /// Returns the kind with a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)

@@ -1,6 +1,7 @@
 //! `openflux-controller install --export`: the manifests, from the same source as the code that they run.
 
 use clap::Args;
+use flux_sources::SourceKind;
 use serde_json::{Value, json};
 
 /// What to install, and where.
@@ -9,7 +10,7 @@ pub(crate) struct InstallFlags {
     /// Print the manifests to standard output; nothing is ever applied from here.
     #[arg(long, required = true)]
     export: bool,
-    /// Namespace of the controller; that of Flux.
+    /// Namespace of the controller; that of Flux, whose network policies let only its own pods fetch artifacts.
     #[arg(long, default_value = "flux-system")]
     namespace: String,
     /// Image of the controller.
@@ -18,6 +19,10 @@ pub(crate) struct InstallFlags {
     /// Kustomizations to reconcile, by labels.
     #[arg(long, default_value = "sharding.fluxcd.io/key=openflux")]
     watch_label_selector: String,
+    /// Service account of Kustomizations that name none, for clusters with tenants. The controller itself may then
+    /// change nothing that it applies; without this it is a cluster administrator, as stock's is.
+    #[arg(long, default_value = "")]
+    default_service_account: String,
 }
 
 const NAME: &str = "openflux-controller";
@@ -43,64 +48,134 @@ pub(crate) fn install(flags: &InstallFlags) -> anyhow::Result<()> {
 }
 
 fn objects(flags: &InstallFlags) -> Vec<Value> {
-    let labels = json!({"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "openflux"});
+    let labels = labels();
     let namespaced = json!({"name": NAME, "namespace": flags.namespace, "labels": labels});
-    let cluster_wide = json!({"name": NAME, "labels": labels});
+    let cluster_wide = |name: &str| json!({"name": name, "labels": labels});
     let subject = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": flags.namespace}]);
-    vec![
+    let role = |kind: &str, name: &str| json!({"apiGroup": RBAC_GROUP, "kind": kind, "name": name});
+    let rbac = |kind: &str, metadata: &Value| json!({"apiVersion": format!("{RBAC_GROUP}/v1"), "kind": kind, "metadata": metadata});
+    let with = |mut object: Value, fields: Value| {
+        if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
+            object.extend(fields);
+        }
+        object
+    };
+    let bind = |kind: &str, metadata: &Value, role: Value| {
+        with(
+            rbac(kind, metadata),
+            json!({"roleRef": role, "subjects": subject}),
+        )
+    };
+    let mut objects = vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": namespaced}),
-        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": cluster_wide, "rules": rules()}),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": cluster_wide,
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME}, "subjects": subject,
-        }),
-        // As stock's cluster-reconciler: Kustomizations without a service account are applied by the controller itself.
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-            "metadata": {"name": format!("{NAME}-cluster-reconciler"), "labels": labels},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": subject,
-        }),
-        deployment(flags, &namespaced),
-    ]
+        with(
+            rbac("ClusterRole", &cluster_wide(NAME)),
+            json!({"rules": rules()}),
+        ),
+        bind(
+            "ClusterRoleBinding",
+            &cluster_wide(NAME),
+            role("ClusterRole", NAME),
+        ),
+        with(rbac("Role", &namespaced), json!({"rules": rules_at_home()})),
+        bind("RoleBinding", &namespaced, role("Role", NAME)),
+    ];
+    if flags.default_service_account.is_empty() {
+        // As in stock: Kustomizations without a service account are applied by the controller itself.
+        let name = format!("{NAME}-cluster-reconciler");
+        objects.push(bind(
+            "ClusterRoleBinding",
+            &cluster_wide(&name),
+            role("ClusterRole", "cluster-admin"),
+        ));
+    } else {
+        // What service accounts have applied is watched, so that its readiness need not be asked for.
+        let name = format!("{NAME}-watcher");
+        let everything = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]);
+        objects.push(with(
+            rbac("ClusterRole", &cluster_wide(&name)),
+            json!({"rules": everything}),
+        ));
+        objects.push(bind(
+            "ClusterRoleBinding",
+            &cluster_wide(&name),
+            role("ClusterRole", &name),
+        ));
+    }
+    objects.push(deployment(flags, &namespaced));
+    objects
+}
+
+const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+
+fn labels() -> Value {
+    json!({
+        "app.kubernetes.io/name": NAME,
+        "app.kubernetes.io/part-of": "openflux",
+        "app.kubernetes.io/version": env!("CARGO_PKG_VERSION"),
+    })
 }
 
 /// What the controller needs besides what it applies.
 fn rules() -> Value {
+    let read = ["get", "list", "watch"];
+    let sources = SourceKind::ALL.map(SourceKind::plural);
+    // Where owner references are checked, whoever blocks the deletion of an owner needs this right on it.
+    let owners = sources.map(|plural| format!("{plural}/finalizers"));
     json!([
-        {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts", "artifacts/status"], "verbs": ["*"]},
-        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts"],
+         "verbs": ["get", "list", "watch", "create", "patch", "delete"]},
+        {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts/status"], "verbs": ["patch"]},
+        {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts/finalizers"], "verbs": ["update"]},
+        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": sources, "verbs": read},
+        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": owners, "verbs": ["update"]},
         // For the bridge.
-        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["externalartifacts", "externalartifacts/status"],
-         "verbs": ["create", "update", "patch"]},
-        {"apiGroups": ["kustomize.toolkit.fluxcd.io"],
-         "resources": ["kustomizations", "kustomizations/status", "kustomizations/finalizers"],
-         "verbs": ["get", "list", "watch", "update", "patch"]},
+        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["externalartifacts"], "verbs": ["create", "patch"]},
+        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["externalartifacts/status"], "verbs": ["patch"]},
+        {"apiGroups": ["kustomize.toolkit.fluxcd.io"], "resources": ["kustomizations"],
+         "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": ["kustomize.toolkit.fluxcd.io"], "resources": ["kustomizations/status"], "verbs": ["patch"]},
         // To leave alone what stock's controllers select.
-        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [""], "resources": ["configmaps", "secrets", "serviceaccounts"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": read},
+        // Variables, and their changes.
+        {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": read},
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "impersonate"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]},
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
     ])
 }
 
+/// What the controller needs in its own namespace.
+fn rules_at_home() -> Value {
+    json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}])
+}
+
 fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
-    let labels = json!({"app": NAME});
-    let events = format!(
-        "http://notification-controller.{}.svc.cluster.local./",
-        flags.namespace
-    );
+    let selected = json!({"app": NAME});
+    let mut labels = labels();
+    labels["app"] = NAME.into();
+    let mut arguments = vec![
+        "run".to_owned(),
+        format!("--watch-label-selector={}", flags.watch_label_selector),
+        format!("--events-addr={}", events_address(flags)),
+        "--enable-leader-election".to_owned(),
+    ];
+    if !flags.default_service_account.is_empty() {
+        arguments.push(format!(
+            "--default-service-account={}",
+            flags.default_service_account
+        ));
+    }
     let probe = |path: &str| json!({"httpGet": {"path": path, "port": "healthz"}});
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
         "spec": {
             "replicas": 1,
-            "selector": {"matchLabels": labels},
+            "selector": {"matchLabels": selected},
             "template": {
                 "metadata": {"labels": labels, "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}},
                 "spec": {
                     "serviceAccountName": NAME,
+                    "nodeSelector": {"kubernetes.io/os": "linux"},
                     "priorityClassName": "system-cluster-critical",
                     "terminationGracePeriodSeconds": 60,
                     "securityContext": {"runAsNonRoot": true, "runAsUser": 65534, "fsGroup": 1337,
@@ -108,12 +183,7 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
                     "containers": [{
                         "name": "manager",
                         "image": flags.image,
-                        "args": [
-                            "run",
-                            format!("--watch-label-selector={}", flags.watch_label_selector),
-                            format!("--events-addr={events}"),
-                            "--enable-leader-election",
-                        ],
+                        "args": arguments,
                         "env": [
                             {"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
                             // Two arenas are enough for the runtime's threads, and keep the memory small.
@@ -125,7 +195,7 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
                         ],
                         "livenessProbe": probe("/healthz"),
                         "readinessProbe": probe("/readyz"),
-                        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}},
+                        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "1Gi"}},
                         "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
                             "capabilities": {"drop": ["ALL"]}},
                         // Remote bases are cloned there.
@@ -136,4 +206,11 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
             },
         },
     })
+}
+
+fn events_address(flags: &InstallFlags) -> String {
+    format!(
+        "http://notification-controller.{}.svc.cluster.local./",
+        flags.namespace
+    )
 }
