@@ -17,9 +17,29 @@ use crate::tools::{self, Tool};
 #[derive(Debug)]
 pub(super) struct ControlPlane {
     /// Dropped in this order: whoever writes to the API server goes first.
-    _processes: Vec<Process>,
+    processes: Vec<Process>,
     pub(super) kubeconfig: PathBuf,
+    port: u16,
+    ca: PathBuf,
 }
+
+impl ControlPlane {
+    /// Leaves the API server standing, with all its connections open.
+    pub(super) fn pause(&self) {
+        let servers = self
+            .processes
+            .iter()
+            .filter(|process| process.name() == APISERVER);
+        servers.for_each(Process::pause);
+    }
+
+    /// The kubeconfig of whoever has `token`.
+    pub(super) fn kubeconfig_of(&self, token: &str) -> String {
+        kubeconfig_yaml(self.port, &self.ca, token)
+    }
+}
+
+const APISERVER: &str = "kube-apiserver";
 
 pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<ControlPlane> {
     let [etcd, apiserver, controller_manager] =
@@ -58,7 +78,7 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
     )?;
     let audit = audit::arguments(options.audit, dir, logs)?;
     let mut apiserver = Process::spawn(
-        "kube-apiserver",
+        APISERVER,
         logs,
         &apiserver,
         [
@@ -121,8 +141,10 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
     }
     processes.extend([apiserver, etcd]);
     Ok(ControlPlane {
-        _processes: processes,
+        processes,
         kubeconfig,
+        port,
+        ca: pki.join("ca.crt"),
     })
 }
 

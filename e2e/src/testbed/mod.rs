@@ -48,7 +48,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::OnceCell;
 
@@ -158,6 +161,26 @@ impl Testbed {
         &self.control_plane.kubeconfig
     }
 
+    /// Leaves the API server standing in the middle of everything; it does not go on.
+    pub fn pause_api_server(&self) {
+        self.control_plane.pause();
+    }
+
+    /// A kubeconfig of a service account that exists.
+    pub async fn kubeconfig_of(&self, namespace: &str, account: &str) -> Result<PathBuf> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
+        let request = TokenRequest::default();
+        let answer = accounts
+            .create_token_request(account, &PostParams::default(), &request)
+            .await
+            .with_context(|| format!("a token of {namespace}/{account}"))?;
+        let token = answer.status.and_then(|status| status.token);
+        let token = token.unwrap_or_default();
+        let path = self.dir.join(format!("kubeconfig-{namespace}-{account}"));
+        std::fs::write(&path, self.control_plane.kubeconfig_of(&token))?;
+        Ok(path)
+    }
+
     /// The folder of all logs.
     pub fn logs(&self) -> &Path {
         &self.logs
@@ -217,7 +240,12 @@ impl Testbed {
 
     /// Starts our controller with flags of its own and a log of that name.
     pub fn start_openflux(&self, name: &str, arguments: &[&str]) -> Result<Process> {
-        openflux::start(self.kubeconfig(), &self.logs, name, arguments)
+        self.start_openflux_as(self.kubeconfig(), name, arguments)
+    }
+
+    /// Starts our controller as whoever a kubeconfig is for.
+    pub fn start_openflux_as(&self, kubeconfig: &Path, name: &str, arguments: &[&str]) -> Result<Process> {
+        openflux::start(kubeconfig, &self.logs, name, arguments)
     }
 
     /// The git server.
@@ -336,7 +364,7 @@ async fn install_crds(client: &Client) -> Result<()> {
     }
     crds.push(serde_saphyr::from_str(artifact_crd::CRD_YAML).context("the Artifact CRD")?);
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let post = kube::api::PostParams::default();
+    let post = PostParams::default();
     let created = crds.iter().map(|crd| api.create(&post, crd));
     futures::future::try_join_all(created).await?;
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);

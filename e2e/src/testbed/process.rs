@@ -117,6 +117,11 @@ impl Process {
         Ok(self.child.wait()?)
     }
 
+    /// Stops it in the middle of whatever it does (SIGSTOP): its connections stay open and answer nothing.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
     /// CPU time and memory so far.
     pub fn usage(&self) -> Result<Usage> {
         let proc = PathBuf::from(format!("/proc/{}", self.child.id()));

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::app::{App, config_map, deployment};
 
+/// What no message may repeat.
+const SECRET: &str = "73577357";
+
 /// Folder, content of its only file, reason, and what the message must contain.
 fn cases() -> Vec<(&'static str, String, &'static str, &'static [&'static str])> {
     let build = "BuildFailed";
@@ -68,6 +71,18 @@ fn cases() -> Vec<(&'static str, String, &'static str, &'static [&'static str])>
                 "Required value",
             ],
         ),
+        (
+            "secret-value",
+            format!("{{apiVersion: v1, kind: Secret, metadata: {{name: s}}, data: {{key: {SECRET}}}}}"),
+            apply,
+            &["Secret/", ".data.key", "another value"],
+        ),
+        (
+            "generated-name",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {generateName: a-}}".to_owned(),
+            build,
+            &["ConfigMap", "metadata.name"],
+        ),
     ]
 }
 
@@ -93,6 +108,7 @@ async fn bad_manifests_are_named_and_delay_nobody() -> Result<()> {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     for (name, _, reason, parts) in &cases {
         let message = app.wait_failed_at_first(name, reason).await?;
+        assert!(!message.contains(SECRET), "{name}: {message}");
         for part in *parts {
             assert!(
                 message.contains(part) && message.len() < 2000,

@@ -1,8 +1,9 @@
 //! What becomes of the objects when their Kustomization is deleted: `deletionPolicy`, `prune`, `suspend`.
 
-use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
-use kube::api::DynamicObject;
+use anyhow::{Context as _, Result};
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, eventually};
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject};
 use serde_json::json;
 
 use crate::app::{App, config_map};
@@ -56,5 +57,22 @@ async fn wait_for_termination_waits() -> Result<()> {
         .await?;
     app.wait_gone(KUSTOMIZATION, "app").await?;
     assert!(app.get(CONFIG_MAP, "a").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_namespace_goes_with_the_kustomizations_in_it() -> Result<()> {
+    let app = App::start("namespace", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    let outside = app.testbed.namespace("outside").await?;
+    app.deploy_ready("app", json!({"targetNamespace": outside.name()}))
+        .await?;
+    outside.get(CONFIG_MAP, "a").await?.context("applied")?;
+    let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(app.client().clone());
+    namespaces.delete(app.name(), &DeleteParams::default()).await?;
+    eventually("the namespace to go", async || {
+        Ok(namespaces.get_opt(app.name()).await?.is_none().then_some(()))
+    })
+    .await?;
+    assert!(outside.get(CONFIG_MAP, "a").await?.is_none());
     Ok(())
 }

@@ -43,6 +43,16 @@ async fn get_tree_reconcile_suspend_and_resume() -> Result<()> {
         "flux reconcile returned before the commit was applied"
     );
 
+    let events = app.flux("events --for Kustomization/app").await?;
+    assert!(events.contains("ReconciliationSucceeded"), "{events}");
+    let trace = app.flux("trace configmap settings").await?;
+    assert!(
+        trace.contains("Kustomization:") && trace.contains("GitRepository:"),
+        "{trace}"
+    );
+    let export = app.flux("export kustomization app").await?;
+    assert!(export.contains("path: deploy"), "{export}");
+
     app.flux("suspend kustomization app").await?;
     app.delete(CONFIG_MAP, "settings").await?;
     app.flux("resume kustomization app").await?;

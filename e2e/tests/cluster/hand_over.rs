@@ -1,7 +1,8 @@
 //! Coexistence: stock and ours run on one cluster; moving a Kustomization over and back writes nothing to its objects.
 
 use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, KUSTOMIZATION};
+use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, KUSTOMIZATION, condition};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::app::{App, Owner, config_map, deployment};
@@ -59,5 +60,30 @@ async fn moving_over_and_back_writes_nothing() -> Result<()> {
             > over["history"][0]["totalReconciliations"].as_i64(),
         "{back:#}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_moves_away_during_a_wait_is_not_written_to_any_more() -> Result<()> {
+    let app = App::start("move-away", &[("deploy/web.yaml", &deployment("web", 1))]).await?;
+    let spec = json!({"wait": true, "timeout": "5s", "retryInterval": "1h"});
+    app.deploy("app", spec.clone()).await?;
+    let waits = |object: &DynamicObject| {
+        condition(object, "Healthy").is_some_and(|healthy| healthy["status"] == "Unknown")
+    };
+    app.wait(KUSTOMIZATION, "app", "runs health checks", waits)
+        .await?;
+    // To somebody who does nothing, so that whatever is written comes from us.
+    let patch = json!({"metadata": {"labels": {"sharding.fluxcd.io/key": "nobody"}}});
+    let moved = app.patch(KUSTOMIZATION, "app", patch).await?;
+
+    // The wait of another one, which began later, has run out, and so would have the first.
+    let mut later = spec;
+    later["namePrefix"] = "later-".into();
+    app.deploy("later", later).await?;
+    app.wait_failed(KUSTOMIZATION, "later", "HealthCheckFailed")
+        .await?;
+    let after = app.existing(KUSTOMIZATION, "app").await?;
+    assert_eq!(after.metadata.resource_version, moved.metadata.resource_version);
     Ok(())
 }

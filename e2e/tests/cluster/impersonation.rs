@@ -1,10 +1,10 @@
 //! `serviceAccountName`: a Kustomization may do what its service account may do.
 
 use anyhow::Result;
-use e2e::testbed::KUSTOMIZATION;
+use e2e::testbed::{KUSTOMIZATION, SERVICE_ACCOUNT};
 use serde_json::json;
 
-use crate::app::{App, config_map};
+use crate::app::{App, config_map, deployment};
 
 /// A service account that may manage ConfigMaps, and nothing else.
 const DEPLOYER: &str = "
@@ -68,5 +68,42 @@ async fn an_account_without_rights_can_do_nothing() -> Result<()> {
     );
     assert!(message.contains("configmaps"), "{message}");
     assert_eq!(app.colour("a").await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_readiness_of_what_the_account_may_not_see_stays_unknown() -> Result<()> {
+    let app = App::start("peek", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.apply(&DEPLOYER.replace(
+        "name: deployer}]",
+        &format!("name: deployer, namespace: {}}}]", app.name()),
+    ))
+    .await?;
+    let other = app.testbed.namespace("peeked-at").await?;
+    other.apply(&deployment("web", 0)).await?;
+    let check =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "namespace": other.name()});
+    let spec = json!({"serviceAccountName": "deployer", "healthChecks": [check], "timeout": "1s", "retryInterval": "1h"});
+    app.deploy("app", spec).await?;
+    let message = app.wait_failed(KUSTOMIZATION, "app", "HealthCheckFailed").await?;
+    assert!(message.contains("web status: 'Unknown'"), "{message}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_its_account_an_object_is_let_go() -> Result<()> {
+    let app = App::start("orphaned", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.apply(&DEPLOYER.replace(
+        "name: deployer}]",
+        &format!("name: deployer, namespace: {}}}]", app.name()),
+    ))
+    .await?;
+    app.deploy_ready("app", json!({"serviceAccountName": "deployer"}))
+        .await?;
+    app.delete(SERVICE_ACCOUNT, "deployer").await?;
+    app.delete(KUSTOMIZATION, "app").await?;
+    app.wait_gone(KUSTOMIZATION, "app").await?;
+    assert_eq!(app.colour("a").await?.as_deref(), Some("blue"));
+    app.events_with("unable to prune objects").await?;
     Ok(())
 }

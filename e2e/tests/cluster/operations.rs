@@ -204,7 +204,14 @@ async fn probes_answer_and_metrics_are_those_of_stock() -> Result<()> {
         compared >= 8 && ours.contains_key("gotk_reconcile_duration_seconds"),
         "{ours:#?}"
     );
-    Ok(())
+    // What is gone leaves no series behind.
+    app.delete(KUSTOMIZATION, "ours").await?;
+    app.wait_gone(KUSTOMIZATION, "ours").await?;
+    eventually("the series of a deleted object to go", async || {
+        let text = get(&metrics, "/metrics").await?;
+        Ok((!text.contains("name=\"ours\"")).then_some(()))
+    })
+    .await
 }
 
 type Received = Arc<Mutex<Vec<Value>>>;

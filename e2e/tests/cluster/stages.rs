@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, Kind, Write};
+use kube::api::DynamicObject;
 use serde_json::json;
 
 use crate::app::{App, config_map};
@@ -70,5 +71,38 @@ async fn a_definition_and_its_objects_come_in_one_commit() -> Result<()> {
         .await?;
     app.wait_applied("app", &commit).await?;
     assert_eq!(app.existing(WIDGET, "w").await?.data["spec"]["size"], 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_applied_before_a_failure_is_in_the_inventory() -> Result<()> {
+    let files = [
+        ("deploy/a.yaml", &*config_map("a", "blue")),
+        ("deploy/b.yaml", &*config_map("b", "blue")),
+    ];
+    let app = App::start("half", &files).await?;
+    // A dry-run takes nothing of a quota, so that only the second object fails, and only in earnest.
+    let existing = app.list(CONFIG_MAP).await?.len();
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"},
+        "spec": {"hard": {"count/configmaps": (existing + 1).to_string()}}});
+    app.apply(&quota.to_string()).await?;
+    let quotas = Kind {
+        api_version: "v1",
+        kind: "ResourceQuota",
+        plural: "resourcequotas",
+    };
+    let counted = |object: &DynamicObject| !object.data["status"]["used"].is_null();
+    app.wait(quotas, "few", "is counted", counted).await?;
+
+    app.deploy("app", json!({"retryInterval": "1h"})).await?;
+    let message = app.wait_failed_at_first("app", "ReconciliationFailed").await?;
+    assert!(message.contains("exceeded quota"), "{message}");
+    let entries = app.existing(KUSTOMIZATION, "app").await?.data["status"]["inventory"]["entries"].take();
+    assert_eq!(entries.as_array().map(Vec::len), Some(1), "{entries}");
+    assert_eq!(entries[0]["id"], format!("{}_a__ConfigMap", app.name()));
+
+    app.delete(KUSTOMIZATION, "app").await?;
+    app.wait_gone(KUSTOMIZATION, "app").await?;
+    assert_eq!(app.colour("a").await?, None);
     Ok(())
 }

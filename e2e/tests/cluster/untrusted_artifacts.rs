@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::testbed::{Answer, Archive, ArtifactServer, KUSTOMIZATION, Testbed, condition};
+use e2e::testbed::{Answer, Archive, ArtifactServer, EVENT, KUSTOMIZATION, Testbed, condition, eventually};
 use kube::api::DynamicObject;
 use serde_json::json;
 
@@ -167,6 +167,38 @@ async fn symbolic_links_are_left_out_as_in_stock() -> Result<()> {
     let server = ArtifactServer::start([("app", Answer::Bytes(archive))])?;
     offer(&namespace, "app", &server, "app").await?;
     consume(&namespace, "app", "app", json!({})).await?;
+    namespace.wait_ready(KUSTOMIZATION, "app").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bomb_is_downloaded_once_however_often_it_is_tried() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("bomb").await?;
+    testbed.openflux_controller().await?;
+    let bomb = Archive::default().file("bomb.yaml", &vec![0; 300 << 20]).pack()?;
+    let other = Archive::of(&[("a.yaml", &config_map("a", "blue"))]).pack()?;
+    let server = ArtifactServer::start([("bomb", Answer::Bytes(bomb)), ("other", Answer::Bytes(other))])?;
+    offer(&namespace, "app", &server, "bomb").await?;
+    consume(&namespace, "app", "app", json!({"retryInterval": "500ms"})).await?;
+    refused(&namespace, "app", "unpacks to more than").await?;
+    eventually("several attempts", async || {
+        let events = namespace.list(EVENT).await?;
+        let mut counts = events.iter().filter_map(|event| event.data["count"].as_u64());
+        Ok(counts.find(|count| *count >= 4))
+    })
+    .await?;
+    assert_eq!(server.requests("bomb"), 1);
+
+    // Whoever asks for a run wants another look, and what is offered next is another matter.
+    let request = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "again"}}});
+    namespace.patch(KUSTOMIZATION, "app", request).await?;
+    let handled = |object: &DynamicObject| object.data["status"]["lastHandledReconcileAt"] == "again";
+    namespace
+        .wait(KUSTOMIZATION, "app", "has handled the request", handled)
+        .await?;
+    assert_eq!(server.requests("bomb"), 2);
+    offer(&namespace, "app", &server, "other").await?;
     namespace.wait_ready(KUSTOMIZATION, "app").await?;
     Ok(())
 }
