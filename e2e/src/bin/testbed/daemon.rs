@@ -1,6 +1,7 @@
 //! `up`, `down` and `status`: one background process owns the testbed and a state file says how to reach it.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -21,9 +22,15 @@ fn state_file() -> Result<PathBuf> {
 
 /// The first line of the state file is the process id, the rest is for people.
 fn running() -> Result<Option<(Pid, String)>> {
-    let Ok(state) = fs::read_to_string(state_file()?) else {
+    let Ok(mut file) = File::open(state_file()?) else {
         return Ok(None);
     };
+    // The process holds a lock until it ends, however it ends; its id may be somebody else's by then.
+    if file.try_lock_shared().is_ok() {
+        return Ok(None);
+    }
+    let mut state = String::new();
+    file.read_to_string(&mut state)?;
     let (pid, text) = state
         .split_once('\n')
         .context("the state file is damaged: remove it")?;
@@ -32,7 +39,7 @@ fn running() -> Result<Option<(Pid, String)>> {
         .ok()
         .and_then(Pid::from_raw)
         .context("the state file is damaged: remove it")?;
-    Ok(test_kill_process(pid).is_ok().then(|| (pid, text.to_owned())))
+    Ok(Some((pid, text.to_owned())))
 }
 
 pub(crate) async fn up(pods: bool) -> Result<()> {
@@ -127,7 +134,9 @@ up, with the stock source-controller and kustomize-controller (which leaves alon
         S3::SECRET_KEY,
         testbed.logs().display(),
     );
-    fs::write(&scratch, text)?;
+    let mut file = File::create(&scratch)?;
+    file.lock()?;
+    file.write_all(text.as_bytes())?;
     fs::rename(&scratch, &state)?;
     interrupted().await?;
     fs::remove_file(&state)?;
