@@ -1,5 +1,7 @@
 //! Requests for untyped objects, on one shared connection pool, as one identity.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Method, Request};
 use kube::Client;
 use kube::core::Status;
@@ -25,6 +27,9 @@ pub enum RestError {
     /// No usable answer: connection, TLS, time-out or malformed body.
     #[error("{0}")]
     Transport(#[source] Box<kube::Error>),
+    /// The API server took the request and said nothing.
+    #[error("no answer from the API server within {}s", REQUEST_TIMEOUT.as_secs())]
+    NoAnswer,
     /// The request could not be built, because a name is not valid in a URL or a header.
     #[error("invalid request: {0}")]
     Request(String),
@@ -34,6 +39,14 @@ impl RestError {
     /// Tells whether the object, its kind or its namespace does not exist.
     pub fn is_not_found(&self) -> bool {
         self.code() == Some(404)
+    }
+
+    /// Tells whether there is nothing at the address of the kind itself.
+    pub fn is_not_served(&self) -> bool {
+        self.is_not_found()
+            && self
+                .to_string()
+                .contains("the server could not find the requested resource")
     }
 
     /// Tells whether the identity lacks a permission.
@@ -69,7 +82,7 @@ impl RestError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Api(status) => Some(status.code),
-            Self::Transport(_) | Self::Request(_) => None,
+            Self::Transport(_) | Self::NoAnswer | Self::Request(_) => None,
         }
     }
 
@@ -77,10 +90,13 @@ impl RestError {
     pub fn reason(&self) -> &str {
         match self {
             Self::Api(status) => &status.reason,
-            Self::Transport(_) | Self::Request(_) => "",
+            Self::Transport(_) | Self::NoAnswer | Self::Request(_) => "",
         }
     }
 }
+
+/// Longest wait for an answer: API servers themselves give up after a minute.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How a value begins in the API server's text about a field of the wrong type; it goes on to the end of the line.
 const VALUE: &str = "&value.valueUnstructured{";
@@ -285,7 +301,11 @@ impl Rest {
         let request = request
             .body(body.unwrap_or_default())
             .map_err(|error| RestError::Request(error.to_string()))?;
-        Ok(self.client.request::<Value>(request).await?)
+        let answer = self.client.request::<Value>(request);
+        match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(RestError::NoAnswer),
+        }
     }
 }
 
@@ -313,6 +333,26 @@ fn encode(value: &Value) -> Result<Vec<u8>, RestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_holds_nobody_for_ever() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let mut config = kube::Config::new(format!("http://{address}").parse().expect("a URL"));
+        config.connect_timeout = None;
+        let rest = Rest::new(Client::try_from(config).expect("a client"));
+        let mapping = Mapping {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            plural: "configmaps".to_owned(),
+            namespaced: true,
+        };
+        let answer = rest.get(&mapping, "apps", "web").await;
+        assert!(matches!(answer, Err(RestError::NoAnswer)), "{answer:?}");
+    }
 
     #[test]
     fn values_are_left_out_line_by_line() {

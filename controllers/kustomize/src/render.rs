@@ -51,13 +51,38 @@ pub(crate) enum RenderError {
     #[error("post build failed: {0}")]
     Variables(envsubst::Error),
     /// The result of a substitution is not YAML any more.
-    #[error("post build failed for '{subject}': {source}")]
+    #[error("post build failed for '{subject}': {}", without_values(.source))]
     Yaml {
         /// The object.
         subject: String,
         /// What is wrong.
         source: go_yaml::Error,
     },
+}
+
+/// Gives the text of an error about YAML that variables are a part of, which may be secret: without what it quotes.
+fn without_values(error: &go_yaml::Error) -> String {
+    let text = error.to_string();
+    if error.kind() == go_yaml::ErrorKind::Syntax {
+        // It quotes no more than punctuation.
+        return text;
+    }
+    let (mut shown, mut quote) = (String::with_capacity(text.len()), None);
+    for c in text.chars() {
+        match quote {
+            Some(end) if c == end => {
+                shown.push_str("xxxxx");
+                shown.push(c);
+                quote = None;
+            }
+            Some(_) => {}
+            None => {
+                shown.push(c);
+                quote = ['\'', '"', '`'].contains(&c).then_some(c);
+            }
+        }
+    }
+    shown
 }
 
 /// Builds and substitutes; CPU-bound and free of I/O.
@@ -291,6 +316,22 @@ mod tests {
         );
         let without = check(&[("a.yaml", CONFIG_MAP)], &json!({}), &[]).unwrap();
         assert_eq!(without[0]["data"], json!({"key": "${value}"}));
+    }
+
+    #[test]
+    fn what_a_variable_breaks_is_named_without_its_value() {
+        for value in ["*hunter2", "hunter2: [hunter2", "&hunter2 !!hunter2 hunter2"] {
+            let error = check(
+                &[("a.yaml", CONFIG_MAP)],
+                &json!({"postBuild": {}}),
+                &[("value", value)],
+            );
+            let Err(error) = error else { continue };
+            assert!(
+                error.contains("post build failed for") && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -26,6 +26,9 @@ use crate::gates::Gates;
 
 const MAX_WORKER_THREADS: usize = 4;
 
+/// Longest time for which a connection to the API server may be silent while it is read from.
+const SILENCE: Duration = Duration::from_secs(330);
+
 /// Runs the controllers until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -325,8 +328,10 @@ async fn connect() -> anyhow::Result<Client> {
     let mut config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run inside a cluster with a service account")?;
-    // Applies of large objects can take long; watches have a time-out of their own.
     config.connect_timeout = Some(Duration::from_secs(10));
+    // For lists, which have no time-out of their own; a watch that has nothing to tell ends after less than that.
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     Client::try_from(config).context("cannot set up the Kubernetes client")
 }
 

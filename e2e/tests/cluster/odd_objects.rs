@@ -12,7 +12,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use serde_json::json;
 
-use crate::app::config_map;
+use crate::app::{App, config_map};
 use crate::artifacts::{consume, offer, refused};
 use crate::sources::{Adapters, mirror, mirrored};
 
@@ -123,5 +123,43 @@ async fn a_controller_that_starts_before_its_definitions_finds_what_comes_later(
     })
     .await?;
     namespace.wait_ready(KUSTOMIZATION, "app").await?;
+    Ok(())
+}
+
+/// A definition of the kind Gadget.
+fn gadgets(plural: &str) -> CustomResourceDefinition {
+    let version = json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema":
+        {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.odd.openflux.test")},
+        "spec": {"group": "odd.openflux.test", "scope": "Namespaced",
+            "names": {"kind": "Gadget", "plural": plural}, "versions": [version]},
+    });
+    serde_json::from_value(definition).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_kind_that_comes_back_at_another_address_is_found_there() -> Result<()> {
+    const MOVED: Kind = Kind {
+        api_version: "odd.openflux.test/v1",
+        kind: "Gadget",
+        plural: "gizmos",
+    };
+    let gadget = "{apiVersion: odd.openflux.test/v1, kind: Gadget, metadata: {name: g}, spec: {size: 1}}";
+    let app = App::start("moved", &[("deploy/gadget.yaml", gadget)]).await?;
+    let crds = definitions(app.client());
+    crds.create(&PostParams::default(), &gadgets("gadgets")).await?;
+    app.deploy_ready("app", json!({})).await?;
+    let name = "gadgets.odd.openflux.test";
+    crds.delete(name, &DeleteParams::default()).await?;
+    eventually("the definition to go", async || {
+        Ok(crds.get_opt(name).await?.is_none().then_some(()))
+    })
+    .await?;
+    crds.create(&PostParams::default(), &gadgets("gizmos")).await?;
+    app.reconcile("app").await?;
+    app.wait(MOVED, "g", "is back", |_| true).await?;
+    app.wait_ready(KUSTOMIZATION, "app").await?;
     Ok(())
 }

@@ -245,7 +245,13 @@ impl Applier<'_> {
         }
         let dry_run = match self.send(&mut item, true).await {
             Ok(dry_run) => dry_run,
-            Err(source) => return self.plan_recreation(item, options, source).await,
+            Err(source) => {
+                if source.is_not_served() {
+                    // Its definition was replaced by one with another name or scope.
+                    self.mapper.invalidate().await;
+                }
+                return self.plan_recreation(item, options, source).await;
+            }
         };
         item.id = id_of(&dry_run);
         let version = resource_version(&dry_run);
