@@ -43,10 +43,10 @@ impl RestError {
 
     /// Tells whether there is nothing at the address of the kind itself.
     pub fn is_not_served(&self) -> bool {
+        let text = self.to_string();
+        let says = |part: &str| text.contains(part);
         self.is_not_found()
-            && self
-                .to_string()
-                .contains("the server could not find the requested resource")
+            && (says("the server could not find the requested resource") || says("404 page not found"))
     }
 
     /// Tells whether the identity lacks a permission.

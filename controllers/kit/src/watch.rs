@@ -149,6 +149,9 @@ impl<T> WatchCache<T> {
     }
 }
 
+/// Pause before the first further attempt to open a watch.
+pub(crate) const MIN_PAUSE: Duration = Duration::from_millis(200);
+
 /// Longest pause between two attempts to open a watch.
 const MAX_PAUSE: Duration = Duration::from_secs(15);
 
@@ -170,7 +173,7 @@ where
         let kind = T::kind(&T::DynamicType::default()).into_owned();
         let mut stream = std::pin::pin!(watcher::watcher(api, config));
         let mut listed = None;
-        let mut pause = Duration::from_millis(200);
+        let mut pause = MIN_PAUSE;
         loop {
             let event = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -181,7 +184,10 @@ where
             };
             match event {
                 Ok(event) => {
-                    pause = Duration::from_millis(200);
+                    // A list begins well even where it cannot succeed.
+                    if !matches!(event, Event::Init) {
+                        pause = MIN_PAUSE;
+                    }
                     self.handle(event, &mut listed, &mut on_change);
                 }
                 Err(error) => {

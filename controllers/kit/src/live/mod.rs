@@ -22,7 +22,7 @@ use crate::mapper::Mapping;
 use crate::object::{ObjectId, metadata_map, name, namespace, resource_version};
 use crate::raw::RawObject;
 use crate::readiness::{Status, status};
-use crate::watch::ObjectKey;
+use crate::watch::{MIN_PAUSE, ObjectKey};
 
 pub use wait::{Target, WaitEnd, WaitOptions};
 
@@ -75,6 +75,9 @@ enum Scope<'a> {
     Labelled,
     Named { namespace: &'a str, name: &'a str },
 }
+
+/// A kind that is still not found after pauses of this length is not served any more.
+const GONE_AFTER: Duration = Duration::from_secs(3);
 
 /// Objects of one answer to a list; the default of 500 would need tens of MiB for a moment.
 const LIST_PAGE: u32 = 100;
@@ -146,7 +149,7 @@ impl LiveStore {
         // Objects arrive whole and are reduced one by one: what is in flight counts, not what there is.
         let mut events = std::pin::pin!(watcher::watcher(api, config.page_size(LIST_PAGE)));
         let mut listed: Option<HashMap<ObjectKey, Live>> = None;
-        let mut pause = Duration::from_millis(200);
+        let mut pause = MIN_PAUSE;
         loop {
             let event = tokio::select! {
                 () = stop.cancelled() => return,
@@ -155,8 +158,18 @@ impl LiveStore {
             match event {
                 None => return,
                 Some(Ok(event)) => {
-                    pause = Duration::from_millis(200);
+                    // A list begins well even where it cannot succeed.
+                    if !matches!(event, Event::Init) {
+                        pause = MIN_PAUSE;
+                    }
                     self.handle(mapping, kind, event, &mut listed);
+                }
+                // A kind that has just been defined may need a moment.
+                Some(Err(watcher::Error::InitialListFailed(kube::Error::Api(status))))
+                    if status.code == 404
+                        && (pause > GONE_AFTER || *kind.state.borrow() == KindState::Synced) =>
+                {
+                    return self.end(mapping, kind);
                 }
                 Some(Err(error)) => {
                     let kind_name = &mapping.kind;
@@ -175,6 +188,24 @@ impl LiveStore {
                     pause = (pause * 2).min(Duration::from_secs(30));
                 }
             }
+        }
+    }
+
+    /// Ends the watch of a kind that is not served any more; it is opened again when the kind is applied again.
+    fn end(&self, mapping: &Mapping, kind: &KindWatch) {
+        tracing::info!(kind = %mapping.kind, "this kind is not served any more");
+        let mut kinds = self.shared.kinds.lock();
+        if kinds
+            .get(mapping)
+            .is_some_and(|known| std::ptr::eq(known.as_ref(), kind))
+        {
+            kinds.remove(mapping);
+        }
+        drop(kinds);
+        kind.state.send_replace(KindState::Unavailable);
+        let gone = std::mem::take(&mut *kind.objects.write());
+        for key in gone.keys() {
+            self.notify(mapping, key);
         }
     }
 
