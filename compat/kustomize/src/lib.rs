@@ -42,6 +42,7 @@ mod openapi;
 mod options;
 mod order;
 mod origin;
+mod pattern;
 mod plugins;
 mod remote;
 mod resid;

@@ -5,6 +5,7 @@ use go_regexp::Regexp;
 use crate::kustomization::Selector;
 use crate::label_selector::LabelSelector;
 use crate::openapi::is_certainly_cluster_scoped;
+use crate::pattern::Plain;
 use crate::resid::{DEFAULT_NAMESPACE, NOT_A_NAMESPACE, split_api_version};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
@@ -23,11 +24,11 @@ pub(crate) struct Selection {
     annotations: Result<LabelSelector, Error>,
 }
 
-/// A regular expression that has to match a whole text; most are just that text.
+/// A regular expression that has to match a whole text.
 #[derive(Debug)]
 enum Pattern {
     Any,
-    Exactly(String),
+    Plain(Plain),
     Regexp(Box<Regexp>),
 }
 
@@ -36,11 +37,8 @@ impl Pattern {
         if text.is_empty() {
             return Ok(Self::Any);
         }
-        if text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'))
-        {
-            return Ok(Self::Exactly(text.to_owned()));
+        if let Some(plain) = Plain::new(text) {
+            return Ok(Self::Plain(plain));
         }
         let anchored = format!("^(?:{text})$");
         let regexp = Regexp::with_limits(anchored.as_bytes(), &limits.regex())
@@ -51,7 +49,7 @@ impl Pattern {
     fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Exactly(expected) => expected == text,
+            Self::Plain(plain) => plain.strip(text) == Some(""),
             Self::Regexp(regexp) => regexp.is_match(text),
         }
     }

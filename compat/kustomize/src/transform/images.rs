@@ -7,13 +7,14 @@ use super::Transformer;
 use crate::edit::{expect_kind, set_scalar};
 use crate::fieldfilter::FieldFilter;
 use crate::kustomization::Image;
+use crate::pattern::Plain;
 use crate::resmap::ResMap;
 use crate::{Error, FieldSpec, Limits};
 
 /// Changes the images of one name.
 pub(crate) struct ImageTransformer {
     image: Image,
-    pattern: Regexp,
+    name: Name,
     fields: FieldFilter,
 }
 
@@ -26,22 +27,18 @@ impl ImageTransformer {
         fields: impl IntoIterator<Item = FieldSpec>,
         limits: &Limits,
     ) -> Result<Self, Error> {
-        let pattern = format!(
-            "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
-            image.name
-        );
-        let pattern = Regexp::with_limits(pattern.as_bytes(), &limits.regex())
+        let name = Name::new(&image.name, limits)
             .map_err(|e| Error::invalid(format!("image name {:?}: {e}", image.name)))?;
         Ok(Self {
             image,
-            pattern,
+            name,
             fields: FieldFilter::new(fields),
         })
     }
 
     fn update(&self, node: &mut Node) -> Result<(), Error> {
         expect_kind(node, Kind::Scalar)?;
-        if !self.pattern.is_match(node.text().as_bytes()) {
+        if !self.name.is_match(node.text()) {
             return Ok(());
         }
         let value = self.renamed(node.text());
@@ -97,6 +94,39 @@ impl ImageTransformer {
     }
 }
 
+/// The name of images, with any tag and digest.
+enum Name {
+    Plain(Plain),
+    Regexp(Box<Regexp>),
+}
+
+impl Name {
+    fn new(name: &str, limits: &Limits) -> Result<Self, go_regexp::Error> {
+        if let Some(plain) = Plain::new(name) {
+            return Ok(Self::Plain(plain));
+        }
+        let pattern = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
+        let regexp = Regexp::with_limits(pattern.as_bytes(), &limits.regex())?;
+        Ok(Self::Regexp(Box::new(regexp)))
+    }
+
+    fn is_match(&self, image: &str) -> bool {
+        let plain = match self {
+            Self::Plain(plain) => plain,
+            Self::Regexp(regexp) => return regexp.is_match(image),
+        };
+        let Some(mut rest) = plain.strip(image) else {
+            return false;
+        };
+        for start in [":", "@sha256:"] {
+            if let Some(part) = rest.strip_prefix(start) {
+                rest = part.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_.{}-".contains(c));
+            }
+        }
+        rest.is_empty()
+    }
+}
+
 impl Transformer for ImageTransformer {
     fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
         let is_object = |kind: &str| kind != "CustomResourceDefinition";
@@ -142,6 +172,35 @@ mod tests {
             ("host:80", ("host", "80", "")),
         ] {
             assert_eq!(split(image), parts, "{image}");
+        }
+    }
+
+    #[test]
+    fn plain_names_match_as_the_engine_would() {
+        for name in ["nginx", "gcr.io/a-b/c", "localhost:5000/x", "n.*x", ""] {
+            for image in [
+                "nginx",
+                "nginx:1.2",
+                "nginx:",
+                "nginx:a@sha256:{b}",
+                "nginx@sha256:ab:c",
+                "nginx@sha512:ab",
+                "nginx:1:2",
+                "nginx:1/2",
+                "nginx-1",
+                "gcr-io/a-b/c:v",
+                "localhost:5000/x:1",
+                "x\n",
+                "",
+                ":1",
+            ] {
+                let by_engine = {
+                    let name = Name::new(&format!("(?:){name}"), &Limits::default()).unwrap();
+                    name.is_match(image)
+                };
+                let name = Name::new(name, &Limits::default()).unwrap();
+                assert_eq!(name.is_match(image), by_engine, "{image}");
+            }
         }
     }
 
