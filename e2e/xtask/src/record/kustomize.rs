@@ -21,27 +21,51 @@ pub(super) const KUSTOMIZE: Recorder = Recorder {
 
 fn record(root: &Path) -> Result<()> {
     let [kustomize] = ensure([Tool::Kustomize])?;
-    for topic in folders(&root.join("compat/kustomize/cases"))? {
-        for case in folders(&topic)? {
-            record_case(&kustomize, &case).with_context(|| format!("recording {}", case.display()))?;
-        }
+    for case in cases(root)? {
+        record_case(&kustomize, &case).with_context(|| format!("recording {}", case.folder.display()))?;
     }
     Ok(())
 }
 
-fn record_case(kustomize: &Path, case: &Path) -> Result<()> {
-    let overlay = case.join("in/overlay");
-    let directory = if overlay.is_dir() {
-        overlay
-    } else {
-        case.join("in")
-    };
-    let flags = fs::read_to_string(case.join("flags")).unwrap_or_default();
+/// One case: what the command is to do.
+pub(crate) struct Case {
+    folder: PathBuf,
+    /// The directory to build.
+    pub(crate) directory: PathBuf,
+    /// Flags before it.
+    pub(crate) flags: Vec<String>,
+}
+
+/// All cases.
+pub(crate) fn cases(root: &Path) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for topic in folders(&root.join("compat/kustomize/cases"))? {
+        for folder in folders(&topic)? {
+            let overlay = folder.join("in/overlay");
+            let directory = if overlay.is_dir() {
+                overlay
+            } else {
+                folder.join("in")
+            };
+            let flags = fs::read_to_string(folder.join("flags")).unwrap_or_default();
+            let flags = flags.lines().map(str::to_owned).collect();
+            cases.push(Case {
+                folder,
+                directory,
+                flags,
+            });
+        }
+    }
+    Ok(cases)
+}
+
+fn record_case(kustomize: &Path, case: &Case) -> Result<()> {
     let output = Command::new(kustomize)
         .arg("build")
-        .args(flags.lines())
-        .arg(directory)
+        .args(&case.flags)
+        .arg(&case.directory)
         .output()?;
+    let case = &case.folder;
     let messages = String::from_utf8(output.stderr)?.replace(&case.display().to_string(), "");
     let messages = without_addresses(&messages);
     let (error, warnings) = match messages.find("Error: ") {

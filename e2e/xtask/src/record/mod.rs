@@ -7,7 +7,7 @@ mod envsubst;
 mod flux_kustomize;
 mod gotmpl;
 mod helm;
-mod kustomize;
+pub(crate) mod kustomize;
 mod post_render;
 mod sprig;
 mod yaml;
@@ -72,8 +72,7 @@ fn folders(parent: &Path) -> Result<Vec<PathBuf>> {
 
 /// Builds the Go program of `e2e/tools/<name>` into the target folder and returns its path.
 pub(crate) fn build_oracle(root: &Path, name: &str) -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let program = target.join(name);
+    let program = workspace::target_folder().join(name);
     let mut build = Command::new("go");
     build
         .args(["build", "-o"])
