@@ -1,7 +1,8 @@
 //! Builds whose outcome depends on the cluster or on other machines.
 
 use anyhow::Result;
-use e2e::testbed::SERVICE;
+use e2e::testbed::{KUSTOMIZATION, SERVICE, condition};
+use kube::api::DynamicObject;
 use serde_json::json;
 
 use crate::app::{App, Owner, config_map};
@@ -38,5 +39,45 @@ async fn bases_of_other_machines_are_fetched() -> Result<()> {
     let app = App::start("remote", &[("deploy/kustomization.yaml", &overlay)]).await?;
     app.deploy_ready("app", json!({})).await?;
     assert_eq!(app.colour("settings").await?.as_deref(), Some("green"));
+    Ok(())
+}
+
+/// What becomes of a Kustomization, and of what it applied before, when a commit brings these files.
+async fn outcome(owner: Owner, files: &[(&str, &str)]) -> Result<(String, bool)> {
+    let app = App::owned_by(owner, "outcome", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.deploy_ready("app", json!({"retryInterval": "1h"})).await?;
+    let commit = app.push(files).await?;
+    let ended = |object: &DynamicObject| {
+        let attempted = object.data["status"]["lastAttemptedRevision"].as_str();
+        attempted.is_some_and(|revision| revision.ends_with(&commit))
+            && condition(object, "Ready").is_some_and(|ready| ready["status"] != "Unknown")
+    };
+    let object = app.wait(KUSTOMIZATION, "app", "has ended", ended).await?;
+    let reason = condition(&object, "Ready").map(|ready| ready["reason"].to_string());
+    Ok((reason.unwrap_or_default(), app.colour("a").await?.is_some()))
+}
+
+#[tokio::test]
+async fn builds_without_objects_and_lists_end_as_in_stock() -> Result<()> {
+    let list = format!(
+        "{{apiVersion: v1, kind: ConfigMapList, items: [{}, {}]}}",
+        config_map("a", "red").trim(),
+        config_map("b", "red").trim()
+    );
+    let generated = "{apiVersion: v1, kind: ConfigMap, metadata: {generateName: a-}}";
+    let cases: [&[(&str, &str)]; 5] = [
+        &[
+            ("deploy/a.yaml", ""),
+            ("deploy/kustomization.yaml", "resources: []\n"),
+        ],
+        &[("deploy/a.yaml", ""), ("deploy/readme.txt", "nothing\n")],
+        &[("deploy/a.yaml", "# nothing\n")],
+        &[("deploy/a.yaml", &list)],
+        &[("deploy/b.yaml", generated)],
+    ];
+    for files in cases {
+        let (stock, ours) = tokio::try_join!(outcome(Owner::Stock, files), outcome(Owner::Ours, files))?;
+        assert_eq!(ours, stock, "{files:?}");
+    }
     Ok(())
 }

@@ -75,3 +75,26 @@ async fn a_new_revision_goes_through_the_dependency_first() -> Result<()> {
     assert!(written(&app, "backend").await? < written(&app, "frontend").await?);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_circle_waits_and_holds_nobody_up() -> Result<()> {
+    let app = two_folders("circle").await?;
+    for (name, other) in [("backend", "frontend"), ("frontend", "backend")] {
+        app.deploy(name, json!({"path": name, "dependsOn": [{"name": other}]}))
+            .await?;
+    }
+    for name in ["backend", "frontend"] {
+        let message = app.wait_failed(KUSTOMIZATION, name, WAITING).await?;
+        assert!(
+            message.ends_with("is not ready") || message.ends_with("not found"),
+            "{message}"
+        );
+    }
+    app.deploy_ready("apart", json!({"path": "backend", "namePrefix": "apart-"}))
+        .await?;
+    // Whoever breaks the circle ends it.
+    app.deploy("backend", json!({"path": "backend", "dependsOn": []}))
+        .await?;
+    app.wait_ready(KUSTOMIZATION, "frontend").await?;
+    Ok(())
+}

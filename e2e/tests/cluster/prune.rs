@@ -4,7 +4,7 @@ use anyhow::Result;
 use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
 use serde_json::json;
 
-use crate::app::{App, config_map};
+use crate::app::{App, config_map, deployment};
 
 #[tokio::test]
 async fn what_left_the_source_is_deleted_but_for_what_is_marked() -> Result<()> {
@@ -63,5 +63,30 @@ async fn nothing_is_deleted_where_prune_is_off() -> Result<()> {
     app.delete(KUSTOMIZATION, "app").await?;
     app.wait_gone(KUSTOMIZATION, "app").await?;
     app.existing(CONFIG_MAP, "kept").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_goes_goes_in_reverse_order_and_others_keep_what_they_have() -> Result<()> {
+    let service = "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}]}}";
+    let files = [
+        ("deploy/settings.yaml", &*config_map("settings", "blue")),
+        ("deploy/service.yaml", service),
+        ("deploy/web.yaml", &*deployment("web", 0)),
+        ("other/settings.yaml", &*config_map("other", "blue")),
+    ];
+    let app = App::start("reverse", &files).await?;
+    app.deploy_ready("app", json!({})).await?;
+    app.deploy_ready("other", json!({"path": "other"})).await?;
+    let known = app.writes()?.len();
+    app.delete(KUSTOMIZATION, "app").await?;
+    app.wait_gone(KUSTOMIZATION, "app").await?;
+    let mut deleted = app.writes()?.split_off(known);
+    deleted.retain(|write| {
+        write.verb == "delete" && ["configmaps", "services", "deployments"].contains(&&*write.resource)
+    });
+    let order: Vec<_> = deleted.iter().map(|write| write.resource.as_str()).collect();
+    assert_eq!(order, ["deployments", "services", "configmaps"]);
+    assert_eq!(app.colour("other").await?.as_deref(), Some("blue"));
     Ok(())
 }
