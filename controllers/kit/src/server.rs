@@ -31,14 +31,16 @@ pub async fn bind(address: &str) -> std::io::Result<Option<TcpListener>> {
     if address.is_empty() || address == "0" {
         return Ok(None);
     }
-    let full = if address.starts_with(':') {
-        format!("0.0.0.0{address}")
-    } else {
-        address.to_owned()
-    };
-    let parsed: SocketAddr = match full.parse() {
+    if address.starts_with(':') {
+        // As in Go: both families, where there are both.
+        if let Ok(listener) = TcpListener::bind(format!("[::]{address}")).await {
+            return Ok(Some(listener));
+        }
+        return TcpListener::bind(format!("0.0.0.0{address}")).await.map(Some);
+    }
+    let parsed: SocketAddr = match address.parse() {
         Ok(parsed) => parsed,
-        Err(_) => tokio::net::lookup_host(&full).await?.next().ok_or_else(|| {
+        Err(_) => tokio::net::lookup_host(address).await?.next().ok_or_else(|| {
             std::io::Error::new(
                 std::io::ErrorKind::InvalidInput,
                 format!("{address:?} is not an address to listen on"),
@@ -109,4 +111,20 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
         http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
     );
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_alone_is_served_over_ipv4_too() {
+        let listener = bind(":0").await.expect("a port").expect("to be served");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .expect("a connection");
+        assert!(bind("0").await.expect("no address").is_none());
+        assert!(bind("nonsense").await.is_err());
+    }
 }
