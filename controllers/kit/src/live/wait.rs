@@ -165,7 +165,15 @@ impl LiveStore {
     }
 
     fn register(&self, targets: &[Target], wake: &Arc<Notify>) -> Registration {
-        let ids: Vec<ObjectId> = targets.iter().map(|target| target.id.clone()).collect();
+        let known_as = |target: &Target| {
+            let mut id = target.id.clone();
+            if !target.mapping.namespaced {
+                // Whoever names it may have given it one.
+                id.namespace.clear();
+            }
+            id
+        };
+        let ids: Vec<ObjectId> = targets.iter().map(known_as).collect();
         let mut waiters = self.shared.waiters.lock();
         for id in &ids {
             waiters.entry(id.clone()).or_default().push(Arc::clone(wake));

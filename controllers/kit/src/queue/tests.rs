@@ -1,0 +1,198 @@
+//! The order of runs, their waits, and their ends.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+fn queue() -> Queue<u32> {
+    Queue::new(Backoff::default(), QueueMetrics::unregistered())
+}
+
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_run_in_the_order_they_came() {
+    let (queue, seen, shutdown) = (queue(), Arc::new(Mutex::new(vec![])), CancellationToken::new());
+    for key in 0..20 {
+        queue.add(key, Triggers::STARTUP);
+        queue.add(key, Triggers::OBJECT);
+    }
+    let (order, stop) = (Arc::clone(&seen), shutdown.clone());
+    let handler = move |run: Run<u32>| {
+        let (order, stop) = (Arc::clone(&order), stop.clone());
+        async move {
+            assert_eq!(run.triggers, Triggers::STARTUP | Triggers::OBJECT);
+            order.lock().push(run.key);
+            if run.key == 19 {
+                stop.cancel();
+            }
+            Requeue::Never
+        }
+    };
+    queue.serve(1, shutdown, handler).await;
+    assert_eq!(*seen.lock(), (0..20).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_run_does_not_hold_its_slot() {
+    let (queue, shutdown) = (queue(), CancellationToken::new());
+    for key in 0..10 {
+        queue.add(key, Triggers::STARTUP);
+    }
+    let (stop, done) = (shutdown.clone(), Arc::new(AtomicUsize::new(0)));
+    let counter = Arc::clone(&done);
+    let handler = move |mut run: Run<u32>| {
+        let (stop, done) = (stop.clone(), Arc::clone(&counter));
+        async move {
+            if run.key == 0 {
+                run.slot.park(tokio::time::sleep(Duration::from_hours(1))).await;
+                assert_eq!(
+                    done.load(Ordering::Relaxed),
+                    9,
+                    "all others ran while the first waited"
+                );
+                stop.cancel();
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+            Requeue::Never
+        }
+    };
+    queue.serve(1, shutdown, handler).await;
+    assert_eq!(done.load(Ordering::Relaxed), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_during_a_run_supersedes_it_and_runs_once_more() {
+    let (queue, shutdown) = (queue(), CancellationToken::new());
+    let runs = Arc::new(Mutex::new(vec![]));
+    queue.add(7, Triggers::STARTUP);
+    let (feed, stop, log) = (queue.clone(), shutdown.clone(), Arc::clone(&runs));
+    let handler = move |mut run: Run<u32>| {
+        let (feed, stop, log) = (feed.clone(), stop.clone(), Arc::clone(&log));
+        async move {
+            log.lock().push(run.triggers);
+            if run.triggers == Triggers::STARTUP {
+                feed.add(7, Triggers::ARTIFACT);
+                feed.add(7, Triggers::CONFIG);
+                let superseded = run.superseded.clone();
+                run.slot.park(superseded.wait()).await;
+            } else {
+                stop.cancel();
+            }
+            Requeue::After(Duration::from_mins(1))
+        }
+    };
+    queue.serve(4, shutdown, handler).await;
+    assert_eq!(
+        *runs.lock(),
+        [Triggers::STARTUP, Triggers::ARTIFACT | Triggers::CONFIG]
+    );
+}
+
+/// A run of key 7 that waits until it is superseded; counts the runs that ended.
+fn waiting(
+    ended: &Arc<AtomicUsize>,
+) -> impl Fn(Run<u32>) -> futures::future::BoxFuture<'static, Requeue> + use<> {
+    let ended = Arc::clone(ended);
+    move |mut run: Run<u32>| {
+        let ended = Arc::clone(&ended);
+        Box::pin(async move {
+            let superseded = run.superseded.clone();
+            run.slot.park(superseded.wait()).await;
+            ended.fetch_add(1, Ordering::Relaxed);
+            Requeue::After(Duration::from_mins(1))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutting_down_ends_waits() {
+    let (queue, shutdown, ended) = (queue(), CancellationToken::new(), Arc::default());
+    queue.add(7, Triggers::STARTUP);
+    let serving = tokio::spawn({
+        let (queue, stop, handler) = (queue.clone(), shutdown.clone(), waiting(&ended));
+        async move { queue.serve(1, stop, handler).await }
+    });
+    settle().await;
+    let start = Instant::now();
+    shutdown.cancel();
+    serving.await.expect("served");
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert_eq!(ended.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_run_waits_no_longer_and_is_the_last() {
+    let (queue, shutdown, ended) = (queue(), CancellationToken::new(), Arc::default());
+    queue.add(7, Triggers::STARTUP);
+    let serving = tokio::spawn({
+        let (queue, stop, handler) = (queue.clone(), shutdown.clone(), waiting(&ended));
+        async move { queue.serve(1, stop, handler).await }
+    });
+    settle().await;
+    queue.forget(&7);
+    settle().await;
+    assert_eq!(ended.load(Ordering::Relaxed), 1);
+    assert!(
+        queue.shared.state.lock().entries.is_empty(),
+        "nothing is left of it"
+    );
+    queue.add(7, Triggers::OBJECT);
+    settle().await;
+    shutdown.cancel();
+    serving.await.expect("served");
+    assert_eq!(ended.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn back_off_doubles_until_a_run_succeeds() {
+    let (queue, shutdown) = (queue(), CancellationToken::new());
+    let times = Arc::new(Mutex::new(vec![]));
+    queue.add(1, Triggers::STARTUP);
+    let (stop, log, start) = (shutdown.clone(), Arc::clone(&times), Instant::now());
+    let handler = move |_: Run<u32>| {
+        let (stop, log) = (stop.clone(), Arc::clone(&log));
+        async move {
+            log.lock().push(start.elapsed().as_millis());
+            if log.lock().len() == 4 {
+                stop.cancel();
+            }
+            Requeue::Backoff
+        }
+    };
+    queue.serve(1, shutdown, handler).await;
+    let gaps: Vec<_> = times
+        .lock()
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]) / 10 * 10)
+        .collect();
+    assert_eq!(gaps, [750, 1500, 3000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panicking_run_is_retried_and_hurts_no_other() {
+    let (queue, shutdown) = (queue(), CancellationToken::new());
+    let ok = Arc::new(AtomicUsize::new(0));
+    queue.add(1, Triggers::STARTUP);
+    queue.add(2, Triggers::STARTUP);
+    let (server, stop, count) = (queue.clone(), shutdown.clone(), Arc::clone(&ok));
+    let serving = tokio::spawn(async move {
+        let handler = move |run: Run<u32>| {
+            let count = Arc::clone(&count);
+            async move {
+                assert_ne!(run.key, 1, "boom");
+                count.fetch_add(1, Ordering::Relaxed);
+                Requeue::Never
+            }
+        };
+        server.serve(1, stop, handler).await;
+    });
+    settle().await;
+    assert_eq!(ok.load(Ordering::Relaxed), 1);
+    shutdown.cancel();
+    assert!(serving.await.is_ok());
+}
