@@ -59,7 +59,10 @@ impl<'a> Session<'a> {
                     "builtin version and custom schema provided, cannot use both",
                 ));
             }
-            (Some(file), None) => SchemaRef::custom(&file, self.options.profile, &self.reader.yaml)?,
+            (Some(file), None) => {
+                let reader = &self.reader;
+                SchemaRef::custom(&file, self.options.profile, &reader.yaml, &reader.scopes)?
+            }
             (None, None | Some("")) => return Ok(()),
             (None, Some("v1.21.2")) => SchemaRef::Builtin,
             (None, Some(_)) => return Err(Error::invalid("the specified OpenAPI version is not built in")),

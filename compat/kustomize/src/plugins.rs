@@ -15,6 +15,7 @@ use crate::kustomization::{
     GeneratorArgs, Image, ObjectMeta, Patch, PatchOptions, Replacement, Replica, Selector,
 };
 use crate::loader::Loader;
+use crate::openapi::Scopes;
 use crate::origin::Origin;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
@@ -454,7 +455,7 @@ impl Generator for IamPolicy {
             ("kind", Node::string("ServiceAccount")),
             ("metadata", metadata),
         ]);
-        Ok(vec![Resource::new(account)])
+        Ok(vec![Resource::new(account, &Scopes::default())])
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use crate::openapi;
+use crate::openapi::{Scopes, builtin_scope};
 
 /// Group, version and kind; empty parts are unknown or, in a selector, match anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default)]
 pub struct Gvk {
     /// API group, empty for the core group.
     pub group: String,
@@ -14,6 +15,8 @@ pub struct Gvk {
     pub version: String,
     /// Kind.
     pub kind: String,
+    /// Whether a custom schema says that objects of this type have no namespace.
+    is_cluster_scoped: bool,
 }
 
 /// The namespace that objects without one live in.
@@ -33,6 +36,7 @@ impl Gvk {
             group: group.into(),
             version: version.into(),
             kind: kind.into(),
+            is_cluster_scoped: false,
         }
     }
 
@@ -51,9 +55,19 @@ impl Gvk {
         }
     }
 
-    /// Whether the built-in schema says that objects of this type have no namespace.
+    /// The same type, knowing what a build knows about its scope.
+    pub(crate) fn with_scope(mut self, scopes: &Scopes) -> Self {
+        self.is_cluster_scoped = scopes.is_cluster_scoped(&self.group, &self.version, &self.kind);
+        self
+    }
+
+    /// Whether the schema says that objects of this type have no namespace.
     pub fn is_cluster_scoped(&self) -> bool {
-        openapi::is_certainly_cluster_scoped(&self.group, &self.version, &self.kind)
+        self.is_cluster_scoped || builtin_scope(&self.group, &self.version, &self.kind) == Some(true)
+    }
+
+    fn parts(&self) -> (&str, &str, &str) {
+        (&self.group, &self.version, &self.kind)
     }
 
     /// Whether each part that `selector` names is equal.
@@ -83,6 +97,32 @@ impl Gvk {
         kind_rank(&self.kind)
             .cmp(&kind_rank(&other.kind))
             .then_with(|| self.sort_text().cmp(&other.sort_text()))
+    }
+}
+
+impl PartialEq for Gvk {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Gvk {}
+
+impl Hash for Gvk {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialOrd for Gvk {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Gvk {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
     }
 }
 
@@ -169,13 +209,7 @@ impl ResId {
 
     /// The namespace that counts: a marker for known cluster-scoped types, `default` for none.
     pub fn effective_namespace(&self) -> &str {
-        if self.gvk.is_cluster_scoped() {
-            NOT_A_NAMESPACE
-        } else if self.namespace.is_empty() {
-            DEFAULT_NAMESPACE
-        } else {
-            &self.namespace
-        }
+        effective_namespace(self.gvk.is_cluster_scoped(), &self.namespace)
     }
 
     /// Whether type and name are equal, whatever the namespaces.
@@ -199,6 +233,17 @@ impl fmt::Display for ResId {
             or(&self.name, "[noName]"),
             or(&self.namespace, "[noNs]")
         )
+    }
+}
+
+/// The namespace that counts when ids are compared.
+pub(crate) fn effective_namespace(is_cluster_scoped: bool, namespace: &str) -> &str {
+    if is_cluster_scoped {
+        NOT_A_NAMESPACE
+    } else if namespace.is_empty() {
+        DEFAULT_NAMESPACE
+    } else {
+        namespace
     }
 }
 

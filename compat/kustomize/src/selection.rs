@@ -4,9 +4,8 @@ use go_regexp::Regexp;
 
 use crate::kustomization::Selector;
 use crate::label_selector::LabelSelector;
-use crate::openapi::is_certainly_cluster_scoped;
 use crate::pattern::Plain;
-use crate::resid::{DEFAULT_NAMESPACE, NOT_A_NAMESPACE, split_api_version};
+use crate::resid::split_api_version;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::{Error, Limits, ResId};
@@ -94,11 +93,12 @@ impl Selection {
     fn matches_now_or_originally(&self, object: &Resource) -> bool {
         let (group, version) = split_api_version(object.api_version());
         let original = object.history.previous.first();
-        let effective = |kind, namespace| effective_namespace(group, version, kind, namespace);
         let namespace = || {
-            self.namespace
-                .matches(effective(object.kind(), object.namespace()))
-                || original.is_some_and(|id| self.namespace.matches(effective(&id.kind, &id.namespace)))
+            self.namespace.matches(namespace_of(object))
+                || original.is_some_and(|id| {
+                    let namespace = object.effective_namespace(&id.kind, &id.namespace);
+                    self.namespace.matches(namespace)
+                })
         };
         self.kind.matches(object.kind())
             && self.group.matches(group)
@@ -147,18 +147,7 @@ impl Selection {
 
 /// The namespace of an object that counts when ids are compared.
 pub(crate) fn namespace_of(object: &Resource) -> &str {
-    let (group, version) = split_api_version(object.api_version());
-    effective_namespace(group, version, object.kind(), object.namespace())
-}
-
-fn effective_namespace<'a>(group: &str, version: &str, kind: &str, namespace: &'a str) -> &'a str {
-    if is_certainly_cluster_scoped(group, version, kind) {
-        NOT_A_NAMESPACE
-    } else if namespace.is_empty() {
-        DEFAULT_NAMESPACE
-    } else {
-        namespace
-    }
+    object.effective_namespace(object.kind(), object.namespace())
 }
 
 /// `id:a=annotations:l=labels`, as errors show a selector.

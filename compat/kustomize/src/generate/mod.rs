@@ -10,6 +10,7 @@ use crate::edit::{get_or_create, push_field, set_field};
 use crate::error::Context;
 use crate::kustomization::{GeneratorArgs, GeneratorOptions};
 use crate::loader::Loader;
+use crate::openapi::Scopes;
 use crate::resource::{Behavior, Resource};
 
 /// What is generated.
@@ -32,7 +33,7 @@ pub(crate) fn generate(kind: &Kind, args: &GeneratorArgs, loader: &Loader<'_>) -
     }
     let options = args.options.clone().unwrap_or_default();
     set_options(&mut node, &options)?;
-    let mut resource = Resource::new(node);
+    let mut resource = Resource::new(node, &Scopes::default());
     resource.history.needs_hash = !options.disable_name_suffix_hash;
     resource.history.behavior = Some(Behavior::parse(&args.behavior));
     Ok(resource)

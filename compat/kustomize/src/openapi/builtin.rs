@@ -1,9 +1,10 @@
 //! The schema that kustomize embeds, read from the compact table next to this file.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::schema::{List, Map, Name, Schema, Shape};
+use crate::resid::split_api_version;
 
 /// Written by `cargo xtask generate openapi` from kyaml's embedded schemas: first the scope of every kind with a path
 /// in the API, then each type with its kinds (`:`), its fields that have a shape, and the names of all others (`.`).
@@ -14,18 +15,20 @@ pub(super) const TYPE_PREFIX: &str = "io.k8s.";
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| parse(TABLE));
 
-static CLUSTER_SCOPED: LazyLock<HashSet<(&str, &str, &str)>> = LazyLock::new(|| {
-    let lines = TABLE
-        .lines()
-        .skip_while(|line| !line.starts_with("cluster "))
-        .map_while(|line| line.strip_prefix("cluster "));
-    lines
-        .filter_map(|line| line.split_once(' '))
-        .map(|(api_version, kind)| {
-            let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-            (group, version, kind)
-        })
-        .collect()
+/// Whether a type is cluster-scoped.
+static SCOPES: LazyLock<HashMap<(&str, &str, &str), bool>> = LazyLock::new(|| {
+    let scope = |line: &'static str| {
+        let (scope, rest) = line.split_once(' ')?;
+        let (api_version, kind) = rest.split_once(' ')?;
+        let (group, version) = split_api_version(api_version);
+        let is_cluster_scoped = match scope {
+            "cluster" => true,
+            "namespaced" => false,
+            _ => return None,
+        };
+        Some(((group, version, kind), is_cluster_scoped))
+    };
+    TABLE.lines().skip(1).map_while(scope).collect()
 });
 
 /// The built-in schema of Kubernetes v1.21.2 and of the kustomization file.
@@ -33,9 +36,9 @@ pub(crate) fn builtin() -> &'static Schema {
     &SCHEMA
 }
 
-/// Whether the built-in schema says that objects of this type have no namespace.
-pub(crate) fn is_certainly_cluster_scoped(group: &str, version: &str, kind: &str) -> bool {
-    CLUSTER_SCOPED.contains(&(group, version, kind))
+/// Whether the built-in schema says that objects of this type have no namespace; nothing if it does not know the type.
+pub(crate) fn builtin_scope(group: &str, version: &str, kind: &str) -> Option<bool> {
+    SCOPES.get(&(group, version, kind)).copied()
 }
 
 fn parse(table: &'static str) -> Schema {
@@ -199,15 +202,15 @@ mod tests {
     #[test]
     fn only_the_embedded_versions_have_a_known_scope() {
         for (group, version, kind, expected) in [
-            ("", "v1", "Namespace", true),
-            ("policy", "v1beta1", "PodSecurityPolicy", true),
-            ("rbac.authorization.k8s.io", "v1", "ClusterRole", true),
-            ("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", false),
-            ("apps", "v1", "Deployment", false),
-            ("", "v1", "Nonsense", false),
+            ("", "v1", "Namespace", Some(true)),
+            ("policy", "v1beta1", "PodSecurityPolicy", Some(true)),
+            ("rbac.authorization.k8s.io", "v1", "ClusterRole", Some(true)),
+            ("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", None),
+            ("apps", "v1", "Deployment", Some(false)),
+            ("", "v1", "Nonsense", None),
         ] {
             assert_eq!(
-                is_certainly_cluster_scoped(group, version, kind),
+                builtin_scope(group, version, kind),
                 expected,
                 "{group}/{version} {kind}"
             );

@@ -3,13 +3,15 @@
 mod builtin;
 mod custom;
 mod schema;
+mod scopes;
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub(crate) use builtin::is_certainly_cluster_scoped;
+pub(crate) use builtin::builtin_scope;
 pub(crate) use custom::shape;
 pub(crate) use schema::{Schema, Shape};
+pub(crate) use scopes::Scopes;
 
 use crate::{Error, Profile};
 use builtin::builtin;
@@ -23,8 +25,14 @@ pub(crate) enum SchemaRef {
 }
 
 impl SchemaRef {
-    /// The schema of an OpenAPI file, JSON or YAML; in the Flux profile it adds to the built-in one, else it replaces it.
-    pub(crate) fn custom(file: &[u8], profile: Profile, limits: &go_yaml::Limits) -> Result<Self, Error> {
+    /// The schema of an OpenAPI file, JSON or YAML; in the Flux profile it adds to the built-in one, else it replaces it. What it
+    /// says about namespaces goes into `scopes`.
+    pub(crate) fn custom(
+        file: &[u8],
+        profile: Profile,
+        limits: &go_yaml::Limits,
+        scopes: &Scopes,
+    ) -> Result<Self, Error> {
         let invalid = |why: String| Error::invalid(format!("invalid schema file: {why}"));
         let document = if file.starts_with(b"{") {
             serde_json::from_slice(file).map_err(|e| invalid(e.to_string()))?
@@ -36,6 +44,7 @@ impl SchemaRef {
             Profile::Flux => builtin().clone(),
         };
         schema.add_document(&document).map_err(|e| invalid(e.0))?;
+        scopes.add(scopes::of_document(&document));
         Ok(Self::Custom(Arc::new(schema)))
     }
 }

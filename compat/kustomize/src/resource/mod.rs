@@ -18,6 +18,8 @@ use shared::Shared;
 use go_yaml::{Kind, Node};
 
 use crate::edit::{expect_kind, get_or_create, push_field, set_field};
+use crate::openapi::Scopes;
+use crate::resid::{effective_namespace, split_api_version};
 use crate::{Error, Gvk, ResId};
 
 /// An object of the build.
@@ -31,16 +33,18 @@ pub(crate) struct Resource {
     pub(crate) var_names: Vec<String>,
     /// Values that several places of the tree share.
     pub(crate) shared: Vec<Shared>,
+    scopes: Scopes,
 }
 
 impl Resource {
     /// An object from its tree; build annotations written in the tree become history.
-    pub(crate) fn new(node: Node) -> Self {
+    pub(crate) fn new(node: Node, scopes: &Scopes) -> Self {
         let mut resource = Self {
             node,
             history: History::default(),
             var_names: Vec::new(),
             shared: Vec::new(),
+            scopes: scopes.clone(),
         };
         resource.absorb_build_annotations();
         resource
@@ -73,7 +77,7 @@ impl Resource {
 
     /// The type as it is now.
     pub(crate) fn gvk(&self) -> Gvk {
-        Gvk::from_api_version(self.api_version(), self.kind())
+        self.type_of_kind(self.kind())
     }
 
     /// The identity as it is now.
@@ -83,10 +87,19 @@ impl Resource {
 
     /// The identities that were stored before names or namespaces changed, oldest first, with today's group and version.
     pub(crate) fn previous_ids(&self) -> Vec<ResId> {
-        let gvk = self.gvk();
         let ids = self.history.previous.iter();
-        ids.map(|p| ResId::new(Gvk::new(&gvk.group, &gvk.version, &p.kind), &p.name, &p.namespace))
+        ids.map(|p| ResId::new(self.type_of_kind(&p.kind), &p.name, &p.namespace))
             .collect()
+    }
+
+    fn type_of_kind(&self, kind: &str) -> Gvk {
+        Gvk::from_api_version(self.api_version(), kind).with_scope(&self.scopes)
+    }
+
+    /// The namespace that counts for a kind with today's group and version.
+    pub(crate) fn effective_namespace<'n>(&self, kind: &str, namespace: &'n str) -> &'n str {
+        let (group, version) = split_api_version(self.api_version());
+        effective_namespace(self.scopes.is_cluster_scoped(group, version, kind), namespace)
     }
 
     /// The oldest identity known.

@@ -8,12 +8,15 @@ use go_yaml::{Node, gojson, v3};
 
 use super::anchors::expand_anchors;
 use super::{Metadata, Resource};
+use crate::openapi::Scopes;
 use crate::{Error, ErrorKind, Limits};
 
 /// Reads objects within the limits of a build.
 pub(crate) struct Reader {
     /// For everything else that is YAML.
     pub(crate) yaml: go_yaml::Limits,
+    /// What the objects know about the scopes of kinds.
+    pub(crate) scopes: Scopes,
     alias_nodes: usize,
     alias_nodes_left: Cell<usize>,
 }
@@ -23,6 +26,7 @@ impl Reader {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             yaml: limits.yaml(),
+            scopes: Scopes::default(),
             alias_nodes: limits.alias_nodes,
             alias_nodes_left: Cell::new(limits.alias_nodes),
         }
@@ -31,7 +35,10 @@ impl Reader {
     /// The objects of a text of YAML documents, in order; those of a `...List` come after all others.
     pub(crate) fn resources(&self, input: &[u8]) -> Result<Vec<Resource>, Error> {
         let nodes = self.inline_lists(valid_objects(self.nodes(input)?)?)?;
-        Ok(nodes.into_iter().map(Resource::new).collect())
+        Ok(nodes
+            .into_iter()
+            .map(|node| Resource::new(node, &self.scopes))
+            .collect())
     }
 
     /// Takes nodes that aliases expand to out of what is left.

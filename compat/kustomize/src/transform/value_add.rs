@@ -1,16 +1,16 @@
 //! The ValueAddTransformer: a value put into fields, or into the paths that fields hold.
 
-use go_yaml::{Kind, Node, Tag};
+use go_yaml::{Kind, Node};
 
 use super::{NamespaceTransformer, Subjects, Transformer};
 use crate::edit::{expect_kind, set_scalar};
-use crate::fieldfilter::{FieldFilter, Leaf};
+use crate::field_path::lookup_or_create;
 use crate::fieldspec::split_path;
 use crate::gojson::record;
 use crate::kustomization::Selector;
 use crate::resmap::ResMap;
 use crate::selection::Selection;
-use crate::{Error, FieldSpec, Limits};
+use crate::{Error, Limits};
 
 record! {
     /// The objects and the field that get the value.
@@ -62,12 +62,7 @@ impl Transformer for ValueAddTransformer {
                 Some(selector) => Selection::new(selector, &self.limits)?.select(objects)?,
                 None => (0..objects.resources.len()).collect(),
             };
-            let spec = FieldSpec {
-                path: target.field_path.clone(),
-                create: true,
-                ..FieldSpec::default()
-            };
-            let field = FieldFilter::new([spec]);
+            let path = split_path(&target.field_path, '/');
             let namespace = NamespaceTransformer::new(self.value.clone(), &[], false, Subjects::NamedDefault);
             for index in selected {
                 let Some(object) = objects.resources.get_mut(index) else {
@@ -77,31 +72,20 @@ impl Transformer for ValueAddTransformer {
                     namespace.apply(object)?;
                     continue;
                 }
-                expect_no_list(&object.node, &target.field_path)?;
-                field.apply(&mut object.node, Some(Leaf::Scalar(Tag::Str)), &mut |node| {
-                    let text = match usize::try_from(target.position) {
-                        Ok(position @ 1..) => insert_part(node.text(), position - 1, &self.value),
-                        _ => self.value.clone(),
-                    };
-                    set_scalar(node, Node::scalar(text))
-                })?;
+                let Some(field) = lookup_or_create(&mut object.node, &path)? else {
+                    // Upstream crashes where it would look at the text of a missing element.
+                    continue;
+                };
+                expect_kind(field, Kind::Scalar)?;
+                let text = match usize::try_from(target.position) {
+                    Ok(position @ 1..) => insert_part(field.text(), position - 1, &self.value),
+                    _ => self.value.clone(),
+                };
+                set_scalar(field, Node::scalar(text))?;
             }
         }
         Ok(())
     }
-}
-
-/// Fails if the path leads through a list: unlike other transformers this one does not go into the elements.
-fn expect_no_list(object: &Node, path: &str) -> Result<(), Error> {
-    let mut node = object;
-    for field in split_path(path, '/') {
-        expect_kind(node, Kind::Mapping)?;
-        match node.get(&field) {
-            Some(next) => node = next,
-            None => break,
-        }
-    }
-    Ok(())
 }
 
 /// The path with one more element at a position, at an end if the position is beyond it.

@@ -1,105 +1,14 @@
-//! The two path languages of replacements: one finds the field that a value comes from, the other those it goes to.
-//!
-//! Parts are separated by `.`; `\.` is a dot inside a part, `[a.b]` is one part, and `[name=value]` names elements of a
-//! list. Where the source language compares exactly, the target language matches a regular expression.
+//! Paths that lead to any number of nodes, as targets of replacements have them.
 
 use go_regexp::Regexp;
 use go_yaml::{Kind, Node, v3};
 
+use super::{is_element, key_and_value, split};
 use crate::edit::{expect_kind, push_field, wrong_kind};
 use crate::error::Context;
-use crate::fieldspec::split_path;
 use crate::json_patch::atoi;
 use crate::target::go_quote;
 use crate::{Error, Limits};
-
-/// Splits a path; brackets keep their content together, and stay where they name list elements.
-pub(crate) fn split(path: &str) -> Vec<String> {
-    let mut parts = Vec::new();
-    let mut pieces = split_path(path, '.').into_iter();
-    while let Some(piece) = pieces.next() {
-        if !piece.starts_with('[') || piece.ends_with(']') {
-            parts.push(piece);
-            continue;
-        }
-        let mut joined = piece;
-        for piece in pieces.by_ref() {
-            joined.push('.');
-            joined.push_str(&piece);
-            if piece.ends_with(']') {
-                break;
-            }
-        }
-        parts.push(if joined.contains('=') {
-            joined
-        } else {
-            joined.trim_matches(['[', ']']).to_owned()
-        });
-    }
-    parts
-}
-
-/// The one node at a path, as a source names it: fields, places in lists, `-` for the last element, `[key=value]`.
-pub(crate) fn lookup<'n>(node: &'n Node, path: &[impl AsRef<str>]) -> Result<Option<&'n Node>, Error> {
-    let mut current = node;
-    for part in path
-        .iter()
-        .map(|part| part.as_ref().trim())
-        .filter(|part| !part.is_empty())
-    {
-        match step(current, part)? {
-            Some(next) => current = next,
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(current))
-}
-
-fn step<'n>(node: &'n Node, part: &str) -> Result<Option<&'n Node>, Error> {
-    if let Ok(index) = atoi(part) {
-        let index = usize::try_from(index)
-            .map_err(|_| Error::invalid(format!("array index {index} cannot be negative")))?;
-        expect_kind(node, Kind::Sequence)?;
-        return Ok(node.items().get(index));
-    }
-    match part {
-        "-" => {
-            expect_kind(node, Kind::Sequence)?;
-            let last = node.items().last();
-            last.map(Some)
-                .ok_or_else(|| Error::invalid("an empty list has no last element"))
-        }
-        "*" => Err(Error::invalid("wildcard is not supported in PathGetter")),
-        _ if is_element(part) => {
-            let (key, value) = key_and_value(part)?;
-            expect_kind(node, Kind::Sequence)?;
-            let is_wanted = |item: &&Node| {
-                if key.is_empty() {
-                    item.text() == value
-                } else {
-                    item.get(key).is_some_and(|field| field.text() == value)
-                }
-            };
-            Ok(node.items().iter().find(is_wanted))
-        }
-        _ => {
-            expect_kind(node, Kind::Mapping)?;
-            Ok(node.get(part))
-        }
-    }
-}
-
-fn is_element(part: &str) -> bool {
-    part.starts_with('[') && part.ends_with(']')
-}
-
-fn key_and_value(part: &str) -> Result<(&str, &str), Error> {
-    let inner = part.strip_suffix(']').unwrap_or(part);
-    let inner = inner.strip_prefix('[').unwrap_or(inner);
-    inner.split_once('=').ok_or_else(|| {
-        Error::invalid("list path element must contain fieldName=fieldValue for element to match")
-    })
-}
 
 /// A path as a target names it, taken apart once for all objects.
 #[derive(Debug)]
@@ -338,125 +247,6 @@ fn made_for(rest: &[Step], leaf: Kind) -> Node {
     }
 }
 
-/// Writes into the text of a scalar that is itself YAML or JSON: `true` if that was possible.
-///
-/// It is tried on the first proper prefix of the path that ends in a scalar; its text is printed again afterwards, JSON
-/// as JSON and anything else as YAML.
-pub(crate) fn write_structured(
-    object: &mut Node,
-    path: &TargetPath,
-    value: &Node,
-    create: Option<Kind>,
-) -> bool {
-    let Some((length, document)) = structured_prefix(object, &path.parts) else {
-        return false;
-    };
-    let Some(text) = written(document, path, length, value, create) else {
-        return false;
-    };
-    let Some(scalar) = lookup_mut(object, path.parts.get(..length).unwrap_or_default()) else {
-        return false;
-    };
-    scalar.set_text(text);
-    true
-}
-
-/// The text of a scalar, and the tree that it spells.
-struct Document {
-    original: String,
-    root: Node,
-}
-
-fn structured_prefix(object: &Node, parts: &[String]) -> Option<(usize, Document)> {
-    let mut current = object;
-    for (index, part) in parts.iter().enumerate() {
-        let part = part.trim();
-        if !part.is_empty() {
-            current = step(current, part).ok()??;
-        }
-        let is_proper = index + 1 < parts.len();
-        if current.is_scalar() && is_proper {
-            let root = v3::parse_first(current.text().as_bytes(), &go_yaml::Limits::default()).ok()??;
-            return Some((
-                index + 1,
-                Document {
-                    original: current.text().to_owned(),
-                    root,
-                },
-            ));
-        }
-    }
-    None
-}
-
-fn written(
-    document: Document,
-    path: &TargetPath,
-    start: usize,
-    value: &Node,
-    create: Option<Kind>,
-) -> Option<String> {
-    let Document { original, mut root } = document;
-    let mut set = |node: &mut Node| {
-        if node.is_scalar() {
-            node.set_text(value.text());
-        } else {
-            *node = value.clone();
-        }
-        Ok(())
-    };
-    let count = path.visit(start, &mut root, create, &mut set).ok()?;
-    if count == 0 {
-        return None;
-    }
-    if original.trim_start().starts_with(['{', '[']) {
-        let json = v3::to_json(&root).ok()?;
-        let is_pretty = original.contains('\n') && original.contains("  ");
-        let text = if is_pretty {
-            go_yaml::gojson::to_string_indent(&json, "  ")
-        } else {
-            go_yaml::gojson::to_string(&json)
-        };
-        return text.ok();
-    }
-    let text = v3::to_string(&root, &v3::EmitOptions::default()).ok()?;
-    Some(text.trim().to_owned())
-}
-
-fn lookup_mut<'n>(node: &'n mut Node, path: &[String]) -> Option<&'n mut Node> {
-    let mut current = node;
-    for part in path
-        .iter()
-        .map(|part| part.trim())
-        .filter(|part| !part.is_empty())
-    {
-        current = step_mut(current, part)?;
-    }
-    Some(current)
-}
-
-/// Where [`step`] leads, which succeeded before.
-fn step_mut<'n>(node: &'n mut Node, part: &str) -> Option<&'n mut Node> {
-    if let Ok(index) = atoi(part) {
-        return node.items_mut()?.get_mut(usize::try_from(index).ok()?);
-    }
-    if part == "-" {
-        return node.items_mut()?.last_mut();
-    }
-    if is_element(part) {
-        let (key, value) = key_and_value(part).ok()?;
-        let is_wanted = |item: &&mut Node| {
-            if key.is_empty() {
-                item.text() == value
-            } else {
-                item.get(key).is_some_and(|field| field.text() == value)
-            }
-        };
-        return node.items_mut()?.iter_mut().find(is_wanted);
-    }
-    node.get_mut(part)
-}
-
 /// An error about a target path, worded by whether missing fields could have been made.
 pub(crate) fn not_found(path: &str, create: bool) -> Error {
     let or_create = if create { " or create" } else { "" };
@@ -494,55 +284,8 @@ pub(crate) fn visit_some(
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse;
     use super::*;
-
-    #[test]
-    fn paths_are_split_outside_of_brackets() {
-        let cases: [(&str, &[&str]); 6] = [
-            ("spec.template", &["spec", "template"]),
-            (
-                r"metadata.annotations.a\.b/c",
-                &["metadata", "annotations", "a.b/c"],
-            ),
-            (
-                "metadata.annotations.[a.b/c].d",
-                &["metadata", "annotations", "a.b/c", "d"],
-            ),
-            (
-                "containers.[name=a.b].image",
-                &["containers", "[name=a.b]", "image"],
-            ),
-            ("a.[b].c", &["a", "[b]", "c"]),
-            (".a", &["a"]),
-        ];
-        for (path, parts) in cases {
-            assert_eq!(split(path), parts, "{path}");
-        }
-    }
-
-    fn parse(text: &str) -> Node {
-        v3::parse_first(text.as_bytes(), &go_yaml::Limits::default())
-            .unwrap()
-            .unwrap()
-    }
-
-    #[test]
-    fn sources_are_looked_up_exactly() {
-        let node = parse("a: [{name: x, v: 1}, {name: xy, v: 2}]\nb: [p, q]\n");
-        for (path, expected) in [
-            ("a.[name=xy].v", Some("2")),
-            ("a.0.v", Some("1")),
-            ("a.-.v", Some("2")),
-            ("b.[=q]", Some("q")),
-            ("b.5", None),
-            ("c.d", None),
-        ] {
-            let found = lookup(&node, &split(path)).unwrap().map(Node::text);
-            assert_eq!(found, expected, "{path}");
-        }
-        assert!(lookup(&node, &split("a.*")).is_err());
-        assert!(lookup(&node, &split("a.-1")).is_err());
-    }
 
     #[track_caller]
     fn check(path: &str, create: bool, before: &str, expected: Result<&str, &str>) {
@@ -593,27 +336,5 @@ mod tests {
                 "unable to find or create field \"a.3\" in replacement target: index 3 specified but only 1 elements found",
             ),
         );
-    }
-
-    #[test]
-    fn text_in_a_scalar_is_changed_in_place() {
-        for (before, expected) in [
-            (r#"{"b":1,"a":"<"}"#, r#"{"a":"new","b":1}"#),
-            ("a: 1 # c\nb: [x]\n", "a: new # c\nb: [x]"),
-        ] {
-            let mut node = Node::from_entries(vec![(Node::scalar("t"), Node::string(before))]);
-            let path = TargetPath::new("t.a", &Limits::default());
-            let done = write_structured(&mut node, &path, &Node::string("new"), None);
-            // A number that becomes text cannot be printed, and then nothing changes.
-            let text = node.get("t").unwrap().text();
-            assert_eq!(
-                (done, text),
-                if before.starts_with('{') {
-                    (true, expected)
-                } else {
-                    (true, text)
-                }
-            );
-        }
     }
 }
