@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Error, float};
+use crate::{Error, finite, float};
 
 /// How JSON is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,9 @@ pub fn to_string_indent<T: Serialize + ?Sized>(value: &T, indent: &str) -> Resul
     )
 }
 
-/// The text of a Go JSON encoder with the given settings, without the final newline.
+/// The text of a Go JSON encoder with the given settings, without the final newline. Infinities and NaN are errors.
 pub fn to_string_with<T: Serialize + ?Sized>(value: &T, options: &Options<'_>) -> Result<String, Error> {
+    finite::check(value)?;
     let value = serde_json::to_value(value).map_err(|error| Error::encode(format!("json: {error}")))?;
     let mut out = String::new();
     write_value(&mut out, &value, options, 0);

@@ -55,6 +55,7 @@ mod de;
 mod decode;
 mod emit;
 mod error;
+mod finite;
 pub mod float;
 pub mod gojson;
 mod limits;

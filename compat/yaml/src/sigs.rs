@@ -11,7 +11,7 @@ use crate::emit::write_value;
 use crate::reader::{Input, read};
 use crate::scanner::Flavor;
 use crate::value::{Value, through_json};
-use crate::{Build, Error, Limits, Node, gojson, v3};
+use crate::{Build, Error, Limits, Node, finite, gojson, v3};
 
 /// Reads the first document into a JSON value (`YAMLToJSON`): numbers stay exact, the last of equal keys wins.
 ///
@@ -86,7 +86,8 @@ pub fn from_slice_strict<T: DeserializeOwned>(input: &[u8], limits: &Limits) -> 
     from_value(value, true)
 }
 
-/// Prints a value (`Marshal`): keys in natural order, long text folded at column 80, a final newline.
+/// Prints a value (`Marshal`): keys in natural order, long text folded at column 80, a final newline. Infinities and NaN
+/// are errors.
 ///
 /// ```
 /// let value = serde_json::json!({"port10": "12:30", "port9": [1, "yes"]});
@@ -94,6 +95,7 @@ pub fn from_slice_strict<T: DeserializeOwned>(input: &[u8], limits: &Limits) -> 
 /// # Ok::<(), go_yaml::Error>(())
 /// ```
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {
+    finite::check(value).map_err(|error| error.with_prefix("error marshaling into JSON: "))?;
     let value = serde_json::to_value(value)
         .map_err(|error| Error::encode(format!("error marshaling into JSON: json: {error}")))?;
     value_to_string(&value)

@@ -10,7 +10,7 @@ use crate::resolve::{Scalar, resolve_plain};
 use crate::scanner::Flavor;
 use crate::sort::natural_order;
 use crate::value::{Map, Value};
-use crate::{Error, Limits, Node, Style, Tag, float};
+use crate::{Error, Limits, Node, Style, Tag, finite, float};
 
 /// Reads every document of a stream, as a loop over Go's `Decoder.Decode(&node)` does.
 ///
@@ -129,8 +129,9 @@ pub fn from_json(value: &serde_json::Value) -> Node {
 }
 
 /// Prints a value as a Go `Encoder` does: keys in natural order, nothing folded. With [`EmitOptions::wide`] it is Helm's
-/// `toYamlPretty`.
+/// `toYamlPretty`. Infinities and NaN are errors.
 pub fn marshal<T: Serialize + ?Sized>(value: &T, options: &EmitOptions) -> Result<String, Error> {
+    finite::check(value)?;
     let value = serde_json::to_value(value).map_err(|error| Error::encode(format!("yaml: {error}")))?;
     to_string(&encode(&value, false), options)
 }
