@@ -172,6 +172,18 @@ impl<'r> Context<'r> {
         self.charge_values((items as u64).saturating_mul(Limits::BYTES_PER_ITEM))
     }
 
+    /// Counts a list that a function is about to make towards the limits.
+    pub fn charge_list(&mut self, len: usize) -> Result<(), FuncError> {
+        self.charge(len as u64)?;
+        self.charge_values(Limits::list_bytes(len))
+    }
+
+    /// Counts a map that a function is about to make towards the limits.
+    pub fn charge_map(&mut self, len: usize) -> Result<(), FuncError> {
+        self.charge(len as u64)?;
+        self.charge_values(Limits::map_bytes(len))
+    }
+
     /// Returns how many items of lists and maps functions may still make.
     pub fn items_left(&self) -> usize {
         let left = self.env.limits.value_bytes.saturating_sub(self.used.values);

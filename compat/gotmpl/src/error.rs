@@ -30,9 +30,11 @@ impl StdError for ParseError {}
 /// An error that a template function returns.
 ///
 /// The engine puts it in an [`ExecError`] as `error calling NAME: TEXT`.
-#[derive(Debug)]
+///
+/// Texts are put together only when they are shown: in a chain of a thousand includes, each would repeat all below it.
 pub struct FuncError {
-    message: String,
+    /// The text, or what comes before that of the cause.
+    message: Box<dyn fmt::Display + Send + Sync>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
     limit: bool,
 }
@@ -41,18 +43,21 @@ impl FuncError {
     /// Makes an error with the given text.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: Box::new(message.into()),
             cause: None,
             limit: false,
         }
     }
 
-    /// Makes an error whose text includes that of its cause, as Go's `fmt.Errorf("…: %w")`.
-    pub fn wrap(message: impl Into<String>, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    /// Makes an error whose text is a prefix and then the text of its cause, as Go's `fmt.Errorf("…%w")`.
+    pub fn wrap(
+        prefix: impl fmt::Display + Send + Sync + 'static,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
         let cause = cause.into();
         let limit = is_limit(cause.as_ref());
         Self {
-            message: message.into(),
+            message: Box::new(prefix),
             cause: Some(cause),
             limit,
         }
@@ -60,21 +65,14 @@ impl FuncError {
 
     /// Makes the error of a used-up limit, after which the execution cannot go on.
     pub fn limit(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            cause: None,
-            limit: true,
-        }
+        let mut error = Self::new(message);
+        error.limit = true;
+        error
     }
 
     /// Returns whether a limit of the execution was used up.
     pub fn is_limit(&self) -> bool {
         self.limit
-    }
-
-    /// Returns the text.
-    pub fn message(&self) -> &str {
-        &self.message
     }
 }
 
@@ -85,7 +83,36 @@ fn is_limit(error: &(dyn StdError + Send + Sync + 'static)) -> bool {
 
 impl fmt::Display for FuncError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        write!(f, "{}", self.message)?;
+        match &self.cause {
+            Some(cause) => crate::deep(|| write!(f, "{cause}")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for FuncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FuncError")
+            .field("text", &self.to_string())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Frees a long chain link by link, which nested calls could not.
+impl Drop for FuncError {
+    fn drop(&mut self) {
+        let mut next = self.cause.take();
+        while let Some(cause) = next {
+            next = match cause.downcast::<ExecError>() {
+                Ok(mut error) => error.0.cause.as_mut().and_then(|cause| cause.cause.take()),
+                Err(cause) => cause
+                    .downcast::<FuncError>()
+                    .ok()
+                    .and_then(|mut error| error.cause.take()),
+            };
+        }
     }
 }
 
@@ -112,13 +139,13 @@ impl From<&str> for FuncError {
 /// Passes an inner execution's error through with its own text, as Helm's `include` does.
 impl From<ExecError> for FuncError {
     fn from(error: ExecError) -> Self {
-        Self::wrap(error.to_string(), error)
+        Self::wrap("", error)
     }
 }
 
 impl From<ParseError> for FuncError {
     fn from(error: ParseError) -> Self {
-        Self::wrap(error.to_string(), error)
+        Self::wrap("", error)
     }
 }
 
@@ -148,6 +175,7 @@ pub struct ExecError(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     location: Option<Location>,
+    /// What comes before the text of the cause.
     message: String,
     cause: Option<FuncError>,
     limit: bool,
@@ -173,8 +201,19 @@ impl ExecError {
         }))
     }
 
-    pub(crate) fn at(location: Location, message: String, cause: Option<FuncError>) -> Self {
+    /// Makes an error at a place in a template; its text ends with that of the cause.
+    ///
+    /// A used-up limit is told where it was met, and not by all that was under way: it may have been a deep recursion.
+    pub(crate) fn at(location: Location, message: String, mut cause: Option<FuncError>) -> Self {
         let limit = cause.as_ref().is_some_and(FuncError::is_limit);
+        if limit && let Some(outer) = &mut cause {
+            match outer.cause.take().map(|cause| cause.downcast::<Self>()) {
+                Some(Ok(inner)) if inner.location().is_some() => return *inner,
+                Some(Ok(inner)) => outer.cause = Some(inner),
+                Some(Err(other)) => outer.cause = Some(other),
+                None => {}
+            }
+        }
         Self(Box::new(Inner {
             location: Some(location),
             message,
@@ -189,8 +228,8 @@ impl ExecError {
     }
 
     /// Returns the text behind the place.
-    pub fn message(&self) -> &str {
-        &self.0.message
+    pub fn message(&self) -> String {
+        self.0.to_string()
     }
 
     /// Returns whether a limit of the execution was used up.
@@ -215,7 +254,14 @@ impl fmt::Display for ExecError {
                 "template: {file}:{line}:{column}: executing {template} at <{context}>: "
             )?;
         }
-        f.write_str(self.message())
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.cause.as_ref().map_or(Ok(()), |cause| write!(f, "{cause}"))
     }
 }
 

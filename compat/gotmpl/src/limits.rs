@@ -9,12 +9,12 @@ pub struct Limits {
     /// How many nodes and loop rounds one execution may evaluate, with the bytes and items that its functions read and
     /// make ([`Limits::BYTES_PER_STEP`], [`Limits::ITEMS_PER_STEP`]); default 100 million, some seconds.
     pub steps: u64,
-    /// How many bytes one execution may write, captured output included; default 256 MiB.
+    /// How many bytes one execution may write, captured output included; default 128 MiB.
     pub output_bytes: u64,
-    /// How large one string made by a function may be; default 64 MiB.
+    /// How large one string made by a function may be; default 32 MiB.
     pub string_bytes: usize,
     /// How many bytes the texts, lists and maps may take that functions make during one execution, kept or not, an item
-    /// counting as [`Limits::BYTES_PER_ITEM`]; default 256 MiB, 16 times what the hungriest of 4,000 public charts makes.
+    /// counting as [`Limits::BYTES_PER_ITEM`]; default 128 MiB, 8 times what the hungriest of 4,000 public charts makes.
     pub value_bytes: u64,
     /// How many tokens the texts of a set may have, whose trees take up to some 200 bytes for each; default 2 million, 10
     /// times the largest of these charts.
@@ -34,6 +34,20 @@ impl Limits {
     pub const BYTES_PER_ITEM: u64 = 64;
     /// How many items of a list or a map count as one step when a function gets or makes it.
     pub const ITEMS_PER_STEP: u64 = 8;
+
+    /// How many bytes a list counts: itself as much as two of its items.
+    pub(crate) fn list_bytes(len: usize) -> u64 {
+        (len as u64)
+            .saturating_add(2)
+            .saturating_mul(Self::BYTES_PER_ITEM)
+    }
+
+    /// How many bytes a map counts: its first entries come with room for more.
+    pub(crate) fn map_bytes(len: usize) -> u64 {
+        (len as u64)
+            .saturating_add(11)
+            .saturating_mul(Self::BYTES_PER_ITEM)
+    }
 }
 
 impl Default for Limits {
@@ -41,9 +55,9 @@ impl Default for Limits {
         Self {
             depth: 10_000,
             steps: 100_000_000,
-            output_bytes: 256 << 20,
-            string_bytes: 64 << 20,
-            value_bytes: 256 << 20,
+            output_bytes: 128 << 20,
+            string_bytes: 32 << 20,
+            value_bytes: 128 << 20,
             tokens: 2_000_000,
             nesting: 10_000,
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cycles;
+use crate::limits::Limits;
 use crate::str::Str;
 use crate::types::{IntType, Type, UintType};
 use crate::value::Value;
@@ -26,28 +27,37 @@ pub(crate) struct ListCell(Mutex<Array>);
 #[derive(Debug, Default)]
 struct Array {
     values: Arc<Vec<Value>>,
-    /// A `[]byte` whose items nobody has asked for yet; there are no values then.
-    bytes: Option<Str>,
+    /// Items that take far less room like this, as long as nobody sorts them; there are no values then.
+    compact: Option<Compact>,
+}
+
+#[derive(Clone, Debug)]
+enum Compact {
+    /// A `[]byte`.
+    Bytes(Str),
+    /// A `[]int` whose numbers are equally far apart.
+    Range { first: i64, step: i64, len: usize },
 }
 
 impl Array {
     fn values(&mut self) -> &mut Arc<Vec<Value>> {
-        if let Some(bytes) = self.bytes.take() {
-            self.values = Arc::new(bytes.iter().map(|&b| byte(b)).collect());
+        if let Some(compact) = self.compact.take() {
+            self.values = Arc::new((0..).map_while(|at| compact.get(at)).collect());
         }
         &mut self.values
     }
-
-    fn get(&self, index: usize) -> Option<Value> {
-        match &self.bytes {
-            Some(bytes) => bytes.get(index).map(|&b| byte(b)),
-            None => self.values.get(index).cloned(),
-        }
-    }
 }
 
-fn byte(b: u8) -> Value {
-    Value::Uint(u64::from(b), UintType::Uint8)
+impl Compact {
+    fn get(&self, index: usize) -> Option<Value> {
+        match self {
+            Self::Bytes(bytes) => Some(Value::Uint(u64::from(*bytes.get(index)?), UintType::Uint8)),
+            Self::Range { first, step, len } => {
+                let distance = step.wrapping_mul(index as i64);
+                (index < *len).then(|| Value::int(first.wrapping_add(distance)))
+            }
+        }
+    }
 }
 
 impl ListCell {
@@ -63,13 +73,17 @@ impl ListCell {
         std::mem::take(&mut self.lock().values)
     }
 
-    /// The values in the array; bytes that are none yet hold nothing.
+    /// The values in the array that may be containers, which compact ones never are.
     pub(crate) fn held(&self) -> Arc<Vec<Value>> {
         Arc::clone(&self.lock().values)
     }
 
-    fn items(&self) -> Arc<Vec<Value>> {
-        Arc::clone(self.lock().values())
+    fn source(&self) -> Source {
+        let array = self.lock();
+        match &array.compact {
+            Some(compact) => Source::Compact(compact.clone()),
+            None => Source::Values(Arc::clone(&array.values)),
+        }
     }
 }
 
@@ -110,7 +124,7 @@ impl List {
         Self {
             cell: Some(ListCell::new(Array {
                 values: Arc::new(items),
-                bytes: None,
+                compact: None,
             })),
             start: 0,
             len,
@@ -119,18 +133,27 @@ impl List {
         }
     }
 
-    /// Makes a `[]byte`; its bytes become values only when its items are asked for.
+    /// Makes a `[]byte`, which takes no more room than its bytes.
     pub fn bytes(bytes: Str) -> Self {
         let len = bytes.len();
+        Self::compact(Type::BYTES, Compact::Bytes(bytes), len)
+    }
+
+    /// Makes a `[]int` of `len` numbers from `first` on, each `step` from the one before; it takes next to no room.
+    pub fn range(first: i64, step: i64, len: usize) -> Self {
+        Self::compact(Type::INTS, Compact::Range { first, step, len }, len)
+    }
+
+    fn compact(ty: Type, items: Compact, len: usize) -> Self {
         Self {
             cell: Some(ListCell::new(Array {
                 values: Arc::default(),
-                bytes: Some(bytes),
+                compact: Some(items),
             })),
             start: 0,
             len,
             cap: len,
-            ty: Type::BYTES,
+            ty,
         }
     }
 
@@ -208,20 +231,15 @@ impl List {
         if index >= self.len {
             return None;
         }
-        let cell = self.cell.as_ref()?;
-        let array = cell.lock();
-        Some(
-            array
-                .get(self.start + index)
-                .unwrap_or_else(|| Value::zero(self.elem_type())),
-        )
+        let item = self.cell.as_ref()?.source().get(self.start + index);
+        Some(item.unwrap_or_else(|| Value::zero(self.elem_type())))
     }
 
     /// Returns the items as they are now.
     pub fn items(&self) -> Items {
-        let items = self.cell.as_ref().map_or_else(Arc::default, |cell| cell.items());
+        let nothing = || Source::Values(Arc::default());
         Items {
-            list: items,
+            source: self.cell.as_ref().map_or_else(nothing, |cell| cell.source()),
             next: self.start,
             end: self.start + self.len,
             elem: self.elem_type(),
@@ -261,7 +279,7 @@ impl List {
             return None;
         }
         if let Some(cell) = &self.cell
-            && let Some(bytes) = &cell.lock().bytes
+            && let Some(Compact::Bytes(bytes)) = &cell.lock().compact
         {
             let mut part = bytes.slice(self.start, self.start + self.len).to_vec();
             part.resize(self.len, 0);
@@ -285,6 +303,26 @@ impl List {
         self.cell
             .as_ref()
             .map_or(0, |cell| Arc::as_ptr(cell) as usize + 16 * self.start)
+    }
+
+    /// How many bytes the list counts towards the limits.
+    pub(crate) fn size(&self) -> u64 {
+        let compact = self.cell.as_ref().and_then(|cell| cell.lock().compact.clone());
+        match compact {
+            Some(Compact::Bytes(bytes)) => bytes.len() as u64,
+            Some(Compact::Range { .. }) => Limits::BYTES_PER_ITEM,
+            None => Limits::list_bytes(self.len),
+        }
+    }
+
+    /// How many bytes the list counts if a function makes values of its numbers.
+    pub(crate) fn size_as_values(&self) -> u64 {
+        let is_range = |cell: &Arc<ListCell>| matches!(cell.lock().compact, Some(Compact::Range { .. }));
+        if self.cell.as_ref().is_some_and(is_range) {
+            Limits::list_bytes(self.len)
+        } else {
+            0
+        }
     }
 
     pub(crate) fn cell(&self) -> Option<&Arc<ListCell>> {
@@ -311,10 +349,25 @@ impl<V: Into<Value>> FromIterator<V> for List {
 /// Iterator over the items that a [`List`] had when it was made.
 #[derive(Clone, Debug)]
 pub struct Items {
-    list: Arc<Vec<Value>>,
+    source: Source,
     next: usize,
     end: usize,
     elem: Type,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Values(Arc<Vec<Value>>),
+    Compact(Compact),
+}
+
+impl Source {
+    fn get(&self, index: usize) -> Option<Value> {
+        match self {
+            Self::Values(values) => values.get(index).cloned(),
+            Self::Compact(compact) => compact.get(index),
+        }
+    }
 }
 
 impl Iterator for Items {
@@ -325,9 +378,8 @@ impl Iterator for Items {
             return None;
         }
         let value = self
-            .list
+            .source
             .get(self.next)
-            .cloned()
             .unwrap_or_else(|| Value::zero(self.elem));
         self.next += 1;
         Some(value)

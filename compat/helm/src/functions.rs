@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use gotmpl::{Context, Env, FuncError, FuncMap, Map, Spent, Str, Value};
@@ -103,23 +104,27 @@ fn tpl(context: &mut Context<'_>, text: Str, dot: Value) -> Result<Str, FuncErro
         return Ok(strip_no_value(text));
     }
     let mut templates = context.templates().clone();
-    templates.parse_new("gotpl", text.clone()).map_err(|error| {
-        FuncError::wrap(format!("cannot parse template {}: {error}", quote(&text)), error)
-    })?;
-    let output = context.execute_in(&templates, b"gotpl", dot).map_err(|error| {
-        FuncError::wrap(
-            format!(
-                "error during tpl function execution for {}: {error}",
-                quote(&text)
-            ),
-            error,
-        )
-    })?;
+    let failed = |problem, text| TplFailed { problem, text };
+    templates
+        .parse_new("gotpl", text.clone())
+        .map_err(|error| FuncError::wrap(failed("cannot parse template", text.clone()), error))?;
+    let output = context
+        .execute_in(&templates, b"gotpl", dot)
+        .map_err(|error| FuncError::wrap(failed("error during tpl function execution for", text), error))?;
     Ok(strip_no_value(output))
 }
 
-fn quote(text: &Str) -> String {
-    go::quote(&text.to_string_lossy())
+/// The beginning of an error of `tpl`, which shows the whole text that it was given.
+struct TplFailed {
+    problem: &'static str,
+    text: Str,
+}
+
+impl fmt::Display for TplFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { problem, text } = self;
+        write!(f, "{problem} {}: ", go::quote(&text.to_string_lossy()))
+    }
 }
 
 /// Turns a live object into a value: integers stay integers, unlike those of values files.

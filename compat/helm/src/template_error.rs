@@ -1,6 +1,7 @@
 //! The errors of templates, in the form that Helm gives them.
 
 use std::error::Error;
+use std::fmt::{self, Write as _};
 
 use gotmpl::{ExecError, ParseError};
 
@@ -41,13 +42,39 @@ impl TemplateError {
 
     /// Turns an execution error into the message of `fail`, or into one block per template on the way to it.
     pub(crate) fn execution(error: &ExecError) -> Self {
-        let text = error.to_string();
+        let text = beginning(error, MAX_TEXT);
         let text = failure(&text).or_else(|| trace(error)).unwrap_or(text);
         Self {
             text,
             limit: error.is_limit(),
         }
     }
+}
+
+/// Longest text of an error that is put together: each `tpl` on the way shows the whole template that it was given.
+const MAX_TEXT: usize = 16 << 20;
+/// Longest text of one link in a chain of errors.
+const MAX_LINK: usize = 64 << 10;
+
+/// The text of an error, or as much of it as may be kept.
+fn beginning(error: &dyn Error, limit: usize) -> String {
+    struct Limited(String, usize);
+    impl fmt::Write for Limited {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let left = self.1.saturating_sub(self.0.len());
+            self.0
+                .push_str(text.get(..text.floor_char_boundary(left)).unwrap_or_default());
+            if text.len() > left {
+                Err(fmt::Error)
+            } else {
+                Ok(())
+            }
+        }
+    }
+    let mut text = Limited(String::new(), limit);
+    // It ends early where the limit is reached.
+    let _ = write!(text, "{error}");
+    text.0
 }
 
 /// The message of `fail` or `required`, at the place where the outermost template was.
@@ -65,7 +92,8 @@ fn trace(error: &ExecError) -> Option<String> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut current: Option<&dyn Error> = Some(error);
     while let Some(error) = current {
-        let block = Block::parse(&error.to_string())?;
+        // What follows is the text of the next link.
+        let block = Block::parse(&beginning(error, MAX_LINK))?;
         if blocks.last() != Some(&block) {
             blocks.push(block);
         }

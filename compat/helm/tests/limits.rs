@@ -152,3 +152,36 @@ fn templates_of_a_chart_share_their_limits() {
     let long = [("templates/a.yaml", r#"# {{ repeat 101 "a" }}"#)];
     ends(&long, none, string, "exceeded maximum string size (100 bytes)");
 }
+
+/// Each call on the way would add its own template to the error, and all below it.
+#[test]
+fn a_recursion_that_meets_a_limit_has_a_short_error() {
+    let files = [
+        ("templates/a.yaml", "{{ tpl .Values.t . }}"),
+        ("values.yaml", "t: '{{ tpl .Values.t . }}'"),
+    ];
+    let error = failure(&files, Limits::default(), gotmpl::Limits::default());
+    assert!(
+        error.contains("exceeded maximum template depth (10000)"),
+        "{error:.500}"
+    );
+    assert!(error.len() < 500, "{} bytes", error.len());
+}
+
+/// Errors of the chart are told in full, as Helm does, but in one piece of memory.
+#[test]
+fn a_deep_recursion_that_fails_is_told_whole() {
+    let files = [
+        ("templates/a.yaml", "{{ tpl .Values.t (list 0 .) }}"),
+        (
+            "values.yaml",
+            "t: '{{ if gt (index . 0) 3000 }}{{ fail \"done\" }}{{ end }}{{ tpl (index . 1).Values.t (list (add1 (index . 0)) (index . 1)) }}'",
+        ),
+    ];
+    let error = failure(&files, Limits::default(), gotmpl::Limits::default());
+    assert!(
+        error.starts_with("execution error at (chart/templates/a.yaml:1:3): "),
+        "{error:.200}"
+    );
+    assert!(error.ends_with("done"));
+}

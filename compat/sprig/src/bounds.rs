@@ -5,35 +5,41 @@ use gotmpl::{Context, FuncError, Limits, Value};
 /// Most items that one call looks at.
 const MAX_ITEMS: usize = 1_000_000;
 /// Longest text that one value may become.
-pub(crate) const MAX_TEXT: usize = 64 << 20;
+pub(crate) const MAX_TEXT: usize = 32 << 20;
 
 /// Counts what a walk over a value visits.
-pub(crate) struct Budget(usize);
+#[derive(Default)]
+pub(crate) struct Budget {
+    items: usize,
+    bytes: u64,
+}
 
 impl Budget {
-    pub(crate) fn new() -> Self {
-        Self(MAX_ITEMS)
+    /// Returns how many steps the walk was.
+    pub(crate) fn steps(&self) -> u64 {
+        self.items as u64 + self.bytes / Limits::BYTES_PER_STEP
     }
 
-    /// Returns how many items were visited.
-    pub(crate) fn spent(&self) -> usize {
-        MAX_ITEMS - self.0
-    }
-
-    /// Takes one item off; fails if there is none left.
+    /// Counts one item; fails if it is one too many.
     pub(crate) fn spend(&mut self) -> Result<(), FuncError> {
-        self.0 = self.0.checked_sub(1).ok_or_else(|| {
-            FuncError::limit(format!(
+        self.items += 1;
+        if self.items > MAX_ITEMS {
+            return Err(FuncError::limit(format!(
                 "exceeded maximum number of items in a value ({MAX_ITEMS})"
-            ))
-        })?;
+            )));
+        }
         Ok(())
+    }
+
+    /// Counts the bytes of a text that is read.
+    pub(crate) fn read(&mut self, text: &[u8]) {
+        self.bytes += text.len() as u64;
     }
 }
 
 /// Fails for a value of too many items; how deep it nests is left to what comes next.
 pub(crate) fn check_size(value: &Value) -> Result<(), FuncError> {
-    count(value, &mut Budget::new(), 0)
+    count(value, &mut Budget::default(), 0)
 }
 
 fn count(value: &Value, budget: &mut Budget, depth: usize) -> Result<(), FuncError> {

@@ -54,35 +54,26 @@ pub(crate) fn register(functions: &mut FuncMap) {
         })
         // The errors of the plain forms end up as an empty string in the manifest, as they do in Helm.
         .add("merge", |cx: &mut Context<'_>, dst: Map, sources: Rest<Map>| {
-            charge_merge(cx, &sources.0)?;
-            merge_all(dst, &sources.0, Overwrite::No).or_swallow()
+            merge_all(cx, dst, &sources.0, Overwrite::No).or_swallow()
         })
         .add(
             "mergeOverwrite",
             |cx: &mut Context<'_>, dst: Map, sources: Rest<Map>| {
-                charge_merge(cx, &sources.0)?;
-                merge_all(dst, &sources.0, Overwrite::Yes).or_swallow()
+                merge_all(cx, dst, &sources.0, Overwrite::Yes).or_swallow()
             },
         )
         .add(
             "mustMerge",
             |cx: &mut Context<'_>, dst: Map, sources: Rest<Map>| {
-                charge_merge(cx, &sources.0)?;
-                merge_all(dst, &sources.0, Overwrite::No).or_fail()
+                merge_all(cx, dst, &sources.0, Overwrite::No).or_fail()
             },
         )
         .add(
             "mustMergeOverwrite",
             |cx: &mut Context<'_>, dst: Map, sources: Rest<Map>| {
-                charge_merge(cx, &sources.0)?;
-                merge_all(dst, &sources.0, Overwrite::Yes).or_fail()
+                merge_all(cx, dst, &sources.0, Overwrite::Yes).or_fail()
             },
         );
-}
-
-/// A merge shares what the sources hold, but makes an entry of its own for each.
-fn charge_merge(cx: &mut Context<'_>, sources: &[Map]) -> Result<(), FuncError> {
-    cx.charge_items(sources.iter().map(Map::len).sum())
 }
 
 fn dict(items: Rest<Value>) -> Result<Map, FuncError> {
@@ -145,30 +136,29 @@ fn deep_copy(cx: &mut Context<'_>, value: &Value) -> Result<Value, FuncError> {
             "reflect: call of reflect.Value.Type on zero Value",
         ));
     }
-    let mut budget = Budget::new();
-    let copied = copy(value, 0, &mut budget)?;
-    cx.charge_items(budget.spent())?;
-    Ok(copied)
+    copy(cx, value, 0, &mut Budget::default())
 }
 
-fn copy(value: &Value, depth: usize, budget: &mut Budget) -> Result<Value, FuncError> {
+fn copy(cx: &mut Context<'_>, value: &Value, depth: usize, budget: &mut Budget) -> Result<Value, FuncError> {
     budget.spend()?;
     if depth > Limits::VALUE_DEPTH {
         return Err(FuncError::limit("value is nested too deeply, or contains itself"));
     }
     Ok(match value {
         Value::List(list) if !list.is_nil() => {
+            cx.charge_list(list.len())?;
             let items = list
                 .items()
-                .map(|item| copy(&item, depth + 1, budget))
+                .map(|item| copy(cx, &item, depth + 1, budget))
                 .collect::<Result<_, _>>()?;
             Value::List(List::typed(list.ty(), items))
         }
         Value::Map(map) if !map.is_nil() => {
+            cx.charge_map(map.len())?;
             let entries = map
                 .entries()
                 .iter()
-                .map(|(key, value)| Ok((key.clone(), copy(value, depth + 1, budget)?)))
+                .map(|(key, value)| Ok((key.clone(), copy(cx, value, depth + 1, budget)?)))
                 .collect::<Result<BTreeMap<_, _>, FuncError>>()?;
             Value::Map(Map::typed(map.ty(), entries))
         }

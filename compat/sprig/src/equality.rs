@@ -1,12 +1,15 @@
 //! `reflect.DeepEqual`.
 
-use gotmpl::{FuncError, Limits, Value};
+use gotmpl::{Context, FuncError, Limits, Value};
 
 use crate::bounds::Budget;
 
 /// Whether both values are the same all the way down, types included; fails for values nested too deeply.
-pub(crate) fn deep_equal(a: &Value, b: &Value) -> Result<bool, FuncError> {
-    compare(a, b, 0, &mut Budget::new())
+pub(crate) fn deep_equal(cx: &mut Context<'_>, a: &Value, b: &Value) -> Result<bool, FuncError> {
+    let mut budget = Budget::default();
+    let equal = compare(a, b, 0, &mut budget)?;
+    cx.charge(budget.steps())?;
+    Ok(equal)
 }
 
 fn compare(a: &Value, b: &Value, depth: usize, budget: &mut Budget) -> Result<bool, FuncError> {
@@ -24,7 +27,10 @@ fn compare(a: &Value, b: &Value, depth: usize, budget: &mut Budget) -> Result<bo
         (Value::Uint(a, _), Value::Uint(b, _)) => a == b,
         (Value::Float(a), Value::Float(b)) => a == b,
         (Value::Complex(a, b), Value::Complex(c, d)) => a == c && b == d,
-        (Value::Str(a), Value::Str(b)) => a == b,
+        (Value::Str(a), Value::Str(b)) => {
+            budget.read(a);
+            a == b
+        }
         (Value::List(a), Value::List(b)) => {
             if a.is_nil() != b.is_nil() || a.len() != b.len() {
                 return Ok(false);

@@ -23,7 +23,7 @@ pub(crate) fn encode(value: &Value, style: Style) -> Result<String, FuncError> {
 
 /// Whether [`encode`] could write the value, and its error if not.
 pub(crate) fn check(value: &Value) -> Result<(), FuncError> {
-    check_nested(value, 0, &mut Budget::new())
+    check_nested(value, 0, &mut Budget::default())
 }
 
 fn check_nested(value: &Value, level: usize, budget: &mut Budget) -> Result<(), FuncError> {

@@ -83,8 +83,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
         functions.add(name, |cx: &mut Context<'_>, list: Value| {
             let mut kept: Vec<Value> = Vec::new();
             for item in items(&list, "find uniq on type")? {
-                cx.charge(kept.len() as u64)?;
-                if !contains(&kept, &item)? {
+                if !contains(cx, &kept, &item)? {
                     kept.push(item);
                 }
             }
@@ -92,10 +91,10 @@ pub(crate) fn register(functions: &mut FuncMap) {
         });
     }
     for name in ["without", "mustWithout"] {
-        functions.add(name, |list: Value, omit: Rest<Value>| {
+        functions.add(name, |cx: &mut Context<'_>, list: Value, omit: Rest<Value>| {
             let mut kept = Vec::new();
             for item in items(&list, "find without on type")? {
-                if !contains(&omit.0, &item)? {
+                if !contains(cx, &omit.0, &item)? {
                     kept.push(item);
                 }
             }
@@ -103,12 +102,12 @@ pub(crate) fn register(functions: &mut FuncMap) {
         });
     }
     for name in ["has", "mustHas"] {
-        functions.add(name, |needle: Value, list: Value| {
+        functions.add(name, |cx: &mut Context<'_>, needle: Value, list: Value| {
             if list.is_nil() {
                 return Ok(false);
             }
             for item in items(&list, "find has on type")? {
-                if deep_equal(&needle, &item)? {
+                if deep_equal(cx, &needle, &item)? {
                     return Ok::<_, FuncError>(true);
                 }
             }
@@ -150,9 +149,9 @@ fn copy(value: &Value, complaint: &str) -> Result<Vec<Value>, FuncError> {
     items(value, complaint).map(Iterator::collect)
 }
 
-fn contains(list: &[Value], needle: &Value) -> Result<bool, FuncError> {
+fn contains(cx: &mut Context<'_>, list: &[Value], needle: &Value) -> Result<bool, FuncError> {
     for item in list {
-        if deep_equal(needle, item)? {
+        if deep_equal(cx, needle, item)? {
             return Ok(true);
         }
     }

@@ -1,6 +1,6 @@
 //! `merge` and `mergeOverwrite`: the rules of the Go library mergo, which change the first map and share parts of the others.
 
-use gotmpl::{FuncError, Kind, Limits, Map, Type, Value};
+use gotmpl::{Context, FuncError, Kind, Limits, Map, Type, Value};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overwrite {
@@ -40,7 +40,7 @@ enum Stop {
 }
 
 /// Merges the sources into `dst`, from left to right.
-pub(crate) fn merge_all(dst: Map, sources: &[Map], overwrite: Overwrite) -> Merged {
+pub(crate) fn merge_all(cx: &mut Context<'_>, dst: Map, sources: &[Map], overwrite: Overwrite) -> Merged {
     // A nil destination becomes a new map as soon as there is something to put in.
     let dst = if dst.is_nil() && sources.iter().any(|source| !source.is_nil()) {
         Map::new()
@@ -48,7 +48,7 @@ pub(crate) fn merge_all(dst: Map, sources: &[Map], overwrite: Overwrite) -> Merg
         dst
     };
     for source in sources {
-        match merge(&dst, source, overwrite, 0) {
+        match merge(cx, &dst, source, overwrite, 0) {
             Ok(()) => {}
             Err(Stop::Refused(error)) => return Merged::Refused(error),
             Err(Stop::Failed(error)) => return Merged::Failed(error),
@@ -57,7 +57,13 @@ pub(crate) fn merge_all(dst: Map, sources: &[Map], overwrite: Overwrite) -> Merg
     Merged::Done(dst)
 }
 
-fn merge(dst: &Map, source: &Map, overwrite: Overwrite, depth: usize) -> Result<(), Stop> {
+fn merge(
+    cx: &mut Context<'_>,
+    dst: &Map,
+    source: &Map,
+    overwrite: Overwrite,
+    depth: usize,
+) -> Result<(), Stop> {
     if depth > Limits::VALUE_DEPTH {
         return Err(Stop::Failed(FuncError::limit(
             "value is nested too deeply, or contains itself",
@@ -66,6 +72,8 @@ fn merge(dst: &Map, source: &Map, overwrite: Overwrite, depth: usize) -> Result<
     if dst.is_nil() {
         return Ok(());
     }
+    // What the source holds is shared, but each entry is one more here; and maps may hold the same one many times over.
+    cx.charge_items(source.len()).map_err(Stop::Failed)?;
     let insert = |key: &gotmpl::Str, value: Value| put(dst, source, key, value);
     for (key, value) in source.entries().iter() {
         let old = dst.get(key);
@@ -79,7 +87,7 @@ fn merge(dst: &Map, source: &Map, overwrite: Overwrite, depth: usize) -> Result<
             return Err(Stop::Refused(FuncError::new("src and dst must be of same type")));
         }
         if let (Value::Map(value), Some(Value::Map(old))) = (value, &old) {
-            merge(old, value, overwrite, depth + 1)?;
+            merge(cx, old, value, overwrite, depth + 1)?;
         }
         if value.kind() == Kind::Struct && matches!(&old, Some(Value::Map(old)) if old.is_nil()) {
             return Err(Stop::Failed(FuncError::new(

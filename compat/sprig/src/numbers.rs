@@ -1,5 +1,6 @@
 //! Arithmetic, rounding and ranges of integers.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use gotmpl::{Context, FuncError, FuncMap, List, Rest, Str, Value, parse_int};
@@ -64,15 +65,12 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         .add("divf", |first: Value, rest: Rest<Value>| {
             decimal(&first, &rest.0, Decimal::div)
         })
-        .add("until", |cx: &mut Context<'_>, count: isize| {
-            until_step(cx, 0, count as i64, if count < 0 { -1 } else { 1 }).map(List::ints)
+        .add("until", |count: isize| {
+            until_step(0, count as i64, if count < 0 { -1 } else { 1 })
         })
-        .add(
-            "untilStep",
-            |cx: &mut Context<'_>, start: isize, stop: isize, step: isize| {
-                until_step(cx, start as i64, stop as i64, step as i64).map(List::ints)
-            },
-        )
+        .add("untilStep", |start: isize, stop: isize, step: isize| {
+            until_step(start as i64, stop as i64, step as i64)
+        })
         .add("seq", sequence);
     let environment = Arc::clone(environment);
     functions.add("randInt", move |min: isize, max: isize| {
@@ -181,20 +179,16 @@ fn power_of_ten(n: isize) -> f64 {
 }
 
 /// The integers from `start` to `stop`, without it; none if the step leads away.
-fn until_step(cx: &mut Context<'_>, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, FuncError> {
+fn until_step(start: i64, stop: i64, step: i64) -> List {
+    List::range(start, step, count(start, stop, step))
+}
+
+fn count(start: i64, stop: i64, step: i64) -> usize {
     let leads_there = if stop < start { step < 0 } else { step > 0 };
     if !leads_there {
-        return Ok(Vec::new());
+        return 0;
     }
-    let count = start.abs_diff(stop).div_ceil(step.unsigned_abs());
-    cx.charge_items(usize::try_from(count).unwrap_or(usize::MAX))?;
-    let mut numbers = Vec::with_capacity(count as usize);
-    let mut next = start;
-    for _ in 0..count {
-        numbers.push(next);
-        next = next.wrapping_add(step);
-    }
-    Ok(numbers)
+    usize::try_from(start.abs_diff(stop).div_ceil(step.unsigned_abs())).unwrap_or(usize::MAX)
 }
 
 fn sequence(cx: &mut Context<'_>, params: Rest<isize>) -> Result<String, FuncError> {
@@ -211,9 +205,17 @@ fn sequence(cx: &mut Context<'_>, params: Rest<isize>) -> Result<String, FuncErr
         _ => return Ok(String::new()),
     };
     let stop = (end as i64).wrapping_add(towards(start, end) as i64);
-    let numbers = until_step(cx, start as i64, stop, step as i64)?;
-    let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
-    Ok(texts.join(" "))
+    let count = count(start as i64, stop, step as i64);
+    let widest = start.to_string().len().max(stop.to_string().len()) + 1;
+    cx.check_string(count.saturating_mul(widest))?;
+    let mut text = String::new();
+    for at in 0..count {
+        let separator = if at == 0 { "" } else { " " };
+        let number = (step as i64).wrapping_mul(at as i64).wrapping_add(start as i64);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{separator}{number}");
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

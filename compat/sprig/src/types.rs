@@ -1,6 +1,6 @@
 //! Questions about types.
 
-use gotmpl::{FuncMap, Str, Value};
+use gotmpl::{Context, FuncMap, Str, Value};
 
 use crate::equality::deep_equal;
 
@@ -17,5 +17,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
         })
         .add("kindOf", |value: Value| value.kind().name())
         .add("kindIs", |name: Str, value: Value| name == value.kind().name())
-        .add("deepEqual", |a: Value, b: Value| deep_equal(&a, &b));
+        .add("deepEqual", |cx: &mut Context<'_>, a: Value, b: Value| {
+            deep_equal(cx, &a, &b)
+        });
 }

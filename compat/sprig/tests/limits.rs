@@ -31,6 +31,8 @@ fn a_limit_ends_each_of_these() {
         "LAUGHS{{ toYamlPretty $x }}",
         "LAUGHS{{ toToml $x }}",
         "LAUGHS{{ deepCopy $x }}",
+        "{{ $x := dict }}{{ $y := dict }}{{ range until 60 }}{{ $x = dict \"a\" $x \"b\" $x }}{{ $y = dict \"a\" $y \"b\" $y }}\
+         {{ end }}{{ merge $x $y }}",
         "LAUGHS{{ $y := list 1 }}{{ range until 60 }}{{ $y = list $y $y }}{{ end }}{{ deepEqual $x $y }}",
     ] {
         let mut templates = TemplateSet::new(Arc::clone(&functions), Options::default());
@@ -51,7 +53,8 @@ fn texts_that_fall_apart_into_many_values_end_before_they_are_made() {
         1,
     ))));
     for call in [
-        "{{ until 10000000 }}",
+        "{{ until 10000000 | reverse }}",
+        "{{ until 10000000 | toStrings }}",
         "{{ splitList \"\" (repeat 10000000 \"a\") }}",
         "{{ splitList \",\" (repeat 10000000 \",\") }}",
         "{{ split \"\" (repeat 10000000 \"a\") }}",
@@ -60,7 +63,7 @@ fn texts_that_fall_apart_into_many_values_end_before_they_are_made() {
         "{{ regexSplit \"a\" (repeat 10000000 \"a\") -1 }}",
         "{{ printf \"[%s1]\" (repeat 10000000 \"1,\") | fromJsonArray }}",
         "{{ printf \"[%s1]\" (repeat 10000000 \"1,\") | fromYamlArray }}",
-        "{{ repeat 10000000 \"- 1\\n\" | fromYamlArray }}",
+        "{{ repeat 8000000 \"- 1\\n\" | fromYamlArray }}",
         "{{ printf \"a = [%s1]\" (repeat 10000000 \"1,\") | fromToml }}",
         "{{ $d := dict \"a\" (until 900000) }}{{ range until 100 }}{{ $d = deepCopy $d }}{{ end }}",
         "{{ chunk 1 (until 3000000) }}",
@@ -70,7 +73,7 @@ fn texts_that_fall_apart_into_many_values_end_before_they_are_made() {
         let error = templates
             .execute("t", Value::Nil, &Env::default(), &mut Vec::new())
             .unwrap_err();
-        let expected = "exceeded maximum size of all values (268435456 bytes)";
+        let expected = "exceeded maximum size of all values (134217728 bytes)";
         assert!(error.to_string().contains(expected), "{call}: {error}");
     }
 }
@@ -82,16 +85,20 @@ fn loops_pay_for_what_they_copy() {
         1,
     ))));
     let limits = Limits {
-        steps: 1_000_000,
+        steps: 400_000,
         ..Limits::default()
     };
     for text in [
-        "{{ $l := list }}{{ range until 10000 }}{{ $l = append $l . }}{{ end }}",
-        "{{ $l := list }}{{ range until 10000 }}{{ $l = prepend $l . }}{{ end }}",
+        "{{ $l := list }}{{ range until 1900 }}{{ $l = append $l . }}{{ end }}",
+        "{{ $l := list }}{{ range until 1900 }}{{ $l = prepend $l . }}{{ end }}",
         "{{ $s := \"\" }}{{ range until 10000 }}{{ $s = printf \"%s0123456789\" $s }}{{ end }}",
         "{{ $s := \"\" }}{{ range until 10000 }}{{ $s = cat $s \"0123456789\" }}{{ end }}",
         "{{ $s := repeat 1000000 \"a\" }}{{ range until 10000 }}{{ $_ := upper $s }}{{ end }}",
         "{{ $s := repeat 1000000 \"a\" }}{{ range until 10000 }}{{ $_ := contains \"b\" $s }}{{ end }}",
+        "{{ $s := repeat 1000000 \"a\" }}{{ range until 10000 }}{{ $_ := eq \"b\" $s }}{{ end }}",
+        "{{ $l := until 100000 }}{{ range until 10000 }}{{ $_ := has -1 $l }}{{ end }}",
+        "{{ range until 10000 }}{{ $_ := derivePassword 1 \"pin\" \"a\" \"b\" \"c\" }}{{ end }}",
+        "{{ range until 10000 }}{{ $_ := genCA \"a\" 1 }}{{ end }}",
     ] {
         let mut templates = TemplateSet::new(Arc::clone(&functions), Options::default());
         templates.parse("t", text).unwrap();
@@ -102,7 +109,36 @@ fn loops_pay_for_what_they_copy() {
         let error = templates
             .execute("t", Value::Nil, &env, &mut Vec::new())
             .unwrap_err();
-        let expected = "exceeded maximum template steps (1000000)";
+        let expected = "exceeded maximum template steps (400000)";
         assert!(error.to_string().contains(expected), "{text}: {error}");
     }
+}
+
+/// A hundred million numbers would take gigabytes as values.
+#[test]
+fn ranges_take_no_room() {
+    let text = "{{ $l := until 90000000 }}{{ len $l }} {{ index $l 89999999 }} {{ range $l }}{{ . }}{{ break }}{{ end }}";
+    assert_eq!(execute(text).unwrap(), "90000000 89999999 0");
+}
+
+/// Headers and dotted keys nest as brackets do.
+#[test]
+fn toml_nests_no_deeper_than_can_be_freed() {
+    for text in [
+        "{{ fromToml (print (repeat 100000 \"a.\") \"a=1\") }}",
+        "{{ fromToml (print \"[\" (repeat 100000 \"a.\") \"a]\") }}",
+        "{{ fromToml (print \"a=\" (repeat 400 \"{a.a.a.a.a=\")) }}",
+    ] {
+        assert!(execute(text).unwrap().contains("nested too deeply"), "{text}");
+    }
+}
+
+fn execute(text: &str) -> Result<String, gotmpl::ExecError> {
+    let environment = FixedEnvironment::new(jiff::Timestamp::UNIX_EPOCH, 1);
+    let functions = Arc::new(sprig::functions(Arc::new(environment)));
+    let mut templates = TemplateSet::new(functions, Options::default());
+    templates.parse("t", text).unwrap();
+    let mut out = Vec::new();
+    templates.execute("t", Value::Nil, &Env::default(), &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
 }

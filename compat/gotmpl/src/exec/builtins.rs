@@ -69,6 +69,12 @@ impl Builtin {
         })
     }
 
+    /// Whether it reads all of its arguments to return a bool.
+    pub(super) fn compares(self) -> bool {
+        use Builtin::{Eq, Ge, Gt, Le, Lt, Ne};
+        matches!(self, Eq | Ne | Lt | Le | Gt | Ge)
+    }
+
     pub(super) fn shape(self) -> Shape {
         let (params, variadic) = match self {
             Builtin::Html | Builtin::Js | Builtin::UrlQuery | Builtin::Print | Builtin::Println => (1, true),

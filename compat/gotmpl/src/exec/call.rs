@@ -39,6 +39,14 @@ fn work(value: &Value) -> u64 {
     }
 }
 
+/// How many bytes of values a function may make of an argument before it returns.
+fn unpacked(argument: &Value) -> u64 {
+    match argument {
+        Value::List(list) => list.size_as_values(),
+        _ => 0,
+    }
+}
+
 /// How many bytes a value counts that a function made of others; one that it only passes on counts nothing.
 fn made(value: &Value, arguments: &[Value]) -> u64 {
     let is_passed_on = || {
@@ -50,9 +58,8 @@ fn made(value: &Value, arguments: &[Value]) -> u64 {
     };
     let bytes = match value {
         Value::Str(text) => text.len() as u64,
-        Value::List(list) => Limits::BYTES_PER_ITEM * (list.len() as u64 + 1),
-        // The first entries of a map come with room for more.
-        Value::Map(map) => Limits::BYTES_PER_ITEM * (map.len() as u64 + 11),
+        Value::List(list) => list.size(),
+        Value::Map(map) => Limits::map_bytes(map.len()),
         _ => return 0,
     };
     if is_passed_on() { 0 } else { bytes }
@@ -77,14 +84,14 @@ impl Exec<'_, '_> {
         }
         let arguments = values.iter().map(work).fold(0, u64::saturating_add);
         self.charge_work(call.node, arguments)?;
+        self.charge_values(
+            call.node,
+            values.iter().map(unpacked).fold(0, u64::saturating_add),
+        )?;
         match func.call(self.cx, &values) {
             Ok(value) => {
                 self.charge_work(call.node, work(&value))?;
-                let made = made(&value, &values);
-                if let Err(error) = self.cx.charge_values(made) {
-                    self.at = call.node;
-                    return self.check(Err(error));
-                }
+                self.charge_values(call.node, made(&value, &values))?;
                 Ok(Slot::of_type(value, signature.returns))
             }
             Err(error) => self.call_error(call.name, call.node, error),
@@ -102,9 +109,19 @@ impl Exec<'_, '_> {
         }
     }
 
+    fn charge_values(&mut self, node: NodeId, bytes: u64) -> Result<()> {
+        match self.cx.charge_values(bytes) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.at = node;
+                self.check(Err(error))
+            }
+        }
+    }
+
     pub(super) fn call_error<T>(&mut self, name: &str, node: NodeId, error: FuncError) -> Result<T> {
         self.at = node;
-        Err(self.error(format!("error calling {name}: {error}"), Some(error)))
+        Err(self.error(format!("error calling {name}: "), Some(error)))
     }
 
     fn check_arity(&self, call: &Invocation<'_>, params: usize, variadic: bool) -> Result<()> {
@@ -152,6 +169,13 @@ impl Exec<'_, '_> {
         };
         if let Some(piped) = call.piped {
             slots.push(self.validate(piped, builtin.want(slots.len()))?);
+        }
+        if builtin.compares() {
+            let texts = slots.iter().filter_map(|slot| slot.value.as_str());
+            self.charge_work(
+                call.node,
+                texts.map(|text| text.len() as u64 / Limits::BYTES_PER_STEP).sum(),
+            )?;
         }
         match builtin.call(self.cx, &slots, &callee_name) {
             Ok(slot) => Ok(slot),

@@ -68,7 +68,7 @@ impl Exec<'_, '_> {
 
     /// Passes on the error of a used-up limit.
     pub(super) fn check<T>(&self, result: std::result::Result<T, FuncError>) -> Result<T> {
-        result.map_err(|error| self.error(error.message().to_owned(), Some(error)))
+        result.map_err(|error| self.error(String::new(), Some(error)))
     }
 
     pub(super) fn step(&mut self) -> Result<()> {
@@ -277,7 +277,7 @@ impl Exec<'_, '_> {
         let limit = self.cx.limits().depth;
         if self.cx.depth >= limit {
             let message = format!("exceeded maximum template depth ({limit})");
-            return Err(self.error(message.clone(), Some(FuncError::limit(message))));
+            return self.check(Err(FuncError::limit(message)));
         }
         let dot = match pipe {
             Some(pipe) => self.eval_pipeline(dot, pipe)?,

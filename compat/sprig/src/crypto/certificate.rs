@@ -14,9 +14,10 @@ use crate::environment::Environment;
 const RSA_BITS: usize = 2048;
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
-    functions.add("buildCustomCert", |certificate: Str, key: Str| {
-        build_custom(&certificate, &key)
-    });
+    functions.add(
+        "buildCustomCert",
+        |cx: &mut Context<'_>, certificate: Str, key: Str| build_custom(cx, &certificate, &key),
+    );
 
     let maker = Maker(Arc::clone(environment));
     let this = maker.clone();
@@ -24,9 +25,12 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         this.authority(&name, days, &this.new_key(cx)?)
     });
     let this = maker.clone();
-    functions.add("genCAWithKey", move |name: Str, days: isize, key: Str| {
-        this.authority(&name, days, &key_argument(&key)?)
-    });
+    functions.add(
+        "genCAWithKey",
+        move |cx: &mut Context<'_>, name: Str, days: isize, key: Str| {
+            this.authority(&name, days, &key_argument(cx, &key)?)
+        },
+    );
     let this = maker.clone();
     functions.add(
         "genSelfSignedCert",
@@ -38,9 +42,9 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     let this = maker.clone();
     functions.add(
         "genSelfSignedCertWithKey",
-        move |name: Str, ips: List, dns: List, days: isize, key: Str| {
+        move |cx: &mut Context<'_>, name: Str, ips: List, dns: List, days: isize, key: Str| {
             let subject = Subject::new(&name, &ips, &dns, days);
-            this.self_signed(subject, &key_argument(&key)?)
+            this.self_signed(subject, &key_argument(cx, &key)?)
         },
     );
     let this = maker.clone();
@@ -48,15 +52,23 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         "genSignedCert",
         move |cx: &mut Context<'_>, name: Str, ips: List, dns: List, days: isize, ca: Certificate| {
             let subject = Subject::new(&name, &ips, &dns, days);
-            this.signed(subject, &ca, &this.new_key(cx)?)
+            let key = this.new_key(cx)?;
+            this.signed(cx, &subject, &ca, &key)
         },
     );
     let this = maker;
     functions.add(
         "genSignedCertWithKey",
-        move |name: Str, ips: List, dns: List, days: isize, ca: Certificate, key: Str| {
+        move |cx: &mut Context<'_>,
+              name: Str,
+              ips: List,
+              dns: List,
+              days: isize,
+              ca: Certificate,
+              key: Str| {
             let subject = Subject::new(&name, &ips, &dns, days);
-            this.signed(subject, &ca, &key_argument(&key)?)
+            let key = key_argument(cx, &key)?;
+            this.signed(cx, &subject, &ca, &key)
         },
     );
 }
@@ -105,11 +117,13 @@ impl IntoReturn for Certificate {
     }
 }
 
-fn key_argument(text: &[u8]) -> Result<Key, FuncError> {
+fn key_argument(cx: &mut Context<'_>, text: &[u8]) -> Result<Key, FuncError> {
+    Key::charge_use(cx, text)?;
     Key::from_pem(text).map_err(|problem| FuncError::new(format!("parsing private key: {problem}")))
 }
 
-fn build_custom(certificate: &[u8], key: &[u8]) -> Result<Certificate, FuncError> {
+fn build_custom(cx: &mut Context<'_>, certificate: &[u8], key: &[u8]) -> Result<Certificate, FuncError> {
+    Key::charge_use(cx, key)?;
     let cert =
         base64_decode(certificate).map_err(|_| FuncError::new("unable to decode base64 certificate"))?;
     let key = base64_decode(key).map_err(|_| FuncError::new("unable to decode base64 private key"))?;
@@ -186,7 +200,14 @@ impl Maker {
         self.make(&subject, false, key, None)
     }
 
-    fn signed(&self, subject: Subject<'_>, ca: &Certificate, key: &Key) -> Result<Certificate, FuncError> {
+    fn signed(
+        &self,
+        cx: &mut Context<'_>,
+        subject: &Subject<'_>,
+        ca: &Certificate,
+        key: &Key,
+    ) -> Result<Certificate, FuncError> {
+        Key::charge_use(cx, &ca.key)?;
         let block = pem::decode(&ca.cert).ok_or_else(|| FuncError::new("unable to decode certificate"))?;
         let parsed = x509::parse(&block.bytes).map_err(|problem| {
             FuncError::new(format!(
@@ -204,7 +225,7 @@ impl Maker {
             key_id: &parsed.key_id,
             key: &signer,
         };
-        self.make(&subject, false, key, Some(&issuer))
+        self.make(subject, false, key, Some(&issuer))
     }
 
     fn make(

@@ -9,11 +9,11 @@ use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::signature::{SignatureEncoding as _, Signer as _};
 use rsa::traits::PublicKeyParts as _;
 
-use super::{der, pem, prime};
+use super::{STEPS_PER_MS, der, pem, prime};
 use crate::environment::Environment;
 
-/// What making one RSA or DSA key counts towards the steps of an execution, per 1024 bits.
-const STEPS_PER_KILOBIT: u64 = 100_000;
+/// Longest text of a key that is read, and then used: 8192 bits of RSA.
+const MAX_DER: usize = 8 << 10;
 
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const SHA256_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
@@ -90,7 +90,8 @@ impl Key {
         environment: &dyn Environment,
         bits: usize,
     ) -> Result<Self, FuncError> {
-        cx.charge(STEPS_PER_KILOBIT * bits as u64 / 1024)?;
+        let milliseconds = if bits > 2048 { 400 } else { 25 };
+        cx.charge(milliseconds * STEPS_PER_MS)?;
         // One prime in 65537 does not go with the exponent.
         (0..4)
             .find_map(|_| {
@@ -111,7 +112,7 @@ impl Key {
     }
 
     fn generate_dsa(cx: &mut Context<'_>, random: &mut Random<'_>) -> Result<Self, FuncError> {
-        cx.charge(STEPS_PER_KILOBIT * 8)?;
+        cx.charge(400 * STEPS_PER_MS)?;
         let Ok(components) =
             dsa::Components::try_generate_from_rng_with_key_size(random, dsa::KeySize::DSA_2048_256);
         let Ok(key) = dsa::SigningKey::try_generate_from_rng_with_components(random, components);
@@ -159,6 +160,12 @@ impl Key {
         })
     }
 
+    /// Counts what reading a key and signing with it takes towards the limits.
+    pub(super) fn charge_use(cx: &mut Context<'_>, text: &[u8]) -> Result<(), FuncError> {
+        let length = text.len().min(MAX_DER) as u64;
+        cx.charge(length.pow(3) >> 18)
+    }
+
     /// Reads a key; the error has Sprig's words where they do not come from a parser.
     pub(super) fn from_pem(text: &[u8]) -> Result<Self, String> {
         let block = pem::decode(text).ok_or("no PEM data in input")?;
@@ -199,8 +206,9 @@ impl Key {
     }
 
     fn rsa_from_pkcs1(bytes: &[u8]) -> Option<Self> {
-        rsa::PrivateKey::from_pkcs1_der(bytes)
-            .ok()
+        (bytes.len() <= MAX_DER)
+            .then(|| rsa::PrivateKey::from_pkcs1_der(bytes).ok())
+            .flatten()
             .map(|key| Self::Rsa(Box::new(key)))
     }
 

@@ -5,26 +5,27 @@ use std::sync::Arc;
 use gotmpl::{Context, FromArg, FuncError, FuncMap, Str, Type, UintType, Value};
 use hmac::{KeyInit as _, Mac as _};
 
+use super::STEPS_PER_MS;
 use crate::environment::Environment;
 
 /// Go's default cost.
 const BCRYPT_COST: u32 = 10;
 /// bcrypt sees no more of a password.
 const BCRYPT_MAX: usize = 72;
-/// What one hash counts towards the steps of an execution: they are slow on purpose.
-const STEPS_PER_HASH: u64 = 100_000;
+const BCRYPT_MS: u64 = 45;
+const SCRYPT_MS: u64 = 150;
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     let source = Arc::clone(environment);
     functions.add("bcrypt", move |cx: &mut Context<'_>, password: Str| {
-        cx.charge(STEPS_PER_HASH)?;
+        cx.charge(BCRYPT_MS * STEPS_PER_MS)?;
         Ok::<_, FuncError>(bcrypt_text(&*source, &password))
     });
     let source = Arc::clone(environment);
     functions.add(
         "htpasswd",
         move |cx: &mut Context<'_>, user: Str, password: Str| {
-            cx.charge(STEPS_PER_HASH)?;
+            cx.charge(BCRYPT_MS * STEPS_PER_MS)?;
             if user.contains(&b':') {
                 return Ok::<_, FuncError>(Str::from([b"invalid username: ", &*user].concat()));
             }
@@ -36,7 +37,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     functions.add(
         "derivePassword",
         |cx: &mut Context<'_>, counter: Uint32, kind: Str, password: Str, user: Str, site: Str| {
-            cx.charge(STEPS_PER_HASH)?;
+            cx.charge(SCRYPT_MS * STEPS_PER_MS)?;
             derive(counter.0, &kind, &password, &user, &site)
         },
     );

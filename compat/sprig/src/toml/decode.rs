@@ -4,7 +4,7 @@ use super::tree::{
     Node, Table, add_to_tables, already_defined, define_table, descend, descend_dotted, insert,
 };
 
-/// Deepest nesting of arrays and inline tables; the Go library has no such bound.
+/// Deepest nesting by headers, dotted keys, arrays and inline tables; the Go library has no such bound.
 const MAX_DEPTH: usize = 500;
 
 /// A TOML text that could not be read; displays as the Go library prints it.
@@ -231,6 +231,7 @@ impl<'t> Parser<'t> {
                 "expected end of table array name delimiter ']', but got {found} instead"
             ));
         }
+        self.check_depth(path.len())?;
         let Some((last, parents)) = path.split_last() else {
             return Ok(());
         };
@@ -252,17 +253,17 @@ impl<'t> Parser<'t> {
     /// Reads `a.b = value` into the table at the context.
     fn key_value(&mut self) -> Parsed<()> {
         let key = self.dotted_key()?;
-        let value = self.value_of(&key, 0)?;
+        let value = self.value_of(&key, self.context.len())?;
         let Some((last, parents)) = key.split_last() else {
             return Ok(());
         };
-        let path: Vec<String> = self.context.iter().chain(&key).cloned().collect();
+        let path = || self.context.iter().chain(&key).cloned().collect::<Vec<_>>();
         let outcome = descend(&mut self.root, &self.context)
-            .map_err(|_| already_defined(&path))
+            .map_err(|_| already_defined(&path()))
             .and_then(|table| descend_dotted(table, parents))
-            .and_then(|table| insert(table, last, value, &path));
+            .and_then(|table| insert(table, last, value, path));
         outcome.or_else(|problem| {
-            self.context = path;
+            self.context.extend(key);
             self.error(problem)
         })
     }
@@ -276,7 +277,7 @@ impl<'t> Parser<'t> {
             self.current = Some(last.clone());
         }
         self.skip_blanks();
-        let value = self.value(depth)?;
+        let value = self.value(depth + key.len())?;
         self.context.truncate(outer);
         self.current = outer_key;
         Ok(value)
@@ -329,10 +330,15 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Parsed<Node> {
+    fn check_depth(&self, depth: usize) -> Parsed<()> {
         if depth > MAX_DEPTH {
             return self.error("value is nested too deeply");
         }
+        Ok(())
+    }
+
+    fn value(&mut self, depth: usize) -> Parsed<Node> {
+        self.check_depth(depth)?;
         let Some(c) = self.peek() else {
             return self.error("unexpected EOF; expected value");
         };
@@ -445,11 +451,11 @@ impl<'t> Parser<'t> {
                 _ => {
                     let key = self.dotted_key()?;
                     let value = self.value_of(&key, depth + 1)?;
-                    let path: Vec<String> = self.context.iter().chain(&key).cloned().collect();
                     if let Some((last, parents)) = key.split_last() {
                         self.current = Some(last.clone());
+                        let path = || self.context.iter().chain(&key).cloned().collect::<Vec<_>>();
                         let outcome = descend_dotted(&mut table, parents)
-                            .and_then(|table| insert(table, last, value, &path));
+                            .and_then(|table| insert(table, last, value, path));
                         outcome.or_else(|problem| self.error(problem))?;
                     }
                 }

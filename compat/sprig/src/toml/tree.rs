@@ -82,13 +82,19 @@ pub(super) fn already_defined(path: &[String]) -> String {
     format!("Key '{}' has already been defined.", path.join("."))
 }
 
-pub(super) fn insert(table: &mut Table, key: &str, node: Node, path: &[String]) -> Result<(), String> {
+/// Adds an entry; an error names the whole path.
+pub(super) fn insert(
+    table: &mut Table,
+    key: &str,
+    node: Node,
+    path: impl FnOnce() -> Vec<String>,
+) -> Result<(), String> {
     match table.entries.entry(key.to_owned()) {
         Entry::Vacant(entry) => {
             entry.insert(node);
             Ok(())
         }
-        Entry::Occupied(_) => Err(already_defined(path)),
+        Entry::Occupied(_) => Err(already_defined(&path())),
     }
 }
 
