@@ -102,6 +102,7 @@ async fn apply_stages(
         concurrency: Concurrency(context.settings.concurrent_ssa),
         recreate_timeout: run.timeout(),
     };
+    let verifies_all = options.verify == Verify::All || memory.is_empty();
     let last = stages.len().saturating_sub(1);
     for (at, stage) in stages.into_iter().enumerate() {
         let wait = stage.wait && at < last;
@@ -141,7 +142,7 @@ async fn apply_stages(
             run.slot.park(await_served(context, &defined)).await;
         }
     }
-    if options.verify == Verify::All {
+    if verifies_all {
         memory.note_verified();
     }
     Ok(())

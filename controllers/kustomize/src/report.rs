@@ -228,6 +228,10 @@ fn settle_reconciling(
 ) {
     if status.conditions.has_status(READY, ConditionStatus::True) {
         status.conditions.remove_condition(RECONCILING);
+        if matches!(outcome, Outcome::Suspended) {
+            // What is suspended stays as ready as it was: whoever depends on it goes on.
+            status.observed_generation = generation.unwrap_or_default();
+        }
     } else if let Outcome::Failed(failure) = outcome {
         status.conditions.remove_condition(STALLED);
         let (value, reason) = (ConditionStatus::True, reason::PROGRESSING_WITH_RETRY);
@@ -235,6 +239,13 @@ fn settle_reconciling(
         status
             .conditions
             .set_condition(RECONCILING, value, reason, message, generation, now);
+    } else if status.conditions.has_status(READY, ConditionStatus::False)
+        && let Some(going_on) = status.conditions.get_condition(RECONCILING).cloned()
+    {
+        let (value, reason) = (ConditionStatus::True, reason::PROGRESSING_WITH_RETRY);
+        status
+            .conditions
+            .set_condition(RECONCILING, value, reason, going_on.message, generation, now);
     }
 }
 
@@ -419,7 +430,7 @@ mod tests {
         check(
             &Outcome::Waiting(Wait::Dependency("dependency 'a/b' is not ready".into())),
             &[
-                ("Reconciling", "True", "Progressing"),
+                ("Reconciling", "True", "ProgressingWithRetry"),
                 ("Ready", "False", "DependencyNotReady"),
             ],
             Requeue::After(PACE.dependency),
@@ -439,6 +450,20 @@ mod tests {
             true,
             -1,
         );
+    }
+
+    #[test]
+    fn what_is_suspended_stays_as_ready_as_it_was() {
+        for (ready, observed) in [("True", 2), ("False", 1)] {
+            let condition = json!({"type": "Ready", "status": ready, "reason": "R", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"});
+            let object = object(&json!({"observedGeneration": 1, "conditions": [condition]}));
+            let mut status = object.status.clone();
+            let (took, now) = (Duration::ZERO, Timestamp::UNIX_EPOCH);
+            conclude(&Outcome::Suspended, &object, &mut status, "", &PACE, took, now);
+            assert_eq!(status.observed_generation, observed, "{ready}");
+            assert!(status.conditions.has_status(READY, ConditionStatus::True) == (ready == "True"));
+        }
     }
 
     #[test]

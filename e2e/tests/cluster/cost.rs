@@ -1,10 +1,11 @@
 //! What a run costs the API server, from its audit log, and what it costs the artifact server.
 
 use anyhow::Result;
-use e2e::testbed::{Answer, Archive, ArtifactServer, KUSTOMIZATION, Testbed, Write};
+use e2e::testbed::{Answer, Archive, ArtifactServer, CONFIG_MAP, KUSTOMIZATION, Testbed, Write};
+use kube::api::DynamicObject;
 use serde_json::json;
 
-use crate::app::{App, config_map};
+use crate::app::{App, config_map, deployment};
 use crate::artifacts::{consume, offer};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -77,5 +78,42 @@ async fn thirty_kustomizations_of_one_source_download_it_once() -> Result<()> {
         namespace.wait_ready(KUSTOMIZATION, name).await?;
     }
     assert_eq!(server.requests("app.tar.gz"), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_retry_of_what_is_not_ready_verifies_nothing_again() -> Result<()> {
+    let stalling =
+        deployment("stuck", 1).replace("progressDeadlineSeconds: 600", "progressDeadlineSeconds: 1");
+    let files = [
+        ("deploy/stuck.yaml", &*stalling),
+        ("deploy/a.yaml", &*config_map("a", "blue")),
+    ];
+    let app = App::start("stuck", &files).await?;
+    app.deploy("app", json!({"wait": true, "retryInterval": "1s"}))
+        .await?;
+    app.wait_failed(KUSTOMIZATION, "app", "HealthCheckFailed").await?;
+    let attempts =
+        |object: &DynamicObject| object.data["status"]["history"][0]["totalReconciliations"].as_i64();
+    let (before, known) = (app.existing(KUSTOMIZATION, "app").await?, app.writes()?.len());
+    let more = |object: &DynamicObject| attempts(object) >= attempts(&before).map(|count| count + 3);
+    let after = app
+        .wait(KUSTOMIZATION, "app", "was tried three times more", more)
+        .await?;
+    let retries = attempts(&after).unwrap_or(0) - attempts(&before).unwrap_or(0);
+
+    assert_eq!(app.applied_since(known)?, Vec::<String>::new());
+    let writes = app.writes()?.split_off(known);
+    let of = |resource: &str| writes.iter().filter(|write| write.resource == resource).count() as i64;
+    assert!(
+        of("kustomizations") <= retries + 1,
+        "{retries} retries: {writes:?}"
+    );
+    assert!(of("events") <= retries + 2, "{retries} retries: {writes:?}");
+    // What somebody else did is noticed all the same.
+    app.patch(CONFIG_MAP, "a", json!({"data": {"colour": "red"}}))
+        .await?;
+    let is_blue = |object: &DynamicObject| object.data["data"]["colour"] == "blue";
+    app.wait(CONFIG_MAP, "a", "is blue again", is_blue).await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
 use serde_json::json;
 
-use crate::app::{App, config_map};
+use crate::app::{App, Owner, config_map};
 
 const WAITING: &str = "DependencyNotReady";
 
@@ -96,5 +96,22 @@ async fn a_circle_waits_and_holds_nobody_up() -> Result<()> {
     app.deploy("backend", json!({"path": "backend", "dependsOn": []}))
         .await?;
     app.wait_ready(KUSTOMIZATION, "frontend").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dependency_that_was_ready_when_it_was_suspended_is_ready() -> Result<()> {
+    for owner in [Owner::Stock, Owner::Ours] {
+        let files = [
+            ("backend/a.yaml", &*config_map("backend", "blue")),
+            ("frontend/a.yaml", &*config_map("frontend", "blue")),
+        ];
+        let app = App::owned_by(owner, "suspended", &files).await?;
+        app.deploy_ready("backend", json!({"path": "backend"})).await?;
+        app.patch(KUSTOMIZATION, "backend", json!({"spec": {"suspend": true}}))
+            .await?;
+        let spec = json!({"path": "frontend", "dependsOn": [{"name": "backend"}]});
+        app.deploy_ready("frontend", spec).await?;
+    }
     Ok(())
 }

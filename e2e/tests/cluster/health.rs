@@ -62,6 +62,20 @@ async fn health_checks_look_at_what_they_name_only() -> Result<()> {
         .await?;
     app.apply(&deployment("elsewhere", 0)).await?;
     app.wait_ready(KUSTOMIZATION, "app").await?;
+
+    // What lies in no namespace is found under the one that somebody gave it.
+    let name = format!("{}-later", app.name());
+    let cluster_wide =
+        json!({"apiVersion": "v1", "kind": "Namespace", "name": name, "namespace": app.name()});
+    app.deploy("app", json!({"healthChecks": [cluster_wide], "timeout": "2m"}))
+        .await?;
+    app.wait(KUSTOMIZATION, "app", "runs health checks", awaits)
+        .await?;
+    app.apply(&format!(
+        "{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}"
+    ))
+    .await?;
+    app.wait_ready(KUSTOMIZATION, "app").await?;
     Ok(())
 }
 

@@ -24,16 +24,17 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deployer}
 subjects: [{kind: ServiceAccount, name: deployer}]
 ";
 
+async fn hire(app: &App) -> Result<()> {
+    let subject = format!("name: deployer, namespace: {}}}]", app.name());
+    app.apply(&DEPLOYER.replace("name: deployer}]", &subject)).await
+}
+
 const SECRET: &str = "{apiVersion: v1, kind: Secret, metadata: {name: secret}}";
 
 #[tokio::test]
 async fn what_the_account_may_not_do_is_refused_by_name() -> Result<()> {
     let app = App::start("tenant", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
-    app.apply(&DEPLOYER.replace(
-        "name: deployer}]",
-        &format!("name: deployer, namespace: {}}}]", app.name()),
-    ))
-    .await?;
+    hire(&app).await?;
     app.deploy_ready("app", json!({"serviceAccountName": "deployer"}))
         .await?;
 
@@ -74,11 +75,7 @@ async fn an_account_without_rights_can_do_nothing() -> Result<()> {
 #[tokio::test]
 async fn the_readiness_of_what_the_account_may_not_see_stays_unknown() -> Result<()> {
     let app = App::start("peek", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
-    app.apply(&DEPLOYER.replace(
-        "name: deployer}]",
-        &format!("name: deployer, namespace: {}}}]", app.name()),
-    ))
-    .await?;
+    hire(&app).await?;
     let other = app.testbed.namespace("peeked-at").await?;
     other.apply(&deployment("web", 0)).await?;
     let check =
@@ -93,11 +90,7 @@ async fn the_readiness_of_what_the_account_may_not_see_stays_unknown() -> Result
 #[tokio::test]
 async fn without_its_account_an_object_is_let_go() -> Result<()> {
     let app = App::start("orphaned", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
-    app.apply(&DEPLOYER.replace(
-        "name: deployer}]",
-        &format!("name: deployer, namespace: {}}}]", app.name()),
-    ))
-    .await?;
+    hire(&app).await?;
     app.deploy_ready("app", json!({"serviceAccountName": "deployer"}))
         .await?;
     app.delete(SERVICE_ACCOUNT, "deployer").await?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use e2e::testbed::{
     ARTIFACT, Answer, Archive, ArtifactServer, BUCKET, EXTERNAL_ARTIFACT, GIT_REPOSITORY, HELM_CHART,
-    HELM_REPOSITORY, KUSTOMIZATION, Kind, OCI_REPOSITORY, Options, Testbed, eventually,
+    HELM_REPOSITORY, KUSTOMIZATION, Kind, Namespace, OCI_REPOSITORY, Options, Testbed, eventually,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceValidation, JSONSchemaProps,
@@ -33,8 +33,31 @@ fn definition(kind: Kind) -> String {
     format!("{}.{group}", kind.plural)
 }
 
-fn definitions(testbed: &kube::Client) -> Api<CustomResourceDefinition> {
-    Api::all(testbed.clone())
+fn definitions(client: &kube::Client) -> Api<CustomResourceDefinition> {
+    Api::all(client.clone())
+}
+
+/// Deletes the definition of a kind and waits until it is gone; gives it as it can be installed again.
+pub(crate) async fn remove_definition(namespace: &Namespace, kind: Kind) -> Result<CustomResourceDefinition> {
+    let (crds, name) = (definitions(namespace.client()), definition(kind));
+    let mut removed = crds.get(&name).await?;
+    crds.delete(&name, &DeleteParams::default()).await?;
+    eventually("the definition to go", async || {
+        Ok(crds.get_opt(&name).await?.is_none().then_some(()))
+    })
+    .await?;
+    removed.metadata = ObjectMeta {
+        name: Some(name),
+        ..Default::default()
+    };
+    removed.status = None;
+    Ok(removed)
+}
+
+pub(crate) async fn install_definition(namespace: &Namespace, crd: &CustomResourceDefinition) -> Result<()> {
+    let crds = definitions(namespace.client());
+    crds.create(&PostParams::default(), crd).await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -96,25 +119,13 @@ async fn one_odd_object_of_each_kind_stops_no_watch_and_loses_no_artifact() -> R
 async fn a_controller_that_starts_before_its_definitions_finds_what_comes_later() -> Result<()> {
     let testbed = Testbed::start(Options::default()).await?;
     let namespace = testbed.namespace("late").await?;
-    let crds = definitions(namespace.client());
-    let name = definition(ARTIFACT);
-    let mut artifacts = crds.get(&name).await?;
-    crds.delete(&name, &DeleteParams::default()).await?;
-    eventually("the definition to go", async || {
-        Ok(crds.get_opt(&name).await?.is_none().then_some(()))
-    })
-    .await?;
+    let artifacts = remove_definition(&namespace, ARTIFACT).await?;
     let flags = ["--controllers=kustomize", "--requeue-dependency=1h"];
     let _controller = testbed.start_openflux("openflux-controller", &flags)?;
     consume(&namespace, "app", "app", json!({"retryInterval": "1h"})).await?;
     refused(&namespace, "app", "Artifacts cannot be read").await?;
 
-    artifacts.metadata = ObjectMeta {
-        name: artifacts.metadata.name.take(),
-        ..Default::default()
-    };
-    artifacts.status = None;
-    crds.create(&PostParams::default(), &artifacts).await?;
+    install_definition(&namespace, &artifacts).await?;
     let archive = Archive::of(&[("a.yaml", &config_map("a", "blue"))]).pack()?;
     let server = ArtifactServer::start([("app", Answer::Bytes(archive))])?;
     // Most likely it is there before the kind is watched again.
@@ -141,25 +152,24 @@ fn gadgets(plural: &str) -> CustomResourceDefinition {
 
 #[tokio::test]
 async fn a_kind_that_comes_back_at_another_address_is_found_there() -> Result<()> {
-    const MOVED: Kind = Kind {
+    const GADGET: Kind = Kind {
         api_version: "odd.openflux.test/v1",
         kind: "Gadget",
+        plural: "gadgets",
+    };
+    let moved = Kind {
         plural: "gizmos",
+        ..GADGET
     };
     let gadget = "{apiVersion: odd.openflux.test/v1, kind: Gadget, metadata: {name: g}, spec: {size: 1}}";
     let app = App::start("moved", &[("deploy/gadget.yaml", gadget)]).await?;
     let crds = definitions(app.client());
     crds.create(&PostParams::default(), &gadgets("gadgets")).await?;
     app.deploy_ready("app", json!({})).await?;
-    let name = "gadgets.odd.openflux.test";
-    crds.delete(name, &DeleteParams::default()).await?;
-    eventually("the definition to go", async || {
-        Ok(crds.get_opt(name).await?.is_none().then_some(()))
-    })
-    .await?;
+    remove_definition(&app, GADGET).await?;
     crds.create(&PostParams::default(), &gadgets("gizmos")).await?;
     app.reconcile("app").await?;
-    app.wait(MOVED, "g", "is back", |_| true).await?;
+    app.wait(moved, "g", "is back", |_| true).await?;
     app.wait_ready(KUSTOMIZATION, "app").await?;
     Ok(())
 }

@@ -8,9 +8,9 @@ use e2e::testbed::{
     ARTIFACT, BUCKET, EXTERNAL_ARTIFACT, GIT_REPOSITORY, Options, Process, Testbed, eventually,
 };
 use e2e::tools::{self, Tool};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::json;
 
+use crate::odd_objects::{install_definition, remove_definition};
 use crate::sources::{Adapters, apply_git_repository, mirror, mirrored, mirrored_content, offer};
 
 /// A source-controller that can be killed and started again on the same port and storage.
@@ -81,28 +81,12 @@ async fn a_source_controller_that_lost_its_storage_takes_no_artifact_along() -> 
 async fn a_missing_crd_stops_no_other_kind() -> Result<()> {
     let testbed = Testbed::start(Options::default()).await?;
     let namespace = testbed.namespace("crds").await?;
-    let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(namespace.client().clone());
-    let mut buckets = crds.get("buckets.source.toolkit.fluxcd.io").await?;
-    crds.delete(
-        "buckets.source.toolkit.fluxcd.io",
-        &kube::api::DeleteParams::default(),
-    )
-    .await?;
-    eventually("the definition to go", async || {
-        let found = crds.get_opt("buckets.source.toolkit.fluxcd.io").await?;
-        Ok(found.is_none().then_some(()))
-    })
-    .await?;
+    let buckets = remove_definition(&namespace, BUCKET).await?;
     let adapters = Adapters::start(&namespace)?;
     offer(&namespace, "app", "http://127.0.0.1:1/a", "1").await?;
     mirrored(&namespace, EXTERNAL_ARTIFACT, "app").await?;
 
-    buckets.metadata = kube::api::ObjectMeta {
-        name: buckets.metadata.name.take(),
-        ..Default::default()
-    };
-    buckets.status = None;
-    crds.create(&kube::api::PostParams::default(), &buckets).await?;
+    install_definition(&namespace, &buckets).await?;
     let bucket = "{apiVersion: source.toolkit.fluxcd.io/v1, kind: Bucket, metadata: {name: late}, \
                   spec: {interval: 1h, bucketName: late, endpoint: '127.0.0.1:1'}}";
     eventually("the new kind", async || Ok(namespace.apply(bucket).await.ok())).await?;

@@ -111,6 +111,11 @@ impl ApplyMemory {
         self.objects.remove(id);
     }
 
+    /// Tells whether nothing has been applied yet, so that everything is about to be verified.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
     /// Takes note that all objects have just been verified.
     pub fn note_verified(&mut self) {
         self.verified = Some(Instant::now());
