@@ -1,15 +1,16 @@
 //! `cargo xtask fuzz <engine>`: compare an engine with the real tool on random input.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use crate::record::build_oracle;
-use crate::workspace;
+use crate::{parity, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl`, `kustomize`, `sprig` or `yaml`.
+    /// The engine: `gotmpl`, `helm`, `kustomize`, `sprig` or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
@@ -17,6 +18,8 @@ pub(crate) struct Arguments {
     /// How many cases.
     #[arg(long, default_value_t = 20_000)]
     count: u64,
+    /// For `helm`: where the charts are that are rendered with random values.
+    directories: Vec<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -59,9 +62,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .args(["all", &seed, &count]);
             differential
         }
-        other => bail!("there is no engine {other:?}, only: gotmpl, kustomize, sprig, yaml"),
+        "helm" => return helm(arguments),
+        other => bail!("there is no engine {other:?}, only: gotmpl, helm, kustomize, sprig, yaml"),
     };
     workspace::run(&mut differential)
+}
+
+/// Renders charts with random changes of their default values, which an example of the library makes.
+fn helm(arguments: &Arguments) -> Result<()> {
+    let charts = parity::helm::renderable_charts(&arguments.directories)?;
+    let out = workspace::root().join("target/fuzz-helm");
+    let seeds = arguments.seed..arguments.seed + arguments.count;
+    workspace::run(
+        example("helm", "mutate_values")
+            .arg(&out)
+            .args([seeds.start.to_string(), arguments.count.to_string()])
+            .args(&charts),
+    )?;
+    let cases = seeds.filter_map(|seed| {
+        let chart = charts.get(usize::try_from(seed % charts.len() as u64).ok()?)?;
+        Some((chart.clone(), out.join(format!("{seed}.json"))))
+    });
+    parity::helm::compare(cases)
 }
 
 fn example(package: &str, name: &str) -> Command {

@@ -37,6 +37,34 @@ fn run(directories: &[PathBuf]) -> Result<()> {
     report.print()
 }
 
+/// Renders each chart with its values file by both tools, and reports what differs.
+pub(crate) fn compare(cases: impl Iterator<Item = (PathBuf, PathBuf)>) -> Result<()> {
+    let [helm] = tools::ensure([Tool::Helm])?;
+    let openflux = dist::openflux()?;
+    let mut report = Report::default();
+    for (chart, values) in cases {
+        let values = Some(values);
+        report.add(&helm, &openflux, &Render { chart, values });
+    }
+    report.print()
+}
+
+/// The charts below the directories that have all their dependencies.
+pub(crate) fn renderable_charts(directories: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let [helm] = tools::ensure([Tool::Helm])?;
+    let mut charts = Vec::new();
+    for case in renders(directories)?
+        .into_iter()
+        .filter(|case| case.values.is_none())
+    {
+        let (output, _) = render(Command::new(&helm).arg("template"), &case)?;
+        if !first_error(&output).contains("found in Chart.yaml, but missing in charts/ directory") {
+            charts.push(case.chart);
+        }
+    }
+    Ok(charts)
+}
+
 /// A chart, with its defaults or with a values file.
 pub(crate) struct Render {
     pub(crate) chart: PathBuf,
@@ -135,12 +163,17 @@ struct Report {
 
 impl Report {
     fn add(&mut self, helm: &Path, openflux: &Path, case: &Render) {
+        let known = self.different.len();
         match self.compare(helm, openflux, case) {
             Ok(Outcome::Same) => self.same += 1,
             Ok(Outcome::SameButRandom) => self.random += 1,
             Ok(Outcome::SameError) => self.errors += 1,
             Ok(Outcome::Different(how)) => self.different.push(format!("{}\n{how}", case.name())),
             Err(error) => self.different.push(format!("{}\n    {error:#}", case.name())),
+        }
+        // Long runs are read while they run.
+        for case in self.different.get(known..).unwrap_or_default() {
+            workspace::say(&format!("DIFFERENT {case}"));
         }
     }
 
@@ -168,25 +201,19 @@ impl Report {
 
     fn print(&self) -> Result<()> {
         let total = self.same + self.random + self.errors + self.different.len();
-        let mut lines: Vec<String> = self
-            .different
-            .iter()
-            .map(|case| format!("DIFFERENT {case}"))
-            .collect();
-        lines.push(format!(
+        workspace::say(&format!(
             "{total} renders: {} same, {} same but for random lines, {} fail alike, {} different",
             self.same,
             self.random,
             self.errors,
             self.different.len()
         ));
-        lines.push(format!(
+        workspace::say(&format!(
             "helm {:.2} s, ours {:.2} s; ours slower in {}",
             self.helm_time.as_secs_f64(),
             self.our_time.as_secs_f64(),
             self.slower
         ));
-        workspace::say(&lines.join("\n"));
         if self.different.is_empty() {
             Ok(())
         } else {

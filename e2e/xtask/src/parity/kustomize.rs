@@ -12,6 +12,7 @@ use e2e::tools::{Tool, ensure};
 
 use super::Comparison;
 use crate::dist;
+use crate::record::kustomize::messages;
 
 pub(super) const KUSTOMIZE: Comparison = Comparison {
     name: "kustomize",
@@ -80,6 +81,8 @@ struct Tally {
     our_time: Duration,
     /// Builds that took us longer than the real tool.
     slower: usize,
+    /// Builds with the same outcome that print other errors or warnings.
+    other_messages: usize,
 }
 
 impl Tally {
@@ -93,7 +96,13 @@ impl Tally {
         };
         *self.verdicts.entry(verdict).or_default() += 1;
         if let Some(detail) = detail {
-            print(&format!("{verdict:14} {}\n{detail}\n", directory.display()))?;
+            return print(&format!("{verdict:14} {}\n{detail}\n", directory.display()));
+        }
+        let (real, ours) = (messages(&real.stderr), messages(&ours.stderr));
+        if real != ours {
+            self.other_messages += 1;
+            let detail = first_difference(real.as_bytes(), ours.as_bytes());
+            print(&format!("other messages {}\n{detail}\n", directory.display()))?;
         }
         Ok(())
     }
@@ -103,6 +112,7 @@ impl Tally {
         for (verdict, count) in &self.verdicts {
             writeln!(text, "{count:6} {verdict}")?;
         }
+        writeln!(text, "{:6} of these with other messages", self.other_messages)?;
         let ratio = self.real_time.as_secs_f64() / self.our_time.as_secs_f64().max(f64::EPSILON);
         writeln!(
             text,

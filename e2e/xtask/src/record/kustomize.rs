@@ -85,6 +85,11 @@ fn record_case(kustomize: &Path, case: &Case) -> Result<()> {
     )
 }
 
+/// What a build printed on stderr, without what is different each time.
+pub(crate) fn messages(stderr: &[u8]) -> String {
+    without_time(&without_addresses(&String::from_utf8_lossy(stderr)))
+}
+
 /// Log lines begin with the date and the time, which are different each time; notes about flags are the command's own.
 fn without_time(text: &str) -> String {
     let mut out = String::new();
