@@ -14,6 +14,7 @@ use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, RestError, WatchCa
 use flux_api::{Kustomization, KustomizationStatus};
 use kube::ResourceExt;
 use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 
@@ -27,6 +28,7 @@ pub(crate) const CONTROLLER_LABEL: &str = "kustomization";
 /// The connections, caches and counters that all runs share.
 pub(crate) struct Context {
     pub(crate) settings: Settings,
+    pub(crate) shutdown: CancellationToken,
     /// The controller's own identity.
     pub(crate) rest: Rest,
     pub(crate) mapper: Mapper,

@@ -68,6 +68,7 @@ pub async fn run(
     let concurrent = settings.concurrent;
     metrics.set_concurrency(CONTROLLER_LABEL, concurrent);
     let context = Arc::new(Context {
+        shutdown: shutdown.clone(),
         rest: Rest::new(client.clone()),
         mapper: Mapper::new(client.clone()),
         live: LiveStore::new(client.clone(), managers, KUSTOMIZE_NAME, shutdown.clone()),

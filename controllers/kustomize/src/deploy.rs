@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use artifact_crd::Artifact;
 use controller_kit::artifact::{ArtifactTree, ContentError, Digest, FetchError, Refusal};
-use controller_kit::{Rest, Triggers};
+use controller_kit::{ObjectKey, Rest, Superseded, Triggers};
 use flux_api::{Attempt, GoDuration, ORIGIN_REVISION, reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -14,8 +14,10 @@ use kustomize::{Options, Remote};
 use kustomize_remote::Fetcher;
 
 use crate::apply::apply;
+use crate::context::Context;
+use crate::decide::{Step, decide};
 use crate::health::await_health;
-use crate::reconcile::Reconciliation;
+use crate::reconcile::{Reconciliation, observe};
 use crate::remote::Probe;
 use crate::render::{RenderError, Rendered, render};
 use crate::report::{Failure, Outcome, Wait};
@@ -70,7 +72,8 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
             ))
         })?;
     let digest: Digest = digest.parse().map_err(|error| failed(&error))?;
-    let (content, superseded) = (Arc::clone(&run.context.content), run.superseded.clone());
+    let (context, key, superseded) = (run.context, run.key.clone(), run.superseded.clone());
+    let content = Arc::clone(&context.content);
     let mut pause = Duration::from_millis(500);
     let mut retries = run.context.settings.http_retry;
     // Whoever asks for a run has perhaps mended what was refused.
@@ -84,7 +87,7 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
             tokio::select! {
                 biased;
                 content = content.get(&artifact.spec.url, &digest, refusal) => Some(content),
-                () = superseded.wait() => None,
+                () = outdated(context, &key, &superseded, artifact) => None,
             }
         };
         let error = match run.slot.park(fetching).await {
@@ -120,6 +123,22 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
             return Err(Outcome::Superseded);
         }
         pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
+/// Completes when an artifact is not what the object is to be made from any more, or the controller ends.
+///
+/// Other news can wait for a download: giving it up would only begin it again.
+async fn outdated(context: &Context, key: &ObjectKey, superseded: &Superseded, artifact: &Artifact) {
+    superseded.wait().await;
+    while !context.shutdown.is_cancelled() {
+        let object = context.objects.get(key);
+        let step = object.map(|object| decide(&observe(context, &object)));
+        match step {
+            Some(Step::Deploy(now)) if !now.spec.differs_for_consumers(&artifact.spec) => {}
+            _ => return,
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

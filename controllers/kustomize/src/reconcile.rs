@@ -75,7 +75,7 @@ pub(crate) async fn reconcile(context: Arc<Context>, run: Run<ObjectKey>) -> Req
     report(run, &outcome).await
 }
 
-fn observe<'a>(context: &Context, object: &'a Kustomization) -> Observed<'a> {
+pub(crate) fn observe<'a>(context: &Context, object: &'a Kustomization) -> Observed<'a> {
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     let dependency = |reference: &flux_api::DependencyReference| {
         let namespace = if reference.namespace.is_empty() {

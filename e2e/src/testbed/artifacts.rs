@@ -82,6 +82,8 @@ pub enum Answer {
     Truncated(Vec<u8>),
     /// Zeros without an end.
     Endless,
+    /// A head, and then nothing more, for ever.
+    Silent,
     /// A page for people.
     Html,
     /// A redirect to another URL.
@@ -161,6 +163,9 @@ async fn serve(State(answers): State<Arc<HashMap<String, Served>>>, request: Req
             let zeros = Bytes::from(vec![0; 1 << 16]);
             let zeros = futures::stream::repeat_with(move || Ok::<_, std::io::Error>(zeros.clone()));
             Body::from_stream(zeros).into_response()
+        }
+        Answer::Silent => {
+            Body::from_stream(futures::stream::pending::<std::io::Result<Bytes>>()).into_response()
         }
         Answer::Html => (
             [(header::CONTENT_TYPE, "text/html")],

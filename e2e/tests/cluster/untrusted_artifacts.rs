@@ -202,3 +202,24 @@ async fn a_bomb_is_downloaded_once_however_often_it_is_tried() -> Result<()> {
     namespace.wait_ready(KUSTOMIZATION, "app").await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_left_for_a_newer_artifact() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("silent").await?;
+    testbed.openflux_controller().await?;
+    let archive = Archive::of(&[("a.yaml", &config_map("a", "blue"))]).pack()?;
+    let server = ArtifactServer::start([("silent", Answer::Silent), ("good", Answer::Bytes(archive))])?;
+    offer(&namespace, "app", &server, "silent").await?;
+    consume(&namespace, "app", "app", json!({})).await?;
+    eventually("the download to begin", async || {
+        Ok((server.requests("silent") > 0).then_some(()))
+    })
+    .await?;
+    let start = Instant::now();
+    offer(&namespace, "app", &server, "good").await?;
+    namespace.wait_ready(KUSTOMIZATION, "app").await?;
+    // The download itself is given up after half a minute.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    Ok(())
+}
