@@ -67,6 +67,8 @@ struct KindWatch {
 enum KindState {
     Starting,
     Synced,
+    /// The watch broke off. It may go on from there, but what is known is old until it says something again.
+    Interrupted,
     Unavailable,
 }
 
@@ -107,9 +109,13 @@ impl LiveStore {
         &self.shared.managers
     }
 
-    /// Gives what is known of an object; `None` when its kind is not watched yet or it does not carry the label.
+    /// Gives what is known of an object; `None` when its kind is not watched at the moment, or it does not carry the
+    /// label.
     pub fn get(&self, mapping: &Mapping, namespace: &str, name: &str) -> Option<Live> {
         let kind = Arc::clone(self.shared.kinds.lock().get(mapping)?);
+        if *kind.state.borrow() != KindState::Synced {
+            return None;
+        }
         let key = ObjectKey::new(if mapping.namespaced { namespace } else { "" }, name);
         kind.objects.read().get(&key).cloned()
     }
@@ -162,12 +168,14 @@ impl LiveStore {
                     if !matches!(event, Event::Init) {
                         pause = MIN_PAUSE;
                     }
+                    if matches!(event, Event::Apply(_) | Event::Delete(_)) {
+                        kind.resume();
+                    }
                     self.handle(mapping, kind, event, &mut listed);
                 }
                 // A kind that has just been defined may need a moment.
                 Some(Err(watcher::Error::InitialListFailed(kube::Error::Api(status))))
-                    if status.code == 404
-                        && (pause > GONE_AFTER || *kind.state.borrow() == KindState::Synced) =>
+                    if status.code == 404 && (pause > GONE_AFTER || kind.was_synced()) =>
                 {
                     return self.end(mapping, kind);
                 }
@@ -175,11 +183,13 @@ impl LiveStore {
                     let kind_name = &mapping.kind;
                     tracing::warn!(kind = %kind_name, %error, "cannot watch applied objects of this kind, retrying");
                     kind.state.send_if_modified(|state| {
-                        let starting = *state == KindState::Starting;
-                        if starting {
-                            *state = KindState::Unavailable;
-                        }
-                        starting
+                        let next = match state {
+                            KindState::Starting => KindState::Unavailable,
+                            KindState::Synced => KindState::Interrupted,
+                            KindState::Interrupted | KindState::Unavailable => return false,
+                        };
+                        *state = next;
+                        true
                     });
                     tokio::select! {
                         () = stop.cancelled() => return,
@@ -233,7 +243,7 @@ impl LiveStore {
                         *live = known.clone();
                     }
                 }
-                if *kind.state.borrow() != KindState::Synced {
+                if !kind.was_synced() {
                     // So far everything was learned from writes, which the first list may be older than. What is
                     // younger than the list shows up in the watch that follows it.
                     for (key, learned) in &*objects {
@@ -298,6 +308,17 @@ impl KindWatch {
         }
     }
 
+    /// A watch that goes on has missed nothing.
+    fn resume(&self) {
+        self.state.send_if_modified(|state| {
+            let interrupted = *state == KindState::Interrupted;
+            if interrupted {
+                *state = KindState::Synced;
+            }
+            interrupted
+        });
+    }
+
     /// Stores `live` unless something newer is known; tells whether the readiness changed.
     fn store(&self, key: ObjectKey, live: Live) -> bool {
         let mut objects = self.objects.write();
@@ -318,6 +339,10 @@ impl KindWatch {
             return false;
         }
         objects.remove(key).is_some()
+    }
+
+    fn was_synced(&self) -> bool {
+        matches!(*self.state.borrow(), KindState::Synced | KindState::Interrupted)
     }
 
     async fn settled(&self) -> KindState {

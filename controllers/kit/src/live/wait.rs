@@ -159,7 +159,7 @@ impl LiveStore {
             .unwrap_or(KindState::Unavailable);
         let source = match state {
             KindState::Synced => Source::Watch { kind, _stop: stop },
-            KindState::Starting | KindState::Unavailable => Source::Poll,
+            KindState::Starting | KindState::Interrupted | KindState::Unavailable => Source::Poll,
         };
         (target, source)
     }
