@@ -146,5 +146,14 @@ async fn the_manifests_are_taken_and_give_the_rights_that_are_needed() -> Result
         .map(str::to_owned)
         .collect();
     ensure!(denied.is_empty(), "{denied:#?}");
+
+    // Without a service account for all, it is a cluster administrator as stock's controller is.
+    install(&namespace, &[]).await?;
+    ensure!(
+        bindings
+            .get_opt("openflux-controller-cluster-reconciler")
+            .await?
+            .is_some()
+    );
     Ok(())
 }
