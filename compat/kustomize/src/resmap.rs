@@ -71,13 +71,15 @@ impl ResMap {
         self.resources.retain(|r| !r.is_empty());
     }
 
-    /// Positions of the objects that have, or had, an id which satisfies the test.
-    pub(crate) fn matching_any_id(&self, test: impl Fn(&ResId) -> bool) -> Vec<usize> {
+    /// Positions of the objects that have, or had, an id of this name which satisfies the test.
+    pub(crate) fn matching_any_id(&self, name: &str, test: impl Fn(&ResId) -> bool) -> Vec<usize> {
+        let is_wanted = |id: &ResId| id.name == name && test(id);
         let matching = self
             .resources
             .iter()
             .enumerate()
-            .filter(|(_, r)| !r.is_empty() && r.any_id(&test));
+            // Names are looked at first: ids of all objects, for each of many patches, would take minutes.
+            .filter(|(_, r)| r.any_name(|n| n == name) && !r.is_empty() && r.any_id(is_wanted));
         matching.map(|(i, _)| i).collect()
     }
 
@@ -88,7 +90,7 @@ impl ResMap {
                 "{what} matches for Id {id}; failed to find unique target for patch {id}"
             ))
         };
-        match self.matching_any_id(|other| other.same_as(id))[..] {
+        match self.matching_any_id(&id.name, |other| other.same_as(id))[..] {
             [index] => Ok(index),
             [] => Err(failed("no")),
             _ => Err(failed("multiple")),
@@ -121,7 +123,7 @@ impl ResMap {
             self.resources.push(generated);
             return Ok(());
         }
-        let [index] = self.matching_any_id(|other| other.same_as(&id))[..] else {
+        let [index] = self.matching_any_id(&id.name, |other| other.same_as(&id))[..] else {
             let id = go_syntax(&id);
             return Err(Error::invalid(format!(
                 "found multiple objects that could accept merge of {id}"

@@ -122,6 +122,11 @@ impl Selection {
         is_given(&self.labels) || is_given(&self.annotations)
     }
 
+    /// Whether the name of an id may match.
+    pub(crate) fn matches_name(&self, name: &str) -> bool {
+        self.name.matches(name)
+    }
+
     /// Whether an id matches, its namespace as it is written.
     pub(crate) fn matches_id(&self, id: &ResId) -> bool {
         self.kind.matches(&id.gvk.kind)

@@ -106,6 +106,9 @@ impl<'a> Target<'a> {
     }
 
     fn accumulate_resources(&mut self, into: &mut Accumulator, paths: &[String]) -> Result<(), Error> {
+        if paths.is_empty() {
+            return Ok(());
+        }
         let mut taken = into.objects.identities();
         for path in paths {
             let Err(as_file) = self.accumulate_file(into, &mut taken, path) else {
@@ -233,6 +236,9 @@ impl<'a> Target<'a> {
             .plugin_configs(&entries)
             .and_then(|configs| plugins::generators(&configs, &self.loader));
         steps.extend(configs.context("loading generator plugins")?);
+        if steps.is_empty() {
+            return Ok(());
+        }
         let mut known = into.objects.all_identities();
         for Step { run, origin } in steps {
             absorb(into, &mut known, run.as_ref(), origin.as_ref())?;

@@ -32,7 +32,7 @@ impl Vars {
         for var in vars {
             let wanted = var.object_id();
             let by_namespace = !wanted.namespace.is_empty() || wanted.gvk.is_cluster_scoped();
-            let matching = objects.matching_any_id(|id| {
+            let matching = objects.matching_any_id(&wanted.name, |id| {
                 if by_namespace {
                     wanted.same_as(id)
                 } else {

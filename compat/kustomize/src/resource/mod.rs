@@ -115,6 +115,11 @@ impl Resource {
         test(&self.id()) || self.previous_ids().iter().any(test)
     }
 
+    /// Whether any name, previous or current, satisfies the test.
+    pub(crate) fn any_name(&self, test: impl Fn(&str) -> bool) -> bool {
+        test(self.name()) || self.history.previous.iter().any(|previous| test(&previous.name))
+    }
+
     /// Keeps the current identity in the history, before it changes.
     pub(crate) fn store_previous_id(&mut self) {
         let id = self.id();

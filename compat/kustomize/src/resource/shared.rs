@@ -3,6 +3,8 @@
 //! A transformer that sets a label or an annotation makes one value and hangs it into every place where the key was
 //! missing. From then on these places hold the same value: what changes it in one of them changes it in all.
 
+use std::cell::Cell;
+
 use go_yaml::Node;
 
 use super::Resource;
@@ -12,14 +14,30 @@ use crate::edit::quote_for_yaml_1_1;
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     value: Node,
-    places: Vec<Vec<String>>,
+    places: Vec<Place>,
+}
+
+/// A place in a tree.
+#[derive(Debug, Clone)]
+struct Place {
+    /// The keys that lead to it.
+    path: Vec<String>,
+    /// Where the last key was found the last time: maps of many shared values are not searched for each of them.
+    position: Cell<usize>,
 }
 
 impl Resource {
     /// Connects the value that is at all these places.
     pub(crate) fn share(&mut self, places: Vec<Vec<String>>) {
-        let value = places.first().and_then(|place| at(&self.node, place)).cloned();
-        if let (Some(value), true) = (value, places.len() > 1) {
+        if places.len() < 2 {
+            return;
+        }
+        let place = |path| Place {
+            path,
+            position: Cell::new(0),
+        };
+        let places: Vec<_> = places.into_iter().map(place).collect();
+        if let Some(value) = places.first().and_then(|place| place.find(&self.node)).cloned() {
             self.shared.push(Shared { value, places });
         }
     }
@@ -57,16 +75,16 @@ impl Resource {
     /// Puts the value that `choose` makes of the shared one and of what is in its places now into all of them.
     fn carry_shared(&mut self, choose: impl Fn(&Node, &[(&[String], &Node)]) -> Option<Node>) {
         for shared in &mut self.shared {
-            shared.places.retain(|place| at(&self.node, place).is_some());
+            shared.places.retain(|place| place.find(&self.node).is_some());
             let places = shared.places.iter();
             let values: Vec<_> = places
-                .filter_map(|place| Some((place.as_slice(), at(&self.node, place)?)))
+                .filter_map(|place| Some((place.path.as_slice(), place.find(&self.node)?)))
                 .collect();
             let Some(value) = choose(&shared.value, &values) else {
                 continue;
             };
             for place in &shared.places {
-                if let Some(node) = at_mut(&mut self.node, place) {
+                if let Some(node) = place.find_mut(&mut self.node) {
                     node.clone_from(&value);
                 }
             }
@@ -78,18 +96,35 @@ impl Resource {
     pub(super) fn unshare(&mut self, field: &str) {
         for shared in &mut self.shared {
             shared.places.retain(
-                |place| !matches!(place.as_slice(), [metadata, f, _] if metadata == "metadata" && f == field),
+                |place| !matches!(place.path.as_slice(), [metadata, f, _] if metadata == "metadata" && f == field),
             );
         }
     }
 }
 
-fn at<'n>(node: &'n Node, place: &[String]) -> Option<&'n Node> {
-    place.iter().try_fold(node, |node, key| node.get(key))
-}
+impl Place {
+    fn find<'n>(&self, node: &'n Node) -> Option<&'n Node> {
+        let (key, above) = self.path.split_last()?;
+        let map = above.iter().try_fold(node, |node, key| node.get(key))?;
+        let position = self.position_in(map, key)?;
+        map.entries().get(position).map(|(_, value)| value)
+    }
 
-fn at_mut<'n>(node: &'n mut Node, place: &[String]) -> Option<&'n mut Node> {
-    place.iter().try_fold(node, |node, key| node.get_mut(key))
+    fn find_mut<'n>(&self, node: &'n mut Node) -> Option<&'n mut Node> {
+        let (key, above) = self.path.split_last()?;
+        let map = above.iter().try_fold(node, |node, key| node.get_mut(key))?;
+        let position = self.position_in(map, key)?;
+        map.entries_mut()?.get_mut(position).map(|(_, value)| value)
+    }
+
+    fn position_in(&self, map: &Node, key: &str) -> Option<usize> {
+        let entries = map.entries();
+        let is_wanted = |(found, _): &(Node, Node)| found.as_str() == Some(key);
+        if !entries.get(self.position.get()).is_some_and(is_wanted) {
+            self.position.set(entries.iter().position(is_wanted)?);
+        }
+        Some(self.position.get())
+    }
 }
 
 fn same(a: &Node, b: &Node) -> bool {

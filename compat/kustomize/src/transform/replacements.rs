@@ -147,6 +147,7 @@ fn source_object<'o>(source: &SourceSelector, objects: &'o ResMap) -> Result<(us
         .resources
         .iter()
         .enumerate()
+        .filter(|(_, object)| object.any_name(|name| wanted.name.is_empty() || wanted.name == name))
         .filter(|(_, object)| !object.is_empty() && object.any_id(is_selected));
     match (selected.next(), selected.next()) {
         (Some(object), None) => Ok(object),
@@ -261,7 +262,9 @@ impl<'a> Target<'a> {
                 .iter()
                 .any(|reject| !reject.is_any_id() && reject.matches_id(id))
         };
-        Ok(object.any_id(|id| self.select.matches_id(id)) && !object.any_id(rejected))
+        Ok(object.any_name(|name| self.select.matches_name(name))
+            && object.any_id(|id| self.select.matches_id(id))
+            && !object.any_id(rejected))
     }
 
     fn write_object(&self, index: usize, object: &mut Node, value: &mut Value) -> Result<(), Error> {

@@ -31,9 +31,7 @@ impl Transformer for ReplicaTransformer {
         let mut found = false;
         for (spec, filter) in &self.fields {
             let of_spec = spec.gvk();
-            for index in
-                objects.matching_any_id(|id| id.name == self.replica.name && id.gvk.is_selected(&of_spec))
-            {
+            for index in objects.matching_any_id(&self.replica.name, |id| id.gvk.is_selected(&of_spec)) {
                 found = true;
                 let Some(object) = objects.resources.get_mut(index) else {
                     continue;
