@@ -4,6 +4,7 @@
 //! alone; what differs is written below `--out`, one directory per case, ready to become a recorded case.
 
 mod generate;
+mod layers;
 mod random;
 mod yaml;
 
@@ -52,7 +53,11 @@ fn main() -> Result<()> {
     let mut tally: BTreeMap<&str, u64> = BTreeMap::new();
     let mut differences = 0;
     for seed in arguments.seed..arguments.seed + arguments.count {
-        let files = generate::case(seed);
+        let files = if seed % 4 == 3 {
+            layers::case(seed)
+        } else {
+            generate::case(seed)
+        };
         let ours = build(&files);
         let Ok(theirs) = oracle.build(&files) else {
             // A stack overflow cannot be caught in Go; the case is theirs alone.
