@@ -49,12 +49,15 @@ pub(crate) async fn apply(
     let mut entries = Vec::new();
     let applied = apply_stages(run, rest, stages, &mut memory, &mut entries).await;
     let old = run.status.inventory.clone().unwrap_or_default();
-    if let Err(error) = applied {
+    if let Err(stop) = applied {
         run.context.keep_memory(&run.key, memory);
         // What has been applied so far is ours to clean up, even if no later run gets further.
         let mut partial = old;
         inventory::keep(&mut partial, inventory::record(&entries).entries);
         run.status.inventory = Some(partial);
+        let Stop::Failed(error) = stop else {
+            return Err(Outcome::Superseded);
+        };
         remember(run, &rendered.checksum, reason::RECONCILIATION_FAILED);
         let message = [error.to_string(), change_list(&entries)].join("\n");
         return Err(Outcome::Failed(Failure::new(
@@ -83,13 +86,26 @@ pub(crate) async fn apply(
     })
 }
 
+/// Why not all stages were applied.
+enum Stop {
+    Failed(ApplyError),
+    /// A newer event ended the wait between two stages.
+    Superseded,
+}
+
+impl From<ApplyError> for Stop {
+    fn from(error: ApplyError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 async fn apply_stages(
     run: &mut Reconciliation<'_>,
     rest: &Rest,
     stages: Vec<Stage>,
     memory: &mut ApplyMemory,
     entries: &mut Vec<Entry>,
-) -> Result<(), ApplyError> {
+) -> Result<(), Stop> {
     let context = run.context;
     let applier = Applier {
         rest,
@@ -115,9 +131,9 @@ async fn apply_stages(
         let changed = applied
             .iter()
             .any(|entry| matches!(entry.action, Action::Created | Action::Configured));
-        if wait && changed {
+        if wait {
             let mut targets = Vec::new();
-            for entry in applied {
+            for entry in applied.iter().filter(|entry| entry.action != Action::Skipped) {
                 if let Ok(mapping) = context
                     .mapper
                     .mapping(&entry.id.group, &entry.version, &entry.id.kind)
@@ -135,11 +151,20 @@ async fn apply_stages(
                 timeout: STAGE_TIMEOUT,
                 fail_fast: false,
             };
-            let end = run.slot.park(context.live.wait(targets, options, rest)).await;
+            let superseded = run.superseded.clone();
+            let waiting = async {
+                tokio::select! {
+                    end = context.live.wait(targets, options, rest) => Some(end),
+                    () = superseded.wait() => None,
+                }
+            };
+            let end = run.slot.park(waiting).await.ok_or(Stop::Superseded)?;
             if let Some(message) = end.message() {
-                return Err(ApplyError::NotReady(message));
+                return Err(ApplyError::NotReady(message).into());
             }
-            run.slot.park(await_served(context, &defined)).await;
+            if changed {
+                run.slot.park(await_served(context, &defined)).await;
+            }
         }
     }
     if verifies_all {

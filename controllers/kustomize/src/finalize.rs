@@ -79,10 +79,15 @@ async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
     if policy == DeletionPolicy::WaitForTermination {
         let timeout = run.timeout();
         let context = run.context;
-        let gone = run
-            .slot
-            .park(await_termination(context, &rest, &failures.deleted, timeout))
-            .await;
+        let superseded = run.superseded.clone();
+        let waiting = async {
+            tokio::select! {
+                gone = await_termination(context, &rest, &failures.deleted, timeout) => Some(gone),
+                // The next run goes on from here.
+                () = superseded.wait() => None,
+            }
+        };
+        let gone = run.slot.park(waiting).await.ok_or(Outcome::Superseded)?;
         if !gone {
             run.record(
                 Severity::Error,
