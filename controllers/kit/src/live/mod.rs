@@ -67,7 +67,7 @@ struct KindWatch {
 enum KindState {
     Starting,
     Synced,
-    /// The watch broke off. It may go on from there, but what is known is old until it says something again.
+    /// The watch broke off. It may go on from there, but until it does, what is known is old.
     Interrupted,
     Unavailable,
 }
@@ -80,6 +80,9 @@ enum Scope<'a> {
 
 /// A kind that is still not found after pauses of this length is not served any more.
 const GONE_AFTER: Duration = Duration::from_secs(3);
+
+/// A watch that was opened again and has not failed for this long goes on: connecting would have failed by now.
+const RESUMED_AFTER: Duration = Duration::from_secs(15);
 
 /// Objects of one answer to a list; the default of 500 would need tens of MiB for a moment.
 const LIST_PAGE: u32 = 100;
@@ -157,9 +160,14 @@ impl LiveStore {
         let mut listed: Option<HashMap<ObjectKey, Live>> = None;
         let mut pause = MIN_PAUSE;
         loop {
+            let goes_on = *kind.state.borrow() == KindState::Interrupted && listed.is_none();
             let event = tokio::select! {
                 () = stop.cancelled() => return,
                 event = events.next() => event,
+                () = tokio::time::sleep(RESUMED_AFTER), if goes_on => {
+                    kind.resume();
+                    continue;
+                }
             };
             match event {
                 None => return,
