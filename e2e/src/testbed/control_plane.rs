@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::sync::Mutex;
 
 use super::ports::free_port;
 use super::process::Process;
@@ -17,7 +18,12 @@ use crate::tools::{self, Tool};
 #[derive(Debug)]
 pub(super) struct ControlPlane {
     /// Dropped in this order: whoever writes to the API server goes first.
-    processes: Vec<Process>,
+    _writers: Vec<Process>,
+    apiserver: Mutex<Process>,
+    _etcd: Process,
+    program: PathBuf,
+    arguments: Vec<String>,
+    logs: PathBuf,
     pub(super) kubeconfig: PathBuf,
     port: u16,
     ca: PathBuf,
@@ -25,12 +31,16 @@ pub(super) struct ControlPlane {
 
 impl ControlPlane {
     /// Leaves the API server standing, with all its connections open.
-    pub(super) fn pause(&self) {
-        let servers = self
-            .processes
-            .iter()
-            .filter(|process| process.name() == APISERVER);
-        servers.for_each(Process::pause);
+    pub(super) async fn pause(&self) {
+        self.apiserver.lock().await.pause();
+    }
+
+    /// Kills the API server, and waits until another one at the same address is ready.
+    pub(super) async fn restart(&self) -> Result<()> {
+        let mut apiserver = self.apiserver.lock().await;
+        apiserver.kill()?;
+        *apiserver = Process::spawn(APISERVER, &self.logs, &self.program, &self.arguments, &[])?;
+        wait_until_ready(&self.kubeconfig, &mut apiserver).await
     }
 
     /// The kubeconfig of whoever has `token`.
@@ -42,7 +52,7 @@ impl ControlPlane {
 const APISERVER: &str = "kube-apiserver";
 
 pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<ControlPlane> {
-    let [etcd, apiserver, controller_manager] =
+    let [etcd, program, controller_manager] =
         tools::ensure([Tool::Etcd, Tool::KubeApiserver, Tool::KubeControllerManager])?;
     let pki = dir.join("pki");
     fs::create_dir_all(&pki)?;
@@ -77,37 +87,33 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
         &[],
     )?;
     let audit = audit::arguments(options.audit, dir, logs)?;
-    let mut apiserver = Process::spawn(
-        APISERVER,
-        logs,
-        &apiserver,
-        [
-            format!("--etcd-servers={client_url}"),
-            "--bind-address=127.0.0.1".to_owned(),
-            "--advertise-address=127.0.0.1".to_owned(),
-            format!("--secure-port={port}"),
-            format!("--tls-cert-file={}", in_pki("server.crt")),
-            format!("--tls-private-key-file={}", in_pki("server.key")),
-            format!("--client-ca-file={}", in_pki("ca.crt")),
-            format!("--service-account-key-file={}", in_pki("service-account.pub")),
-            format!(
-                "--service-account-signing-key-file={}",
-                in_pki("service-account.key")
-            ),
-            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            format!("--token-auth-file={}", in_pki("tokens.csv")),
-            "--authorization-mode=RBAC".to_owned(),
-            // Pods are admitted without a token controller.
-            "--disable-admission-plugins=ServiceAccount".to_owned(),
-            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-            "--max-requests-inflight=2000".to_owned(),
-            "--max-mutating-requests-inflight=1000".to_owned(),
-            "--profiling=false".to_owned(),
-        ]
-        .into_iter()
-        .chain(audit),
-        &[],
-    )?;
+    let arguments = [
+        format!("--etcd-servers={client_url}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        "--advertise-address=127.0.0.1".to_owned(),
+        format!("--secure-port={port}"),
+        format!("--tls-cert-file={}", in_pki("server.crt")),
+        format!("--tls-private-key-file={}", in_pki("server.key")),
+        format!("--client-ca-file={}", in_pki("ca.crt")),
+        format!("--service-account-key-file={}", in_pki("service-account.pub")),
+        format!(
+            "--service-account-signing-key-file={}",
+            in_pki("service-account.key")
+        ),
+        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+        format!("--token-auth-file={}", in_pki("tokens.csv")),
+        "--authorization-mode=RBAC".to_owned(),
+        // Pods are admitted without a token controller.
+        "--disable-admission-plugins=ServiceAccount".to_owned(),
+        "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+        "--max-requests-inflight=2000".to_owned(),
+        "--max-mutating-requests-inflight=1000".to_owned(),
+        "--profiling=false".to_owned(),
+    ]
+    .into_iter()
+    .chain(audit)
+    .collect::<Vec<_>>();
+    let mut apiserver = Process::spawn(APISERVER, logs, &program, &arguments, &[])?;
 
     let kubeconfig = dir.join("kubeconfig");
     fs::write(&kubeconfig, kubeconfig_yaml(port, &pki.join("ca.crt"), &token))?;
@@ -135,13 +141,17 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
         &[],
     )?;
 
-    let mut processes = vec![controller_manager];
+    let mut writers = vec![controller_manager];
     if options.pods {
-        processes.extend(start_nodes(dir, logs, &kubeconfig)?);
+        writers.extend(start_nodes(dir, logs, &kubeconfig)?);
     }
-    processes.extend([apiserver, etcd]);
     Ok(ControlPlane {
-        processes,
+        _writers: writers,
+        apiserver: Mutex::new(apiserver),
+        _etcd: etcd,
+        program,
+        arguments,
+        logs: logs.to_owned(),
         kubeconfig,
         port,
         ca: pki.join("ca.crt"),

@@ -162,8 +162,13 @@ impl Testbed {
     }
 
     /// Leaves the API server standing in the middle of everything; it does not go on.
-    pub fn pause_api_server(&self) {
-        self.control_plane.pause();
+    pub async fn pause_api_server(&self) {
+        self.control_plane.pause().await;
+    }
+
+    /// Kills the API server in the middle of everything, and waits until it is there again with what it had stored.
+    pub async fn restart_api_server(&self) -> Result<()> {
+        self.control_plane.restart().await
     }
 
     /// A kubeconfig of a service account that exists.

@@ -78,7 +78,7 @@ async fn a_leader_that_cannot_renew_ends_before_another_may_begin() -> Result<()
     let testbed = Testbed::start(Options::default()).await?;
     let (mut controller, _namespace, _server) = waiting_leader(&testbed).await?;
     // The server takes requests and answers none, which no connection error tells.
-    testbed.pause_api_server();
+    testbed.pause_api_server().await;
     let start = Instant::now();
     let status = eventually("the controller to end", async || Ok(controller.ended()?)).await?;
     ensure!(!status.success(), "{status}");

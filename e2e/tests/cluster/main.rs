@@ -1,5 +1,6 @@
 //! Everything that needs a cluster: one binary, so that the tests share one control plane.
 
+mod api_server;
 mod app;
 mod artifacts;
 
