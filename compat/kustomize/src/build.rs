@@ -1,6 +1,6 @@
 //! The build from its root: accumulate, hash, fix references, sort, clean up, print.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use go_yaml::{sigs, v3};
@@ -194,9 +194,34 @@ fn run<'a>(session: &Rc<Session<'a>>, tree: &'a dyn FileTree, path: &str) -> Res
     {
         Metadata::validated(&resource.node)?;
     }
-    objects.resources.retain(|r| !is_local_config(r));
+    drop_local_configs(&mut objects)?;
     root.finish(&mut objects, session)?;
     Ok(objects)
+}
+
+/// Drops the objects that take part in the build only, which upstream does by their ids: one that shares its id with an
+/// object that stays is not dropped, and two that share one cannot be.
+fn drop_local_configs(objects: &mut ResMap) -> Result<(), Error> {
+    objects.check_distinct(|r| !is_local_config(r))?;
+    if !objects.resources.iter().any(is_local_config) {
+        return Ok(());
+    }
+    let (local, staying): (Vec<_>, Vec<_>) = objects.resources.iter().partition(|r| is_local_config(r));
+    let staying: HashSet<ResId> = staying.into_iter().map(Resource::id).collect();
+    let mut dropped = HashSet::with_capacity(local.len());
+    for id in local
+        .into_iter()
+        .map(Resource::id)
+        .filter(|id| !staying.contains(id))
+    {
+        if let Some(id) = dropped.replace(id) {
+            return Err(Error::invalid(format!("id {id} not found in removal")));
+        }
+    }
+    objects
+        .resources
+        .retain(|r| !is_local_config(r) || !dropped.contains(&r.id()));
+    Ok(())
 }
 
 /// What only the root kustomization decides.
@@ -230,7 +255,7 @@ impl Root {
                 }
                 sort_as(objects, options)?;
             }
-            None if session.options.legacy_order() => sort_legacy(objects),
+            None if session.options.legacy_order() => sort_legacy(objects)?,
             None => {}
         }
         if self.managed_by || session.options.managed_by_label {

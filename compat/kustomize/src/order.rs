@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::error::Context;
 use crate::kustomization::{LegacySortOptions, SortOptions};
 use crate::resid::{ORDER_FIRST, ORDER_LAST, rank_in};
 use crate::resmap::ResMap;
@@ -14,20 +15,14 @@ pub(crate) fn sort_as(objects: &mut ResMap, options: &SortOptions) -> Result<(),
         ("fifo", Some(_)) => Err(Error::invalid(
             "the field 'sortOptions.legacySortOptions' is set but the selected sort order is 'fifo', not 'legacy'",
         )),
-        ("legacy", None) => {
-            sort_legacy(objects);
-            Ok(())
-        }
+        ("legacy", None) => sort_legacy(objects),
         (
             "legacy",
             Some(LegacySortOptions {
                 order_first,
                 order_last,
             }),
-        ) => {
-            sort_by_rank(objects, order_first, order_last);
-            Ok(())
-        }
+        ) => sort_by_rank(objects, order_first, order_last),
         _ => Err(Error::invalid(
             "the field 'sortOptions.order' must be one of [fifo, legacy]",
         )),
@@ -35,17 +30,20 @@ pub(crate) fn sort_as(objects: &mut ResMap, options: &SortOptions) -> Result<(),
 }
 
 /// Sorts by the default ranks of kinds.
-pub(crate) fn sort_legacy(objects: &mut ResMap) {
-    sort_by_rank(objects, &ORDER_FIRST, &ORDER_LAST);
+pub(crate) fn sort_legacy(objects: &mut ResMap) -> Result<(), Error> {
+    sort_by_rank(objects, &ORDER_FIRST, &ORDER_LAST)
 }
 
-fn sort_by_rank<S: AsRef<str>>(objects: &mut ResMap, first: &[S], last: &[S]) {
+fn sort_by_rank<S: AsRef<str>>(objects: &mut ResMap, first: &[S], last: &[S]) -> Result<(), Error> {
     let mut keyed: Vec<_> = std::mem::take(&mut objects.resources)
         .into_iter()
         .map(|resource| (Key::new(resource.id(), first, last), resource))
         .collect();
     keyed.sort_by(|(a, _), (b, _)| a.compare(b));
     objects.resources = keyed.into_iter().map(|(_, resource)| resource).collect();
+    objects
+        .check_distinct(|_| true)
+        .context("SortOrderTransformer: Failed to append to resources")
 }
 
 struct Key {

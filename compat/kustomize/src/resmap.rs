@@ -46,9 +46,7 @@ impl ResMap {
                 for refused in resources.iter().take(at) {
                     taken.remove(&identity(refused));
                 }
-                return Err(Error::invalid(format!(
-                    "may not add resource with an already registered id: {id}"
-                )));
+                return Err(already_registered(&id));
             }
         }
         self.resources.extend(resources);
@@ -62,6 +60,18 @@ impl ResMap {
                 ErrorKind::Limit,
                 format!("the build has more than {limit} objects"),
             ));
+        }
+        Ok(())
+    }
+
+    /// Fails if two of the wanted objects have the same id, as it happens when patches change names.
+    pub(crate) fn check_distinct(&self, wanted: impl Fn(&Resource) -> bool) -> Result<(), Error> {
+        let mut seen = HashSet::with_capacity(self.resources.len());
+        for object in self.resources.iter().filter(|object| wanted(object)) {
+            let namespace = object.effective_namespace(object.kind(), object.namespace());
+            if !seen.insert((object.api_version(), object.kind(), object.name(), namespace)) {
+                return Err(already_registered(&object.id()));
+            }
         }
         Ok(())
     }
@@ -147,6 +157,12 @@ impl ResMap {
         *old = generated;
         Ok(())
     }
+}
+
+fn already_registered(id: &ResId) -> Error {
+    Error::invalid(format!(
+        "may not add resource with an already registered id: {id}"
+    ))
 }
 
 /// The identities that an object has and had.

@@ -1,7 +1,5 @@
 //! Patches: strategic merge patches and JSON patches, with and without a target.
 
-use std::collections::HashSet;
-
 use go_yaml::{Node, v3};
 
 use super::Transformer;
@@ -13,7 +11,7 @@ use crate::loader::Session;
 use crate::openapi::SchemaRef;
 use crate::resmap::ResMap;
 use crate::resource::{History, Resource};
-use crate::selection::{Selection, namespace_of};
+use crate::selection::Selection;
 use crate::strategic_merge::{Fate, merge};
 use crate::target::{go_quote, in_file};
 use crate::{Error, Limits};
@@ -197,7 +195,7 @@ impl StrategicMerge {
             self.apply(patch.node, object)?;
         }
         objects.drop_empties();
-        check_distinct(objects)
+        objects.check_distinct(|_| true)
     }
 
     fn apply(&self, patch: Node, object: &mut Resource) -> Result<(), Error> {
@@ -226,26 +224,6 @@ impl StrategicMerge {
         }
         object.set_namespace(&namespace)
     }
-}
-
-/// Fails if two objects have the same id, as it happens when a patch changes a name.
-fn check_distinct(objects: &ResMap) -> Result<(), Error> {
-    let mut seen = HashSet::with_capacity(objects.resources.len());
-    for object in &objects.resources {
-        let texts = (
-            object.api_version(),
-            object.kind(),
-            object.name(),
-            namespace_of(object),
-        );
-        if !seen.insert(texts) {
-            let id = object.id();
-            return Err(Error::invalid(format!(
-                "may not add resource with an already registered id: {id}"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// What becomes of annotations that a patch leaves as a list, where the name of one is no text: upstream cannot write
