@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gotmpl::{Func, FuncError, List, Map, NamedType, Object, Signature, Str, Type, Value};
+use gotmpl::{Context, Func, FuncError, List, Map, NamedType, Object, Signature, Str, Type, Value};
 
 use crate::file::Content;
 use crate::glob::Glob;
@@ -106,14 +106,17 @@ impl Object for Files {
         let files = self.clone();
         Some(match name {
             "Get" => Func::new(move |name: Str| files.content(&name)),
-            "GetBytes" => method(&[Type::String], Type::BYTES, move |args| {
-                Ok(Value::bytes(files.content(&args[0])))
+            "GetBytes" => method(Type::BYTES, move |_, name| Ok(Value::bytes(files.content(name)))),
+            "Glob" => method(Type::Named(&FILES), move |cx, pattern| {
+                // Each file name is compared with each part of the pattern, at worst.
+                let work = files.by_name.len().saturating_mul(1 + pattern.len() / 4);
+                cx.charge(work as u64)?;
+                Ok(Value::object(files.glob(pattern)))
             }),
-            "Glob" => method(&[Type::String], Type::Named(&FILES), move |args| {
-                Ok(Value::object(files.glob(&args[0])))
-            }),
-            "Lines" => method(&[Type::String], Type::STRINGS, move |args| {
-                Ok(files.lines(&args[0])?.into())
+            "Lines" => method(Type::STRINGS, move |cx, name| {
+                let content = files.by_name.get(name).map(text).unwrap_or_default();
+                cx.charge_list(memchr::memchr_iter(b'\n', &content).count())?;
+                Ok(files.lines(name)?.into())
             }),
             "AsConfig" => Func::new(move || files.as_data(Value::from)),
             // Bytes serialise as base64.
@@ -138,21 +141,20 @@ fn text(content: &Content) -> Str {
         .unwrap_or_default()
 }
 
-/// Makes a method whose result is of a type that Rust types do not name.
+/// Makes a method with a text as its argument, and with a result of a type that Rust types do not name.
 fn method(
-    params: &[Type],
     returns: Type,
-    body: impl Fn(&[Str]) -> Result<Value, FuncError> + Send + Sync + 'static,
+    body: impl Fn(&mut Context<'_>, &Str) -> Result<Value, FuncError> + Send + Sync + 'static,
 ) -> Func {
     Func::with_signature(
         Signature {
-            params: params.to_vec(),
+            params: vec![Type::String],
             variadic: false,
             returns,
         },
-        move |_, args| {
-            let texts: Vec<Str> = args.iter().filter_map(|arg| arg.as_str().cloned()).collect();
-            body(&texts)
+        move |cx, args| {
+            let text = args.first().and_then(Value::as_str).cloned();
+            body(cx, &text.unwrap_or_default())
         },
     )
 }

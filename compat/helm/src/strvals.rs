@@ -3,11 +3,9 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use gotmpl::{IntType, List, Map, Value};
-use serde_json::Value as Json;
-
 use crate::go;
 use crate::values;
+use gotmpl::{IntType, List, Map, Value};
 
 /// The largest index that a path may name, as in Helm.
 const MAX_INDEX: usize = 65_536;
@@ -183,10 +181,10 @@ impl<'a, 'r> Parser<'a, 'r> {
                     None => List::default(),
                     Some(value) => expect_list(&value)?,
                 };
-                let result = self.item(&list, index, level, 0);
+                let (list, result) = self.item(&list, index, level, 0);
                 // The list is there even if the argument ends before its value.
-                put(table, &key, result.as_ref().unwrap_or(&list).clone().into());
-                result.map(drop)
+                put(table, &key, list.into());
+                result
             }
             Some('.') => {
                 if level == MAX_NESTED {
@@ -262,15 +260,8 @@ impl<'a, 'r> Parser<'a, 'r> {
             return Ok(Value::Nil);
         }
         let text: String = self.rest.clone().collect();
-        let mut stream = serde_json::Deserializer::from_str(&text).into_iter::<Json>();
-        let value = match stream.next() {
-            Some(Ok(value)) => values::from_json(&value),
-            Some(Err(error)) => return Err(StrvalsError::Json(error.to_string()).into()),
-            None => return Err(Stop::End),
-        };
-        let used = text
-            .get(..stream.byte_offset())
-            .map_or(0, |used| used.chars().count());
+        let (value, end) = sprig::from_json_prefix(text.as_bytes()).map_err(StrvalsError::Json)?;
+        let used = text.get(..end).map_or(0, |used| used.chars().count());
         self.rest.by_ref().take(used).for_each(drop);
         self.skip_blanks();
         Ok(value)
@@ -288,25 +279,34 @@ impl<'a, 'r> Parser<'a, 'r> {
         if stop.is_none() {
             return Err(Stop::End);
         }
-        let index = go::atoi(&text).map_err(StrvalsError::Index)?;
-        if index < 0 {
-            Err(StrvalsError::NegativeIndex(index).into())
-        } else {
-            Ok(index)
-        }
+        Ok(go::atoi(&text).map_err(StrvalsError::Index)?)
     }
 
     /// Reads what follows the `]` of an index; returns the list with that element set.
-    fn item(&mut self, list: &List, index: i64, level: usize, depth: usize) -> Result<List, Stop> {
+    ///
+    /// If that fails, the list is as far as Helm has changed it by then, which shows if the argument just ended.
+    fn item(&mut self, list: &List, index: i64, level: usize, depth: usize) -> (List, Result<(), Stop>) {
+        let mut items = list.items().collect();
+        let result = self.element(&mut items, index, level, depth);
+        (List::new(items), result)
+    }
+
+    fn element(
+        &mut self,
+        items: &mut Vec<Value>,
+        index: i64,
+        level: usize,
+        depth: usize,
+    ) -> Result<(), Stop> {
         if depth == MAX_NESTED {
             return Err(StrvalsError::TooManyIndexes.into());
         }
+        let at = usize::try_from(index).map_err(|_| StrvalsError::NegativeIndex(index))?;
         let Token { text, stop } = self.token(&['[', '.', '=']);
         if !text.is_empty() {
             let runes: Vec<String> = text.chars().map(go::quote_rune).collect();
             return Err(StrvalsError::AfterIndex(format!("[{}]", runes.join(" "))).into());
         }
-        let current = usize::try_from(index).ok().and_then(|index| list.get(index));
         let value = match stop {
             None => return Err(Stop::End),
             Some('=') if self.rest.peek().is_none() => match self.reader {
@@ -316,30 +316,40 @@ impl<'a, 'r> Parser<'a, 'r> {
             Some('=') => self.value()?,
             Some('[') => {
                 let next = self.index()?;
-                let inner = match current {
+                let inner = match items.get(at) {
                     None | Some(Value::Nil) => List::default(),
-                    Some(value) => expect_list(&value)?,
+                    Some(value) => expect_list(value)?,
                 };
-                self.item(&inner, next, level, depth + 1)?.into()
+                let (inner, result) = self.item(&inner, next, level, depth + 1);
+                if result.is_err() {
+                    if let Some(current @ Value::List(_)) = items.get_mut(at) {
+                        *current = inner.into();
+                    }
+                    return result;
+                }
+                inner.into()
             }
             Some(_) => {
-                let inner = match current {
-                    Some(Value::Map(table)) => table,
-                    _ => Map::new(),
+                let inner = match items.get_mut(at) {
+                    Some(Value::Map(table)) => table.clone(),
+                    Some(other) => {
+                        let inner = Map::new();
+                        *other = inner.clone().into();
+                        inner
+                    }
+                    None => Map::new(),
                 };
                 self.key(&inner, level)?;
                 inner.into()
             }
         };
-        self.set_item(list, index, value).map_err(Stop::Error)
+        self.set_item(items, at, value).map_err(Stop::Error)
     }
 
-    fn set_item(&mut self, list: &List, index: i64, value: Value) -> Result<List, StrvalsError> {
-        let at = usize::try_from(index)
-            .ok()
-            .filter(|at| *at <= MAX_INDEX)
-            .ok_or(StrvalsError::LargeIndex(index))?;
-        let mut items: Vec<Value> = list.items().collect();
+    fn set_item(&mut self, items: &mut Vec<Value>, at: usize, value: Value) -> Result<(), StrvalsError> {
+        if at > MAX_INDEX {
+            return Err(StrvalsError::LargeIndex(at as i64));
+        }
         if items.len() <= at {
             self.elements += at + 1;
             if self.elements > MAX_ELEMENTS {
@@ -350,7 +360,7 @@ impl<'a, 'r> Parser<'a, 'r> {
         if let Some(item) = items.get_mut(at) {
             *item = value;
         }
-        Ok(List::new(items))
+        Ok(())
     }
 }
 

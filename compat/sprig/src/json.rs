@@ -203,12 +203,7 @@ pub(crate) struct Decoded {
 
 /// `json.Unmarshal` into `any`: numbers become floats. An error is one of syntax.
 pub(crate) fn decode(text: &[u8]) -> Result<Decoded, String> {
-    let mut reader = Reader {
-        text,
-        at: 0,
-        depth: 0,
-        misfit: None,
-    };
+    let mut reader = Reader::new(text);
     reader.skip_space();
     let value = reader.value()?;
     reader.skip_space();
@@ -221,6 +216,14 @@ pub(crate) fn decode(text: &[u8]) -> Result<Decoded, String> {
     })
 }
 
+/// Reads the JSON value that a text begins with, whatever follows it, and tells where it ends; numbers become floats.
+pub fn from_json_prefix(text: &[u8]) -> Result<(Value, usize), String> {
+    let mut reader = Reader::new(text);
+    reader.skip_space();
+    let value = reader.value()?;
+    reader.misfit.map_or(Ok((value, reader.at)), Err)
+}
+
 struct Reader<'t> {
     text: &'t [u8],
     at: usize,
@@ -228,7 +231,15 @@ struct Reader<'t> {
     misfit: Option<String>,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+            misfit: None,
+        }
+    }
     /// Go's own bound.
     const MAX_DEPTH: usize = 10_000;
     /// Deeper values could not be printed or compared anyway.

@@ -58,6 +58,7 @@ use std::sync::Arc;
 use gotmpl::{FuncError, FuncMap};
 
 pub use environment::{Environment, FixedEnvironment};
+pub use json::from_json_prefix;
 pub use yaml::from_yaml;
 
 /// The functions of Helm 4.2 that need neither chart nor cluster, by name.

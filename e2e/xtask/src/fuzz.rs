@@ -10,7 +10,7 @@ use crate::{parity, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl`, `helm`, `kustomize`, `sprig` or `yaml`.
+    /// The engine: `gotmpl`, `helm`, `kustomize`, `sprig`, `values` (`--set` and its like) or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
@@ -55,6 +55,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             replay.env("SPRIG_CASES", cases);
             replay
         }
+        "values" => {
+            let mut differential = example("helm", "differential_values");
+            differential
+                .arg(build_oracle(&root, "values-oracle")?)
+                .args([seed, count]);
+            differential
+        }
         "yaml" => {
             let mut differential = example("go-yaml", "differential");
             differential
@@ -63,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             differential
         }
         "helm" => return helm(arguments),
-        other => bail!("there is no engine {other:?}, only: gotmpl, helm, kustomize, sprig, yaml"),
+        other => bail!("there is no engine {other:?}, only: gotmpl, helm, kustomize, sprig, values, yaml"),
     };
     workspace::run(&mut differential)
 }

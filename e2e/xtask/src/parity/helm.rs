@@ -74,7 +74,11 @@ pub(crate) struct Render {
 impl Render {
     /// What tells it from others.
     pub(crate) fn name(&self) -> String {
-        self.values.as_ref().unwrap_or(&self.chart).display().to_string()
+        match &self.values {
+            Some(values) if values.starts_with(&self.chart) => values.display().to_string(),
+            Some(values) => format!("{} -f {}", self.chart.display(), values.display()),
+            None => self.chart.display().to_string(),
+        }
     }
 
     /// Adds the arguments of `helm template`.
