@@ -77,6 +77,11 @@ impl Regexp {
         &self.pattern
     }
 
+    /// How much memory the compiled pattern takes, in bytes; matching takes time in proportion to it, at worst.
+    pub fn memory(&self) -> usize {
+        self.engine.memory_usage()
+    }
+
     /// The names of the groups by number, `None` for unnamed ones; number 0 is the whole match.
     pub fn group_names(&self) -> &[Option<String>] {
         &self.names

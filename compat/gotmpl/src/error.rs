@@ -207,7 +207,11 @@ impl ExecError {
     pub(crate) fn at(location: Location, message: String, mut cause: Option<FuncError>) -> Self {
         let limit = cause.as_ref().is_some_and(FuncError::is_limit);
         if limit && let Some(outer) = &mut cause {
-            match outer.cause.take().map(|cause| cause.downcast::<Self>()) {
+            match outer
+                .cause
+                .take()
+                .map(<dyn StdError + Send + Sync>::downcast::<Self>)
+            {
                 Some(Ok(inner)) if inner.location().is_some() => return *inner,
                 Some(Ok(inner)) => outer.cause = Some(inner),
                 Some(Err(other)) => outer.cause = Some(other),

@@ -66,15 +66,41 @@ impl Environment for FixedEnvironment {
     }
 }
 
-/// A uniformly random number below `bound`, which must not be 0.
-pub(crate) fn random_below(environment: &dyn Environment, bound: u64) -> u64 {
-    let zone = u64::MAX - u64::MAX % bound.max(1);
-    loop {
-        let mut bytes = [0; 8];
-        environment.fill_random(&mut bytes);
-        let word = u64::from_le_bytes(bytes);
-        if word < zone {
-            return word % bound.max(1);
+/// Random numbers of an environment, which is asked for several at a time: it may be a system call.
+pub(crate) struct Random<'e> {
+    environment: &'e dyn Environment,
+    words: [[u8; 8]; 32],
+    used: usize,
+}
+
+impl<'e> Random<'e> {
+    pub(crate) fn new(environment: &'e dyn Environment) -> Self {
+        let words = [[0; 8]; 32];
+        Self {
+            environment,
+            words,
+            used: words.len(),
         }
+    }
+
+    /// A uniformly random number below `bound`, which must not be 0.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        let zone = u64::MAX - u64::MAX % bound.max(1);
+        loop {
+            let word = self.word();
+            if word < zone {
+                return word % bound.max(1);
+            }
+        }
+    }
+
+    fn word(&mut self) -> u64 {
+        if self.used >= self.words.len() {
+            self.environment.fill_random(self.words.as_flattened_mut());
+            self.used = 0;
+        }
+        let word = self.words.get(self.used).copied().unwrap_or_default();
+        self.used += 1;
+        u64::from_le_bytes(word)
     }
 }

@@ -7,7 +7,7 @@ use gotmpl::{Context, FuncError, FuncMap, List, Rest, Str, Value, parse_int};
 
 use crate::cast::{parse_int_or_bound, printed, to_f64, to_i64};
 use crate::decimal::Decimal;
-use crate::environment::{Environment, random_below};
+use crate::environment::{Environment, Random};
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     functions
@@ -50,20 +50,20 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         .add("round", |value: Value, places: isize, round_on: Rest<f64>| {
             round(to_f64(&value), places, round_on.0.first().copied().unwrap_or(0.5))
         })
-        .add("add1f", |value: Value| {
-            decimal(&value, &[Value::int(1)], |a, b| Ok(a.add(b)))
+        .add("add1f", |cx: &mut Context<'_>, value: Value| {
+            decimal(cx, &value, &[Value::int(1)], |a, b| Ok(a.add(b)))
         })
-        .add("addf", |values: Rest<Value>| {
-            decimal(&Value::Float(0.0), &values.0, |a, b| Ok(a.add(b)))
+        .add("addf", |cx: &mut Context<'_>, values: Rest<Value>| {
+            decimal(cx, &Value::Float(0.0), &values.0, |a, b| Ok(a.add(b)))
         })
-        .add("subf", |first: Value, rest: Rest<Value>| {
-            decimal(&first, &rest.0, |a, b| Ok(a.sub(b)))
+        .add("subf", |cx: &mut Context<'_>, first: Value, rest: Rest<Value>| {
+            decimal(cx, &first, &rest.0, |a, b| Ok(a.sub(b)))
         })
-        .add("mulf", |first: Value, rest: Rest<Value>| {
-            decimal(&first, &rest.0, |a, b| Ok(a.mul(b)))
+        .add("mulf", |cx: &mut Context<'_>, first: Value, rest: Rest<Value>| {
+            decimal(cx, &first, &rest.0, |a, b| Ok(a.mul(b)))
         })
-        .add("divf", |first: Value, rest: Rest<Value>| {
-            decimal(&first, &rest.0, Decimal::div)
+        .add("divf", |cx: &mut Context<'_>, first: Value, rest: Rest<Value>| {
+            decimal(cx, &first, &rest.0, Decimal::div)
         })
         .add("until", |count: isize| {
             until_step(0, count as i64, if count < 0 { -1 } else { 1 })
@@ -78,7 +78,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         if width <= 0 {
             return Err(FuncError::new("invalid argument to Intn"));
         }
-        Ok(min.wrapping_add(random_below(&*environment, width as u64) as isize))
+        Ok(min.wrapping_add(Random::new(&*environment).below(width as u64) as isize))
     });
 }
 
@@ -113,12 +113,16 @@ fn go_min(a: f64, b: f64) -> f64 {
 }
 
 fn decimal(
+    cx: &mut Context<'_>,
     first: &Value,
     rest: &[Value],
     operation: fn(&Decimal, &Decimal) -> Result<Decimal, FuncError>,
 ) -> Result<f64, FuncError> {
+    // Numbers may have hundreds of digits before or behind the point.
+    const STEPS: u64 = 30;
     let mut result = Decimal::from_f64(to_f64(first))?;
     for value in rest {
+        cx.charge(STEPS)?;
         result = operation(&result, &Decimal::from_f64(to_f64(value))?)?;
     }
     Ok(result.to_f64())

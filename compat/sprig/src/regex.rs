@@ -7,17 +7,18 @@ use gotmpl::{Context, FuncError, FuncMap, List, Str, Type};
 
 pub(crate) fn register(functions: &mut FuncMap) {
     functions
-        .add("regexMatch", |pattern: Str, s: Str| {
-            compile(&pattern).is_ok_and(|re| re.is_match(&*s))
+        .add("regexMatch", |cx: &mut Context<'_>, pattern: Str, s: Str| {
+            let compiled = compile(cx, &pattern, &s)?;
+            Ok::<_, FuncError>(compiled.is_ok_and(|re| re.is_match(&*s)))
         })
-        .add("mustRegexMatch", |pattern: Str, s: Str| {
-            must(&pattern).map(|re| re.is_match(&*s))
+        .add("mustRegexMatch", |cx: &mut Context<'_>, pattern: Str, s: Str| {
+            must(cx, &pattern, &s).map(|re| re.is_match(&*s))
         })
         .add("regexQuoteMeta", |s: Str| Str::from(quote_meta(&s)));
     for (name, compile) in [("regexFind", plain as Compile), ("mustRegexFind", must)] {
-        functions.add(name, move |pattern: Str, s: Str| {
+        functions.add(name, move |cx: &mut Context<'_>, pattern: Str, s: Str| {
             Ok::<_, FuncError>(
-                compile(&pattern)?
+                compile(cx, &pattern, &s)?
                     .find(&s)
                     .map_or_else(Str::default, |m| s.slice(m.start, m.end)),
             )
@@ -27,7 +28,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
         functions.add(
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, n: isize| {
-                let found = compile(&pattern)?.find_all(&s, within_limits(cx, n));
+                let found = compile(cx, &pattern, &s)?.find_all(&s, within_limits(cx, n));
                 cx.charge_items(found.len())?;
                 if found.is_empty() {
                     return Ok(List::nil_of(Type::STRINGS));
@@ -43,7 +44,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
         functions.add(
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, template: Str| {
-                let re = compile(&pattern)?;
+                let re = compile(cx, &pattern, &s)?;
                 bounded(cx, |max| re.replace_all_within(&s, &template, max))
             },
         );
@@ -55,7 +56,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
         functions.add(
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, replacement: Str| {
-                let re = compile(&pattern)?;
+                let re = compile(cx, &pattern, &s)?;
                 bounded(cx, |max| re.replace_all_literal_within(&s, &replacement, max))
             },
         );
@@ -64,7 +65,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
         functions.add(
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, n: isize| {
-                let re = compile(&pattern)?;
+                let re = compile(cx, &pattern, &s)?;
                 if n == 0 {
                     return Ok(List::nil_of(Type::STRINGS));
                 }
@@ -76,16 +77,16 @@ pub(crate) fn register(functions: &mut FuncMap) {
     }
 }
 
-type Compile = fn(&[u8]) -> Result<Regexp, FuncError>;
+type Compile = fn(&mut Context<'_>, &[u8], &[u8]) -> Result<Regexp, FuncError>;
 
-/// Compiles a pattern with the error text of `regexp.Compile`.
-fn must(pattern: &[u8]) -> Result<Regexp, FuncError> {
-    compile(pattern).map_err(|error| FuncError::new(error.to_string()))
+/// Compiles a pattern for a text, with the error text of `regexp.Compile`.
+fn must(cx: &mut Context<'_>, pattern: &[u8], text: &[u8]) -> Result<Regexp, FuncError> {
+    compile(cx, pattern, text)?.map_err(|error| FuncError::new(error.to_string()))
 }
 
-/// Compiles a pattern with the error text of `regexp.MustCompile`.
-fn plain(pattern: &[u8]) -> Result<Regexp, FuncError> {
-    compile(pattern).map_err(|error| {
+/// Compiles a pattern for a text, with the error text of `regexp.MustCompile`.
+fn plain(cx: &mut Context<'_>, pattern: &[u8], text: &[u8]) -> Result<Regexp, FuncError> {
+    compile(cx, pattern, text)?.map_err(|error| {
         let quoted = if gotmpl::can_backquote(pattern) {
             format!("`{}`", String::from_utf8_lossy(pattern))
         } else {
@@ -95,9 +96,33 @@ fn plain(pattern: &[u8]) -> Result<Regexp, FuncError> {
     })
 }
 
-/// Charts match one pattern against many values, so the last few compiled ones are kept.
-fn compile(pattern: &[u8]) -> Result<Regexp, go_regexp::Error> {
+/// Compiles a pattern, and counts what that and matching a text with it may take towards the limits.
+fn compile(
+    cx: &mut Context<'_>,
+    pattern: &[u8],
+    text: &[u8],
+) -> Result<Result<Regexp, go_regexp::Error>, FuncError> {
+    /// Bytes of a compiled pattern that are made, or gone through for a part of the text, in one step.
+    const BYTES_PER_STEP: u64 = 64;
+    const TEXT_PER_PASS: u64 = 1 << 10;
+    // Reading a pattern without success costs too.
+    cx.charge(pattern.len() as u64)?;
+    Ok(match recent(pattern) {
+        Ok((compiled, is_new)) => {
+            let steps = compiled.memory() as u64 / BYTES_PER_STEP;
+            let passes = text.len() as u64 / TEXT_PER_PASS + u64::from(is_new);
+            cx.charge(steps.saturating_mul(passes))?;
+            Ok(compiled)
+        }
+        Err(error) => Err(error),
+    })
+}
+
+/// A compiled pattern, and whether it had to be compiled: charts match one pattern against many values, so the last few
+/// are kept.
+fn recent(pattern: &[u8]) -> Result<(Regexp, bool), go_regexp::Error> {
     const KEPT: usize = 16;
+    const KEPT_BYTES: usize = 16 << 20;
     thread_local! {
         static RECENT: RefCell<Vec<Regexp>> = const { RefCell::new(Vec::new()) };
     }
@@ -105,14 +130,23 @@ fn compile(pattern: &[u8]) -> Result<Regexp, go_regexp::Error> {
         if let Some(index) = recent.iter().position(|re| re.pattern() == pattern) {
             let found = recent.remove(index);
             recent.push(found.clone());
-            return Ok(found);
+            return Ok((found, false));
         }
         let compiled = Regexp::new(pattern)?;
-        if recent.len() >= KEPT {
-            recent.remove(0);
-        }
+        let mut bytes = compiled.memory();
+        let mut fits = |re: &Regexp| {
+            bytes += re.memory();
+            bytes <= KEPT_BYTES
+        };
+        let kept = recent
+            .iter()
+            .rev()
+            .take(KEPT - 1)
+            .take_while(|re| fits(re))
+            .count();
+        recent.drain(..recent.len() - kept);
         recent.push(compiled.clone());
-        Ok(compiled)
+        Ok((compiled, true))
     })
 }
 

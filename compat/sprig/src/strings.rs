@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gotmpl::{Context, FuncError, FuncMap, List, Map, Rest, Str, Type, Value};
 
-use crate::environment::{Environment, random_below};
+use crate::environment::{Environment, Random};
 use crate::{cast, runes, words, wrap};
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
@@ -62,9 +62,15 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         })
         .add("nospace", |s: Str| Str::from(wrap::without_space(&s)))
         .add("initials", |s: Str| Str::from(wrap::initials(&s)))
-        .add("snakecase", |s: Str| Str::from(words::lower_words(&s, '_')))
-        .add("kebabcase", |s: Str| Str::from(words::lower_words(&s, '-')))
-        .add("camelcase", |s: Str| Str::from(words::pascal(&s)))
+        .add("snakecase", |cx: &mut Context<'_>, s: Str| {
+            charge_runes(cx, &s).map(|()| Str::from(words::lower_words(&s, '_')))
+        })
+        .add("kebabcase", |cx: &mut Context<'_>, s: Str| {
+            charge_runes(cx, &s).map(|()| Str::from(words::lower_words(&s, '-')))
+        })
+        .add("camelcase", |cx: &mut Context<'_>, s: Str| {
+            charge_runes(cx, &s).map(|()| Str::from(words::pascal(&s)))
+        })
         .add("wrap", |cx: &mut Context<'_>, width: isize, s: Str| {
             wrap_with(cx, width, b"", &s, false)
         })
@@ -111,6 +117,11 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     register_random(functions, environment);
 }
 
+/// Counts the work on a text whose characters are looked at one by one, several times each.
+fn charge_runes(cx: &mut Context<'_>, text: &[u8]) -> Result<(), FuncError> {
+    cx.charge(text.len() as u64 / 4)
+}
+
 fn register_random(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     const DIGITS: &[u8] = b"0123456789";
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -126,20 +137,23 @@ fn register_random(functions: &mut FuncMap, environment: &Arc<dyn Environment>) 
         functions.add(name, move |cx: &mut Context<'_>, count: isize| {
             let count = usize::try_from(count).unwrap_or(0);
             cx.check_string(count)?;
+            let mut random = Random::new(&*environment);
             let pick = |_| {
-                let index = random_below(&*environment, alphabet.len() as u64) as usize;
+                let index = random.below(alphabet.len() as u64) as usize;
                 alphabet.get(index).copied().unwrap_or(b'0')
             };
             Ok::<_, FuncError>(Str::from((0..count).map(pick).collect::<Vec<u8>>()))
         });
     }
     let environment = Arc::clone(environment);
-    functions.add("shuffle", move |s: Str| {
+    functions.add("shuffle", move |cx: &mut Context<'_>, s: Str| {
+        charge_runes(cx, &s)?;
+        let mut random = Random::new(&*environment);
         let mut shuffled: Vec<char> = runes::runes(&s).collect();
         for index in (1..shuffled.len()).rev() {
-            shuffled.swap(index, random_below(&*environment, index as u64 + 1) as usize);
+            shuffled.swap(index, random.below(index as u64 + 1) as usize);
         }
-        shuffled.into_iter().collect::<String>()
+        Ok::<_, FuncError>(shuffled.into_iter().collect::<String>())
     });
 }
 

@@ -137,8 +137,8 @@ fn execute(text: &str) -> Result<String, gotmpl::ExecError> {
     let environment = FixedEnvironment::new(jiff::Timestamp::UNIX_EPOCH, 1);
     let functions = Arc::new(sprig::functions(Arc::new(environment)));
     let mut templates = TemplateSet::new(functions, Options::default());
-    templates.parse("t", text).unwrap();
+    templates.parse("t", text).expect("a template");
     let mut out = Vec::new();
     templates.execute("t", Value::Nil, &Env::default(), &mut out)?;
-    Ok(String::from_utf8(out).unwrap())
+    Ok(String::from_utf8_lossy(&out).into_owned())
 }

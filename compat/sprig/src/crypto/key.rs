@@ -25,6 +25,7 @@ const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     let source = Arc::clone(environment);
     functions.add("genPrivateKey", move |cx: &mut Context<'_>, kind: Str| {
+        cx.charge(STEPS_PER_MS / 4)?;
         let random = &mut Random(&*source);
         let key = match &*kind {
             b"" | b"rsa" => Key::generate_rsa(cx, &*source, 4096)?,
