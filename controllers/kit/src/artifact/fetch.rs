@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::resolve::GuardedResolver;
 use super::{Digest, HostAllowList, UrlError, shown_url};
@@ -122,6 +123,9 @@ const SMALL_BYTES: usize = 4 << 20;
 /// Large downloads that are in memory at once.
 const LARGE: usize = 2;
 
+/// What a large download has to bring within the idle time-out, so that a slow server does not keep a place for long.
+const SLOWEST_BYTES: usize = 4 << 20;
+
 /// The bytes of an artifact as they were served.
 #[derive(Debug)]
 pub struct Download {
@@ -178,16 +182,7 @@ impl Fetcher {
                 });
             }
         }
-        let download = self.download(target.as_str(), url);
-        let (bytes, place) = match tokio::time::timeout(self.options.timeout, download).await {
-            Ok(body) => body?,
-            Err(_) => {
-                return Err(transport(
-                    url,
-                    &format!("not complete after {:?}", self.options.timeout),
-                ));
-            }
-        };
+        let (bytes, place) = self.download(target.as_str(), url).await?;
         // Hashing a large artifact takes tens of milliseconds, which would stall other tasks of the thread.
         let expected = digest.clone();
         let verified = tokio::task::spawn_blocking(move || (expected.matches(&bytes), bytes)).await;
@@ -215,12 +210,11 @@ impl Fetcher {
             )
             .body(Empty::new())
             .map_err(|error| transport(url, &error.to_string()))?;
-        let idle = self.options.idle_timeout;
-        let answer = tokio::time::timeout(idle, self.client.request(request)).await;
-        let response = match answer {
-            Ok(response) => response.map_err(|error| transport(url, &causes(&error)))?,
-            Err(_) => return Err(transport(url, &format!("no answer within {idle:?}"))),
-        };
+        let mut deadline = Instant::now() + self.options.timeout;
+        let response = self
+            .within(deadline, url, "no answer", self.client.request(request))
+            .await?
+            .map_err(|error| transport(url, &causes(&error)))?;
         let status = response.status();
         match status {
             StatusCode::OK => {}
@@ -250,24 +244,64 @@ impl Fetcher {
         let mut body = response.into_body();
         let mut bytes = BytesMut::with_capacity(announced.min(SMALL_BYTES));
         let mut place = None;
+        let mut pace = (Instant::now(), 0);
         loop {
-            let frame = match tokio::time::timeout(idle, body.frame()).await {
-                Ok(Some(frame)) => frame.map_err(|error| transport(url, &causes(&error)))?,
-                Ok(None) => return Ok((bytes.freeze(), place)),
-                Err(_) => return Err(transport(url, &format!("no data within {idle:?}"))),
+            let Some(frame) = self.within(deadline, url, "no data", body.frame()).await? else {
+                return Ok((bytes.freeze(), place));
             };
+            let frame = frame.map_err(|error| transport(url, &causes(&error)))?;
             if let Ok(data) = frame.into_data() {
                 if bytes.len() + data.len() > self.options.max_bytes {
                     return Err(too_large());
                 }
                 if place.is_none() && bytes.len() + data.len() > SMALL_BYTES {
+                    let queued = Instant::now();
                     // The semaphore is never closed.
                     place = Arc::clone(&self.large).acquire_owned().await.ok();
+                    // Others may have kept it waiting for long, which is not this server's doing.
+                    deadline += queued.elapsed();
+                    pace = (Instant::now(), bytes.len());
                     bytes.reserve(announced.saturating_sub(bytes.len()));
+                }
+                if place.is_some() && pace.0.elapsed() > self.options.idle_timeout {
+                    if bytes.len() - pace.1 < SLOWEST_BYTES {
+                        let text = format!(
+                            "less than {SLOWEST_BYTES} bytes within {:?}",
+                            self.options.idle_timeout
+                        );
+                        return Err(transport(url, &text));
+                    }
+                    pace = (Instant::now(), bytes.len());
                 }
                 bytes.extend_from_slice(&data);
             }
         }
+    }
+}
+
+impl Fetcher {
+    /// Awaits `future` for the idle time-out at most, and no longer than until `deadline`.
+    async fn within<F: Future>(
+        &self,
+        deadline: Instant,
+        url: &str,
+        what: &str,
+        future: F,
+    ) -> Result<F::Output, FetchError> {
+        let FetchOptions {
+            idle_timeout,
+            timeout,
+            ..
+        } = self.options;
+        let end = deadline.min(Instant::now() + idle_timeout);
+        tokio::time::timeout_at(end, future).await.map_err(|_| {
+            let text = if end == deadline {
+                format!("not complete after {timeout:?}")
+            } else {
+                format!("{what} within {idle_timeout:?}")
+            };
+            transport(url, &text)
+        })
     }
 }
 
