@@ -95,6 +95,9 @@ impl HookEvent {
     }
 }
 
+/// Most documents of a release: a short one takes many times the memory of its text.
+const MAX_DOCUMENTS: usize = 100_000;
+
 /// A rendered document that is not a Kubernetes object.
 #[derive(Debug, thiserror::Error)]
 #[error("YAML parse error on {path}: {reason}")]
@@ -111,6 +114,8 @@ enum Reason {
     Field(TypeMismatch),
     #[error("the text is not valid UTF-8")]
     Encoding,
+    #[error("the release has more than {MAX_DOCUMENTS} documents")]
+    TooMany,
 }
 
 /// The objects of a release, in Helm's install order.
@@ -129,6 +134,7 @@ pub struct SortedManifests {
 /// Files whose name starts with `_` and blank ones are left out.
 pub fn sort_manifests(files: &BTreeMap<String, Vec<u8>>) -> Result<SortedManifests, ManifestError> {
     let mut sorted = SortedManifests::default();
+    let mut documents = 0;
     for (path, content) in files {
         if path::base(path).starts_with('_') {
             continue;
@@ -143,6 +149,10 @@ pub fn sort_manifests(files: &BTreeMap<String, Vec<u8>>) -> Result<SortedManifes
             error(read.map_or_else(Reason::Yaml, |_| Reason::Encoding))
         })?;
         for document in split_manifests(content) {
+            documents += 1;
+            if documents > MAX_DOCUMENTS {
+                return Err(error(Reason::TooMany));
+            }
             let head = Head::read(document).map_err(error)?;
             sorted.add(path, document, head);
         }
@@ -334,5 +344,19 @@ mod tests {
         check("a: |\n  ---\n  b\n", &["a: |\n  ---\n  b\n"]);
         check("a: 1\n  \n---\n\n---\nb: 1", &["a: 1\n  \n", "b: 1"]);
         check("------\na", &["---\na"]);
+    }
+
+    #[test]
+    fn documents_are_counted_over_all_files() {
+        let half = "a: 1\n---\n".repeat(MAX_DOCUMENTS / 2).into_bytes();
+        let mut files = BTreeMap::from([("a".to_owned(), half.clone()), ("b".to_owned(), half)]);
+        assert!(sort_manifests(&files).is_ok());
+        files.insert("c".to_owned(), b"a: 1".to_vec());
+        let error = sort_manifests(&files).expect_err("too many");
+        assert!(
+            error
+                .to_string()
+                .ends_with("the release has more than 100000 documents")
+        );
     }
 }
