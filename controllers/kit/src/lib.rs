@@ -13,6 +13,7 @@ mod mapper;
 mod metrics;
 mod queue;
 mod raw;
+mod redact;
 mod refs;
 mod rest;
 mod watch;

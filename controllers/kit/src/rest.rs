@@ -8,6 +8,7 @@ use kube::core::Status;
 use serde_json::Value;
 
 use crate::mapper::Mapping;
+use crate::redact;
 
 /// A Kubernetes client for untyped objects that acts as one identity; clones are cheap.
 ///
@@ -66,14 +67,7 @@ impl RestError {
     #[must_use]
     pub fn without_values(mut self) -> Self {
         if let Self::Api(status) = &mut self {
-            let lines = status
-                .message
-                .split('\n')
-                .map(|line| match line.split_once(VALUE) {
-                    Some((before, _)) => format!("{before}another value"),
-                    None => line.to_owned(),
-                });
-            status.message = lines.collect::<Vec<_>>().join("\n");
+            status.message = redact::values(&status.message);
         }
         self
     }
@@ -97,9 +91,6 @@ impl RestError {
 
 /// Longest wait for an answer: API servers themselves give up after a minute.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
-
-/// How a value begins in the API server's text about a field of the wrong type; it goes on to the end of the line.
-const VALUE: &str = "&value.valueUnstructured{";
 
 impl From<kube::Error> for RestError {
     fn from(error: kube::Error) -> Self {
@@ -352,20 +343,5 @@ mod tests {
         };
         let answer = rest.get(&mapping, "apps", "web").await;
         assert!(matches!(answer, Err(RestError::NoAnswer)), "{answer:?}");
-    }
-
-    #[test]
-    fn values_are_left_out_line_by_line() {
-        let text = "failed to create typed patch object (a/s; /v1, Kind=Secret): errors:\n  .data.a: expected string, got \
-            &value.valueUnstructured{Value:123}\n  .data.b: expected string, got &value.valueUnstructured{Value:true}";
-        let status = Status {
-            message: text.to_owned(),
-            ..Status::default()
-        };
-        assert_eq!(
-            RestError::Api(Box::new(status)).without_values().to_string(),
-            "failed to create typed patch object (a/s; /v1, Kind=Secret): errors:\n  .data.a: expected string, got \
-             another value\n  .data.b: expected string, got another value"
-        );
     }
 }

@@ -107,7 +107,10 @@ async fn apply_stages(
     entries: &mut Vec<Entry>,
 ) -> Result<(), Stop> {
     let context = run.context;
+    let post_build = run.object.spec.post_build.iter();
+    let mut sources = post_build.flat_map(|post_build| &post_build.substitute_from);
     let applier = Applier {
+        hides_values: sources.any(|source| source.kind == "Secret"),
         rest,
         mapper: &context.mapper,
         live: &context.live,

@@ -5,7 +5,7 @@ use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
 use kube::api::DynamicObject;
 use serde_json::json;
 
-use crate::app::{App, config_map};
+use crate::app::{App, config_map, deployment};
 
 #[tokio::test]
 async fn later_sources_win_and_inline_variables_win_over_all() -> Result<()> {
@@ -78,6 +78,31 @@ async fn an_unset_variable_is_an_error_that_names_object_and_variable() -> Resul
     let message = app.wait_failed(KUSTOMIZATION, "app", "BuildFailed").await?;
     for part in ["a", "variable not set (strict mode): \"undefined\""] {
         assert!(message.contains(part), "{message}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_about_an_object_does_not_tell_a_secret_variable() -> Result<()> {
+    // Without quotes it is a number, where a text is wanted.
+    let web = deployment("web", 0).replace(
+        "image: app}",
+        "image: app, env: [{name: PASSWORD, value: '${password}'}]}",
+    );
+    let app = App::start("substitute-secret", &[("deploy/web.yaml", &web)]).await?;
+    app.apply("{apiVersion: v1, kind: Secret, metadata: {name: values}, stringData: {password: '73577357'}}")
+        .await?;
+    let post_build = json!({"substituteFrom": [{"kind": "Secret", "name": "values"}]});
+    app.deploy("app", json!({"postBuild": post_build})).await?;
+    let message = app
+        .wait_failed(KUSTOMIZATION, "app", "ReconciliationFailed")
+        .await?;
+    assert!(
+        message.contains("env[name=\"PASSWORD\"].value") && !message.contains("73577357"),
+        "{message}"
+    );
+    for event in app.events_with("ReconciliationFailed").await? {
+        assert!(!event.data.to_string().contains("73577357"), "{event:?}");
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Applier<'a> {
     pub mapper: &'a Mapper,
     /// Live state of the target cluster.
     pub live: &'a LiveStore,
+    /// Whether values of all objects may be secret, and not only those of Secrets; errors do not repeat them then.
+    pub hides_values: bool,
 }
 
 /// How many objects of one stage are planned at once.
@@ -317,7 +319,8 @@ impl Applier<'_> {
     /// Applies an object, without the fields that its built-in kind does not have.
     async fn send(&self, item: &mut Planned, dry_run: bool) -> Result<Value, RestError> {
         let answer = self.send_known_fields(item, dry_run).await;
-        if item.id.group.is_empty() && item.id.kind == "Secret" {
+        let is_secret = item.id.group.is_empty() && item.id.kind == "Secret";
+        if is_secret || self.hides_values {
             answer.map_err(RestError::without_values)
         } else {
             answer

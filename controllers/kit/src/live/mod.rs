@@ -460,4 +460,20 @@ mod tests {
         assert!(kind.remove(&key, &live("11")));
         assert!(!kind.remove(&key, &live("11")));
     }
+
+    #[test]
+    fn a_watch_that_broke_off_may_go_on() {
+        let kind = KindWatch::new();
+        kind.resume();
+        assert!(!kind.was_synced(), "it has not begun");
+        for (state, expected) in [
+            (KindState::Synced, KindState::Synced),
+            (KindState::Interrupted, KindState::Synced),
+            (KindState::Unavailable, KindState::Unavailable),
+        ] {
+            kind.state.send_replace(state);
+            kind.resume();
+            assert_eq!(*kind.state.borrow(), expected, "{state:?}");
+        }
+    }
 }
