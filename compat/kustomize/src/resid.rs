@@ -15,8 +15,8 @@ pub struct Gvk {
     pub version: String,
     /// Kind.
     pub kind: String,
-    /// Whether a custom schema says that objects of this type have no namespace.
-    is_cluster_scoped: bool,
+    /// Whether objects of this type have no namespace, if the build that the type is from has said so.
+    is_cluster_scoped: Option<bool>,
 }
 
 /// The namespace that objects without one live in.
@@ -36,7 +36,7 @@ impl Gvk {
             group: group.into(),
             version: version.into(),
             kind: kind.into(),
-            is_cluster_scoped: false,
+            is_cluster_scoped: None,
         }
     }
 
@@ -57,13 +57,14 @@ impl Gvk {
 
     /// The same type, knowing what a build knows about its scope.
     pub(crate) fn with_scope(mut self, scopes: &Scopes) -> Self {
-        self.is_cluster_scoped = scopes.is_cluster_scoped(&self.group, &self.version, &self.kind);
+        self.is_cluster_scoped = Some(scopes.is_cluster_scoped(&self.group, &self.version, &self.kind));
         self
     }
 
     /// Whether the schema says that objects of this type have no namespace.
     pub fn is_cluster_scoped(&self) -> bool {
-        self.is_cluster_scoped || builtin_scope(&self.group, &self.version, &self.kind) == Some(true)
+        self.is_cluster_scoped
+            .unwrap_or_else(|| builtin_scope(&self.group, &self.version, &self.kind) == Some(true))
     }
 
     fn parts(&self) -> (&str, &str, &str) {

@@ -77,7 +77,7 @@ const FIELDS: &[&str] = &[
     "vars:\n- name: HOST\n  objref: {apiVersion: v1, kind: ConfigMap, name: gen}\n  fieldref: {fieldPath: data.a}\n",
     "replacements:\n- source: {kind: ConfigMap, name: gen}\n  targets:\n  - select: {kind: Deployment}\n    fieldPaths: [metadata.annotations.note, spec.template.metadata.annotations.made]\n    options: {create: true}\n",
     "replacements:\n- path: replacement.yaml\n",
-    "replacements:\n- source: {kind: Service, name: a, fieldPath: spec.ports.0.port}\n  targets:\n  - select: {kind: Widget}\n    reject: [{name: b}]\n    fieldPaths: [spec.list.[id=1].v, spec.list.*.v]\n",
+    "replacements:\n- source: {kind: Service, name: a, fieldPath: spec.ports.0.port}\n  targets:\n  - select: {kind: Widget}\n    reject: [{name: b}]\n    fieldPaths: [\"spec.list.[id=1].v\", spec.list.*.v]\n",
     "patches:\n- target: {kind: Deployment|StatefulSet}\n  patch: |-\n    apiVersion: apps/v1\n    kind: Any\n    metadata: {name: any}\n    spec: {template: {spec: {containers: [{name: main, env: [{name: E, value: \"1\"}]}, {name: extra, image: nginx}]}}}\n",
     "patches:\n- patch: |-\n    apiVersion: v1\n    kind: ConfigMap\n    metadata: {name: gen}\n    data: {patched: \"yes\"}\n",
     "patches:\n- target: {kind: ConfigMap, name: gen}\n  options: {allowNameChange: true}\n  patch: |-\n    - {op: replace, path: /metadata/name, value: renamed}\n",
