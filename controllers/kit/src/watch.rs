@@ -153,7 +153,7 @@ impl<T> WatchCache<T> {
 pub(crate) const MIN_PAUSE: Duration = Duration::from_millis(200);
 
 /// Longest pause between two attempts to open a watch.
-const MAX_PAUSE: Duration = Duration::from_secs(15);
+pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(15);
 
 impl<T> WatchCache<T>
 where

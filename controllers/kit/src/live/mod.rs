@@ -22,7 +22,7 @@ use crate::mapper::Mapping;
 use crate::object::{ObjectId, metadata_map, name, namespace, resource_version};
 use crate::raw::RawObject;
 use crate::readiness::{Status, status};
-use crate::watch::{MIN_PAUSE, ObjectKey};
+use crate::watch::{MAX_PAUSE, MIN_PAUSE, ObjectKey};
 
 pub use wait::{Target, WaitEnd, WaitOptions};
 
@@ -203,7 +203,7 @@ impl LiveStore {
                         () = stop.cancelled() => return,
                         () = tokio::time::sleep(pause) => {}
                     }
-                    pause = (pause * 2).min(Duration::from_secs(30));
+                    pause = (pause * 2).min(MAX_PAUSE);
                 }
             }
         }
