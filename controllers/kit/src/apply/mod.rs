@@ -1,7 +1,7 @@
 //! Server-side apply in stages, with the semantics of fluxcd/pkg/ssa.
 //!
 //! An object that the API server would reject keeps its whole stage from being applied; every stage is planned by
-//! dry-run first. What is known to be unchanged costs no request: see [`memory`].
+//! dry-run first. What is known to be unchanged costs no request: see the module `memory`.
 
 mod delete;
 mod engine;
