@@ -153,7 +153,7 @@ impl Merge<'_> {
         match node.kind() {
             Kind::Mapping => {
                 let known = self.known(&[node], from_place);
-                self.keep_fields(node, known.get())?;
+                self.visit_fields(node, known.get(), |field, known| self.keep(field, known))?;
             }
             Kind::Sequence => {
                 let known = self.known(&[node], from_place);
@@ -167,7 +167,17 @@ impl Merge<'_> {
         Ok(Fate::Keep)
     }
 
-    fn keep_fields(&self, map: &mut Node, shape: Option<&Shape>) -> Result<(), Error> {
+    fn add_fields(&self, map: &mut Node, shape: Option<&Shape>) -> Result<(), Error> {
+        self.visit_fields(map, shape, |field, known| self.add(field, known, true))
+    }
+
+    /// Visits the fields of a mapping that only one side has, and takes out those that are to go.
+    fn visit_fields(
+        &self,
+        map: &mut Node,
+        shape: Option<&Shape>,
+        visit: impl Fn(&mut Node, Option<&Shape>) -> Result<Fate, Error>,
+    ) -> Result<(), Error> {
         let Some(entries) = map.entries_mut() else {
             return Ok(());
         };
@@ -177,7 +187,7 @@ impl Merge<'_> {
                 return true;
             }
             let known = self.known_field(shape, pair.0.text(), &[&pair.1, &pair.0]);
-            match self.keep(&mut pair.1, known.get()) {
+            match visit(&mut pair.1, known.get()) {
                 Ok(Fate::Keep) => {
                     quote_for_yaml_1_1(&mut pair.1);
                     true
@@ -218,31 +228,6 @@ impl Merge<'_> {
             Kind::Scalar | Kind::Alias => {}
         }
         Ok(Fate::Keep)
-    }
-
-    fn add_fields(&self, map: &mut Node, shape: Option<&Shape>) -> Result<(), Error> {
-        let Some(entries) = map.entries_mut() else {
-            return Ok(());
-        };
-        let mut failed = None;
-        entries.retain_mut(|pair| {
-            if failed.is_some() {
-                return true;
-            }
-            let known = self.known_field(shape, pair.0.text(), &[&pair.1, &pair.0]);
-            match self.add(&mut pair.1, known.get(), true) {
-                Ok(Fate::Keep) => {
-                    quote_for_yaml_1_1(&mut pair.1);
-                    true
-                }
-                Ok(Fate::Remove) => false,
-                Err(error) => {
-                    failed = Some(error);
-                    true
-                }
-            }
-        });
-        failed.map_or(Ok(()), Err)
     }
 
     /// A value that both have; what the patch says ends up in `dest`, in the style that `dest` had.
