@@ -2,7 +2,7 @@
 
 use std::fs::{self, Metadata};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use helm::{Chart, File, HELMIGNORE, IgnoreError, IgnoreRules, Limits, LoadError};
 
@@ -215,7 +215,7 @@ impl Walk {
         }
         let link_error = |error: io::Error| ChartSourceError::Link {
             path: shown(path),
-            error: go_message(&error),
+            error: link_problem(path, &error),
         };
         let target = fs::canonicalize(path).map_err(link_error)?;
         if self.roots.iter().any(|root| target.starts_with(root)) {
@@ -296,6 +296,37 @@ fn check_is_archive(path: &Path, bytes: &[u8]) -> Result<(), ChartSourceError> {
         };
         format!("file '{path}' does not appear to be a gzipped archive; got '{kind}'")
     }))
+}
+
+/// Says where a link leads to nothing, as Go's `EvalSymlinks` does: it follows links one after the other.
+fn link_problem(link: &Path, error: &io::Error) -> String {
+    const MAX_LINKS: usize = 255;
+    let mut reached = PathBuf::new();
+    let mut left = vec![link.to_owned()];
+    let mut links = 0;
+    while let Some(path) = left.pop() {
+        let mut components = path.components();
+        let Some(first) = components.next() else { continue };
+        left.push(components.as_path().to_owned());
+        match first {
+            Component::ParentDir => drop(reached.pop()),
+            Component::CurDir => {}
+            other => reached.push(other),
+        }
+        match fs::symlink_metadata(&reached) {
+            Ok(metadata) if metadata.is_symlink() => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return "EvalSymlinks: too many links".to_owned();
+                }
+                left.extend(fs::read_link(&reached));
+                reached.pop();
+            }
+            Ok(_) => {}
+            Err(error) => return format!("lstat {}: {}", shown(&reached), go_message(&error)),
+        }
+    }
+    go_message(error)
 }
 
 fn open_error(path: &Path, error: &io::Error) -> String {
