@@ -126,22 +126,31 @@ fn fingerprint(functions: &Functions) -> u64 {
     hasher.finish()
 }
 
-/// The names of the functions that builds enter, one a line: those of most builds first.
+/// The names of the functions that builds enter, one a line: first those that most builds enter, then those of few, which
+/// stand together with others that the same build was the first to enter.
 fn order(program: &Path, functions: &Functions) -> Result<String> {
     let addresses: Vec<u64> = functions.keys().copied().collect();
-    let mut builds: BTreeMap<u64, usize> = BTreeMap::new();
-    for case in record::kustomize::cases(&workspace::root())? {
+    let cases = record::kustomize::cases(&workspace::root())?;
+    let (often, mut entered) = (cases.len() / 8, BTreeMap::new());
+    for (number, case) in cases.into_iter().enumerate() {
         let mut arguments = vec!["kustomize".into(), "build".into()];
         arguments.extend(case.flags.into_iter().map(OsString::from));
         arguments.push(case.directory.into_os_string());
         for address in trace::entered(program, &arguments, &addresses)? {
-            *builds.entry(address).or_default() += 1;
+            let (count, _first) = entered.entry(address).or_insert((0, number));
+            *count += 1;
         }
     }
-    let mut by_count: Vec<(u64, usize)> = builds.into_iter().collect();
-    by_count.sort_by_key(|&(address, count)| (std::cmp::Reverse(count), address));
+    let mut sorted: Vec<(u64, (usize, usize))> = entered.into_iter().collect();
+    sorted.sort_by_key(|&(address, (count, first))| {
+        if count > often {
+            (0, usize::MAX - count, address)
+        } else {
+            (1, first, address)
+        }
+    });
     let mut order = String::new();
-    for name in by_count
+    for name in sorted
         .iter()
         .filter_map(|(address, _)| functions.get(address))
         .flatten()
