@@ -11,6 +11,7 @@ mod testbed;
 mod tools;
 mod workspace;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -47,6 +48,13 @@ enum Task {
     Dist,
     /// Measure, side by side with the stock tools.
     Bench(bench::Arguments),
+    /// What a benchmark starts to measure a program.
+    #[command(hide = true)]
+    Measure {
+        /// The program and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -61,6 +69,7 @@ fn main() -> ExitCode {
         Task::Generate(arguments) => generate::run(&arguments),
         Task::Dist => dist::run(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Measure { command } => bench::measure::run(&command),
     };
     let Err(error) = result else {
         return ExitCode::SUCCESS;

@@ -6,6 +6,7 @@
 mod controllers;
 mod helm;
 mod kustomize;
+pub(crate) mod measure;
 mod side_by_side;
 mod sources;
 

@@ -1,22 +1,14 @@
 //! The same work by the stock program and by ours, process against process.
 
 use std::fmt::Write as _;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use wait4::Wait4 as _;
+use anyhow::Result;
+
+use super::measure::{Cost, cost};
 
 const MIB: f64 = (1 << 20) as f64;
-
-/// What one process took.
-#[derive(Debug, Clone, Copy)]
-struct Cost {
-    time: Duration,
-    /// The most memory that it held at a time, in bytes.
-    memory: u64,
-}
 
 /// What both programs took for one piece of work: the fastest of several runs, taken in turns.
 struct Pair {
@@ -54,7 +46,7 @@ impl SideBySide {
     ) -> Result<bool> {
         let mut best: Option<(Cost, Cost)> = None;
         for _ in 0..runs.max(1) {
-            let (Some(stock), Some(ours)) = (run(stock())?, run(ours())?) else {
+            let (Some(stock), Some(ours)) = (cost(&stock())?, cost(&ours())?) else {
                 return Ok(false);
             };
             best = Some(best.map_or((stock, ours), |(s, o)| (least(s, stock), least(o, ours))));
@@ -136,26 +128,6 @@ impl SideBySide {
             );
         }
     }
-}
-
-/// Runs a command to its end; nothing if it fails.
-fn run(mut command: Command) -> Result<Option<Cost>> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    // The kernel counts what the process had before it became the program. Without a user to switch to, the standard
-    // library lends it all of our memory until then; with one, even our own, the process is a copy, which has little.
-    command.uid(nix::unistd::getuid().as_raw());
-    let start = Instant::now();
-    let end = command
-        .spawn()
-        .and_then(|mut child| child.wait4())
-        .with_context(|| format!("cannot run {command:?}"))?;
-    Ok(end.status.success().then(|| Cost {
-        time: start.elapsed(),
-        memory: end.rusage.maxrss,
-    }))
 }
 
 fn least(a: Cost, b: Cost) -> Cost {
