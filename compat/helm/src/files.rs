@@ -109,7 +109,7 @@ impl Object for Files {
             "GetBytes" => method(Type::BYTES, move |_, name| Ok(Value::bytes(files.content(name)))),
             "Glob" => method(Type::Named(&FILES), move |cx, pattern| {
                 // Each file name is compared with each part of the pattern, at worst.
-                let work = files.by_name.len().saturating_mul(1 + pattern.len() / 4);
+                let work = files.by_name.len().saturating_mul(2 + pattern.len() / 2);
                 cx.charge(work as u64)?;
                 Ok(Value::object(files.glob(pattern)))
             }),

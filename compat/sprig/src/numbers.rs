@@ -119,7 +119,7 @@ fn decimal(
     operation: fn(&Decimal, &Decimal) -> Result<Decimal, FuncError>,
 ) -> Result<f64, FuncError> {
     // Numbers may have hundreds of digits before or behind the point.
-    const STEPS: u64 = 30;
+    const STEPS: u64 = 60;
     let mut result = Decimal::from_f64(to_f64(first))?;
     for value in rest {
         cx.charge(STEPS)?;

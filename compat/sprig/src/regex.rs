@@ -2,14 +2,17 @@
 
 use std::cell::RefCell;
 
-use go_regexp::{Regexp, quote_meta};
+use go_regexp::{ErrorKind, Regexp, quote_meta};
 use gotmpl::{Context, FuncError, FuncMap, List, Str, Type};
 
 pub(crate) fn register(functions: &mut FuncMap) {
     functions
         .add("regexMatch", |cx: &mut Context<'_>, pattern: Str, s: Str| {
-            let compiled = compile(cx, &pattern, &s)?;
-            Ok::<_, FuncError>(compiled.is_ok_and(|re| re.is_match(&*s)))
+            match compile(cx, &pattern, &s)? {
+                // Go may compile it, so that there is no answer.
+                Err(error) if error.kind() == ErrorKind::Large => Err(FuncError::limit(error.to_string())),
+                compiled => Ok(compiled.is_ok_and(|re| re.is_match(&*s))),
+            }
         })
         .add("mustRegexMatch", |cx: &mut Context<'_>, pattern: Str, s: Str| {
             must(cx, &pattern, &s).map(|re| re.is_match(&*s))
@@ -102,19 +105,27 @@ fn compile(
     pattern: &[u8],
     text: &[u8],
 ) -> Result<Result<Regexp, go_regexp::Error>, FuncError> {
-    /// Bytes of a compiled pattern that are made, or gone through for a part of the text, in one step.
-    const BYTES_PER_STEP: u64 = 64;
-    const TEXT_PER_PASS: u64 = 1 << 10;
-    // Reading a pattern without success costs too.
+    /// Bytes of a compiled pattern that are made in one step.
+    const MADE_PER_STEP: u64 = 16;
+    /// Bytes of it that are gone through in one step, at worst for each part of the text of such a length.
+    const READ_PER_STEP: u64 = 64;
+    const PART: u64 = 1 << 10;
     cx.charge(pattern.len() as u64)?;
     Ok(match recent(pattern) {
         Ok((compiled, is_new)) => {
-            let steps = compiled.memory() as u64 / BYTES_PER_STEP;
-            let passes = text.len() as u64 / TEXT_PER_PASS + u64::from(is_new);
-            cx.charge(steps.saturating_mul(passes))?;
+            let bytes = compiled.memory() as u64;
+            if is_new {
+                cx.charge(bytes / MADE_PER_STEP)?;
+            }
+            cx.charge((bytes / READ_PER_STEP).saturating_mul(text.len() as u64 / PART))?;
             Ok(compiled)
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            if error.kind() == ErrorKind::Large {
+                cx.charge(go_regexp::Limits::default().compiled_bytes as u64 / MADE_PER_STEP)?;
+            }
+            Err(error)
+        }
     })
 }
 

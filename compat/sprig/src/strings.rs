@@ -119,7 +119,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
 
 /// Counts the work on a text whose characters are looked at one by one, several times each.
 fn charge_runes(cx: &mut Context<'_>, text: &[u8]) -> Result<(), FuncError> {
-    cx.charge(text.len() as u64 / 4)
+    cx.charge(text.len() as u64)
 }
 
 fn register_random(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
