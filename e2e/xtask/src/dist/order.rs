@@ -33,6 +33,7 @@ pub(super) fn linker_takes_one(target: &str, folder: &Path) -> Result<bool> {
     let mut rustc = super::rustc()
         .args(["-", "--crate-type=bin", "--crate-name=takes_an_order"])
         .arg(format!("-Clink-arg=-Wl,{ORDER}/dev/null"))
+        .args(std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace())
         .arg("--out-dir")
         .arg(folder)
         .stdin(Stdio::piped())
