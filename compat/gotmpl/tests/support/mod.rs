@@ -58,7 +58,16 @@ fn execute(case: &Json, out: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Err
         "" => string(&files[0][0]),
         _ => string(&case["execute"]),
     };
-    set.execute(&name, decode(&case["data"]), &Env::default(), out)?;
+    // Random widths and precisions make long texts.
+    let limits = Limits {
+        string_bytes: 256 << 20,
+        ..Limits::default()
+    };
+    let env = Env {
+        limits,
+        ..Env::default()
+    };
+    set.execute(&name, decode(&case["data"]), &env, out)?;
     Ok(())
 }
 
