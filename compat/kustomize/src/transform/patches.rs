@@ -134,7 +134,8 @@ impl Transformer for PatchTransformer {
                         go_quote(&target.to_string())
                     )
                 })?;
-                merge.apply_to(patch, objects, &selected)
+                merge.apply_to(patch, objects, &selected)?;
+                objects.check_distinct(|_| true)
             }
             (Kind::Json(patch), None) if patch.is_empty() => Ok(()),
             (Kind::Json(_), None) => Err(Error::invalid(format!(
@@ -195,7 +196,7 @@ impl StrategicMerge {
             self.apply(patch.node, object)?;
         }
         objects.drop_empties();
-        objects.check_distinct(|_| true)
+        Ok(())
     }
 
     fn apply(&self, patch: Node, object: &mut Resource) -> Result<(), Error> {
@@ -331,9 +332,13 @@ impl StrategicMergeTransformer {
 
 impl Transformer for StrategicMergeTransformer {
     fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
-        for patch in &self.merge.patches {
+        for (number, patch) in self.merge.patches.iter().enumerate() {
             let index = objects.unique_by_any_id(&patch.original_id())?;
             self.merge.apply_to(patch, objects, &[index])?;
+            // These patches change no ids: what is distinct after the first one stays so.
+            if number == 0 {
+                objects.check_distinct(|_| true)?;
+            }
         }
         Ok(())
     }
