@@ -14,7 +14,7 @@ pub struct Limits {
     /// How large one string made by a function may be; default 32 MiB.
     pub string_bytes: usize,
     /// How many bytes the texts, lists and maps may take that functions make during one execution, kept or not, an item
-    /// counting as [`Limits::BYTES_PER_ITEM`]; default 128 MiB, 8 times what the hungriest of 4,000 public charts makes.
+    /// counting as [`Limits::BYTES_PER_ITEM`]; default 256 MiB, 16 times what the hungriest of 4,000 public charts makes.
     pub value_bytes: u64,
     /// How many tokens the texts of a set may have, whose trees take up to some 200 bytes for each; default 2 million, 10
     /// times the largest of these charts.
@@ -57,7 +57,7 @@ impl Default for Limits {
             steps: 100_000_000,
             output_bytes: 128 << 20,
             string_bytes: 32 << 20,
-            value_bytes: 128 << 20,
+            value_bytes: 256 << 20,
             tokens: 2_000_000,
             nesting: 10_000,
         }

@@ -73,7 +73,7 @@ fn texts_that_fall_apart_into_many_values_end_before_they_are_made() {
         let error = templates
             .execute("t", Value::Nil, &Env::default(), &mut Vec::new())
             .unwrap_err();
-        let expected = "exceeded maximum size of all values (134217728 bytes)";
+        let expected = "exceeded maximum size of all values (268435456 bytes)";
         assert!(error.to_string().contains(expected), "{call}: {error}");
     }
 }
