@@ -174,7 +174,8 @@ fn layer(files: &mut Files, random: &mut Random, folder: &str, kind: &str, below
         resources.insert(random.below(resources.len() + 1), "objects.yaml");
     }
     if !resources.is_empty() {
-        text.push_str(&format!("resources: [{}]\n", resources.join(", ")));
+        let list = format!("resources: [{}]\n", resources.join(", "));
+        text.push_str(&list);
     }
     if folder == "overlay" && files.contains_key("component/kustomization.yaml") {
         text.push_str("components: [../component]\n");
