@@ -49,6 +49,7 @@ pub mod path;
 mod post_render;
 mod render;
 mod schema;
+mod schema_shape;
 mod schema_work;
 pub mod strvals;
 mod template_cache;

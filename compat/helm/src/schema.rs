@@ -10,11 +10,14 @@ use gotmpl::{Map, Value};
 use serde_json::Value as Json;
 
 use crate::instance::Instance;
+use crate::schema_shape::is_plainly_valid;
 use crate::schema_work::is_bounded;
 use crate::{Limits, go};
 
 /// Where a chart's schema stands for its own references.
 const SCHEMA_URL: &str = "file:///values.schema.json";
+/// Where it stands instead if the meta-schema need not be asked about it: the library asks about no schema of this host.
+const UNASKED_SCHEMA_URL: &str = "file://json-schema.org/values.schema.json";
 
 /// Values that break the schema of a chart or of a subchart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,21 +109,31 @@ impl Compiled {
             .next()
             .unwrap_or(Ok(Json::Null))
             .map_err(|error| error.to_string())?;
-        let mut compiler = Compiler::new();
-        compiler.use_loader(Box::new(Offline));
-        compiler
-            .add_resource(SCHEMA_URL, document.clone())
-            .map_err(|error| error.to_string())?;
-        let mut schemas = Schemas::new();
-        let index = compiler
-            .compile(SCHEMA_URL, &mut schemas)
-            .map_err(|error| error.to_string())?;
+        let unasked = is_plainly_valid(&document).then(|| compile(UNASKED_SCHEMA_URL, &document));
+        let (schemas, index) = match unasked {
+            Some(Ok(compiled)) => compiled,
+            // The error has to name the schema by its own URL.
+            Some(Err(_)) | None => compile(SCHEMA_URL, &document)?,
+        };
         Ok(Self {
             document,
             schemas,
             index,
         })
     }
+}
+
+fn compile(url: &str, document: &Json) -> Result<(Schemas, SchemaIndex), String> {
+    let mut compiler = Compiler::new();
+    compiler.use_loader(Box::new(Offline));
+    compiler
+        .add_resource(url, document.clone())
+        .map_err(|error| error.to_string())?;
+    let mut schemas = Schemas::new();
+    let index = compiler
+        .compile(url, &mut schemas)
+        .map_err(|error| error.to_string())?;
+    Ok((schemas, index))
 }
 
 /// Refuses to read anything: a chart must not make its renderer open files or connections.
@@ -186,9 +199,10 @@ fn message(kind: &ErrorKind<'_, '_>) -> String {
             kw_loc1,
             kw_loc2,
         } => {
+            let url = url.replace(UNASKED_SCHEMA_URL, SCHEMA_URL);
             format!(
                 "both {kw_loc1} and {kw_loc2} resolve to {} causing reference cycle",
-                go::quote(url)
+                go::quote(&url)
             )
         }
         ErrorKind::Type { got, want } => {
@@ -337,4 +351,143 @@ fn group(digits: &str) -> String {
         out.push(digit);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Every argument for every keyword: what is taken for valid without asking the meta-schema is valid.
+    #[test]
+    fn what_is_plainly_valid_is_accepted_by_the_meta_schema() {
+        let keywords = [
+            "$comment",
+            "$defs",
+            "$id",
+            "$ref",
+            "$schema",
+            "additionalItems",
+            "additionalProperties",
+            "allOf",
+            "anyOf",
+            "const",
+            "contains",
+            "contentEncoding",
+            "contentMediaType",
+            "contentSchema",
+            "default",
+            "definitions",
+            "dependencies",
+            "dependentRequired",
+            "dependentSchemas",
+            "deprecated",
+            "description",
+            "else",
+            "enum",
+            "examples",
+            "exclusiveMaximum",
+            "exclusiveMinimum",
+            "format",
+            "if",
+            "items",
+            "maxContains",
+            "maxItems",
+            "maxLength",
+            "maxProperties",
+            "maximum",
+            "minContains",
+            "minItems",
+            "minLength",
+            "minProperties",
+            "minimum",
+            "multipleOf",
+            "not",
+            "oneOf",
+            "pattern",
+            "patternProperties",
+            "prefixItems",
+            "properties",
+            "propertyNames",
+            "readOnly",
+            "required",
+            "then",
+            "title",
+            "type",
+            "unevaluatedItems",
+            "unevaluatedProperties",
+            "uniqueItems",
+            "writeOnly",
+            "$anchor",
+            "$recursiveRef",
+            "$vocabulary",
+            "anything",
+        ];
+        let arguments = [
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(-1),
+            json!(1.0),
+            json!(0.5),
+            json!(1e300),
+            json!(""),
+            json!("string"),
+            json!("["),
+            json!("#"),
+            json!("#/definitions/a"),
+            json!("##"),
+            json!("a b"),
+            json!("http://example.com/a"),
+            json!("http://"),
+            json!([]),
+            json!([true]),
+            json!([1]),
+            json!(["a"]),
+            json!(["a", "a"]),
+            json!(["string"]),
+            json!(["string", "string"]),
+            json!([{}]),
+            json!([{"type": 1}]),
+            json!({}),
+            json!({"type": "string"}),
+            json!({"type": 1}),
+            json!({"a": true}),
+            json!({"a": 1}),
+            json!({"a": {"type": "strin"}}),
+            json!({"[": {}}),
+            json!({"a": {"$ref": "##"}}),
+            json!({"a": ["b"]}),
+            json!({"a": {"items": [{}]}}),
+            json!([1, 1]),
+            json!([1, 1.0]),
+            json!([1, "1"]),
+            json!([[], []]),
+            json!(["a", null]),
+        ];
+        let mut plain = 0;
+        for draft in [
+            "draft-07/schema#",
+            "draft-07/schema",
+            "draft/2019-09/schema",
+            "draft/2020-12/schema",
+            "schema#",
+        ] {
+            for keyword in keywords {
+                for argument in &arguments {
+                    let schema =
+                        json!({"$schema": format!("http://json-schema.org/{draft}"), keyword: argument});
+                    if !is_plainly_valid(&schema) {
+                        continue;
+                    }
+                    plain += 1;
+                    if let Err(error) = compile(SCHEMA_URL, &schema) {
+                        assert!(compile(UNASKED_SCHEMA_URL, &schema).is_err(), "{schema}: {error}");
+                    }
+                }
+            }
+        }
+        assert!(plain > 1000, "{plain}");
+    }
 }
