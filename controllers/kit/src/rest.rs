@@ -8,6 +8,7 @@ use kube::core::Status;
 use serde_json::Value;
 
 use crate::mapper::Mapping;
+use crate::object::{metadata_text, resource_version};
 use crate::redact;
 
 /// A Kubernetes client for untyped objects that acts as one identity; clones are cheap.
@@ -42,6 +43,11 @@ impl RestError {
         self.code() == Some(404)
     }
 
+    /// Tells whether what was read is no longer what is there, so that whatever rests on it has to be decided anew.
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409) && self.reason() == "Conflict"
+    }
+
     /// Tells whether there is nothing at the address of the kind itself.
     pub fn is_not_served(&self) -> bool {
         let text = self.to_string();
@@ -53,6 +59,26 @@ impl RestError {
     /// Tells whether the identity lacks a permission.
     pub fn is_forbidden(&self) -> bool {
         self.code() == Some(403)
+    }
+
+    /// Tells whether what was to be created exists.
+    pub fn is_already_there(&self) -> bool {
+        self.code() == Some(409) && self.reason() == "AlreadyExists"
+    }
+
+    /// Tells whether this says nothing about the object of the request: no answer, no room, a broken webhook.
+    ///
+    /// What a kind's schema does not know is answered by 500 too, but without a reason.
+    pub fn is_of_system(&self) -> bool {
+        match self {
+            Self::Api(status) => match status.code {
+                401 | 408 | 429 => true,
+                500 => !matches!(&*status.reason, "" | "Unknown"),
+                code => code > 500,
+            },
+            Self::Transport(_) | Self::NoAnswer => true,
+            Self::Request(_) => false,
+        }
     }
 
     /// Tells whether the request would change a field that never changes, as upstream recognises it by the text.
@@ -92,6 +118,15 @@ impl RestError {
 /// Longest wait for an answer: API servers themselves give up after a minute.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// Pauses before a request is made again that the API server has no room for at the moment. What takes longer is told,
+/// and not waited for: the run as a whole is retried.
+const RETRIES: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
+
 impl From<kube::Error> for RestError {
     fn from(error: kube::Error) -> Self {
         match error {
@@ -129,6 +164,14 @@ impl Rest {
         self.impersonate.is_some()
     }
 
+    /// Names whoever the requests are made as; empty for the controller itself.
+    pub fn identity(&self) -> &str {
+        self.impersonate
+            .as_ref()
+            .and_then(|user| user.to_str().ok())
+            .unwrap_or_default()
+    }
+
     /// Gives the client below, which acts as the controller itself.
     pub fn client(&self) -> &Client {
         &self.client
@@ -137,7 +180,7 @@ impl Rest {
     /// Reads an object; `None` when it does not exist.
     ///
     /// # Errors
-    /// Any failure but `NotFound`.
+    /// Any failure but `NotFound`; a kind that is not served is one, because it says nothing about the object.
     pub async fn get(
         &self,
         mapping: &Mapping,
@@ -148,7 +191,7 @@ impl Rest {
             .send(Method::GET, &mapping.path(namespace, name), "", None)
             .await
         {
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() && !error.is_not_served() => Ok(None),
             other => other.map(Some),
         }
     }
@@ -240,6 +283,24 @@ impl Rest {
         .await
     }
 
+    /// Has the API server check, without creating it, an object that `manager` would create.
+    ///
+    /// # Errors
+    /// What the API server answers; [`RestError::is_already_there`] when the name is all that stands in the way.
+    pub async fn try_create(
+        &self,
+        mapping: &Mapping,
+        namespace: &str,
+        manager: &str,
+        object: &Value,
+    ) -> Result<(), RestError> {
+        let path = mapping.collection(namespace) + "?dryRun=All&fieldManager=" + manager;
+        let body = encode(object)?;
+        self.send(Method::POST, &path, "application/json", Some(body))
+            .await
+            .map(|_| ())
+    }
+
     /// Replaces an object; its `metadata.resourceVersion` is the precondition.
     ///
     /// # Errors
@@ -251,23 +312,21 @@ impl Rest {
 
     /// Deletes an object with background propagation; `false` when it did not exist.
     ///
-    /// `uid` is that of the object that was looked at: another one of the same name is not deleted.
+    /// Nothing is deleted but what was looked at, in the very version that was looked at.
     ///
     /// # Errors
-    /// Any failure but `NotFound`.
-    pub async fn delete(&self, at: &ObjectPath<'_>, uid: &str) -> Result<bool, RestError> {
-        let mut options = serde_json::json!({
+    /// Any failure but `NotFound`; [`RestError::is_conflict`] when somebody wrote since, and it has to be decided anew.
+    pub async fn delete(&self, at: &ObjectPath<'_>, seen: Seen<'_>) -> Result<bool, RestError> {
+        let options = serde_json::json!({
             "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background",
+            "preconditions": {"uid": seen.uid, "resourceVersion": seen.resource_version},
         });
-        if !uid.is_empty() {
-            options["preconditions"] = serde_json::json!({"uid": uid});
-        }
         let body = encode(&options)?;
         match self
             .send(Method::DELETE, &at.path(), "application/json", Some(body))
             .await
         {
-            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) if error.is_not_found() && !error.is_not_served() => Ok(false),
             other => other.map(|_| true),
         }
     }
@@ -292,10 +351,39 @@ impl Rest {
         let request = request
             .body(body.unwrap_or_default())
             .map_err(|error| RestError::Request(error.to_string()))?;
-        let answer = self.client.request::<Value>(request);
-        match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+        let asking = async {
+            for pause in RETRIES {
+                match self.client.request::<Value>(request.clone()).await {
+                    Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503) => {
+                        tokio::time::sleep(pause).await;
+                    }
+                    answer => return answer,
+                }
+            }
+            self.client.request::<Value>(request).await
+        };
+        match tokio::time::timeout(REQUEST_TIMEOUT, asking).await {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(RestError::NoAnswer),
+        }
+    }
+}
+
+/// The version of an object that a decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Its UID: another object of the same name is another matter.
+    pub uid: &'a str,
+    /// Its resource version.
+    pub resource_version: &'a str,
+}
+
+impl<'a> Seen<'a> {
+    /// Takes note of what was read.
+    pub fn of(object: &'a Value) -> Self {
+        Self {
+            uid: metadata_text(object, "uid"),
+            resource_version: resource_version(object),
         }
     }
 }
@@ -323,7 +411,22 @@ fn encode(value: &Value) -> Result<Vec<u8>, RestError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    fn config_maps() -> Mapping {
+        Mapping {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            plural: "configmaps".to_owned(),
+            namespaced: true,
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_never_answers_holds_nobody_for_ever() {
@@ -334,14 +437,50 @@ mod tests {
         let mut config = kube::Config::new(format!("http://{address}").parse().expect("a URL"));
         config.connect_timeout = None;
         let rest = Rest::new(Client::try_from(config).expect("a client"));
-        let mapping = Mapping {
-            group: String::new(),
-            version: "v1".to_owned(),
-            kind: "ConfigMap".to_owned(),
-            plural: "configmaps".to_owned(),
-            namespaced: true,
-        };
-        let answer = rest.get(&mapping, "apps", "web").await;
+        let answer = rest.get(&config_maps(), "apps", "web").await;
         assert!(matches!(answer, Err(RestError::NoAnswer)), "{answer:?}");
+    }
+
+    /// Answers every request with a status; counts them.
+    async fn refusing(status: &'static str) -> (Rest, Arc<AtomicUsize>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                if stream.read(&mut request).await.is_ok() {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    let answer = format!(
+                        "HTTP/1.1 {status}\r\nretry-after: 30\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                    );
+                    stream.write_all(answer.as_bytes()).await.expect("a reader");
+                }
+            }
+        });
+        let mut config = kube::Config::new(format!("http://{address}").parse().expect("a URL"));
+        config.default_retry = false;
+        (Rest::new(Client::try_from(config).expect("a client")), count)
+    }
+
+    #[tokio::test]
+    async fn a_server_without_room_is_asked_again_for_a_moment_only() {
+        for (status, asked) in [
+            ("503 Service Unavailable", RETRIES.len() + 1),
+            ("429 Too Many Requests", RETRIES.len() + 1),
+            ("500 Internal Server Error", 1),
+            ("504 Gateway Timeout", 1),
+        ] {
+            let (rest, count) = refusing(status).await;
+            let begun = std::time::Instant::now();
+            let mapping = config_maps();
+            let answer = rest.get(&mapping, "apps", "web").await;
+            assert!(answer.is_err_and(|error| error.is_of_system()), "{status}");
+            assert_eq!(count.load(Ordering::SeqCst), asked, "{status}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "{status}");
+        }
     }
 }

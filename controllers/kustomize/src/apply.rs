@@ -1,15 +1,18 @@
 //! Applies rendered objects in stages, and settles the inventory.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use controller_kit::apply::{
-    Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Stage, Verify, split_stages,
+    Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Interrupt, Stage, Verify,
+    split_stages,
 };
 use controller_kit::events::Severity;
 use controller_kit::live::{Target, WaitOptions};
 use controller_kit::object::ObjectId;
-use controller_kit::{Rest, Triggers};
-use flux_api::reason;
+use controller_kit::{ObjectKey, Rest, Triggers};
+use flux_api::{Kustomization, reason};
 
 use crate::context::Context;
 use crate::deploy::remember;
@@ -22,6 +25,9 @@ use crate::report::{Failure, Outcome, duration_of};
 
 /// How long the objects of one stage may take before the next stage is given up, as in stock.
 const STAGE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How often to look whether what is being planned is still wanted.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What an apply left: needed to judge readiness and to record the run.
 pub(crate) struct Applied {
@@ -45,7 +51,7 @@ pub(crate) async fn apply(
         .map(controller_kit::object::id_of)
         .collect();
     let stages = split_stages(rendered.objects, &run.context.settings.custom_stage);
-    let mut memory = run.context.take_memory(&run.key);
+    let mut memory = run.context.take_memory(&run.key, rest.identity());
     let mut entries = Vec::new();
     let applied = apply_stages(run, rest, stages, &mut memory, &mut entries).await;
     let old = run.status.inventory.clone().unwrap_or_default();
@@ -95,7 +101,10 @@ enum Stop {
 
 impl From<ApplyError> for Stop {
     fn from(error: ApplyError) -> Self {
-        Self::Failed(error)
+        match error {
+            ApplyError::Interrupted => Self::Superseded,
+            error => Self::Failed(error),
+        }
     }
 }
 
@@ -119,16 +128,26 @@ async fn apply_stages(
         force: run.object.spec.force,
         verify: verification(run, memory),
         concurrency: Concurrency(context.settings.concurrent_ssa),
-        recreate_timeout: run.timeout(),
+        timeout: run.timeout(),
+        migrate_api_version: context.settings.migrate_api_version,
     };
-    let verifies_all = options.verify == Verify::All || memory.is_empty();
+    let mut obsolete = pin!(obsolete(context, run.key.clone(), Arc::clone(&run.object)));
+    let superseded = run.superseded.clone();
     let last = stages.len().saturating_sub(1);
     for (at, stage) in stages.into_iter().enumerate() {
         let wait = stage.wait && at < last;
         let defined = defined_kinds(&stage.objects);
         let before = entries.len();
+        let mut interrupt = Interrupt {
+            obsolete: obsolete.as_mut(),
+            superseded: &superseded,
+            slot: run.slot,
+        };
+        let plan = applier
+            .plan(stage.objects, options, memory, &mut interrupt)
+            .await?;
         applier
-            .apply_stage(stage.objects, options, memory, run.slot, entries)
+            .carry_out(plan, options, memory, run.slot, entries)
             .await?;
         let applied = &entries[before..];
         let changed = applied
@@ -154,7 +173,6 @@ async fn apply_stages(
                 timeout: STAGE_TIMEOUT,
                 fail_fast: false,
             };
-            let superseded = run.superseded.clone();
             let waiting = async {
                 tokio::select! {
                     end = context.live.wait(targets, options, rest) => Some(end),
@@ -170,21 +188,41 @@ async fn apply_stages(
             }
         }
     }
-    if verifies_all {
+    if options.verify == Verify::All {
         memory.note_verified();
     }
     Ok(())
 }
 
-/// Tells which objects to verify: all on request, after a start, and at the interval.
+/// Completes when nobody wants the object to be deployed as it was any more, or the controller ends.
+///
+/// A newer artifact can wait until this one is planned; were it not so, one that comes often enough would keep all of
+/// them from being applied.
+async fn obsolete(context: &Context, key: ObjectKey, object: Arc<Kustomization>) {
+    let is_wanted = || {
+        context.objects.get(&key).is_some_and(|now| {
+            now.metadata.uid == object.metadata.uid
+                && now.metadata.generation == object.metadata.generation
+                && now.metadata.deletion_timestamp == object.metadata.deletion_timestamp
+                && context.is_ours(&now)
+        })
+    };
+    while !context.shutdown.is_cancelled() && is_wanted() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Tells which objects to verify: all on request, after a start, at the interval, and whenever that has not been done
+/// for longer than the interval, since runs for other reasons put the timer off.
 ///
 /// A retry comes by timer too, but not to look for drift: what is known to be unchanged is watched, and need not be
 /// verified every few seconds as long as something else is not ready. Half the interval leaves room for its jitter.
 fn verification(run: &Reconciliation<'_>, memory: &ApplyMemory) -> Verify {
     let interval = duration_of(&run.object.spec.interval).to_std();
-    let is_retry = memory.was_verified_within(interval / 2);
     let asked = run.triggers.intersects(Triggers::REQUESTED | Triggers::STARTUP);
-    if asked || (run.triggers.intersects(Triggers::TIMER) && !is_retry) {
+    let is_due = !memory.was_verified_within(interval);
+    let at_interval = run.triggers.intersects(Triggers::TIMER) && !memory.was_verified_within(interval / 2);
+    if asked || is_due || at_interval {
         Verify::All
     } else {
         Verify::Changed

@@ -67,9 +67,13 @@ pub(crate) enum Ownership {
 }
 
 impl Context {
-    /// Takes the memory of an object for a run; it is given back by [`Context::keep_memory`].
-    pub(crate) fn take_memory(&self, key: &ObjectKey) -> ApplyMemory {
-        self.memory.lock().remove(key).unwrap_or_default()
+    /// Takes the memory of an object for a run that applies as `identity`; it is given back by
+    /// [`Context::keep_memory`].
+    pub(crate) fn take_memory(&self, key: &ObjectKey, identity: &str) -> ApplyMemory {
+        let memory = self.memory.lock().remove(key);
+        memory
+            .filter(|memory| memory.is_of(identity))
+            .unwrap_or_else(|| ApplyMemory::of(identity))
     }
 
     pub(crate) fn keep_memory(&self, key: &ObjectKey, memory: ApplyMemory) {

@@ -40,6 +40,8 @@ pub struct Settings {
     pub strict_substitution: bool,
     /// Whether a failed object ends health checks early (gate `DisableFailFastBehavior` turns it off).
     pub fail_fast: bool,
+    /// Whether entries of `managedFields` are moved to the applied API version (gate `MigrateAPIVersion`).
+    pub migrate_api_version: bool,
     /// Label that marks ConfigMaps and Secrets whose changes reconcile at once (`--watch-configs-label-selector`).
     pub watch_configs: String,
 }
@@ -61,6 +63,7 @@ impl Default for Settings {
             backoff: Backoff::default(),
             strict_substitution: true,
             fail_fast: true,
+            migrate_api_version: false,
             watch_configs: format!("{}=Enabled", flux_api::WATCH_LABEL),
         }
     }

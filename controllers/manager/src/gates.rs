@@ -7,6 +7,8 @@ pub(crate) struct Gates {
     pub(crate) strict_post_build_substitutions: bool,
     /// A failed object does not end health checks early; off.
     pub(crate) disable_fail_fast_behavior: bool,
+    /// Entries of `managedFields` are moved to the applied API version; off.
+    pub(crate) migrate_api_version: bool,
 }
 
 impl Default for Gates {
@@ -14,12 +16,13 @@ impl Default for Gates {
         Self {
             strict_post_build_substitutions: true,
             disable_fail_fast_behavior: false,
+            migrate_api_version: false,
         }
     }
 }
 
 /// Gates whose effect is built in, or that tune what this controller does not have: any value is accepted.
-const WITHOUT_EFFECT: [&str; 8] = [
+const WITHOUT_EFFECT: [&str; 7] = [
     "CacheSecretsAndConfigMaps",
     "DisableStatusPollerCache",
     "GroupChangeLog",
@@ -27,7 +30,6 @@ const WITHOUT_EFFECT: [&str; 8] = [
     "CancelHealthCheckOnNewRevision",
     "DirectSourceFetch",
     "DisableConfigWatchers",
-    "MigrateAPIVersion",
 ];
 
 /// Gates of features that a later version brings: switching them on is an error, because it would be ignored.
@@ -52,6 +54,7 @@ impl Gates {
             match name {
                 "StrictPostBuildSubstitutions" => gates.strict_post_build_substitutions = on,
                 "DisableFailFastBehavior" => gates.disable_fail_fast_behavior = on,
+                "MigrateAPIVersion" => gates.migrate_api_version = on,
                 name if WITHOUT_EFFECT.contains(&name) => {}
                 name if NOT_SUPPORTED.contains(&name) && !on => {}
                 name if NOT_SUPPORTED.contains(&name) => {
@@ -75,9 +78,14 @@ mod tests {
         let parse = |pairs: &[&str]| Gates::parse(&pairs.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(parse(&[]), Ok(Gates::default()));
         assert_eq!(
-            parse(&["StrictPostBuildSubstitutions=false", "GroupChangeLog=true"]),
+            parse(&[
+                "StrictPostBuildSubstitutions=false",
+                "MigrateAPIVersion=true",
+                "GroupChangeLog=true"
+            ]),
             Ok(Gates {
                 strict_post_build_substitutions: false,
+                migrate_api_version: true,
                 ..Gates::default()
             })
         );

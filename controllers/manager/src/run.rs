@@ -312,6 +312,7 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
         },
         strict_substitution: gates.strict_post_build_substitutions,
         fail_fast: !gates.disable_fail_fast_behavior,
+        migrate_api_version: gates.migrate_api_version,
         watch_configs: flags.watch_configs_label_selector.clone(),
     })
 }
@@ -332,6 +333,8 @@ async fn connect() -> anyhow::Result<Client> {
     // For lists, which have no time-out of their own; a watch that has nothing to tell ends after less than that.
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
+    // The client's own retries go on for minutes; requests have theirs, and watches.
+    config.default_retry = false;
     Client::try_from(config).context("cannot set up the Kubernetes client")
 }
 

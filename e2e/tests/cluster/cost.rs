@@ -12,7 +12,7 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 impl App {
     /// What the controller wrote to ConfigMaps since there were `known` writes, as `apply a` or `dry-run a`.
-    fn applied_since(&self, known: usize) -> Result<Vec<String>> {
+    pub(crate) fn applied_since(&self, known: usize) -> Result<Vec<String>> {
         let writes = self.writes()?.split_off(known);
         let ours = |write: &&Write| write.resource == "configmaps" && write.manager == "kustomize-controller";
         let told = |write: &Write| {

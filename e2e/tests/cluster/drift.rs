@@ -1,7 +1,7 @@
 //! Drift: what somebody else did to our fields is undone, what they did to theirs stays.
 
 use anyhow::Result;
-use e2e::testbed::CONFIG_MAP;
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, eventually};
 use kube::api::DynamicObject;
 use serde_json::json;
 
@@ -25,5 +25,64 @@ async fn a_request_and_the_interval_correct_drift() -> Result<()> {
     app.wait(CONFIG_MAP, "a", "is blue again", is_blue).await?;
     app.delete(CONFIG_MAP, "a").await?;
     app.wait(CONFIG_MAP, "a", "is back", is_blue).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_another_kustomization_wrote_under_the_same_name_is_noticed() -> Result<()> {
+    let files = [
+        ("deploy/a.yaml", &*config_map("a", "blue")),
+        ("other/a.yaml", &*config_map("a", "red")),
+    ];
+    let app = App::start("shared-object", &files).await?;
+    app.deploy_ready("app", json!({})).await?;
+    app.deploy_ready("other", json!({"path": "other"})).await?;
+    assert_eq!(app.colour("a").await?.as_deref(), Some("red"));
+    app.patch(KUSTOMIZATION, "other", json!({"spec": {"suspend": true}}))
+        .await?;
+    // The same fields are ours as before, and with other values.
+    let commit = app.push(&[("deploy/b.yaml", &config_map("b", "blue"))]).await?;
+    app.wait_applied("app", &commit).await?;
+    assert_eq!(app.colour("a").await?.as_deref(), Some("blue"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn everything_is_verified_at_the_interval_however_often_commits_come() -> Result<()> {
+    let app = App::start("busy", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.deploy_ready("app", json!({"interval": "5s"})).await?;
+    let known = app.writes()?.len();
+    let mut number = 0;
+    eventually("a dry-run of what does not change", async || {
+        number += 1;
+        let commit = app
+            .push(&[("deploy/b.yaml", &config_map("b", &number.to_string()))])
+            .await?;
+        app.wait_applied("app", &commit).await?;
+        let verified = app.applied_since(known)?.iter().any(|write| write == "dry-run a");
+        Ok(verified.then_some(()))
+    })
+    .await?;
+    assert!(number > 1, "there was a commit before the interval was over");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_equals_the_cluster_takes_no_ownership() -> Result<()> {
+    let files = [
+        ("deploy/a.yaml", &*config_map("a", "blue")),
+        ("deploy/b.yaml", &*config_map("b", "blue")),
+    ];
+    let app = App::start("equal", &files).await?;
+    app.deploy_ready("app", json!({})).await?;
+    let theirs = json!({"data": {"size": "big"}});
+    let before = app.patch(CONFIG_MAP, "a", theirs).await?;
+    let known = app.writes()?.len();
+    let bigger = config_map("a", "blue").replace("data: {", "data: {size: big, ");
+    let commit = app.push(&[("deploy/a.yaml", &bigger)]).await?;
+    app.wait_applied("app", &commit).await?;
+    assert_eq!(app.applied_since(known)?, ["dry-run a"]);
+    let after = app.existing(CONFIG_MAP, "a").await?;
+    assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
     Ok(())
 }

@@ -73,6 +73,24 @@ async fn an_account_without_rights_can_do_nothing() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_one_account_applied_says_nothing_about_another() -> Result<()> {
+    let app = App::start("replaced", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    hire(&app).await?;
+    app.deploy_ready("app", json!({"serviceAccountName": "deployer"}))
+        .await?;
+    let spec = json!({"spec": {"serviceAccountName": "nobody"}});
+    app.patch(KUSTOMIZATION, "app", spec).await?;
+    let message = app
+        .wait_failed(KUSTOMIZATION, "app", "ReconciliationFailed")
+        .await?;
+    assert!(
+        message.contains(":nobody") && message.contains("configmaps"),
+        "{message}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_readiness_of_what_the_account_may_not_see_stays_unknown() -> Result<()> {
     let app = App::start("peek", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
     hire(&app).await?;

@@ -35,3 +35,4 @@ mod stock_deploys;
 mod substitution;
 mod suspend;
 mod untrusted_artifacts;
+mod webhooks;

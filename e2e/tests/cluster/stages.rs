@@ -3,7 +3,7 @@
 use anyhow::Result;
 use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, Kind, Write};
 use kube::api::DynamicObject;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::{App, config_map};
 
@@ -104,5 +104,91 @@ async fn what_was_applied_before_a_failure_is_in_the_inventory() -> Result<()> {
     app.delete(KUSTOMIZATION, "app").await?;
     app.wait_gone(KUSTOMIZATION, "app").await?;
     assert_eq!(app.colour("a").await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_applied_in_an_older_version_moves_to_the_new_one_on_request() -> Result<()> {
+    const GADGET: Kind = Kind {
+        api_version: "migrate.openflux.test/v2",
+        kind: "Gadget",
+        plural: "gadgets",
+    };
+    let version = |name: &str, fields: &Value| {
+        let spec = json!({"type": "object", "properties": fields});
+        json!({"name": name, "served": true, "storage": false,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}})
+    };
+    let definition = |mut versions: Vec<Value>| {
+        if let Some(newest) = versions.last_mut() {
+            newest["storage"] = true.into();
+        }
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "gadgets.migrate.openflux.test"},
+            "spec": {"group": "migrate.openflux.test", "scope": "Namespaced",
+                "names": {"kind": "Gadget", "plural": "gadgets"}, "versions": versions},
+        })
+        .to_string()
+    };
+    let gadget = |version: &str, size: u32| {
+        json!({"apiVersion": format!("migrate.openflux.test/{version}"), "kind": "Gadget",
+            "metadata": {"name": "g"}, "spec": {"size": size}})
+        .to_string()
+    };
+    let old = json!({"size": {"type": "integer"}, "note": {"type": "string"}});
+    let mut new = old.clone();
+    new["colour"] = json!({"type": "string", "default": "blue"});
+    let (old, new) = (version("v1", &old), version("v2", &new));
+    let files = [
+        ("deploy/definition.yaml", &*definition(vec![old.clone()])),
+        ("deploy/gadget.yaml", &*gadget("v1", 1)),
+    ];
+    let app = App::start("migrate", &files).await?;
+    app.deploy_ready("app", json!({})).await?;
+    // Somebody else whose entry stays at the old version.
+    let served = Kind {
+        api_version: "migrate.openflux.test/v1",
+        ..GADGET
+    };
+    app.patch(served, "g", json!({"spec": {"note": "theirs"}}))
+        .await?;
+    let commit = app
+        .push(&[
+            ("deploy/definition.yaml", &definition(vec![old, new])),
+            ("deploy/gadget.yaml", &gadget("v2", 2)),
+        ])
+        .await?;
+    app.wait_applied("app", &commit).await?;
+    let commit = app.push(&[("deploy/gadget.yaml", &gadget("v2", 3))]).await?;
+    let message = app.wait_failed_at("app", &commit, "ReconciliationFailed").await?;
+    assert!(message.contains("field not declared in schema"), "{message}");
+
+    let arguments = [
+        "--watch-label-selector=sharding.fluxcd.io/key=migrating",
+        "--controllers=kustomize",
+        "--feature-gates=MigrateAPIVersion=true",
+    ];
+    let _controller = app
+        .testbed
+        .start_openflux("openflux-controller-migrating", &arguments)?;
+    let label = json!({"metadata": {"labels": {"sharding.fluxcd.io/key": "migrating"}}});
+    app.patch(KUSTOMIZATION, "app", label).await?;
+    app.wait_applied("app", &commit).await?;
+    let moved = app.existing(GADGET, "g").await?;
+    assert_eq!(
+        moved.data["spec"],
+        json!({"size": 3, "colour": "blue", "note": "theirs"})
+    );
+    let entries = moved.metadata.managed_fields.unwrap_or_default();
+    assert!(!entries.is_empty());
+    for entry in entries {
+        assert_eq!(
+            entry.api_version.as_deref(),
+            Some(GADGET.api_version),
+            "{:?}",
+            entry.manager
+        );
+    }
     Ok(())
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::markers;
 use crate::mapper::{MapError, Mapper, Mapping};
-use crate::object::{ObjectId, Subject, has_marker, metadata_map, metadata_text};
-use crate::rest::{ObjectPath, Rest, RestError};
+use crate::object::{ObjectId, Subject, has_marker, metadata_map};
+use crate::rest::{ObjectPath, Rest, RestError, Seen};
 
 /// Deletes objects as one identity.
 pub struct GarbageCollection<'a> {
@@ -81,7 +81,7 @@ impl GarbageCollection<'_> {
             name: &id.name,
         };
         self.rest
-            .delete(&at, metadata_text(&live, "uid"))
+            .delete(&at, Seen::of(&live))
             .await
             .map_err(|error| failure("delete", error.to_string()))?;
         Ok(true)

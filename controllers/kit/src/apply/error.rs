@@ -1,5 +1,8 @@
 //! Why objects could not be applied, in upstream's words.
 
+use std::time::Duration;
+
+use crate::mapper::MapError;
 use crate::object::{ObjectId, Subject};
 use crate::rest::RestError;
 
@@ -30,7 +33,7 @@ pub enum ApplyError {
         /// The object.
         id: ObjectId,
         /// What is missing.
-        source: crate::mapper::MapError,
+        source: MapError,
     },
     /// An object of a namespaced kind has no namespace.
     #[error(
@@ -60,6 +63,47 @@ pub enum ApplyError {
         /// How long was waited.
         seconds: u64,
     },
+    /// An object cannot be changed in place, and could not be created anew either; it was left as it is.
+    #[error("{} dry-run failed{}: {source}; it was not recreated, because it would be refused as a new object: {trial}", Subject(.id), parenthesised(.source))]
+    NotRecreatable {
+        /// The object.
+        id: ObjectId,
+        /// Why it cannot be changed.
+        source: RestError,
+        /// Why it could not be created.
+        trial: RestError,
+    },
+    /// The entries of `managedFields` could not be moved to the applied API version.
+    #[error("{} failed to migrate API version: {source}", Subject(.id))]
+    Migrate {
+        /// The object.
+        id: ObjectId,
+        /// What the API server answered.
+        source: RestError,
+    },
+    /// What other tools left behind in an object could not be removed.
+    #[error("{} metadata.managedFields cleanup failed: {source}", Subject(.id))]
+    CleanUp {
+        /// The object.
+        id: ObjectId,
+        /// What the API server answered.
+        source: RestError,
+    },
+    /// The API server, or a webhook that it asks, was too slow.
+    #[error(
+        "dry-run timed out: after {seconds}s {verified} of {all} objects had been verified; check the API server and its admission webhooks, or raise spec.timeout"
+    )]
+    TimedOut {
+        /// How long was waited.
+        seconds: u64,
+        /// How many objects had an answer.
+        verified: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// What was being planned is of no use any more.
+    #[error("a newer event ended the planning")]
+    Interrupted,
     /// Several objects of one stage would be rejected; none of the stage was applied.
     #[error("{}", join(.0))]
     Several(Vec<ApplyError>),
@@ -75,6 +119,34 @@ impl ApplyError {
             Self::NotFound { id, source }
         } else {
             Self::DryRun { id, source }
+        }
+    }
+
+    pub(super) fn timed_out(time: Duration, verified: usize, all: usize) -> Self {
+        Self::TimedOut {
+            seconds: time.as_secs(),
+            verified,
+            all,
+        }
+    }
+
+    /// Tells whether this says nothing about the object, so that it would be the same for every other.
+    pub(super) fn is_of_system(&self) -> bool {
+        match self {
+            Self::DryRun { source, .. } | Self::Migrate { source, .. } => source.is_of_system(),
+            Self::Kind { source, .. } => matches!(source, MapError::Discovery(_)),
+            Self::TimedOut { .. } | Self::Interrupted => true,
+            _ => false,
+        }
+    }
+
+    /// Tells whether somebody else has written, or deleted, what was to be written.
+    pub(super) fn is_overtaken(&self) -> bool {
+        match self {
+            Self::DryRun { source, .. } | Self::Apply { source, .. } => source.is_conflict(),
+            // A patch of what does not exist is invalid.
+            Self::CleanUp { source, .. } => matches!(source.code(), Some(404 | 409 | 422)),
+            _ => false,
         }
     }
 
@@ -108,9 +180,9 @@ fn next_step(error: &RestError) -> &'static str {
     }
 }
 
-fn missing_kind(error: &crate::mapper::MapError) -> &'static str {
+fn missing_kind(error: &MapError) -> &'static str {
     match error {
-        crate::mapper::MapError::NoMatch { .. } => {
+        MapError::NoMatch { .. } => {
             "; install its CustomResourceDefinition first, or correct apiVersion and kind"
         }
         _ => "",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::object::metadata_map;
+use crate::object::{metadata_map, resource_version};
 
 /// Annotations and labels that kubectl and retired Flux versions left behind.
 const STALE_ANNOTATIONS: [&str; 3] = [
@@ -26,6 +26,7 @@ impl FieldManagers {
     ///
     /// Entries of kubectl and of overridden managers on the main resource are united into our own Apply entry, so
     /// that the next apply removes the fields that are not desired. Upstream: fluxcd/pkg/ssa `patchFieldManagers`.
+    /// The patch is refused as a conflict if somebody has written since `live` was read.
     pub fn cleanup_patch(&self, live: &Value) -> Option<Value> {
         let mut operations = Vec::new();
         for (field, stale) in [
@@ -44,7 +45,7 @@ impl FieldManagers {
         if let Some(fields) = self.merged_fields(live) {
             operations.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": fields}));
         }
-        (!operations.is_empty()).then_some(Value::Array(operations))
+        (!operations.is_empty()).then(|| guarded(live, operations))
     }
 
     /// Tells whether an annotation or label is a trace of an older tool.
@@ -105,6 +106,32 @@ impl FieldManagers {
     }
 }
 
+/// Gives the JSON patch that moves all entries of `managedFields` to `api_version`; `None` when they have it.
+///
+/// Entries of all managers and subresources. Upstream: fluxcd/pkg/ssa `PatchMigrateToVersion`.
+pub(super) fn migration_patch(live: &Value, api_version: &str) -> Option<Value> {
+    let entries = managed_fields(live);
+    if entries
+        .iter()
+        .all(|entry| text(entry, "apiVersion") == api_version)
+    {
+        return None;
+    }
+    let mut entries = entries.to_vec();
+    for entry in &mut entries {
+        entry["apiVersion"] = json!(api_version);
+    }
+    let replace = json!({"op": "replace", "path": "/metadata/managedFields", "value": entries});
+    Some(guarded(live, vec![replace]))
+}
+
+/// Makes a patch that the API server only takes if the object still is what was read.
+fn guarded(live: &Value, mut operations: Vec<Value>) -> Value {
+    let version = resource_version(live);
+    operations.push(json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version}));
+    Value::Array(operations)
+}
+
 /// Unites two field sets in the `fieldsV1` notation, which nests one map per path element.
 fn unite(into: &mut Map<String, Value>, from: Option<&Value>) {
     for (key, value) in from.and_then(Value::as_object).into_iter().flatten() {
@@ -143,7 +170,11 @@ mod tests {
     }
 
     fn live(entries: &[Value]) -> Value {
-        json!({"metadata": {"managedFields": entries}})
+        json!({"metadata": {"resourceVersion": "7", "managedFields": entries}})
+    }
+
+    fn guard() -> Value {
+        json!({"op": "replace", "path": "/metadata/resourceVersion", "value": "7"})
     }
 
     #[test]
@@ -159,7 +190,9 @@ mod tests {
         );
         assert_eq!(
             managers().cleanup_patch(&object),
-            Some(json!([{"op": "replace", "path": "/metadata/managedFields", "value": [hpa, merged]}]))
+            Some(
+                json!([{"op": "replace", "path": "/metadata/managedFields", "value": [hpa, merged]}, guard()])
+            )
         );
     }
 
@@ -185,13 +218,28 @@ mod tests {
 
     #[test]
     fn traces_of_client_side_apply_are_removed() {
-        let object =
-            json!({"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}});
+        let object = json!({"metadata": {"resourceVersion": "7", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}});
         assert_eq!(
             managers().cleanup_patch(&object),
             Some(
-                json!([{"op": "remove", "path": "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"}])
+                json!([{"op": "remove", "path": "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"}, guard()])
             )
         );
+    }
+
+    #[test]
+    fn entries_of_all_managers_and_subresources_move_to_the_applied_version() {
+        let mut status = entry("operator", "Update", &json!({"f:status": {}}));
+        status["subresource"] = json!("status");
+        let ours = entry("kustomize-controller", "Apply", &json!({"f:spec": {}}));
+        let object = live(&[ours.clone(), status.clone()]);
+        assert_eq!(migration_patch(&object, "v1"), None);
+        assert_eq!(migration_patch(&json!({"metadata": {}}), "v1"), None);
+        let moved = [ours, status].map(|mut entry| {
+            entry["apiVersion"] = json!("v2");
+            entry
+        });
+        let replace = json!({"op": "replace", "path": "/metadata/managedFields", "value": moved});
+        assert_eq!(migration_patch(&object, "v2"), Some(json!([replace, guard()])));
     }
 }

@@ -6,21 +6,28 @@
 mod delete;
 mod engine;
 mod error;
+mod execute;
 mod managers;
 mod memory;
 mod normalize;
 mod order;
+mod owned;
+mod plan;
+mod recreate;
 mod stages;
 mod undeclared;
+mod verify;
 
 pub use delete::{DeleteFailure, Deletion, GarbageCollection};
-pub use engine::{Applier, ApplyOptions, Concurrency, Verify};
+pub use engine::{Applier, ApplyOptions, Concurrency, Interrupt, Verify};
 pub use error::ApplyError;
 pub use managers::FieldManagers;
 pub use memory::ApplyMemory;
-pub(crate) use memory::{content_hash, value_hash};
+pub(crate) use memory::content_hash;
 pub use normalize::{SopsEncrypted, normalize};
 pub use order::{sort_for_apply, sort_for_delete};
+pub(crate) use owned::owned_hash;
+pub use plan::Plan;
 pub use stages::{CustomStage, Stage, split_stages};
 
 use crate::object::{ObjectId, Subject};

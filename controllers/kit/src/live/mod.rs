@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch as signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::{FieldManagers, content_hash, markers, value_hash};
+use crate::apply::{FieldManagers, content_hash, markers, owned_hash};
 use crate::mapper::Mapping;
 use crate::object::{ObjectId, metadata_map, name, namespace, resource_version};
 use crate::raw::RawObject;
@@ -33,8 +33,8 @@ pub struct Live {
     pub resource_version: Box<str>,
     /// Hash of what drift is judged by.
     pub content: u64,
-    /// Hash of the fields that our field manager owns; 0 when it owns none.
-    pub owned_fields: u64,
+    /// Hash of what our field manager owns, fields and values; 0 when it owns nothing.
+    pub owned: u64,
     /// Readiness.
     pub status: Status,
     /// Whether traces of other tools have to be removed before it is applied.
@@ -373,7 +373,7 @@ impl Live {
         Self {
             resource_version: resource_version(object).into(),
             content: content_hash(object),
-            owned_fields: owned_fields_hash(object, managers),
+            owned: owned_hash(object, managers),
             status: status(object, jiff::Timestamp::now().as_second()),
             needs_cleanup: managers.takes_over_any(object)
                 || keys().any(|key| FieldManagers::is_stale_key(key)),
@@ -386,14 +386,6 @@ impl Live {
         let number = |live: &Self| live.resource_version.parse::<u64>().ok();
         matches!((number(self), number(other)), (Some(own), Some(other)) if own > other)
     }
-}
-
-/// Hashes the fields that our field manager owns in `object`; 0 when it owns none.
-pub(crate) fn owned_fields_hash(object: &Value, managers: &FieldManagers) -> u64 {
-    managers
-        .own_entry(object)
-        .and_then(|entry| entry.get("fieldsV1"))
-        .map_or(0, value_hash)
 }
 
 /// Adds kind and version, which the items of a list do not have, and without which no kind's rules apply to them.

@@ -1,0 +1,128 @@
+//! Carrying a plan out.
+
+use super::engine::{Applier, ApplyOptions, Mode};
+use super::memory::ApplyMemory;
+use super::plan::{Plan, Planned, Step};
+use super::verify::ATTEMPTS;
+use super::{Action, ApplyError, Entry, owned_hash};
+use crate::object::{metadata_text, resource_version};
+use crate::queue::Slot;
+use crate::rest::{RestError, Seen};
+
+impl Applier<'_> {
+    /// Does what a plan says, in its order, and appends to `entries` what became of each object.
+    ///
+    /// An object that somebody else has written since it was planned is planned anew. `slot` is given up while an
+    /// object that is recreated goes away.
+    ///
+    /// # Errors
+    /// An object that is rejected in spite of its dry-run ends the stage after those before it were applied.
+    pub async fn carry_out(
+        &self,
+        plan: Plan,
+        options: ApplyOptions,
+        memory: &mut ApplyMemory,
+        slot: &mut Slot,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), ApplyError> {
+        for mut item in plan.items {
+            let mut attempt = 1;
+            let entry = loop {
+                let last = attempt == ATTEMPTS;
+                match self.execute(&mut item, last, options, memory, slot).await {
+                    Err(error) if !last && error.is_overtaken() => {
+                        attempt += 1;
+                        item = self.verify(item, options).await?;
+                    }
+                    other => break other?,
+                }
+            };
+            entries.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Does one step; `regardless` of what others have written since it was planned, where stock pays no heed to it
+    /// at all.
+    async fn execute(
+        &self,
+        item: &mut Planned,
+        regardless: bool,
+        options: ApplyOptions,
+        memory: &mut ApplyMemory,
+        slot: &mut Slot,
+    ) -> Result<Entry, ApplyError> {
+        let action = item.step.action();
+        let mut expected = None;
+        match &item.step {
+            Step::Skip => {
+                memory.forget(&item.id);
+                return Ok(item.entry(action));
+            }
+            Step::Keep { owned } => {
+                if let Some(owned) = owned {
+                    memory.remember(item.id.clone(), item.desired, *owned);
+                }
+                return Ok(item.entry(action));
+            }
+            Step::Create => {}
+            Step::Change {
+                version,
+                cleanup: None,
+                ..
+            }
+            | Step::ChangeDirectly { version } => expected = Some(version.clone()),
+            Step::Change {
+                cleanup: Some(patch), ..
+            } => {
+                let cleaned = self.rest.json_patch(&item.path(), self.manager(), patch).await;
+                let cleaned = cleaned.map_err(|source| ApplyError::CleanUp {
+                    id: item.id.clone(),
+                    source: self.discreet(item, source),
+                })?;
+                expected = Some(resource_version(&cleaned).to_owned());
+            }
+            Step::Recreate { uid, version } => {
+                let seen = Seen {
+                    uid,
+                    resource_version: version,
+                };
+                slot.park(self.make_room(item, seen, options.timeout)).await?;
+            }
+        }
+        let mode = match &expected {
+            Some(version) if !regardless => Mode::If { version },
+            _ => Mode::Always,
+        };
+        let applied = if matches!(item.step, Step::Recreate { .. }) {
+            slot.park(self.create_anew(item)).await
+        } else {
+            self.send(item, mode).await
+        };
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(source) => return Err(self.apply_error(item, source)),
+        };
+        self.live.learn(&item.mapping, &applied);
+        if item.mapping.kind == "CustomResourceDefinition" {
+            self.mapper.invalidate().await;
+        }
+        let owned = owned_hash(&applied, self.live.managers());
+        memory.remember(item.id.clone(), item.desired, owned);
+        Ok(item.entry(match &item.step {
+            Step::ChangeDirectly { version } if version == resource_version(&applied) => Action::Unchanged,
+            // It was deleted in the meantime.
+            Step::Change { uid, .. } if uid != metadata_text(&applied, "uid") => Action::Created,
+            _ => action,
+        }))
+    }
+
+    fn apply_error(&self, item: &Planned, source: RestError) -> ApplyError {
+        let (id, source) = (item.id.clone(), self.discreet(item, source));
+        match item.step {
+            // Nothing of its stage has been applied before it.
+            Step::ChangeDirectly { .. } => ApplyError::dry_run(id, source),
+            _ => ApplyError::Apply { id, source },
+        }
+    }
+}
