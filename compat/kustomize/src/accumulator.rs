@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::Context;
 use crate::resmap::ResMap;
@@ -19,14 +20,19 @@ pub(crate) struct Accumulator {
 impl Accumulator {
     /// Takes in what a base collected, its rules included: they hold for everything from here on. `taken` are the ids of
     /// the objects, before and after.
-    pub(crate) fn merge(&mut self, taken: &mut HashSet<ResId>, base: Accumulator) -> Result<(), Error> {
+    pub(crate) fn merge(
+        &mut self,
+        taken: &mut HashSet<ResId>,
+        base: Accumulator,
+        budget: &Budget,
+    ) -> Result<(), Error> {
         self.objects.append_beside(taken, base.objects.resources)?;
-        self.merge_config(&base.config)?;
+        self.merge_config(&base.config, budget)?;
         self.vars.merge(base.vars)
     }
 
     /// Adds rules.
-    pub(crate) fn merge_config(&mut self, config: &Config) -> Result<(), Error> {
-        self.config.merge(config).context("merging config")
+    pub(crate) fn merge_config(&mut self, config: &Config, budget: &Budget) -> Result<(), Error> {
+        self.config.merge(config, budget).context("merging config")
     }
 }

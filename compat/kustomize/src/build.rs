@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-use go_yaml::{sigs, v3};
+use go_yaml::{Node, sigs, v3};
 use serde_json::Value;
 
+use crate::error::Context;
 use crate::hash::add_hashes;
 use crate::kustomization::Kustomization;
 use crate::loader::{Loader, Session};
@@ -66,16 +67,6 @@ impl Object {
         v3::to_json(&self.resource.node).map_err(|e| Error::invalid(e.to_string()))
     }
 
-    /// The object as a YAML document, as `kustomize build` prints it.
-    pub fn to_yaml(&self) -> Result<String, Error> {
-        sigs::node_to_string(&self.resource.node).map_err(|e| Error::invalid(e.to_string()))
-    }
-
-    /// The object as a YAML document, as `kustomize build -o DIR` writes it: folded text keeps its line breaks there.
-    pub fn to_file(&self) -> Result<String, Error> {
-        sigs::decoded_to_string(&self.resource.node).map_err(|e| Error::invalid(e.to_string()))
-    }
-
     /// What stands before the reason why the object cannot be printed: upstream dumps the object there, unless it could
     /// not even be decoded. It may be a Secret, so this names it instead.
     fn blame(&self, reason: &Error) -> String {
@@ -108,24 +99,86 @@ impl Output {
         &self.notices
     }
 
+    /// Prints the objects one by one, within what the output may take.
+    pub fn printer(&self) -> Printer {
+        Printer {
+            max: self.max_bytes,
+            left: self.max_bytes,
+        }
+    }
+
     /// All objects as YAML documents separated by `---` lines: what `kustomize build` prints.
     pub fn to_yaml(&self) -> Result<String, Error> {
-        let mut text = String::new();
-        for (i, object) in self.objects.iter().enumerate() {
-            if i > 0 {
-                text.push_str("---\n");
-            }
-            let document = object.to_yaml();
-            text.push_str(&document.map_err(|reason| {
-                let blame = object.blame(&reason);
-                reason.context(blame)
-            })?);
-            if text.len() > self.max_bytes {
-                let text = format!("the output is larger than {} bytes", self.max_bytes);
-                return Err(Error::new(ErrorKind::Limit, text));
-            }
+        let (mut printer, mut text) = (self.printer(), String::new());
+        for object in &self.objects {
+            printer.append(&mut text, object)?;
         }
         Ok(text)
+    }
+
+    /// [`to_yaml`](Self::to_yaml) that gives the memory of each object back once it is printed.
+    pub fn into_yaml(self) -> Result<String, Error> {
+        let (mut printer, mut text) = (self.printer(), String::new());
+        for object in self.objects {
+            printer.append(&mut text, &object)?;
+        }
+        Ok(text)
+    }
+
+    /// The objects in output order, to be used up one by one.
+    pub fn into_objects(self) -> Vec<Object> {
+        self.objects
+    }
+}
+
+/// Prints the objects of a build, all of them together within [`Limits::output_bytes`].
+#[derive(Debug, Clone)]
+pub struct Printer {
+    max: usize,
+    left: usize,
+}
+
+impl Printer {
+    /// The object as a YAML document, as `kustomize build` prints it.
+    pub fn yaml(&mut self, object: &Object) -> Result<String, Error> {
+        self.print(object, sigs::node_to_string_within)
+    }
+
+    /// The object as a YAML document, as `kustomize build -o DIR` writes it: folded text keeps its line breaks there.
+    pub fn file(&mut self, object: &Object) -> Result<String, Error> {
+        self.print(object, sigs::decoded_to_string_within)
+    }
+
+    fn print(
+        &mut self,
+        object: &Object,
+        print: impl Fn(&Node, usize) -> Result<String, go_yaml::Error>,
+    ) -> Result<String, Error> {
+        let too_large = || {
+            let text = format!("{}: the output is larger than {} bytes", object.id(), self.max);
+            Error::new(ErrorKind::Limit, text)
+        };
+        let text = print(&object.resource.node, self.left).map_err(|e| match e.kind() {
+            go_yaml::ErrorKind::Limit => too_large(),
+            _ => Error::invalid(e.to_string()),
+        })?;
+        self.left = self.left.checked_sub(text.len()).ok_or_else(too_large)?;
+        Ok(text)
+    }
+
+    fn append(&mut self, text: &mut String, object: &Object) -> Result<(), Error> {
+        if !text.is_empty() {
+            text.push_str("---\n");
+        }
+        let document = self.yaml(object).map_err(|reason| {
+            if reason.is_final() {
+                return reason;
+            }
+            let blame = object.blame(&reason);
+            reason.context(blame)
+        })?;
+        text.push_str(&document);
+        Ok(())
     }
 }
 
@@ -173,13 +226,21 @@ fn run<'a>(session: &Rc<Session<'a>>, tree: &'a dyn FileTree, path: &str) -> Res
     target.choose_schema()?;
     let root = Root::new(&target.kustomization);
     let mut accumulated = target.accumulate_root()?;
-    add_hashes(&mut accumulated.objects)?;
-    fix_references(&mut accumulated.objects, &accumulated.config.name_reference)?;
+    let budget = &session.budget;
+    add_hashes(&mut accumulated.objects, budget).limit_at(|| "hashes")?;
+    let references = &accumulated.config.name_reference;
+    fix_references(&mut accumulated.objects, references, budget).limit_at(|| "name references")?;
     let mut objects = accumulated.objects;
     let mut unused = Vec::new();
     let resolved = accumulated
         .vars
-        .resolve(&mut objects, &accumulated.config.var_reference, &mut unused);
+        .resolve(
+            &mut objects,
+            &accumulated.config.var_reference,
+            &mut unused,
+            budget,
+        )
+        .limit_at(|| "vars");
     if !unused.is_empty() {
         let line = format!("well-defined vars that were never replaced: {}", unused.join(","));
         session.notices.borrow_mut().push(Notice::Log(line));
@@ -268,7 +329,7 @@ impl Root {
                 MANAGED_BY.to_owned(),
                 managed_by(session.options.profile).to_owned(),
             )]);
-            MapTransformer::new(label, [labels]).transform(objects)?;
+            MapTransformer::new(label, [labels]).transform(objects, &session.budget)?;
         }
         for resource in &mut objects.resources {
             resource.finish_annotations(self.origin, self.transformations)?;

@@ -1,7 +1,9 @@
 //! Labels and annotations for every object of a stream, without a kustomization.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use crate::budget::Budget;
 use crate::build::{Object, Output};
 use crate::resmap::ResMap;
 use crate::resource::Reader;
@@ -19,7 +21,8 @@ pub fn set_common_metadata(
     annotations: &BTreeMap<String, String>,
     limits: &Limits,
 ) -> Result<String, Error> {
-    let mut objects = ResMap::from_resources(Reader::new(limits).resources(stream)?)?;
+    let budget = Rc::new(Budget::within(limits));
+    let mut objects = ResMap::from_resources(Reader::new(Rc::clone(&budget)).resources(stream)?)?;
     objects.check_size(limits.objects)?;
     for (path, entries) in [("metadata/labels", labels), ("metadata/annotations", annotations)] {
         let field = FieldSpec {
@@ -27,7 +30,7 @@ pub fn set_common_metadata(
             create: true,
             ..FieldSpec::default()
         };
-        MapTransformer::new(entries.clone(), [field]).transform(&mut objects)?;
+        MapTransformer::new(entries.clone(), [field]).transform(&mut objects, &budget)?;
     }
     let objects = objects.resources.into_iter().map(Object::new);
     Output::new(objects.collect(), Vec::new(), limits).to_yaml()

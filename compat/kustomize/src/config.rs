@@ -1,12 +1,14 @@
 //! Which fields each transformer changes: the defaults, and what `configurations` and `crds` files add.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
+use crate::budget::Budget;
 use crate::defaults::{Table, name_references};
 use crate::error::Context;
 use crate::gojson::{Decoder, record};
 use crate::{Error, FieldSpec, Gvk};
-use go_yaml::{Limits, sigs};
+use go_yaml::sigs;
 
 /// Field specs by transformer. Lists are shared between the levels of a build until one of them adds to a list.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +42,10 @@ impl NameReference {
     /// The type of the objects that are named.
     pub(crate) fn target(&self) -> Gvk {
         Gvk::new(&self.group, &self.version, &self.kind)
+    }
+
+    fn type_parts(&self) -> [&str; 3] {
+        [&self.group, &self.version, &self.kind]
     }
 }
 
@@ -89,13 +95,15 @@ impl Config {
     }
 
     /// The content of a `configurations` file.
-    pub(crate) fn parse(content: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let value = sigs::to_value_strict(content, limits).map_err(|e| Error::invalid(e.to_string()))?;
+    pub(crate) fn parse(content: &[u8], budget: &Budget) -> Result<Self, Error> {
+        let value = sigs::to_value_strict(content, &budget.limits().yaml())
+            .map_err(|e| Error::invalid(e.to_string()))?;
         let file: Result<ConfigFile, Error> = Decoder::strict_coercing().decode(&value);
         let file = file.context("error unmarshaling JSON: while decoding JSON")?;
         let specs = |specs: &[FieldSpec], name: &str| {
             let mut distinct = Vec::with_capacity(specs.len());
-            merge_specs(&mut distinct, specs).with_context(|| format!("failed to merge {name} fieldSpec"))?;
+            merge_specs(&mut distinct, specs, budget)
+                .with_context(|| format!("failed to merge {name} fieldSpec"))?;
             Ok::<_, Error>(Arc::new(distinct))
         };
         let mut config = Self {
@@ -116,11 +124,11 @@ impl Config {
     }
 
     /// Adds what `other` has; a spec that the list covers already is left out, or conflicts if only one of them creates.
-    pub(crate) fn merge(&mut self, other: &Config) -> Result<(), Error> {
+    pub(crate) fn merge(&mut self, other: &Config, budget: &Budget) -> Result<(), Error> {
         let mut changed = false;
         let mut merge = |into: &mut Specs, from: &Specs, name: &str| {
-            changed |=
-                merge_shared(into, from).with_context(|| format!("failed to merge {name} fieldSpec"))?;
+            changed |= merge_shared(into, from, budget)
+                .with_context(|| format!("failed to merge {name} fieldSpec"))?;
             Ok::<_, Error>(())
         };
         merge(&mut self.name_prefix, &other.name_prefix, "NamePrefix")?;
@@ -140,11 +148,11 @@ impl Config {
         )?;
         merge(&mut self.var_reference, &other.var_reference, "VarReference")?;
         changed |= self
-            .merge_references(other)
+            .merge_references(other, budget)
             .context("failed to merge NameReference fieldSpec")?;
         let mut merge = |into: &mut Specs, from: &Specs, name: &str| {
-            changed |=
-                merge_shared(into, from).with_context(|| format!("failed to merge {name} fieldSpec"))?;
+            changed |= merge_shared(into, from, budget)
+                .with_context(|| format!("failed to merge {name} fieldSpec"))?;
             Ok::<_, Error>(())
         };
         merge(&mut self.images, &other.images, "Images")?;
@@ -155,7 +163,7 @@ impl Config {
         Ok(())
     }
 
-    fn merge_references(&mut self, other: &Config) -> Result<bool, Error> {
+    fn merge_references(&mut self, other: &Config, budget: &Budget) -> Result<bool, Error> {
         if Arc::ptr_eq(&self.name_reference, &other.name_reference) || other.name_reference.is_empty() {
             return Ok(false);
         }
@@ -165,18 +173,37 @@ impl Config {
         }
         let mut changed = false;
         let references = Arc::make_mut(&mut self.name_reference);
+        let mut places = HashMap::with_capacity(references.len());
+        for (place, reference) in references.iter().enumerate() {
+            places.entry(reference.type_parts()).or_insert(place);
+        }
+        // What is new is looked up as well: a target may come several times.
+        let mut new: Vec<NameReference> = Vec::new();
+        let known = places.len();
+        let mut merges = Vec::with_capacity(other.name_reference.len());
         for incoming in other.name_reference.iter() {
-            if let Some(existing) = references.iter_mut().find(|r| r.target() == incoming.target()) {
-                changed |= merge_specs(&mut existing.referrers, &incoming.referrers)?;
+            let next = references.len() + (places.len() - known);
+            merges.push((*places.entry(incoming.type_parts()).or_insert(next), incoming));
+        }
+        drop(places);
+        for (place, incoming) in merges {
+            let existing = match place.checked_sub(references.len()) {
+                None => references.get_mut(place),
+                Some(place) => new.get_mut(place),
+            };
+            if let Some(existing) = existing {
+                changed |= merge_specs(&mut existing.referrers, &incoming.referrers, budget)?;
             } else {
-                references.push(incoming.clone());
+                new.push(incoming.clone());
                 changed = true;
             }
         }
+        references.extend(new);
         Ok(changed)
     }
 
-    fn sort(&mut self) {
+    /// Puts all lists into the order of their types.
+    pub(crate) fn sort(&mut self) {
         for specs in [
             &mut self.name_prefix,
             &mut self.name_suffix,
@@ -203,14 +230,14 @@ impl Config {
 }
 
 /// Merges lists of which one usually is the other, or empty; says whether a sorted list may have lost its order.
-fn merge_shared(into: &mut Specs, from: &Specs) -> Result<bool, Error> {
+fn merge_shared(into: &mut Specs, from: &Specs, budget: &Budget) -> Result<bool, Error> {
     if from.is_empty() || Arc::ptr_eq(into, from) {
         return Ok(false);
     }
     if into.is_empty() {
         // Upstream adds one by one, so duplicates inside the incoming list are dropped here too.
         let mut specs = Vec::with_capacity(from.len());
-        merge_specs(&mut specs, from)?;
+        merge_specs(&mut specs, from, budget)?;
         *into = if specs.len() == from.len() {
             Arc::clone(from)
         } else {
@@ -218,21 +245,92 @@ fn merge_shared(into: &mut Specs, from: &Specs) -> Result<bool, Error> {
         };
         return Ok(true);
     }
-    merge_specs(Arc::make_mut(into), from)
+    merge_specs(Arc::make_mut(into), from, budget)
 }
 
 /// Adds the specs that the list does not cover yet; says whether there were any.
-pub(crate) fn merge_specs(into: &mut Vec<FieldSpec>, from: &[FieldSpec]) -> Result<bool, Error> {
+pub(crate) fn merge_specs(
+    into: &mut Vec<FieldSpec>,
+    from: &[FieldSpec],
+    budget: &Budget,
+) -> Result<bool, Error> {
     let before = into.len();
+    let mut covering = Covering::of(into, from);
     for spec in from {
-        let covers = |have: &&FieldSpec| have.path == spec.path && have.gvk().is_selected(&spec.gvk());
-        match into.iter().find(covers) {
+        budget.step(covering.cost(into, spec))?;
+        match covering.find(into, spec) {
             Some(have) if have.create == spec.create => {}
             Some(_) => return Err(Error::invalid("conflicting fieldspecs")),
-            None => into.push(spec.clone()),
+            None => {
+                budget.make(size_of::<FieldSpec>() + spec.path.len())?;
+                covering.push(spec, into.len());
+                into.push(spec.clone());
+            }
         }
     }
     Ok(into.len() != before)
+}
+
+/// Finds the first spec of a list that covers another one; long lists by path and kind.
+enum Covering {
+    Short,
+    Long(HashMap<String, HashMap<String, Vec<usize>>>),
+}
+
+impl Covering {
+    /// Below this many comparisons an index does not pay.
+    const SHORT: usize = 1 << 14;
+
+    fn of(into: &[FieldSpec], from: &[FieldSpec]) -> Self {
+        if (into.len() + from.len()) * from.len() < Self::SHORT {
+            return Self::Short;
+        }
+        let mut covering = Self::Long(HashMap::new());
+        for (place, spec) in into.iter().enumerate() {
+            covering.push(spec, place);
+        }
+        covering
+    }
+
+    fn push(&mut self, spec: &FieldSpec, place: usize) {
+        if let Self::Long(by_path) = self {
+            let by_kind = by_path.entry(spec.path.clone()).or_default();
+            by_kind.entry(spec.kind.clone()).or_default().push(place);
+            if !spec.kind.is_empty() {
+                // A spec without a kind is covered by those of every kind.
+                by_kind.entry(String::new()).or_default().push(place);
+            }
+        }
+    }
+
+    fn places(&self, spec: &FieldSpec) -> &[usize] {
+        match self {
+            Self::Short => &[],
+            Self::Long(by_path) => by_path
+                .get(&spec.path)
+                .and_then(|by_kind| by_kind.get(&spec.kind))
+                .map_or(&[], Vec::as_slice),
+        }
+    }
+
+    fn cost(&self, into: &[FieldSpec], spec: &FieldSpec) -> usize {
+        match self {
+            Self::Short => into.len() / 8,
+            // One without version and group is covered by the first.
+            Self::Long(_) if spec.version.is_empty() && spec.group.is_empty() => 1,
+            Self::Long(_) => self.places(spec).len(),
+        }
+    }
+
+    fn find<'i>(&self, into: &'i [FieldSpec], spec: &FieldSpec) -> Option<&'i FieldSpec> {
+        match self {
+            Self::Short => into.iter().find(|have| have.covers(spec)),
+            Self::Long(_) => {
+                let mut places = self.places(spec).iter().filter_map(|place| into.get(*place));
+                places.find(|have| have.covers(spec))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -250,10 +348,17 @@ mod tests {
 
     #[test]
     fn broader_specs_are_covered_by_narrower_ones() {
+        let budget = Budget::within(&crate::Limits::default());
         let mut specs = vec![spec("Deployment", "a/b", true)];
-        assert_eq!(merge_specs(&mut specs, &[spec("", "a/b", true)]), Ok(false));
-        assert_eq!(merge_specs(&mut specs, &[spec("Job", "a/b", false)]), Ok(true));
-        let conflict = merge_specs(&mut specs, &[spec("", "a/b", false)]);
+        assert_eq!(
+            merge_specs(&mut specs, &[spec("", "a/b", true)], &budget),
+            Ok(false)
+        );
+        assert_eq!(
+            merge_specs(&mut specs, &[spec("Job", "a/b", false)], &budget),
+            Ok(true)
+        );
+        let conflict = merge_specs(&mut specs, &[spec("", "a/b", false)], &budget);
         assert_eq!(
             conflict.map_err(|e| e.to_string()),
             Err("conflicting fieldspecs".to_owned())
@@ -262,8 +367,9 @@ mod tests {
 
     #[test]
     fn merging_the_defaults_into_themselves_shares() {
+        let budget = Budget::within(&crate::Limits::default());
         let mut config = Config::built_in();
-        assert_eq!(config.merge(&Config::built_in()), Ok(()));
+        assert_eq!(config.merge(&Config::built_in(), &budget), Ok(()));
         assert!(Arc::ptr_eq(
             &config.common_labels,
             &Config::built_in().common_labels

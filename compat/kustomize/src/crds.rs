@@ -1,41 +1,43 @@
 //! Transformer configuration from `crds` files: OpenAPI definitions whose extensions say which fields are labels,
 //! annotations, names or references.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use go_yaml::{Limits, sigs};
 use serde_json::{Map, Value};
 
+use crate::budget::Budget;
 use crate::config::{Config, NameReference, merge_specs};
 use crate::error::Context;
-use crate::{Error, FieldSpec};
+use crate::{Error, FieldSpec, json};
 
 /// The configuration that a file of definitions, by type name, stands for.
-pub(crate) fn parse(content: &[u8], path: &str, limits: &Limits) -> Result<Config, Error> {
-    let definitions = definitions(content, limits)
+pub(crate) fn parse(content: &[u8], path: &str, budget: &Budget) -> Result<Config, Error> {
+    let definitions = definitions(content, &budget.limits().yaml())
         .with_context(|| format!("unable to parse open API definition from '{path}'"))?;
-    let mut config = Config::default();
+    let mut found = Found::default();
     for (name, definition) in &definitions {
         if !is_object_type(definition) {
             continue;
         }
-        let kind = name.rsplit('.').next().unwrap_or(name);
-        let mut found = Config::default();
         let mut walk = Walk {
             definitions: &definitions,
-            kind,
-            into: &mut found,
+            kind: name.rsplit('.').next().unwrap_or(name),
+            found: &mut found,
+            budget,
             open: Vec::new(),
+            path: Vec::new(),
         };
-        walk.definition(name, &[])?;
-        config.merge(&found)?;
+        walk.definition(name)
+            .limit_at(|| format!("definition '{name}' in '{path}'"))?;
     }
-    Ok(config)
+    found.config(budget)
 }
 
 fn definitions(content: &[u8], limits: &Limits) -> Result<Map<String, Value>, Error> {
     let value = if content.starts_with(b"{") {
-        serde_json::from_slice(content).map_err(|e| Error::invalid(e.to_string()))?
+        json::parse(content, limits.max_nesting)?
     } else {
         sigs::to_value(content, limits).map_err(|e| Error::invalid(e.to_string()))?
     };
@@ -65,71 +67,124 @@ fn is_object_type(definition: &Value) -> bool {
     has("kind") && has("apiVersion") && has("metadata")
 }
 
+/// What the definitions say about fields.
+#[derive(Default)]
+struct Found {
+    annotations: Vec<FieldSpec>,
+    labels: Vec<FieldSpec>,
+    names: Vec<FieldSpec>,
+    references: Vec<NameReference>,
+    /// Where in `references` the one to a version and kind is.
+    places: HashMap<(String, String), usize>,
+}
+
+impl Found {
+    fn refer(&mut self, version: &str, kind: &str, referrer: FieldSpec) {
+        let target = (version.to_owned(), kind.to_owned());
+        let place = *self.places.entry(target).or_insert(self.references.len());
+        match self.references.get_mut(place) {
+            Some(reference) => reference.referrers.push(referrer),
+            None => self.references.push(NameReference {
+                group: String::new(),
+                version: version.to_owned(),
+                kind: kind.to_owned(),
+                referrers: vec![referrer],
+            }),
+        }
+    }
+
+    fn config(self, budget: &Budget) -> Result<Config, Error> {
+        let distinct = |specs: Vec<FieldSpec>| {
+            let mut distinct = Vec::with_capacity(specs.len());
+            merge_specs(&mut distinct, &specs, budget)?;
+            Ok::<_, Error>(Arc::new(distinct))
+        };
+        let mut references = self.references;
+        for reference in &mut references {
+            let referrers = std::mem::take(&mut reference.referrers);
+            merge_specs(&mut reference.referrers, &referrers, budget)?;
+        }
+        let mut config = Config {
+            common_annotations: distinct(self.annotations)?,
+            common_labels: distinct(self.labels)?,
+            name_prefix: distinct(self.names)?,
+            name_reference: Arc::new(references),
+            ..Config::default()
+        };
+        config.sort();
+        Ok(config)
+    }
+}
+
 struct Walk<'a> {
     definitions: &'a Map<String, Value>,
     kind: &'a str,
-    into: &'a mut Config,
+    found: &'a mut Found,
+    budget: &'a Budget,
     /// Names of the definitions that are being read: one that refers to itself is followed once.
-    open: Vec<String>,
+    open: Vec<&'a str>,
+    /// The fields that lead to where the walk is.
+    path: Vec<&'a str>,
 }
 
-impl Walk<'_> {
-    fn definition(&mut self, name: &str, path: &[String]) -> Result<(), Error> {
+impl<'a> Walk<'a> {
+    fn definition(&mut self, name: &'a str) -> Result<(), Error> {
         let definitions = self.definitions;
         let Some(properties) = definitions.get(name).and_then(properties) else {
             return Ok(());
         };
-        if self.open.iter().any(|open| open == name) {
+        self.budget.step(1 + self.open.len() / 4)?;
+        if self.open.contains(&name) {
             return Ok(());
         }
-        self.open.push(name.to_owned());
+        // Each definition takes a level of this walk, and one of the objects that it describes.
+        self.budget.check_depth(self.open.len() + 1)?;
+        self.open.push(name);
         for (field, property) in properties {
-            let mut path = path.to_vec();
-            path.push(field.clone());
-            self.property(property, &path)?;
+            self.path.push(field);
+            self.property(property)?;
+            self.path.pop();
         }
         self.open.pop();
         Ok(())
     }
 
-    fn property(&mut self, property: &Value, path: &[String]) -> Result<(), Error> {
-        let extension = |name: &str| property.get(name).and_then(Value::as_str);
-        let spec = |path: &[String]| FieldSpec {
+    fn spec(&self, more: Option<&str>) -> Result<FieldSpec, Error> {
+        let path = self
+            .path
+            .iter()
+            .copied()
+            .chain(more)
+            .collect::<Vec<_>>()
+            .join("/");
+        self.budget.make(size_of::<FieldSpec>() + path.len())?;
+        Ok(FieldSpec {
             kind: self.kind.to_owned(),
-            path: path.join("/"),
+            path,
             ..FieldSpec::default()
-        };
+        })
+    }
+
+    fn property(&mut self, property: &'a Value) -> Result<(), Error> {
+        self.budget.step(4)?;
+        let extension = |name: &str| property.get(name).and_then(Value::as_str);
         if extension("x-kubernetes-annotation").is_some() {
-            merge_specs(Arc::make_mut(&mut self.into.common_annotations), &[spec(path)])?;
+            self.found.annotations.push(self.spec(None)?);
         }
         if extension("x-kubernetes-label-selector").is_some() {
-            merge_specs(Arc::make_mut(&mut self.into.common_labels), &[spec(path)])?;
+            self.found.labels.push(self.spec(None)?);
         }
         if extension("x-kubernetes-identity").is_some() {
-            merge_specs(Arc::make_mut(&mut self.into.name_prefix), &[spec(path)])?;
+            self.found.names.push(self.spec(None)?);
         }
         let version = extension("x-kubernetes-object-ref-api-version");
         if let (Some(version), Some(kind)) = (version, extension("x-kubernetes-object-ref-kind")) {
-            let mut path = path.to_vec();
-            path.push(
-                extension("x-kubernetes-object-ref-name-key")
-                    .unwrap_or("name")
-                    .to_owned(),
-            );
-            let reference = NameReference {
-                group: String::new(),
-                version: version.to_owned(),
-                kind: kind.to_owned(),
-                referrers: vec![spec(&path)],
-            };
-            let references = Config {
-                name_reference: Arc::new(vec![reference]),
-                ..Config::default()
-            };
-            self.into.merge(&references)?;
+            let key = extension("x-kubernetes-object-ref-name-key").unwrap_or("name");
+            let referrer = self.spec(Some(key))?;
+            self.found.refer(version, kind, referrer);
         }
         match property.get("$ref").and_then(Value::as_str) {
-            Some(name) => self.definition(name, path),
+            Some(name) => self.definition(name),
             None => Ok(()),
         }
     }

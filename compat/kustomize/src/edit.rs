@@ -13,6 +13,9 @@ pub(crate) fn expect_kind(node: &Node, kind: Kind) -> Result<(), Error> {
     }
 }
 
+/// Bytes of a node that an error shows.
+const SHOWN: usize = 1 << 20;
+
 /// The error for a node that should have been of another kind.
 pub(crate) fn wrong_kind(node: &Node, expected: Kind) -> Error {
     let mut text = format!(
@@ -20,7 +23,11 @@ pub(crate) fn wrong_kind(node: &Node, expected: Kind) -> Error {
         kind_name(expected),
         kind_name(node.kind())
     );
-    if let Ok(contents) = v3::to_string(node, &v3::EmitOptions::default()) {
+    let options = v3::EmitOptions {
+        max_bytes: SHOWN,
+        ..v3::EmitOptions::default()
+    };
+    if let Ok(contents) = v3::to_string(node, &options) {
         text.push_str(": node contents:\n");
         text.push_str(&contents);
     }
@@ -76,6 +83,23 @@ pub(crate) fn push_field(map: &mut Node, name: &str, value: Node) {
     if let Some(entries) = map.entries_mut() {
         entries.push((Node::scalar(name), value));
     }
+}
+
+/// A mapping of pairs in key order, none of them null, as [`set_field`] makes it one by one: of a key that is given
+/// twice the last value counts, in the style of the first.
+pub(crate) fn mapping_of<'t>(sorted: impl IntoIterator<Item = (&'t str, Node)>) -> Node {
+    let mut entries: Vec<(Node, Node)> = Vec::new();
+    for (key, mut value) in sorted {
+        quote_for_yaml_1_1(&mut value);
+        match entries.last_mut() {
+            Some((last, existing)) if last.text() == key => {
+                value.set_style(existing.style());
+                *existing = value;
+            }
+            _ => entries.push((Node::scalar(key), value)),
+        }
+    }
+    Node::from_entries(entries)
 }
 
 /// The field of a mapping, made if it is missing; `None` below a null.

@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Timeout,
     /// A [`Limits`](crate::Limits) bound was reached.
     Limit,
+    /// The caller gave the build up.
+    Cancelled,
     /// The kustomization asks for a plugin, function or chart that is disabled.
     Disabled,
 }
@@ -39,7 +41,7 @@ impl Error {
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self {
             kind,
-            text: text.into(),
+            text: shortened(text.into()),
         }
     }
 
@@ -53,6 +55,11 @@ impl Error {
         self.kind
     }
 
+    /// Whether the build is over, whatever else could be tried: no bound is left, or nobody waits.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.kind, ErrorKind::Limit | ErrorKind::Cancelled)
+    }
+
     /// The same error without what URLs in its text may give away.
     pub(crate) fn redacted(mut self) -> Self {
         self.text = redact(&self.text);
@@ -62,9 +69,29 @@ impl Error {
     /// The same error with `prefix: ` before its text.
     #[must_use]
     pub fn context(mut self, prefix: impl fmt::Display) -> Self {
-        self.text = format!("{prefix}: {}", self.text);
+        self.text = shortened(format!("{prefix}: {}", self.text));
         self
     }
+}
+
+/// The beginning of a path, as errors about limits show it.
+pub(crate) fn excerpt(path: &str) -> String {
+    const SHOWN: usize = 60;
+    match path.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &path[..end]),
+        None => path.to_owned(),
+    }
+}
+
+/// Cuts a text that nobody would read to its end: components quote the errors of those below them, which doubles it at
+/// each level.
+fn shortened(mut text: String) -> String {
+    const LONGEST: usize = 1 << 20;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str("...");
+    }
+    text
 }
 
 impl fmt::Display for Error {
@@ -79,6 +106,8 @@ impl std::error::Error for Error {}
 pub(crate) trait Context<T> {
     fn context(self, prefix: impl fmt::Display) -> Result<T, Error>;
     fn with_context<D: fmt::Display>(self, prefix: impl FnOnce() -> D) -> Result<T, Error>;
+    /// Says where a bound was reached; all other errors are worded as upstream words them.
+    fn limit_at<D: fmt::Display>(self, place: impl FnOnce() -> D) -> Result<T, Error>;
 }
 
 impl<T> Context<T> for Result<T, Error> {
@@ -88,5 +117,9 @@ impl<T> Context<T> for Result<T, Error> {
 
     fn with_context<D: fmt::Display>(self, prefix: impl FnOnce() -> D) -> Result<T, Error> {
         self.map_err(|e| e.context(prefix()))
+    }
+
+    fn limit_at<D: fmt::Display>(self, place: impl FnOnce() -> D) -> Result<T, Error> {
+        self.map_err(|e| if e.is_final() { e.context(place()) } else { e })
     }
 }

@@ -2,6 +2,7 @@
 
 use go_yaml::{Kind, Node, Tag};
 
+use crate::budget::Budget;
 use crate::edit::wrong_kind;
 use crate::error::Context;
 use crate::fieldspec::split_path;
@@ -77,12 +78,14 @@ impl FieldFilter {
         &self,
         object: &mut Node,
         leaf: Option<Leaf>,
+        budget: &Budget,
         set: &mut Setter<'_>,
     ) -> Result<(), Error> {
+        budget.step(1 + self.specs.len() / 4)?;
         let gvk = gvk_of(object);
         for (spec, steps) in self.specs.iter().filter(|(spec, _)| spec.selects(&gvk)) {
             let leaf = leaf.filter(|_| spec.create);
-            walk(object, steps, leaf, set)
+            walk(object, steps, leaf, budget, set)
                 .with_context(|| format!("considering field '{}' of object {}", spec.path, id_of(object)))?;
         }
         Ok(())
@@ -105,7 +108,15 @@ fn id_of(object: &Node) -> ResId {
     ResId::new(gvk_of(object), text("name"), text("namespace"))
 }
 
-fn walk(node: &mut Node, steps: &[Step], leaf: Option<Leaf>, set: &mut Setter<'_>) -> Result<(), Error> {
+fn walk(
+    node: &mut Node,
+    steps: &[Step],
+    leaf: Option<Leaf>,
+    budget: &Budget,
+    set: &mut Setter<'_>,
+) -> Result<(), Error> {
+    // A field is searched among all others.
+    budget.step(1 + node.entries().len() / 4)?;
     let Some((step, rest)) = steps.split_first() else {
         return set(node);
     };
@@ -115,13 +126,13 @@ fn walk(node: &mut Node, steps: &[Step], leaf: Option<Leaf>, set: &mut Setter<'_
     match node.kind() {
         Kind::Sequence => {
             for item in node.items_mut().into_iter().flatten() {
-                walk(item, steps, leaf, set)
+                walk(item, steps, leaf, budget, set)
                     .with_context(|| format!("visit traversal on path: [{}]", path_text(steps)))?;
             }
             Ok(())
         }
         Kind::Mapping => match find(node, step, rest.is_empty(), leaf)? {
-            Some(field) => walk(field, rest, leaf, set),
+            Some(field) => walk(field, rest, leaf, budget, set),
             None => Ok(()),
         },
         Kind::Scalar | Kind::Alias => Err(Error::invalid("expected sequence or mapping node")),
@@ -220,6 +231,10 @@ mod tests {
     use super::*;
     use crate::edit::{set_field, set_scalar};
 
+    fn budget() -> Budget {
+        Budget::within(&crate::Limits::default())
+    }
+
     fn map(pairs: Vec<(&str, Node)>) -> Node {
         Node::from_entries(pairs.into_iter().map(|(k, v)| (Node::scalar(k), v)).collect())
     }
@@ -265,9 +280,12 @@ mod tests {
     fn check(spec: FieldSpec, fields: Vec<(&str, Node)>, expected: &str) {
         let mut object = object(fields);
         FieldFilter::new([spec])
-            .apply(&mut object, Some(Leaf::Scalar(Tag::Str)), &mut |node| {
-                set_scalar(node, Node::scalar(format!("p-{}", node.text())))
-            })
+            .apply(
+                &mut object,
+                Some(Leaf::Scalar(Tag::Str)),
+                &budget(),
+                &mut |node| set_scalar(node, Node::scalar(format!("p-{}", node.text()))),
+            )
             .unwrap();
         assert_eq!(
             show(&object),
@@ -310,7 +328,7 @@ mod tests {
     fn a_mapping_leaf_takes_entries() {
         let mut object = object(vec![]);
         FieldFilter::new([spec("metadata/labels", true)])
-            .apply(&mut object, Some(Leaf::Mapping), &mut |node| {
+            .apply(&mut object, Some(Leaf::Mapping), &budget(), &mut |node| {
                 set_field(node, "a", Node::string("b"))
             })
             .unwrap();
@@ -324,7 +342,7 @@ mod tests {
     fn a_scalar_on_the_way_is_an_error() {
         let mut object = object(vec![("a", Node::from_items(vec![Node::string("x")]))]);
         let error = FieldFilter::new([spec("a/b/c", false)])
-            .apply(&mut object, None, &mut |_| Ok(()))
+            .apply(&mut object, None, &budget(), &mut |_| Ok(()))
             .unwrap_err();
         assert_eq!(
             error.to_string(),

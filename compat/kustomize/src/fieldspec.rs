@@ -22,6 +22,15 @@ impl FieldSpec {
         Gvk::new(&self.group, &self.version, &self.kind)
     }
 
+    /// Whether this is a spec of the same field for at least one of the types that `other` is for.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let is_covered = |wanted: &str, have: &str| wanted.is_empty() || wanted == have;
+        self.path == other.path
+            && is_covered(&other.kind, &self.kind)
+            && is_covered(&other.version, &self.version)
+            && is_covered(&other.group, &self.group)
+    }
+
     /// Whether an object of type `gvk` has this field.
     pub(crate) fn selects(&self, gvk: &Gvk) -> bool {
         (self.kind.is_empty() || self.kind == gvk.kind)

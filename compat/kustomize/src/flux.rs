@@ -4,8 +4,11 @@
 //! It is the counterpart of `kustomize_generator.go` in `fluxcd/pkg/kustomize`; instead of writing the file into the
 //! artifact's directory, the build reads it from a layer above the tree.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::build::{Output, build};
 use crate::error::Context;
 use crate::gojson::{Decoder, FromGo, record};
@@ -246,7 +249,7 @@ fn scan(tree: &dyn FileTree, directory: &str, options: &Options) -> Result<Kusto
     let mut scan = Scan {
         tree,
         options,
-        reader: Reader::new(&options.limits),
+        reader: Reader::new(Rc::new(Budget::new(options))),
         bytes_left: options.limits.bytes_read,
         paths: Vec::new(),
     };

@@ -5,14 +5,18 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::Error;
+use crate::budget::Budget;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 
 /// Appends the hash of its content to the name of every object that asks for it.
-pub(crate) fn add_hashes(objects: &mut ResMap) -> Result<(), Error> {
+pub(crate) fn add_hashes(objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
     for object in objects.resources.iter_mut().filter(|r| r.history.needs_hash) {
+        // Into JSON, and through the hash.
+        budget.walk(&object.node)?;
+        budget.walk(&object.node)?;
         let name = format!("{}-{}", object.name(), hash(object)?);
-        object.store_previous_id();
+        object.store_previous_id(budget)?;
         object.set_name(&name)?;
     }
     Ok(())

@@ -9,8 +9,10 @@ use go_yaml::{gojson, sigs};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::Error;
+use crate::budget::Budget;
+use crate::error::{Context, excerpt};
 use crate::target::go_quote;
+use crate::{Error, ErrorKind, json};
 
 /// The operations of a patch, in order.
 #[derive(Debug, Clone, Default)]
@@ -38,15 +40,12 @@ const INVALID_INDEX: &str = "invalid index referenced";
 impl JsonPatch {
     /// Reads a patch: strict JSON if the text begins with `[`, else the first YAML document.
     pub(crate) fn parse(text: &[u8], limits: &go_yaml::Limits) -> Result<Self> {
+        let invalid = |e: go_yaml::Error| in_yaml(&e);
         let raw: Box<RawValue> = if text.starts_with(b"[") {
             from_json(text)?
         } else {
-            let value = sigs::to_value(text, limits).map_err(|e| Error::invalid(e.to_string()))?;
-            from_json(
-                gojson::to_string(&value)
-                    .map_err(|e| Error::invalid(e.to_string()))?
-                    .as_bytes(),
-            )?
+            let value = sigs::to_value(text, limits).map_err(invalid)?;
+            from_json(gojson::to_string(&value).map_err(invalid)?.as_bytes())?
         };
         if raw.get() == "null" {
             return Ok(Self::default());
@@ -57,11 +56,12 @@ impl JsonPatch {
                 "json: cannot unmarshal the patch into Go value of type jsonpatch.Patch",
             ));
         };
-        let operations = operations
-            .into_iter()
-            .map(|members| Operation::new(members.unwrap_or_default()));
+        let operations = operations.into_iter().enumerate().map(|(number, members)| {
+            Operation::new(members.unwrap_or_default(), limits.max_nesting)
+                .limit_at(|| format!("operation {number}"))
+        });
         Ok(Self {
-            operations: operations.collect(),
+            operations: operations.collect::<Result<_>>()?,
         })
     }
 
@@ -71,10 +71,16 @@ impl JsonPatch {
     }
 
     /// Applies all operations to a document; after an error the document is in an unknown state.
-    pub(crate) fn apply(&self, document: &mut Value) -> Result<()> {
+    pub(crate) fn apply(&self, document: &mut Value, budget: &Budget) -> Result<()> {
+        budget.open_document(document)?;
         self.operations
             .iter()
-            .try_for_each(|operation| operation.apply(document))
+            .enumerate()
+            .try_for_each(|(number, operation)| {
+                operation
+                    .apply(document, budget)
+                    .limit_at(|| format!("operation {number}"))
+            })
     }
 }
 
@@ -83,27 +89,34 @@ fn from_json(text: &[u8]) -> Result<Box<RawValue>> {
 }
 
 impl Operation {
-    fn new(mut members: BTreeMap<String, Box<RawValue>>) -> Self {
-        let value = |raw: Box<RawValue>| serde_json::from_str(raw.get()).ok();
+    fn new(mut members: BTreeMap<String, Box<RawValue>>, nesting: usize) -> Result<Self> {
+        let value = |raw: Option<Box<RawValue>>| {
+            raw.map(|raw| json::parse(raw.get().as_bytes(), nesting))
+                .transpose()
+        };
         let spelled = members.remove("value");
-        Self {
-            kind: members.remove("op").and_then(value),
-            path: members.remove("path").and_then(value),
-            from: members.remove("from").and_then(value),
-            value: spelled.clone().and_then(value),
+        Ok(Self {
+            kind: value(members.remove("op"))?,
+            path: value(members.remove("path"))?,
+            from: value(members.remove("from"))?,
+            value: value(spelled.clone())?,
             spelled,
-        }
+        })
     }
 
-    fn apply(&self, document: &mut Value) -> Result<()> {
+    fn apply(&self, document: &mut Value, budget: &Budget) -> Result<()> {
+        // Pointers are followed part by part, and what they lead to may move in its list.
+        let pointers = [&self.path, &self.from];
+        let lengths = pointers.map(|p| p.as_ref().and_then(Value::as_str).map_or(0, str::len));
+        budget.step(lengths.iter().sum())?;
         let kind = self.kind.as_ref().and_then(Value::as_str).unwrap_or("unknown");
         match kind {
-            "add" => self.add(document),
+            "add" => self.add(document, budget),
             "remove" => self.remove(document),
-            "replace" => self.replace(document),
-            "move" => self.r#move(document),
-            "copy" => self.copy(document),
-            "test" => self.test(document),
+            "replace" => self.replace(document, budget),
+            "move" => self.r#move(document, budget),
+            "copy" => self.copy(document, budget),
+            "test" => self.test(document, budget),
             _ => Err(Error::invalid(format!("Unexpected kind: {kind}"))),
         }
     }
@@ -116,11 +129,12 @@ impl Operation {
         text(self.from.as_ref(), "operation, missing from field")
     }
 
-    fn new_value(&self) -> Value {
-        self.value.clone().unwrap_or_default()
+    /// The value of the operation, to be put at a pointer.
+    fn new_value(&self, pointer: &str, budget: &Budget) -> Result<Value> {
+        copied(self.value.as_ref(), pointer, budget)
     }
 
-    fn add(&self, document: &mut Value) -> Result<()> {
+    fn add(&self, document: &mut Value, budget: &Budget) -> Result<()> {
         let path = self
             .path()
             .map_err(|_| failed("add operation failed to decode path", MISSING))?;
@@ -130,8 +144,9 @@ impl Operation {
                 MISSING,
             )
         })?;
+        budget.step(parent.items() / 16)?;
         parent
-            .add(&key, self.new_value())
+            .add(&key, self.new_value(path, budget)?)
             .map_err(|e| failed(&format!("error in add for path: '{path}'"), &e))
     }
 
@@ -150,12 +165,12 @@ impl Operation {
             .map_err(|e| failed(&format!("error in remove for path: '{path}'"), &e))
     }
 
-    fn replace(&self, document: &mut Value) -> Result<()> {
+    fn replace(&self, document: &mut Value, budget: &Budget) -> Result<()> {
         let path = self
             .path()
             .map_err(|e| failed("replace operation failed to decode path", &e))?;
         if path.is_empty() {
-            let value = self.new_value();
+            let value = self.new_value(path, budget)?;
             if !value.is_object() && !value.is_array() {
                 return Err(Error::invalid(
                     "replace operation value must be object or array: %!w(<nil>)",
@@ -173,11 +188,11 @@ impl Operation {
         let (mut parent, key) = parent_of(document, path).ok_or_else(|| missing("path"))?;
         parent.get(&key).map_err(|_| missing("key"))?;
         parent
-            .set(&key, self.new_value())
+            .set(&key, self.new_value(path, budget)?)
             .map_err(|e| failed(&format!("error in remove for path: '{path}'"), &e))
     }
 
-    fn r#move(&self, document: &mut Value) -> Result<()> {
+    fn r#move(&self, document: &mut Value, budget: &Budget) -> Result<()> {
         let from = self
             .from()
             .map_err(|e| failed("move operation failed to decode from", &e))?;
@@ -188,11 +203,10 @@ impl Operation {
             )
         })?;
         let in_move = |path: &str, e: &str| failed(&format!("error in move for path: '{path}'"), e);
-        let value = parent
-            .get(&key)
-            .map_err(|e| in_move(&key, &e))?
-            .cloned()
-            .unwrap_or_default();
+        let value = parent.get(&key).map_err(|e| in_move(&key, &e))?;
+        // What moves may end up deeper than it was.
+        let value = copied(value, self.path().unwrap_or_default(), budget)?;
+        budget.step(parent.items() / 16)?;
         parent.remove(&key).map_err(|e| in_move(&key, &e))?;
         let path = self
             .path()
@@ -206,7 +220,7 @@ impl Operation {
         parent.add(&key, value).map_err(|e| in_move(path, &e))
     }
 
-    fn copy(&self, document: &mut Value) -> Result<()> {
+    fn copy(&self, document: &mut Value, budget: &Budget) -> Result<()> {
         let from = self
             .from()
             .map_err(|e| failed("copy operation failed to decode from", &e))?;
@@ -219,10 +233,10 @@ impl Operation {
         let value = parent
             .get(&key)
             .map_err(|e| failed(&format!("error in copy for from: '{from}'"), &e))?;
-        let value = value.cloned().unwrap_or_default();
         let path = self
             .path()
             .map_err(|_| failed("copy operation failed to decode path", MISSING))?;
+        let value = copied(value, path, budget)?;
         let (parent, key) = parent_of(document, path).ok_or_else(|| {
             failed(
                 &format!("copy operation does not apply: doc is missing destination path: {path}"),
@@ -234,7 +248,7 @@ impl Operation {
             .map_err(|e| failed("error while adding value during copy", &e))
     }
 
-    fn test(&self, document: &mut Value) -> Result<()> {
+    fn test(&self, document: &mut Value, budget: &Budget) -> Result<()> {
         let path = self
             .path()
             .map_err(|e| failed("test operation failed to decode path", &e))?;
@@ -254,7 +268,7 @@ impl Operation {
         let equal = match (found, self.spelled.as_deref()) {
             (None | Some(Value::Null), expected) => expected.is_none_or(|raw| raw.get() == "null"),
             (Some(_), None) => false,
-            (Some(found), Some(expected)) => same(found, expected),
+            (Some(found), Some(expected)) => same(found, expected, budget)?,
         };
         if equal {
             Ok(())
@@ -262,6 +276,29 @@ impl Operation {
             Err(failed(&format!("testing value {path} failed"), "test failed"))
         }
     }
+}
+
+/// A copy of a value that is put at a pointer, unless that would nest it too deeply or the budget is used up.
+fn copied(value: Option<&Value>, pointer: &str, budget: &Budget) -> Result<Value> {
+    let Some(value) = value else {
+        return Ok(Value::Null);
+    };
+    let size = json::size(value);
+    let place = || format!("path '{}'", excerpt(pointer));
+    // The root is around everything, and each further part may be a collection around the value.
+    let around = pointer.matches('/').count();
+    budget.check_depth(around + size.depth).limit_at(place)?;
+    budget.make_json(size).limit_at(place)?;
+    Ok(value.clone())
+}
+
+fn in_yaml(error: &go_yaml::Error) -> Error {
+    let kind = if error.kind() == go_yaml::ErrorKind::Limit {
+        ErrorKind::Limit
+    } else {
+        ErrorKind::Invalid
+    };
+    Error::new(kind, error.to_string())
 }
 
 fn failed(what: &str, cause: &str) -> Error {
@@ -287,29 +324,41 @@ fn text<'v>(member: Option<&'v Value>, missing: &str) -> Result<&'v str, String>
 }
 
 /// Whether a value of the document is spelled like the expected one; the order of fields does not count.
-fn same(found: &Value, expected: &RawValue) -> bool {
-    match found {
+fn same(found: &Value, expected: &RawValue, budget: &Budget) -> Result<bool> {
+    // Each level reads the text of all levels below it.
+    budget.scan(4 * expected.get().len())?;
+    Ok(match found {
         Value::Object(fields) => {
             let Ok(expected) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(expected.get()) else {
-                return false;
+                return Ok(false);
             };
-            fields.len() == expected.len()
-                && fields
-                    .iter()
-                    .all(|(name, value)| expected.get(name).is_some_and(|expected| same(value, expected)))
+            if fields.len() != expected.len() {
+                return Ok(false);
+            }
+            for (name, value) in fields {
+                match expected.get(name) {
+                    Some(expected) if same(value, expected, budget)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            true
         }
         Value::Array(items) => {
             let Ok(expected) = serde_json::from_str::<Vec<Box<RawValue>>>(expected.get()) else {
-                return false;
+                return Ok(false);
             };
-            items.len() == expected.len()
-                && items
-                    .iter()
-                    .zip(&expected)
-                    .all(|(item, expected)| same(item, expected))
+            if items.len() != expected.len() {
+                return Ok(false);
+            }
+            for (item, expected) in items.iter().zip(&expected) {
+                if !same(item, expected, budget)? {
+                    return Ok(false);
+                }
+            }
+            true
         }
         scalar => gojson::to_string(scalar).is_ok_and(|text| text == expected.get()),
-    }
+    })
 }
 
 /// The mapping or list that an operation changes.
@@ -368,6 +417,14 @@ impl<'d> Parent<'d> {
         match self {
             Self::Map(map) => Ok(map.get(key)),
             Self::List(list) => index_of(key, list.len()).map(|index| list.get(index)),
+        }
+    }
+
+    /// How many items move when one of them is added or removed.
+    fn items(&self) -> usize {
+        match self {
+            Self::Map(_) => 0,
+            Self::List(list) => list.len(),
         }
     }
 
@@ -462,7 +519,8 @@ mod tests {
     #[track_caller]
     fn check(mut document: Value, patch: &Value, expected: Result<Value, &str>) {
         let patch = JsonPatch::parse(patch.to_string().as_bytes(), &go_yaml::Limits::default()).unwrap();
-        let result = patch.apply(&mut document).map_err(|e| e.to_string());
+        let budget = Budget::within(&crate::Limits::default());
+        let result = patch.apply(&mut document, &budget).map_err(|e| e.to_string());
         assert_eq!(result.map(|()| document), expected.map_err(str::to_owned));
     }
 
@@ -581,7 +639,10 @@ mod tests {
         let apply = |patch: &str| {
             JsonPatch::parse(patch.as_bytes(), &go_yaml::Limits::default())
                 .unwrap()
-                .apply(&mut json!({"a": 1, "t": "<"}))
+                .apply(
+                    &mut json!({"a": 1, "t": "<"}),
+                    &Budget::within(&crate::Limits::default()),
+                )
         };
         assert!(apply(r#"[{"op":"test","path":"/a","value":1}]"#).is_ok());
         assert!(apply(r#"[{"op":"test","path":"/a","value":1.0}]"#).is_err());

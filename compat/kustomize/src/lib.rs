@@ -19,6 +19,7 @@
 //! libFuzzer targets of `fuzz/`, which look for panics and unbounded work with no other side.
 
 mod accumulator;
+mod budget;
 mod build;
 mod common_metadata;
 mod config;
@@ -33,6 +34,7 @@ mod flux;
 mod generate;
 mod gojson;
 mod hash;
+mod json;
 mod json_patch;
 mod kustomization;
 mod label_selector;
@@ -56,7 +58,7 @@ mod transform;
 mod tree;
 mod vars;
 
-pub use build::{Notice, Object, Output, build, build_with_notices};
+pub use build::{Notice, Object, Output, Printer, build, build_with_notices};
 pub use common_metadata::set_common_metadata;
 pub use error::{Error, ErrorKind};
 pub(crate) use fieldspec::FieldSpec;

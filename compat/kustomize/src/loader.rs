@@ -1,10 +1,11 @@
 //! Reads files for one kustomization directory and opens the directories that it refers to.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::build::Notice;
 use crate::error::Context;
 use crate::openapi::SchemaRef;
@@ -16,11 +17,15 @@ use crate::{Error, ErrorKind, FileTree, Options, Resolved, TreeError, TreeErrorR
 /// What all loaders of a build share: its options, what it may still read, what it has to say.
 pub(crate) struct Session<'a> {
     pub(crate) options: &'a Options,
-    /// Reads objects, within what aliases may still expand to.
+    /// What the build may still do and make.
+    pub(crate) budget: Rc<Budget>,
+    /// Reads objects, within the budget.
     pub(crate) reader: Reader,
     pub(crate) notices: RefCell<Vec<Notice>>,
     bytes_left: Cell<u64>,
     files_left: Cell<usize>,
+    /// What was read already: what is read again makes as much as what a patch makes.
+    read: RefCell<HashSet<String>>,
     /// The schema that the first kustomization with an `openapi` field chose; the root speaks first.
     schema: RefCell<Option<SchemaRef>>,
 }
@@ -28,9 +33,12 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     /// A session with all its allowances.
     pub(crate) fn new(options: &'a Options) -> Self {
+        let budget = Rc::new(Budget::new(options));
         Self {
             options,
-            reader: Reader::new(&options.limits),
+            reader: Reader::new(Rc::clone(&budget)),
+            budget,
+            read: RefCell::default(),
             notices: RefCell::default(),
             bytes_left: Cell::new(options.limits.bytes_read),
             files_left: Cell::new(options.limits.files),
@@ -72,7 +80,7 @@ impl<'a> Session<'a> {
     }
 
     fn read(&self, tree: &dyn FileTree, path: &str) -> Result<Vec<u8>, Error> {
-        self.charge(|bytes_left| {
+        let content = self.charge(|bytes_left| {
             tree.read(path, bytes_left).map_err(|error| match error.reason() {
                 TreeErrorReason::TooLarge(_) => limit(format!(
                     "the build reads more than {} bytes",
@@ -80,7 +88,14 @@ impl<'a> Session<'a> {
                 )),
                 _ => load_error(&error),
             })
-        })
+        })?;
+        if !self.read.borrow_mut().insert(path.to_owned()) {
+            let again = self
+                .budget
+                .make(content.len().saturating_mul(TREE_BYTES_PER_BYTE));
+            again.limit_at(|| format!("reading {path} again"))?;
+        }
+        Ok(content)
     }
 
     /// Reads one file within what the build may still read.
@@ -96,6 +111,9 @@ impl<'a> Session<'a> {
         Ok(content)
     }
 }
+
+/// How many bytes the trees of an ordinary text take for each of its own.
+const TREE_BYTES_PER_BYTE: usize = 6;
 
 fn limit(text: String) -> Error {
     Error::new(ErrorKind::Limit, text)

@@ -5,16 +5,24 @@ use std::collections::{HashMap, HashSet};
 
 use go_yaml::{Kind, Node};
 
+use crate::budget::Budget;
 use crate::config::NameReference;
 use crate::edit::{expect_kind, set_field, set_scalar};
 use crate::fieldfilter::FieldFilter;
 use crate::resmap::ResMap;
-use crate::resource::{History, Resource};
+use crate::resource::{History, Previous, Resource};
 use crate::{Error, FieldSpec, Gvk, ResId};
 
 /// Updates every field that the references name, in all objects.
-pub(crate) fn fix_references(objects: &mut ResMap, references: &[NameReference]) -> Result<(), Error> {
+pub(crate) fn fix_references(
+    objects: &mut ResMap,
+    references: &[NameReference],
+    budget: &Budget,
+) -> Result<(), Error> {
     let rules = Rules::new(references);
+    for object in &objects.resources {
+        budget.make(object.history.previous.len() * size_of::<Previous>())?;
+    }
     let candidates = Candidates::new(&objects.resources);
     for index in 0..objects.resources.len() {
         let Some(object) = objects.resources.get_mut(index) else {
@@ -27,11 +35,11 @@ pub(crate) fn fix_references(objects: &mut ResMap, references: &[NameReference])
         if rules.peek().is_none() {
             continue;
         }
-        let referrer = Referrer::new(object, itself, &candidates)?;
+        let referrer = Referrer::new(object, itself, &candidates, budget)?;
         for rule in rules {
-            let result = rule
-                .filter
-                .apply(&mut object.node, None, &mut |node| referrer.update(rule, node));
+            let result = rule.filter.apply(&mut object.node, None, budget, &mut |node| {
+                referrer.update(rule, node)
+            });
             if let Err(error) = result {
                 let updating = format!(
                     "updating name reference in '{}' field of '{}'",
@@ -153,6 +161,7 @@ impl Candidates {
 struct Referrer<'a> {
     itself: &'a Candidate,
     candidates: &'a Candidates,
+    budget: &'a Budget,
     role_ref: Option<Gvk>,
     /// Namespaces of service accounts that a RoleBinding names.
     account_namespaces: HashSet<String>,
@@ -161,7 +170,12 @@ struct Referrer<'a> {
 }
 
 impl<'a> Referrer<'a> {
-    fn new(object: &Resource, itself: &'a Candidate, candidates: &'a Candidates) -> Result<Self, Error> {
+    fn new(
+        object: &Resource,
+        itself: &'a Candidate,
+        candidates: &'a Candidates,
+        budget: &'a Budget,
+    ) -> Result<Self, Error> {
         let account_namespaces = if object.kind() == "RoleBinding" {
             account_namespaces(object)?
         } else {
@@ -170,6 +184,7 @@ impl<'a> Referrer<'a> {
         Ok(Self {
             itself,
             candidates,
+            budget,
             role_ref: role_ref(&object.node),
             account_namespaces,
             ambiguous: RefCell::default(),
@@ -203,9 +218,10 @@ impl<'a> Referrer<'a> {
     }
 
     fn update_name(&self, rule: &Rule, node: &mut Node) -> Result<(), Error> {
-        let named = self.named(node.text(), None);
+        let named = self.named(node.text(), None)?;
         match self.select(rule, named, |a, b| a.id.name == b.id.name)? {
             Some(referral) if referral.id.name != node.text() => {
+                self.budget.make_text(&referral.id.name)?;
                 set_scalar(node, Node::scalar(&referral.id.name))
             }
             _ => Ok(()),
@@ -216,7 +232,7 @@ impl<'a> Referrer<'a> {
         let Some(name) = node.get("name").map(|n| n.text().to_owned()) else {
             return Err(Error::invalid("path config error; no 'name' field in node"));
         };
-        let named = self.named(&name, node.get("namespace").map(Node::text));
+        let named = self.named(&name, node.get("namespace").map(Node::text))?;
         let identical =
             |a: &Candidate, b: &Candidate| a.id.name == b.id.name && a.id.namespace == b.id.namespace;
         let Some(referral) = self.select(rule, named, identical)? else {
@@ -226,6 +242,8 @@ impl<'a> Referrer<'a> {
         if referral.id.name == name && namespace.is_empty() {
             return Ok(());
         }
+        self.budget.make_text(&referral.id.name)?;
+        self.budget.make_text(namespace)?;
         set_field(node, "name", Node::scalar(&referral.id.name))?;
         if namespace.is_empty() {
             Ok(())
@@ -235,13 +253,15 @@ impl<'a> Referrer<'a> {
     }
 
     /// The objects that once had the name and that this one may refer to; in a namespace if one is given.
-    fn named(&self, name: &str, namespace: Option<&str>) -> Vec<&'a Candidate> {
-        let indices = self.candidates.by_previous_name.get(name).into_iter().flatten();
+    fn named(&self, name: &str, namespace: Option<&str>) -> Result<Vec<&'a Candidate>, Error> {
+        let indices = self.candidates.by_previous_name.get(name);
+        self.budget.step(1 + 4 * indices.map_or(0, Vec::len))?;
+        let indices = indices.into_iter().flatten();
         let all = indices
             .filter_map(|i| self.candidates.all.get(*i))
             .filter(|c| self.may_refer_to(c));
         let Some(namespace) = namespace else {
-            return all.collect();
+            return Ok(all.collect());
         };
         let indices = self
             .candidates
@@ -252,14 +272,14 @@ impl<'a> Referrer<'a> {
         let mut originals = indices.filter_map(|i| self.candidates.all.get(*i));
         let by_original =
             namespace != crate::resid::NOT_A_NAMESPACE && originals.any(|c| self.may_refer_to(c));
-        all.filter(|c| {
+        let named = all.filter(|c| {
             if by_original {
                 c.original_namespace == namespace
             } else {
                 !c.id.gvk.is_cluster_scoped() && c.id.effective_namespace() == namespace
             }
-        })
-        .collect()
+        });
+        Ok(named.collect())
     }
 
     fn may_refer_to(&self, candidate: &Candidate) -> bool {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::Remote;
 
@@ -20,6 +21,8 @@ pub struct Options {
     pub limits: Limits,
     /// Follows references to other machines; without it they are refused.
     pub remote: Option<Arc<dyn Remote>>,
+    /// Ends the build soon after it becomes true, with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl fmt::Debug for Options {
@@ -31,6 +34,7 @@ impl fmt::Debug for Options {
             .field("managed_by_label", &self.managed_by_label)
             .field("limits", &self.limits)
             .field("remote", &self.remote.is_some())
+            .field("cancelled", &self.cancelled)
             .finish()
     }
 }
@@ -102,12 +106,19 @@ pub struct Limits {
     pub objects: usize,
     /// Bytes of output (default 256 MiB).
     pub output_bytes: usize,
-    /// Nested collections of a YAML or JSON document, aliases expanded (default 512, which is also the most).
+    /// Nested collections of a YAML or JSON document, and of every object at any time: aliases expanded, patches and
+    /// replacements applied (default 512, which is also the most).
     pub yaml_nesting: usize,
     /// Nodes that the aliases of all resources and patches together expand to (default 2,000,000).
     pub alias_nodes: usize,
+    /// Steps of the whole build, of some ten nanoseconds each: nodes visited, fields searched, objects compared with
+    /// selectors, references followed, texts read (default 100,000,000; a build of 10,000 objects takes a few million).
+    pub steps: u64,
+    /// Bytes of everything together that the build makes out of what it reads: what patches, labels, generators,
+    /// replacements, vars and aliases put into objects, and files that are read again (default 128 MiB).
+    pub made_bytes: u64,
     /// Comparisons of two elements while lists are merged whose elements have several keys, only some of them given
-    /// (default 100,000,000); all other lists are merged in one pass.
+    /// (default 20,000,000 for all lists together); all other lists are merged in one pass.
     pub list_comparisons: usize,
     /// Size of one compiled regular expression in bytes (default 1 MiB); matching takes time linear in the text.
     pub regex_bytes: usize,
@@ -118,10 +129,15 @@ impl Limits {
     pub(crate) fn yaml(&self) -> go_yaml::Limits {
         let default = go_yaml::Limits::default();
         go_yaml::Limits {
-            // Trees are walked recursively, so no more than the reader's own bound.
-            max_nesting: self.yaml_nesting.min(default.max_nesting),
+            max_nesting: self.nesting(),
             ..default
         }
+    }
+
+    /// Levels that any tree of the build may have.
+    pub(crate) fn nesting(&self) -> usize {
+        // Trees are walked recursively, so no more than the reader's own bound.
+        self.yaml_nesting.min(go_yaml::Limits::default().max_nesting)
     }
 
     /// What a regular expression is bounded by.
@@ -144,7 +160,9 @@ impl Default for Limits {
             output_bytes: 256 * 1024 * 1024,
             yaml_nesting: go_yaml::Limits::default().max_nesting,
             alias_nodes: 2_000_000,
-            list_comparisons: 100_000_000,
+            steps: 100_000_000,
+            made_bytes: 128 * MIB,
+            list_comparisons: 20_000_000,
             regex_bytes: 1024 * 1024,
         }
     }

@@ -3,6 +3,7 @@
 use go_yaml::{Node, v3};
 
 use crate::Error;
+use crate::budget::Budget;
 use crate::edit::push_field;
 use crate::remote::RepoSpec;
 use crate::resmap::ResMap;
@@ -115,8 +116,13 @@ impl Origin {
     }
 
     /// Records a transformer on every object; one without an origin is taken for its product.
-    pub(crate) fn annotate_transformed(&self, objects: &mut ResMap) -> Result<(), Error> {
+    pub(crate) fn annotate_transformed(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
+        let node = self.node();
+        let size = node.size();
         for resource in &mut objects.resources {
+            budget.make(size.bytes)?;
+            // The list is read and written again.
+            budget.step(8 + resource.annotation(TRANSFORMATIONS).map_or(0, str::len))?;
             if resource.annotation(ORIGIN).is_none() {
                 annotate(resource, ORIGIN, self.text()?)?;
                 continue;
@@ -125,7 +131,7 @@ impl Origin {
                 Some(text) => parse(text)?.into_items(),
                 None => Vec::new(),
             };
-            list.push(self.node());
+            list.push(node.clone());
             annotate(resource, TRANSFORMATIONS, print(&Node::from_items(list))?)?;
         }
         Ok(())

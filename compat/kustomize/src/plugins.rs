@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use go_yaml::{Node, sigs, v3};
 
+use crate::budget::Budget;
 use crate::edit::push_field;
 use crate::error::Context;
 use crate::generate::Kind;
@@ -39,6 +40,7 @@ pub(crate) fn generators<'a>(
         Plugin::Generator(run) => Ok(Step {
             run,
             origin: Origin::of_plugin(config)?,
+            place: format!("generators: {}", config.id()),
         }),
         Plugin::Transformer(_) => Err(wrong_role(config, "generator")),
     };
@@ -58,6 +60,7 @@ pub(crate) fn transformers<'a>(
         Plugin::Transformer(run) => Ok(Step {
             run,
             origin: Origin::of_plugin(config)?,
+            place: format!("transformers: {}", config.id()),
         }),
         Plugin::Generator(_) => Err(wrong_role(config, "transformer")),
     };
@@ -148,8 +151,8 @@ fn transformer<'a>(transformer: impl Transformer + 'a) -> Result<Plugin<'a>, Err
 struct Sequence(Vec<NameTransformer>);
 
 impl Transformer for Sequence {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
-        self.0.iter().try_for_each(|step| step.transform(objects))
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
+        self.0.iter().try_for_each(|step| step.transform(objects, budget))
     }
 }
 
@@ -242,7 +245,7 @@ fn image<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
     transformer(ImageTransformer::new(
         config.image,
         config.fields,
-        &setup.loader.session.options.limits,
+        &setup.loader.session.budget,
     )?)
 }
 
@@ -340,19 +343,14 @@ fn value_add<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
             Decoder::lenient().decode(&file.map_err(|e| Error::invalid(e.to_string()))?)?;
         config.targets.extend(file.targets);
     }
-    let limits = &setup.loader.session.options.limits;
-    transformer(ValueAddTransformer::new(
-        value.to_owned(),
-        config.targets,
-        limits,
-    )?)
+    transformer(ValueAddTransformer::new(value.to_owned(), config.targets)?)
 }
 
 struct Hash;
 
 impl Transformer for Hash {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
-        add_hashes(objects)
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
+        add_hashes(objects, budget)
     }
 }
 

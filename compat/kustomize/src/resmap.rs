@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::budget::Budget;
 use crate::resource::{Behavior, Resource};
 use crate::{Error, ErrorKind, ResId};
 
@@ -82,7 +83,13 @@ impl ResMap {
     }
 
     /// Positions of the objects that have, or had, an id of this name which satisfies the test.
-    pub(crate) fn matching_any_id(&self, name: &str, test: impl Fn(&ResId) -> bool) -> Vec<usize> {
+    pub(crate) fn matching_any_id(
+        &self,
+        name: &str,
+        budget: &Budget,
+        test: impl Fn(&ResId) -> bool,
+    ) -> Result<Vec<usize>, Error> {
+        budget.step(1 + self.resources.len())?;
         let is_wanted = |id: &ResId| id.name == name && test(id);
         let matching = self
             .resources
@@ -90,17 +97,17 @@ impl ResMap {
             .enumerate()
             // Names are looked at first: ids of all objects, for each of many patches, would take minutes.
             .filter(|(_, r)| r.any_name(|n| n == name) && !r.is_empty() && r.any_id(is_wanted));
-        matching.map(|(i, _)| i).collect()
+        Ok(matching.map(|(i, _)| i).collect())
     }
 
     /// The one object that has, or had, the id.
-    pub(crate) fn unique_by_any_id(&self, id: &ResId) -> Result<usize, Error> {
+    pub(crate) fn unique_by_any_id(&self, id: &ResId, budget: &Budget) -> Result<usize, Error> {
         let failed = |what: &str| {
             Error::invalid(format!(
                 "{what} matches for Id {id}; failed to find unique target for patch {id}"
             ))
         };
-        match self.matching_any_id(&id.name, |other| other.same_as(id))[..] {
+        match self.matching_any_id(&id.name, budget, |other| other.same_as(id))?[..] {
             [index] => Ok(index),
             [] => Err(failed("no")),
             _ => Err(failed("multiple")),
@@ -119,6 +126,7 @@ impl ResMap {
         &mut self,
         known: &mut HashSet<ResId>,
         mut generated: Resource,
+        budget: &Budget,
     ) -> Result<(), Error> {
         let id = generated.id();
         let behavior = generated.history.behavior.unwrap_or(Behavior::Unspecified);
@@ -133,7 +141,7 @@ impl ResMap {
             self.resources.push(generated);
             return Ok(());
         }
-        let [index] = self.matching_any_id(&id.name, |other| other.same_as(&id))[..] else {
+        let [index] = self.matching_any_id(&id.name, budget, |other| other.same_as(&id))?[..] else {
             let id = go_syntax(&id);
             return Err(Error::invalid(format!(
                 "found multiple objects that could accept merge of {id}"
@@ -143,8 +151,14 @@ impl ResMap {
             return Ok(());
         };
         match behavior {
-            Behavior::Replace => generated.take_identity_of(old)?,
-            Behavior::Merge => generated.merge_from(old)?,
+            Behavior::Replace => {
+                budget.walk(&old.node)?;
+                generated.take_identity_of(old)?;
+            }
+            Behavior::Merge => {
+                budget.make(old.node.size().bytes)?;
+                generated.merge_from(old)?;
+            }
             Behavior::Unspecified | Behavior::Create => {
                 return Err(Error::invalid(format!(
                     "id {} exists; can not use behavior: '{}', behavior must be merge or replace",

@@ -2,13 +2,14 @@
 
 use go_regexp::Regexp;
 
+use crate::budget::Budget;
 use crate::kustomization::Selector;
 use crate::label_selector::LabelSelector;
 use crate::pattern::Plain;
 use crate::resid::split_api_version;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
-use crate::{Error, Limits, ResId};
+use crate::{Error, ResId};
 
 /// A [`Selector`] with its patterns compiled.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ enum Pattern {
 }
 
 impl Pattern {
-    fn new(text: &str, limits: &Limits) -> Result<Self, Error> {
+    fn new(text: &str, budget: &Budget) -> Result<Self, Error> {
         if text.is_empty() {
             return Ok(Self::Any);
         }
@@ -40,9 +41,16 @@ impl Pattern {
             return Ok(Self::Plain(plain));
         }
         let anchored = format!("^(?:{text})$");
-        let regexp = Regexp::with_limits(anchored.as_bytes(), &limits.regex())
-            .map_err(|e| Error::invalid(e.to_string()))?;
+        let regexp = compile(anchored.as_bytes(), budget)?;
         Ok(Self::Regexp(Box::new(regexp)))
+    }
+
+    /// Bytes to be read for a match, so to say.
+    fn cost(&self, text: &str) -> usize {
+        match self {
+            Self::Any | Self::Plain(_) => 0,
+            Self::Regexp(regexp) => matching_cost(regexp, text),
+        }
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -60,13 +68,13 @@ impl Pattern {
 
 impl Selection {
     /// Compiles a selector; an error if one of its patterns is no regular expression.
-    pub(crate) fn new(selector: &Selector, limits: &Limits) -> Result<Self, Error> {
+    pub(crate) fn new(selector: &Selector, budget: &Budget) -> Result<Self, Error> {
         Ok(Self {
-            group: Pattern::new(&selector.group, limits)?,
-            version: Pattern::new(&selector.version, limits)?,
-            kind: Pattern::new(&selector.kind, limits)?,
-            name: Pattern::new(&selector.name, limits)?,
-            namespace: Pattern::new(&selector.namespace, limits)?,
+            group: Pattern::new(&selector.group, budget)?,
+            version: Pattern::new(&selector.version, budget)?,
+            kind: Pattern::new(&selector.kind, budget)?,
+            name: Pattern::new(&selector.name, budget)?,
+            namespace: Pattern::new(&selector.namespace, budget)?,
             labels: LabelSelector::parse(&selector.labels),
             annotations: LabelSelector::parse(&selector.annotations),
         })
@@ -75,7 +83,7 @@ impl Selection {
     /// The positions of the objects that a patch with this target goes to.
     ///
     /// Name and namespace may be those of the original or of the current id, the type is the current one.
-    pub(crate) fn select(&self, objects: &ResMap) -> Result<Vec<usize>, Error> {
+    pub(crate) fn select(&self, objects: &ResMap, budget: &Budget) -> Result<Vec<usize>, Error> {
         let mut selected = Vec::new();
         for (index, object) in objects
             .resources
@@ -83,11 +91,34 @@ impl Selection {
             .enumerate()
             .filter(|(_, object)| !object.is_empty())
         {
+            self.pay(object, budget)?;
             if self.matches_now_or_originally(object) && self.matches_metadata(object)? {
                 selected.push(index);
             }
         }
         Ok(selected)
+    }
+
+    /// Pays for one object that is looked at.
+    pub(crate) fn pay(&self, object: &Resource, budget: &Budget) -> Result<(), Error> {
+        let patterns = [
+            (&self.kind, object.kind()),
+            (&self.group, object.api_version()),
+            (&self.version, object.api_version()),
+            (&self.name, object.name()),
+            (&self.namespace, object.namespace()),
+        ];
+        let cost: usize = patterns.iter().map(|(pattern, text)| pattern.cost(text)).sum();
+        budget.step(2)?;
+        // Each identity that the object had may be compared.
+        budget.scan(cost.saturating_mul(1 + object.history.previous.len()))?;
+        if self.has_metadata() {
+            for map in ["labels", "annotations"] {
+                let map = object.node.get_path(&["metadata", map]);
+                budget.step(4 * map.map_or(0, |map| map.entries().len()))?;
+            }
+        }
+        Ok(())
     }
 
     fn matches_now_or_originally(&self, object: &Resource) -> bool {
@@ -150,6 +181,23 @@ impl Selection {
     }
 }
 
+/// Compiles a regular expression, and pays for it.
+pub(crate) fn compile(pattern: &[u8], budget: &Budget) -> Result<Regexp, Error> {
+    let regexp = Regexp::with_limits(pattern, &budget.limits().regex());
+    let cost = regexp
+        .as_ref()
+        .map_or(budget.limits().regex_bytes, Regexp::memory);
+    // A byte of a compiled expression takes longer than one of a text.
+    budget.scan(16 * cost)?;
+    regexp.map_err(|e| Error::invalid(e.to_string()))
+}
+
+/// How many bytes are to be read, so to say, to match a text: each may be looked at by every part of the expression.
+pub(crate) fn matching_cost(regexp: &Regexp, text: &str) -> usize {
+    const ORDINARY: usize = 16 * 1024;
+    (1 + text.len()).saturating_mul(1 + regexp.memory() / ORDINARY)
+}
+
 /// The namespace of an object that counts when ids are compared.
 pub(crate) fn namespace_of(object: &Resource) -> &str {
     object.effective_namespace(object.kind(), object.namespace())
@@ -168,8 +216,8 @@ mod tests {
 
     #[test]
     fn patterns_match_whole_texts() {
-        let matches =
-            |pattern: &str, text: &str| Pattern::new(pattern, &Limits::default()).unwrap().matches(text);
+        let budget = Budget::within(&crate::Limits::default());
+        let matches = |pattern: &str, text: &str| Pattern::new(pattern, &budget).unwrap().matches(text);
         for (pattern, text, expected) in [
             ("", "anything", true),
             ("web", "web", true),
@@ -180,6 +228,6 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
         }
-        assert!(Pattern::new("(", &Limits::default()).is_err());
+        assert!(Pattern::new("(", &budget).is_err());
     }
 }

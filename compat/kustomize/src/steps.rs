@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
+use crate::budget::Budget;
 use crate::config::{Config, merge_specs};
 use crate::error::Context;
 use crate::generate::{Kind, generate, merge_options};
@@ -29,6 +30,8 @@ pub(crate) trait Generator {
 pub(crate) struct Step<T: ?Sized> {
     pub(crate) run: Box<T>,
     pub(crate) origin: Option<Origin>,
+    /// The field that asks for it, and which of its entries, as errors about limits say it.
+    pub(crate) place: String,
 }
 
 /// Generates one ConfigMap or Secret.
@@ -55,9 +58,10 @@ pub(crate) struct Setup<'s, 'a> {
 }
 
 impl<'a> Setup<'_, 'a> {
-    fn step<T: ?Sized>(&self, run: Box<T>, kind: &str) -> Step<T> {
+    fn step<T: ?Sized>(&self, run: Box<T>, kind: &str, place: impl Into<String>) -> Step<T> {
         Step {
             run,
+            place: place.into(),
             origin: self.origin.map(|(origin, file)| origin.builtin(file, kind)),
         }
     }
@@ -66,7 +70,7 @@ impl<'a> Setup<'_, 'a> {
     pub(crate) fn generators(&self) -> Result<Vec<Step<dyn Generator + 'a>>, Error> {
         let k = self.kustomization;
         let mut steps: Vec<Step<dyn Generator + 'a>> = Vec::new();
-        let mut push = |kind: Kind, name: &str, args: &GeneratorArgs| {
+        let mut push = |kind: Kind, name: &str, place: String, args: &GeneratorArgs| {
             let mut args = args.clone();
             args.options = merge_options(args.options.take(), k.generator_options.as_ref());
             steps.push(self.step(
@@ -76,15 +80,18 @@ impl<'a> Setup<'_, 'a> {
                     loader: Rc::clone(self.loader),
                 }),
                 name,
+                place,
             ));
         };
-        for generator in k.config_map_generator.iter().flatten() {
-            push(Kind::ConfigMap, "ConfigMapGenerator", &generator.args);
+        for (i, generator) in k.config_map_generator.iter().flatten().enumerate() {
+            let place = format!("configMapGenerator[{i}]");
+            push(Kind::ConfigMap, "ConfigMapGenerator", place, &generator.args);
         }
-        for generator in k.secret_generator.iter().flatten() {
+        for (i, generator) in k.secret_generator.iter().flatten().enumerate() {
             push(
                 Kind::Secret(generator.secret_type.clone()),
                 "SecretGenerator",
+                format!("secretGenerator[{i}]"),
                 &generator.args,
             );
         }
@@ -122,36 +129,45 @@ impl<'a> Setup<'_, 'a> {
                 false,
                 Subjects::NamedDefault,
             );
-            steps.push(self.step(Box::new(namespace), "NamespaceTransformer"));
+            steps.push(self.step(Box::new(namespace), "NamespaceTransformer", "namespace"));
         }
         if !k.name_prefix.is_empty() {
             let affix = Affix::Prefix(k.name_prefix.clone());
             let prefix = NameTransformer::new(affix, config.name_prefix.iter().cloned());
-            steps.push(self.step(Box::new(prefix), "PrefixTransformer"));
+            steps.push(self.step(Box::new(prefix), "PrefixTransformer", "namePrefix"));
         }
         if !k.name_suffix.is_empty() {
             let affix = Affix::Suffix(k.name_suffix.clone());
             let suffix = NameTransformer::new(affix, config.name_suffix.iter().cloned());
-            steps.push(self.step(Box::new(suffix), "SuffixTransformer"));
+            steps.push(self.step(Box::new(suffix), "SuffixTransformer", "nameSuffix"));
         }
         self.push_labels(config, &mut steps)?;
         if let Some(annotations) = k.common_annotations.as_ref().filter(|a| !a.is_empty()) {
             let annotations =
                 MapTransformer::new(annotations.clone(), config.common_annotations.iter().cloned());
-            steps.push(self.step(Box::new(annotations), "AnnotationsTransformer"));
+            steps.push(self.step(
+                Box::new(annotations),
+                "AnnotationsTransformer",
+                "commonAnnotations",
+            ));
         }
         self.push_json_patches(&mut steps)?;
-        for replica in k.replicas.iter().flatten() {
+        for (i, replica) in k.replicas.iter().flatten().enumerate() {
             let replicas = ReplicaTransformer::new(replica.clone(), config.replicas.iter().cloned());
-            steps.push(self.step(Box::new(replicas), "ReplicaCountTransformer"));
+            steps.push(self.step(
+                Box::new(replicas),
+                "ReplicaCountTransformer",
+                format!("replicas[{i}]"),
+            ));
         }
-        for image in k.images.iter().flatten() {
+        for (i, image) in k.images.iter().flatten().enumerate() {
             let images = ImageTransformer::new(
                 image.clone(),
                 config.images.iter().cloned(),
-                &self.loader.session.options.limits,
-            )?;
-            steps.push(self.step(Box::new(images), "ImageTagTransformer"));
+                &self.loader.session.budget,
+            )
+            .limit_at(|| format!("images[{i}]"))?;
+            steps.push(self.step(Box::new(images), "ImageTagTransformer", format!("images[{i}]")));
         }
         self.push_replacements(&mut steps)?;
         Ok(steps)
@@ -168,23 +184,29 @@ impl<'a> Setup<'_, 'a> {
         {
             let name = "PatchStrategicMergeTransformer";
             let patch = StrategicMergeTransformer::new(entries, "", &read, session);
-            let patch = patch.map_err(|e| trouble(name, &json!({ "paths": entries }), e))?;
-            steps.push(self.step(Box::new(patch), name));
+            let place = "patchesStrategicMerge";
+            let patch = patch
+                .limit_at(|| place)
+                .map_err(|e| trouble(name, &json!({ "paths": entries }), e))?;
+            steps.push(self.step(Box::new(patch), name, place));
         }
-        for entry in self.kustomization.patches.iter().flatten() {
+        for (i, entry) in self.kustomization.patches.iter().flatten().enumerate() {
             let name = "PatchTransformer";
             let config = || Value::Object(as_map(entry));
             let yaml = || go_yaml::sigs::to_string(&config()).unwrap_or_default();
             let patch = PatchTransformer::new(entry, &read, yaml, session);
-            let patch = patch.map_err(|e| trouble(name, &config(), e))?;
-            steps.push(self.step(Box::new(patch), name));
+            let place = format!("patches[{i}]");
+            let patch = patch
+                .limit_at(|| &place)
+                .map_err(|e| trouble(name, &config(), e))?;
+            steps.push(self.step(Box::new(patch), name, place));
         }
         Ok(())
     }
 
     fn push_json_patches(&self, steps: &mut Vec<Step<dyn Transformer + 'a>>) -> Result<(), Error> {
         let read = |path: &str| self.loader.load(path);
-        for entry in self.kustomization.patches_json6902.iter().flatten() {
+        for (i, entry) in self.kustomization.patches_json6902.iter().flatten().enumerate() {
             let name = "PatchJson6902Transformer";
             let patch = Json6902Transformer::new(
                 entry.target.as_ref(),
@@ -193,7 +215,8 @@ impl<'a> Setup<'_, 'a> {
                 &read,
                 &self.loader.session,
             );
-            let patch = patch.map_err(|e| {
+            let place = format!("patchesJson6902[{i}]");
+            let patch = patch.limit_at(|| &place).map_err(|e| {
                 let mut config = as_map(entry);
                 config.remove("options");
                 if let Some(text) = config.remove("patch") {
@@ -201,7 +224,7 @@ impl<'a> Setup<'_, 'a> {
                 }
                 trouble(name, &Value::Object(config), e)
             })?;
-            steps.push(self.step(Box::new(patch), name));
+            steps.push(self.step(Box::new(patch), name, place));
         }
         Ok(())
     }
@@ -212,10 +235,12 @@ impl<'a> Setup<'_, 'a> {
         };
         let name = "ReplacementTransformer";
         let read = |path: &str| self.loader.load(path);
+        let place = "replacements";
         let limits = &self.loader.session.options.limits;
         let replacements = ReplacementTransformer::new(entries, &read, limits)
+            .limit_at(|| place)
             .map_err(|e| trouble(name, &json!({ "Replacements": entries.write() }), e))?;
-        steps.push(self.step(Box::new(replacements), name));
+        steps.push(self.step(Box::new(replacements), name, place));
         Ok(())
     }
 
@@ -227,37 +252,39 @@ impl<'a> Setup<'_, 'a> {
             return Ok(());
         }
         for label in labels {
-            let fields = label_fields(label, config)?;
+            let fields = label_fields(label, config, &self.loader.session.budget)?;
             steps.push(self.step(
                 Box::new(MapTransformer::new(label.pairs.clone(), fields)),
                 "LabelTransformer",
+                "labels",
             ));
         }
         // Without common labels this changes nothing, yet upstream records it as a transformation.
         let common = MapTransformer::new(common, config.common_labels.iter().cloned());
-        steps.push(self.step(Box::new(common), "LabelTransformer"));
+        steps.push(self.step(Box::new(common), "LabelTransformer", "commonLabels"));
         Ok(())
     }
 }
 
 /// Where one entry of `labels` goes.
-fn label_fields(label: &Label, config: &Config) -> Result<Vec<FieldSpec>, Error> {
+fn label_fields(label: &Label, config: &Config, budget: &Budget) -> Result<Vec<FieldSpec>, Error> {
     let context = "failed to merge labels";
     let mut fields = label.fields.clone();
-    merge_specs(&mut fields, &config.labels).context(context)?;
+    merge_specs(&mut fields, &config.labels, budget).context(context)?;
     if label.include_selectors {
-        merge_specs(&mut fields, &config.common_labels).context(context)?;
+        merge_specs(&mut fields, &config.common_labels, budget).context(context)?;
         return Ok(fields);
     }
     if label.include_templates {
-        merge_specs(&mut fields, &config.template_labels).context("failed to merge template fieldSpec")?;
+        merge_specs(&mut fields, &config.template_labels, budget)
+            .context("failed to merge template fieldSpec")?;
     }
     let metadata = FieldSpec {
         path: "metadata/labels".to_owned(),
         create: true,
         ..FieldSpec::default()
     };
-    merge_specs(&mut fields, &[metadata]).context(context)?;
+    merge_specs(&mut fields, &[metadata], budget).context(context)?;
     Ok(fields)
 }
 
@@ -271,6 +298,10 @@ fn as_map(record: &impl FromGo) -> Map<String, Value> {
 /// The error of a built-in step that cannot be configured, with its configuration.
 pub(crate) fn trouble(kind: &str, config: &Value, error: Error) -> Error {
     let config = go_yaml::sigs::to_string(config).unwrap_or_default();
+    if error.is_final() {
+        // The configuration may be as large as what the limit is about.
+        return error;
+    }
     error.context(format!(
         "trouble configuring builtin {kind} with config: `\n{config}`"
     ))

@@ -10,6 +10,7 @@ mod list;
 use go_yaml::{Kind, Node};
 
 use crate::Error;
+use crate::budget::Budget;
 use crate::edit::{expect_kind, quote_for_yaml_1_1};
 use crate::openapi::{self, Schema, Shape};
 
@@ -29,12 +30,9 @@ pub(crate) fn merge(
     object: &mut Node,
     mut patch: Node,
     schema: &Schema,
-    list_comparisons: usize,
+    budget: &Budget,
 ) -> Result<Fate, Error> {
-    let merge = Merge {
-        schema,
-        list_comparisons,
-    };
+    let merge = Merge { schema, budget };
     if object.is_mapping() && patch.is_mapping() {
         match take_directive(&mut patch)? {
             Directive::Delete => return Ok(Fate::Remove),
@@ -47,8 +45,7 @@ pub(crate) fn merge(
 
 struct Merge<'s> {
     schema: &'s Schema,
-    /// See [`Limits`](crate::Limits).
-    list_comparisons: usize,
+    budget: &'s Budget,
 }
 
 /// What `$patch` says about a mapping or a list.
@@ -89,7 +86,12 @@ enum Known<'a> {
     Nothing,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// What a comment refers to; it is known even if there is no such type.
+    fn of(shape: Option<&'a Shape>) -> Self {
+        shape.map_or(Self::FromComment(Shape::default()), Self::FromSchema)
+    }
+
     fn get(&self) -> Option<&Shape> {
         match self {
             Self::FromComment(shape) => Some(shape),
@@ -103,8 +105,8 @@ impl Merge<'_> {
     /// What is known about a value that is `nodes` in the object and the patch.
     fn known<'a>(&'a self, nodes: &[&Node], from_place: Option<&'a Shape>) -> Known<'a> {
         let present = || nodes.iter().filter(|node| !node.is_null());
-        if let Some(shape) = present().find_map(|node| self.comment_shape(node)) {
-            return Known::FromComment(shape);
+        if let Some(known) = present().find_map(|node| self.comment_shape(node)) {
+            return known;
         }
         let own_type = || {
             present().find_map(|node| {
@@ -119,25 +121,28 @@ impl Merge<'_> {
 
     /// The shape of a field: what a comment at its value or key says, else what the schema says.
     fn known_field<'a>(&'a self, map: Option<&'a Shape>, name: &str, nodes: &[&Node]) -> Known<'a> {
-        if let Some(shape) = nodes.iter().find_map(|node| self.comment_shape(node)) {
-            return Known::FromComment(shape);
+        if let Some(known) = nodes.iter().find_map(|node| self.comment_shape(node)) {
+            return known;
         }
         map.and_then(|map| self.schema.field(map, name))
             .map_or(Known::Nothing, Known::FromSchema)
     }
 
     /// The schema that a comment spells out as JSON; only the first comment of line and head is looked at.
-    fn comment_shape(&self, node: &Node) -> Option<Shape> {
+    fn comment_shape(&self, node: &Node) -> Option<Known<'_>> {
         let comments = node.comments();
         let text = [&comments.line, &comments.head]
             .into_iter()
             .find(|text| !text.is_empty())?;
+        self.budget.spend(1 + text.len() / 4);
         let value: serde_json::Value = serde_json::from_str(text.trim_start_matches('#')).ok()?;
         if value.as_object()?.is_empty() {
             return None;
         }
-        let shape = openapi::shape(&value).ok()?;
-        Some(self.schema.resolve(&shape).cloned().unwrap_or_default())
+        Some(match openapi::shape(&value).ok()? {
+            Shape::Ref(name) => Known::of(self.schema.named(&name)),
+            shape => Known::FromComment(shape),
+        })
     }
 
     /// A value that only the object has.
@@ -167,6 +172,12 @@ impl Merge<'_> {
         Ok(Fate::Keep)
     }
 
+    /// Quotes what YAML 1.1 would not read as a string, for which long texts have to be read.
+    fn quote(&self, value: &mut Node) {
+        self.budget.spend(value.text().len());
+        quote_for_yaml_1_1(value);
+    }
+
     fn add_fields(&self, map: &mut Node, shape: Option<&Shape>) -> Result<(), Error> {
         self.visit_fields(map, shape, |field, known| self.add(field, known, true))
     }
@@ -181,6 +192,7 @@ impl Merge<'_> {
         let Some(entries) = map.entries_mut() else {
             return Ok(());
         };
+        self.budget.step(entries.len())?;
         let mut failed = None;
         entries.retain_mut(|pair| {
             if failed.is_some() {
@@ -189,7 +201,7 @@ impl Merge<'_> {
             let known = self.known_field(shape, pair.0.text(), &[&pair.1, &pair.0]);
             match visit(&mut pair.1, known.get()) {
                 Ok(Fate::Keep) => {
-                    quote_for_yaml_1_1(&mut pair.1);
+                    self.quote(&mut pair.1);
                     true
                 }
                 Ok(Fate::Remove) => false,
@@ -271,6 +283,7 @@ impl Merge<'_> {
         let Some(entries) = dest.entries_mut() else {
             return Ok(());
         };
+        self.budget.step(entries.len() + 2 * patch.entries().len())?;
         let places = Places::of(entries);
         let mut state = vec![Field::Untouched; entries.len()];
         for (key, mut value) in sorted_fields(patch) {
@@ -289,7 +302,7 @@ impl Merge<'_> {
             } else {
                 let known = self.known_field(shape, name, &[&value, &key]);
                 if self.add(&mut value, known.get(), false)? == Fate::Keep {
-                    quote_for_yaml_1_1(&mut value);
+                    self.quote(&mut value);
                     entries.push((Node::scalar(name).styled(key.style()), value));
                 }
             }
@@ -300,7 +313,7 @@ impl Merge<'_> {
                 if self.keep(&mut pair.1, known.get())? == Fate::Remove {
                     *state = Field::Removed;
                 }
-                quote_for_yaml_1_1(&mut pair.1);
+                self.quote(&mut pair.1);
             }
         }
         let mut states = state.into_iter();

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::accumulator::Accumulator;
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::crds;
 use crate::error::Context;
@@ -15,6 +16,7 @@ use crate::resmap::ResMap;
 use crate::resource::{ORIGIN, Resource};
 use crate::steps::{Generator, Setup, Step};
 use crate::transform::Transformer;
+use crate::tree::path;
 use crate::{Error, ErrorKind, ResId};
 
 /// The label by which a validator says that it has seen an object.
@@ -65,7 +67,10 @@ impl<'a> Target<'a> {
     /// Makes the `openapi` field of this kustomization count, if it is the first one.
     pub(crate) fn choose_schema(&self) -> Result<(), Error> {
         match &self.kustomization.openapi {
-            Some(openapi) => self.loader.session.choose_schema(openapi, &self.loader),
+            Some(openapi) => {
+                let chosen = self.loader.session.choose_schema(openapi, &self.loader);
+                chosen.limit_at(|| self.place("openapi"))
+            }
             None => Ok(()),
         }
     }
@@ -74,13 +79,13 @@ impl<'a> Target<'a> {
         let resources = self.kustomization.resources.take().unwrap_or_default();
         self.accumulate_resources(&mut into, &resources)
             .context("accumulating resources")?;
-        into.merge_config(&self.configurations()?)?;
+        let budget = &self.loader.session.budget;
+        into.merge_config(&self.configurations()?, budget)?;
         for path in self.kustomization.crds.iter().flatten() {
-            into.merge_config(&crds::parse(
-                &self.loader.load(path)?,
-                path,
-                &self.loader.session.reader.yaml,
-            )?)?;
+            let config = crds::parse(&self.loader.load(path)?, path, budget);
+            config
+                .and_then(|config| into.merge_config(&config, budget))
+                .limit_at(|| self.place("crds"))?;
         }
         self.run_generators(&mut into)?;
         let components = self.kustomization.components.take().unwrap_or_default();
@@ -90,17 +95,21 @@ impl<'a> Target<'a> {
         self.run_transformers(&mut into)?;
         self.run_validators(&mut into)?;
         let vars = self.kustomization.vars.as_deref().unwrap_or_default();
-        into.vars.declare(vars, &mut into.objects)?;
+        let declared = into
+            .vars
+            .declare(vars, &mut into.objects, &self.loader.session.budget);
+        declared.limit_at(|| self.place("vars"))?;
         Ok(into)
     }
 
     fn configurations(&self) -> Result<Config, Error> {
         let mut config = Config::built_in();
         for path in self.kustomization.configurations.iter().flatten() {
-            config.merge(&Config::parse(
-                &self.loader.load(path)?,
-                &self.loader.session.reader.yaml,
-            )?)?;
+            let file = self.loader.load(path)?;
+            let budget = &self.loader.session.budget;
+            Config::parse(&file, budget)
+                .and_then(|parsed| config.merge(&parsed, budget))
+                .limit_at(|| format!("{}: {path}", self.place("configurations")))?;
         }
         Ok(config)
     }
@@ -114,7 +123,7 @@ impl<'a> Target<'a> {
             let Err(as_file) = self.accumulate_file(into, &mut taken, path) else {
                 continue;
             };
-            if matches!(as_file.kind(), ErrorKind::Http | ErrorKind::Limit) {
+            if as_file.is_final() || as_file.kind() == ErrorKind::Http {
                 return Err(as_file);
             }
             let failed_file = || format!("accumulation err='{as_file}'");
@@ -129,10 +138,13 @@ impl<'a> Target<'a> {
             };
             let base = self.accumulate_directory(Accumulator::default(), path, loader, false);
             let merged = base.and_then(|(base, root)| {
-                into.merge(&mut taken, base)
+                into.merge(&mut taken, base, &self.loader.session.budget)
                     .with_context(|| format!("recursed merging from path '{root}'"))
             });
-            merged.with_context(failed_file)?;
+            match merged {
+                Err(error) if error.is_final() => return Err(error),
+                merged => merged.with_context(failed_file)?,
+            }
             into.objects
                 .check_size(self.loader.session.options.limits.objects)?;
         }
@@ -220,6 +232,11 @@ impl<'a> Target<'a> {
         Ok((accumulated, root))
     }
 
+    /// A field of this kustomization, as errors about limits say it.
+    fn place(&self, field: &str) -> String {
+        format!("{}: {field}", path::join(self.loader.root(), self.file))
+    }
+
     fn setup(&self) -> Setup<'_, 'a> {
         Setup {
             kustomization: &self.kustomization,
@@ -240,29 +257,42 @@ impl<'a> Target<'a> {
             return Ok(());
         }
         let mut known = into.objects.all_identities();
-        for Step { run, origin } in steps {
-            absorb(into, &mut known, run.as_ref(), origin.as_ref())?;
+        let budget = &self.loader.session.budget;
+        for Step { run, origin, place } in steps {
+            let absorbed = absorb(into, &mut known, run.as_ref(), origin.as_ref(), budget);
+            absorbed.limit_at(|| self.place(&place))?;
         }
         into.objects
             .check_size(self.loader.session.options.limits.objects)
     }
 
     fn run_transformers(&mut self, into: &mut Accumulator) -> Result<(), Error> {
-        let mut steps = self.setup().transformers(&into.config)?;
+        let steps = self.setup().transformers(&into.config);
+        let mut steps = steps.limit_at(|| path::join(self.loader.root(), self.file))?;
         let entries = self.kustomization.transformers.take().unwrap_or_default();
         steps.extend(plugins::transformers(
             &self.plugin_configs(&entries)?,
             &self.loader,
         )?);
-        run_all(&steps, &mut into.objects)
+        for step in &steps {
+            let done = run_step(step, &mut into.objects, &self.loader.session.budget);
+            done.limit_at(|| self.place(&step.place))?;
+        }
+        Ok(())
     }
 
     /// Runs the validators, which must leave everything but one label as it is.
     fn run_validators(&mut self, into: &mut Accumulator) -> Result<(), Error> {
         let entries = self.kustomization.validators.take().unwrap_or_default();
         for validator in plugins::transformers(&self.plugin_configs(&entries)?, &self.loader)? {
+            let budget = &self.loader.session.budget;
+            for object in &into.objects.resources {
+                budget
+                    .make(object.node.size().bytes)
+                    .limit_at(|| self.place("validators"))?;
+            }
             let before = into.objects.clone();
-            validator.run.transform(&mut into.objects)?;
+            validator.run.transform(&mut into.objects, budget)?;
             check_unchanged(&before, &into.objects).context("validator shouldn't modify the resource map")?;
         }
         Ok(())
@@ -279,9 +309,13 @@ impl<'a> Target<'a> {
                 .reader
                 .resources(entry.as_bytes())
                 .and_then(ResMap::from_resources);
-            let Ok(mut inline) = inline else {
-                paths.push(entry.clone());
-                continue;
+            let mut inline = match inline {
+                Ok(inline) => inline,
+                Err(error) if error.is_final() => return Err(error),
+                Err(_) => {
+                    paths.push(entry.clone());
+                    continue;
+                }
             };
             if let Some(origin) = &self.origin {
                 let text = origin.append(self.file).text()?;
@@ -330,15 +364,16 @@ fn check_unchanged(before: &ResMap, after: &ResMap) -> Result<(), Error> {
     Ok(())
 }
 
-fn run_all(steps: &[Step<dyn Transformer + '_>], objects: &mut ResMap) -> Result<(), Error> {
-    for step in steps {
-        step.run.transform(objects)?;
-        objects.resources.iter_mut().for_each(Resource::follow_shared);
-        if let Some(origin) = &step.origin {
-            origin.annotate_transformed(objects)?;
-        }
-        objects.drop_empties();
+fn run_step(step: &Step<dyn Transformer + '_>, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
+    step.run.transform(objects, budget)?;
+    for object in &mut objects.resources {
+        budget.step(1 + 4 * object.shared.len())?;
+        object.follow_shared();
     }
+    if let Some(origin) = &step.origin {
+        origin.annotate_transformed(objects, budget)?;
+    }
+    objects.drop_empties();
     Ok(())
 }
 
@@ -347,6 +382,7 @@ fn absorb(
     known: &mut HashSet<ResId>,
     generator: &dyn Generator,
     origin: Option<&Origin>,
+    budget: &Budget,
 ) -> Result<(), Error> {
     for mut resource in generator.generate()? {
         if let Some(origin) = origin {
@@ -354,7 +390,7 @@ fn absorb(
         }
         let id = resource.id();
         into.objects
-            .absorb(known, resource)
+            .absorb(known, resource, budget)
             .with_context(|| format!("merging from generator {id}"))?;
     }
     Ok(())
@@ -365,7 +401,7 @@ fn find_file(loader: &Loader<'_>) -> Result<(Vec<u8>, &'static str), Error> {
     for name in FILE_NAMES {
         match loader.load(name) {
             Ok(content) => found.push((content, name)),
-            Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
+            Err(error) if error.is_final() => return Err(error),
             Err(_) => {}
         }
     }

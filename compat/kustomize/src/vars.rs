@@ -5,6 +5,7 @@ use std::fmt;
 
 use go_yaml::{Kind, Node, Style, Tag, float};
 
+use crate::budget::Budget;
 use crate::error::Context;
 use crate::fieldfilter::FieldFilter;
 use crate::kustomization::Var;
@@ -19,8 +20,13 @@ pub(crate) struct Vars {
 
 impl Vars {
     /// Adds the vars that a target declares, and marks the objects that they look at.
-    pub(crate) fn declare(&mut self, vars: &[Var], objects: &mut ResMap) -> Result<(), Error> {
-        Self::mark(vars, objects)
+    pub(crate) fn declare(
+        &mut self,
+        vars: &[Var],
+        objects: &mut ResMap,
+        budget: &Budget,
+    ) -> Result<(), Error> {
+        Self::mark(vars, objects, budget)
             .and_then(|()| vars.iter().cloned().try_for_each(|var| self.insert(var)))
             .with_context(|| {
                 let texts: Vec<_> = vars.iter().map(|var| var.as_go(&var.written_gvk())).collect();
@@ -28,17 +34,17 @@ impl Vars {
             })
     }
 
-    fn mark(vars: &[Var], objects: &mut ResMap) -> Result<(), Error> {
+    fn mark(vars: &[Var], objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         for var in vars {
             let wanted = var.object_id();
             let by_namespace = !wanted.namespace.is_empty() || wanted.gvk.is_cluster_scoped();
-            let matching = objects.matching_any_id(&wanted.name, |id| {
+            let matching = objects.matching_any_id(&wanted.name, budget, |id| {
                 if by_namespace {
                     wanted.same_as(id)
                 } else {
                     wanted.same_gvkn(id)
                 }
-            });
+            })?;
             match matching[..] {
                 [] => {}
                 [index] => {
@@ -80,22 +86,30 @@ impl Vars {
         objects: &mut ResMap,
         specs: &[FieldSpec],
         unused: &mut Vec<String>,
+        budget: &Budget,
     ) -> Result<(), Error> {
         if self.by_name.is_empty() {
             return Ok(());
         }
         let mut values = BTreeMap::new();
         for (name, var) in &self.by_name {
+            // The object is searched among all others.
+            budget.step(1 + objects.resources.len() / 4)?;
             values.insert(name.as_str(), value_of(var, objects)?);
         }
         let filter = FieldFilter::new(specs.iter().cloned());
         let mut expander = Expander {
             values,
             used: BTreeSet::new(),
+            budget,
         };
         let mut present = objects.resources.iter_mut().filter(|object| !object.is_empty());
         let result = present.try_for_each(|object| {
-            filter.apply(&mut object.node, None, &mut |node| expander.expand_node(node))
+            filter
+                .apply(&mut object.node, None, budget, &mut |node| {
+                    expander.expand_node(node)
+                })
+                .limit_at(|| format!("object {}", object.id()))
         });
         let names = expander.values.keys();
         unused.extend(
@@ -203,12 +217,13 @@ fn split_index(part: String) -> Vec<String> {
     }
 }
 
-struct Expander<'v> {
+struct Expander<'v, 'b> {
+    budget: &'b Budget,
     values: BTreeMap<&'v str, Value>,
     used: BTreeSet<&'v str>,
 }
 
-impl Expander<'_> {
+impl Expander<'_, '_> {
     fn expand_node(&mut self, node: &mut Node) -> Result<(), Error> {
         if node.is_null() {
             return Ok(());
@@ -222,7 +237,7 @@ impl Expander<'_> {
                             "invalid map key: value='{text}', tag='{tag}'"
                         )));
                     }
-                    self.expand_scalar(value);
+                    self.expand_scalar(value)?;
                 }
             }
             Kind::Sequence => {
@@ -230,20 +245,20 @@ impl Expander<'_> {
                     if !is_string(item) {
                         return Err(Error::invalid("invalid value type expect a string"));
                     }
-                    self.expand_scalar(item);
+                    self.expand_scalar(item)?;
                 }
             }
-            Kind::Scalar | Kind::Alias => self.expand_scalar(node),
+            Kind::Scalar | Kind::Alias => self.expand_scalar(node)?,
         }
         Ok(())
     }
 
     /// A text that is exactly one reference takes the type of the value as well.
-    fn expand_scalar(&mut self, node: &mut Node) {
+    fn expand_scalar(&mut self, node: &mut Node) -> Result<(), Error> {
         if !is_string(node) {
-            return;
+            return Ok(());
         }
-        let value = self.expand(node.text());
+        let value = self.expand(node.text())?;
         let tag = match value {
             Value::Int(_) => Tag::Int,
             Value::Float(_) => Tag::Float,
@@ -253,9 +268,11 @@ impl Expander<'_> {
         node.set_text(value.to_text(format_plainly));
         node.set_core_tag(tag);
         node.set_style(Style::DEFAULT);
+        Ok(())
     }
 
-    fn expand(&mut self, text: &str) -> Value {
+    fn expand(&mut self, text: &str) -> Result<Value, Error> {
+        self.budget.scan(text.len())?;
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -269,9 +286,9 @@ impl Expander<'_> {
                 }
                 Some('(') => {
                     if let Some((name, after)) = chars.as_str().split_once(')') {
-                        let value = self.value(name);
+                        let value = self.value(name)?;
                         if text.len() == name.len() + 3 {
-                            return value.unwrap_or_else(|| Value::Text(text.to_owned()));
+                            return Ok(value.unwrap_or_else(|| Value::Text(text.to_owned())));
                         }
                         match value {
                             Some(value) => out.push_str(&value.to_text(float::format_g)),
@@ -290,16 +307,21 @@ impl Expander<'_> {
             };
         }
         out.push_str(rest);
-        Value::Text(out)
+        Ok(Value::Text(out))
     }
 
-    fn value(&mut self, name: &str) -> Option<Value> {
-        let (name, value) = self.values.get_key_value(name)?;
+    fn value(&mut self, name: &str) -> Result<Option<Value>, Error> {
+        let Some((name, value)) = self.values.get_key_value(name) else {
+            return Ok(None);
+        };
+        if let Value::Text(text) | Value::Int(text) = value {
+            self.budget.make(text.len())?;
+        }
         if matches!(value, Value::Other) {
-            return None;
+            return Ok(None);
         }
         self.used.insert(name);
-        Some(value.clone())
+        Ok(Some(value.clone()))
     }
 }
 
@@ -337,6 +359,7 @@ mod tests {
         let mut expander = Expander {
             values: values.into_iter().collect(),
             used: BTreeSet::new(),
+            budget: &Budget::within(&crate::Limits::default()),
         };
         for (text, expected) in [
             ("$(A)", "a"),
@@ -348,9 +371,10 @@ mod tests {
             ("a$", "a$"),
             ("$x$(N)", "$x5"),
         ] {
-            assert_eq!(expander.expand(text).to_text(float::format_g), expected, "{text}");
+            let value = expander.expand(text).unwrap();
+            assert_eq!(value.to_text(float::format_g), expected, "{text}");
         }
-        assert!(matches!(expander.expand("$(N)"), Value::Int(_)));
+        assert!(matches!(expander.expand("$(N)"), Ok(Value::Int(_))));
     }
 
     #[test]

@@ -43,6 +43,15 @@ struct Extra {
     document: Comments,
 }
 
+impl Extra {
+    fn is_empty(&self) -> bool {
+        self.custom_tag.is_none()
+            && self.anchor.is_none()
+            && self.comments.is_empty()
+            && self.document.is_empty()
+    }
+}
+
 /// The comments around a node, each with its `#` and without the final newline; empty where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comments {
@@ -55,6 +64,10 @@ pub struct Comments {
 }
 
 impl Comments {
+    fn bytes(&self) -> usize {
+        self.head.len() + self.line.len() + self.foot.len()
+    }
+
     /// Whether there is no comment at all.
     pub fn is_empty(&self) -> bool {
         self.head.is_empty() && self.line.is_empty() && self.foot.is_empty()
@@ -404,6 +417,9 @@ impl Node {
         if name.is_empty() {
             if let Some(extra) = &mut self.extra {
                 extra.anchor = None;
+                if extra.is_empty() {
+                    self.extra = None;
+                }
             }
         } else {
             self.extra_mut().anchor = Some(name.into());
@@ -463,6 +479,14 @@ impl Node {
         let extra = self.extra.as_mut()?;
         let foot = std::mem::take(&mut extra.comments.foot);
         (!foot.is_empty()).then_some(foot)
+    }
+
+    /// Bytes of what is not in the node itself.
+    pub(crate) fn bytes_outside(&self) -> usize {
+        let Some(extra) = &self.extra else { return 0 };
+        let texts = [&extra.custom_tag, &extra.anchor];
+        let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        size_of::<Extra>() + texts + extra.comments.bytes() + extra.document.bytes()
     }
 
     fn extra_mut(&mut self) -> &mut Extra {

@@ -7,7 +7,7 @@ use crate::build::{ToJson, build_plain, build_value};
 use crate::compose::Composer;
 use crate::de::{TO_JSON, from_value};
 use crate::decode::decode_v2;
-use crate::emit::write_value;
+use crate::emit::{write_value, write_value_within};
 use crate::reader::{Input, read};
 use crate::scanner::Flavor;
 use crate::value::{Value, through_json};
@@ -145,21 +145,27 @@ pub fn json_to_yaml(json: &[u8], limits: &Limits) -> Result<String, Error> {
 
 /// Prints a tree as `kustomize build` does: `JSONToYAML` of [`v3::to_json`](crate::v3::to_json), without the detours.
 pub fn node_to_string(node: &Node) -> Result<String, Error> {
-    print(v3::decode(node)?)
+    node_to_string_within(node, usize::MAX)
+}
+
+/// [`node_to_string`] with a bound on the bytes of the text; a larger one is an error of kind
+/// [`Limit`](crate::ErrorKind::Limit), before it is made.
+pub fn node_to_string_within(node: &Node, max_bytes: usize) -> Result<String, Error> {
+    print(v3::decode(node, max_bytes)?, max_bytes)
 }
 
 /// Prints a tree as `kustomize build -o DIR` does: `Marshal` of what it decodes to, as it is. Where
 /// [`node_to_string`] goes through printed text, folded text and empty nulls in flow collections may become others.
-pub fn decoded_to_string(node: &Node) -> Result<String, Error> {
-    print(v3::decode_tree(node)?)
+pub fn decoded_to_string_within(node: &Node, max_bytes: usize) -> Result<String, Error> {
+    print(v3::decode_tree(node)?, max_bytes)
 }
 
-fn print(mut value: Value) -> Result<String, Error> {
+fn print(mut value: Value, max_bytes: usize) -> Result<String, Error> {
     if !pass_json(&mut value)? {
         return value_to_string(&value.into_json()?);
     }
     let mut out = String::new();
-    write_value(&mut out, &value)?;
+    write_value_within(&mut out, &value, max_bytes)?;
     Ok(out)
 }
 

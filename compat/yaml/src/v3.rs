@@ -40,6 +40,8 @@ pub struct EmitOptions {
     pub indent: u8,
     /// Whether a list below a key starts at the column of the key (`CompactSeqIndent`). Default true, as in kyaml.
     pub compact_sequences: bool,
+    /// Bytes that the text may take, about; more is an error of kind [`Limit`](crate::ErrorKind::Limit). Default: any number.
+    pub max_bytes: usize,
 }
 
 impl Default for EmitOptions {
@@ -47,6 +49,7 @@ impl Default for EmitOptions {
         Self {
             indent: 2,
             compact_sequences: true,
+            max_bytes: usize::MAX,
         }
     }
 }
@@ -57,6 +60,7 @@ impl EmitOptions {
         Self {
             indent: 2,
             compact_sequences: false,
+            max_bytes: usize::MAX,
         }
     }
 }
@@ -88,15 +92,20 @@ pub fn to_string_all<'a>(
 /// Integers and unsigned integers are exact, other numbers are floats, timestamps become RFC 3339 strings. The root must
 /// be a mapping or a sequence; duplicate keys and nested keys that are not strings are errors.
 pub fn to_json(node: &Node) -> Result<serde_json::Value, Error> {
-    decode(node)?.into_json()
+    decode(node, usize::MAX)?.into_json()
 }
 
-pub(crate) fn decode(node: &Node) -> Result<Value, Error> {
+/// The value of a tree, by way of a text of at most so many bytes where it cannot be had directly.
+pub(crate) fn decode(node: &Node, max_bytes: usize) -> Result<Value, Error> {
     if let Some(value) = decode_directly(node).filter(|value| matches!(value, Value::Map(_) | Value::Seq(_)))
     {
         return Ok(value);
     }
-    let text = to_string(node, &EmitOptions::default())?;
+    let options = EmitOptions {
+        max_bytes,
+        ..EmitOptions::default()
+    };
+    let text = to_string(node, &options)?;
     match parse_first(text.as_bytes(), &unlimited())? {
         Some(node) => decode_tree(&node),
         None => Ok(Value::Map(Map::default())),

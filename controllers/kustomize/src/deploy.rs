@@ -19,7 +19,7 @@ use crate::decide::{Step, decide};
 use crate::health::await_health;
 use crate::reconcile::{Reconciliation, observe};
 use crate::remote::Probe;
-use crate::render::{RenderError, Rendered, render};
+use crate::render::{EndOnDrop, RenderError, Rendered, render};
 use crate::report::{Failure, Outcome, Wait};
 use crate::tree::ArtifactFiles;
 use crate::variables;
@@ -150,10 +150,13 @@ async fn build(run: &mut Reconciliation<'_>, tree: Arc<ArtifactTree>) -> Result<
         .map_err(|error| failed(&error))?;
     let variables = Arc::new(variables);
     let (object, strict) = (Arc::clone(&run.object), run.context.settings.strict_substitution);
+    // A run that is given up takes its build with it.
+    let end = EndOnDrop::default();
     let rendering = |remote: Option<Arc<dyn Remote>>| {
         let (tree, object, variables) = (Arc::clone(&tree), Arc::clone(&object), Arc::clone(&variables));
         let mut options = Options::flux();
         options.remote = remote;
+        options.cancelled = Some(end.flag());
         tokio::task::spawn_blocking(move || {
             render(&ArtifactFiles::new(&tree), &object, &variables, &options, strict)
         })

@@ -1,6 +1,8 @@
 //! From an unpacked artifact to the objects that a Kustomization applies.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use controller_kit::artifact::Digest;
 use controller_kit::object::set_metadata_entry;
@@ -85,6 +87,23 @@ fn without_values(error: &go_yaml::Error) -> String {
     shown
 }
 
+/// Ends a build when it is dropped, so that one that nobody waits for any more does not keep a core.
+#[derive(Debug, Default)]
+pub(crate) struct EndOnDrop(Arc<AtomicBool>);
+
+impl EndOnDrop {
+    /// The flag that the build looks at, see [`Options::cancelled`].
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Builds and substitutes; CPU-bound and free of I/O.
 ///
 /// # Errors
@@ -108,9 +127,10 @@ pub(crate) fn render(
     let output = generated.build(tree, &path, options)?;
     let substitution = substitution(object, variables, strict)?;
     let mut yaml = String::new();
+    let mut printer = output.printer();
     let mut objects = Vec::with_capacity(output.objects().len());
-    for built in output.objects() {
-        let (mut text, mut value) = (built.to_yaml()?, built.to_json()?);
+    for built in output.into_objects() {
+        let (mut text, mut value) = (printer.yaml(&built)?, built.to_json()?);
         if let Some(field) = missing_identity(&value) {
             return Err(RenderError::Identity {
                 subject: built.id().to_string(),

@@ -83,7 +83,15 @@ struct LimitArgs {
     #[arg(long = "limit-objects", default_value_t = Limits::default().objects)]
     objects: usize,
 
-    /// Nested collections of a YAML document, at most 512.
+    /// Steps of the build, of some ten nanoseconds each: nodes visited, objects selected, references followed, texts read.
+    #[arg(long = "limit-steps", default_value_t = Limits::default().steps)]
+    steps: u64,
+
+    /// Bytes that the build makes out of what it reads: by patches, labels, generators, replacements, vars, aliases.
+    #[arg(long = "limit-made-bytes", default_value_t = Limits::default().made_bytes)]
+    made_bytes: u64,
+
+    /// Nested collections of a YAML or JSON document and of every object, at most 512.
     #[arg(long = "limit-yaml-nesting", default_value_t = Limits::default().yaml_nesting)]
     yaml_nesting: usize,
 
@@ -91,7 +99,7 @@ struct LimitArgs {
     #[arg(long = "limit-alias-nodes", default_value_t = Limits::default().alias_nodes)]
     alias_nodes: usize,
 
-    /// Comparisons of elements while one list of irregular elements is merged.
+    /// Comparisons of elements while lists of irregular elements are merged, all lists together.
     #[arg(long = "limit-list-comparisons", default_value_t = Limits::default().list_comparisons)]
     list_comparisons: usize,
 
@@ -207,8 +215,8 @@ pub fn kustomize_build(
     })?;
     match &args.output {
         Some(directory) if directory.is_dir() => write::one_file_each(directory, &output)?,
-        Some(file) => write::write(file, &output.to_yaml()?)?,
-        None => out.write_all(output.to_yaml()?.as_bytes())?,
+        Some(file) => write::write(file, &output.into_yaml()?)?,
+        None => out.write_all(output.into_yaml()?.as_bytes())?,
     }
     Ok(())
 }
@@ -251,24 +259,58 @@ impl KustomizeBuildArgs {
                 depth: self.limits.depth,
                 objects: self.limits.objects,
                 output_bytes: self.limits.output_bytes,
+                steps: self.limits.steps,
+                made_bytes: self.limits.made_bytes,
                 yaml_nesting: self.limits.yaml_nesting,
                 alias_nodes: self.limits.alias_nodes,
                 list_comparisons: self.limits.list_comparisons,
                 regex_bytes: self.limits.regex_bytes,
             },
             remote: self.remote.fetcher(),
+            cancelled: None,
         })
     }
 }
 
+/// The path from the root, cleaned before any symbolic link is followed, as Go's `filepath.Abs` does it.
 fn absolute(given: &str) -> Result<String, KustomizeBuildError> {
-    if Path::new(given).is_absolute() || RepoSpec::parse(given).is_some() {
+    if RepoSpec::parse(given).is_some() {
         return Ok(given.to_owned());
     }
-    let path = std::env::current_dir()?.join(given);
-    path.into_os_string()
+    let path = working_directory()?.join(given);
+    let path = path
+        .into_os_string()
         .into_string()
-        .map_err(|path| KustomizeBuildError::NotUtf8(path.into()))
+        .map_err(|path| KustomizeBuildError::NotUtf8(path.into()))?;
+    Ok(cleaned(&path))
+}
+
+/// The working directory by the name that the shell knows it under, as Go has it: `$PWD`, if it is the same directory.
+fn working_directory() -> io::Result<PathBuf> {
+    let real = std::env::current_dir()?;
+    let named = std::env::var_os("PWD").map(PathBuf::from);
+    let is_same = |named: &PathBuf| {
+        named.is_absolute()
+            && named
+                .canonicalize()
+                .is_ok_and(|named| real.canonicalize().is_ok_and(|real| named == real))
+    };
+    Ok(named.filter(is_same).unwrap_or(real))
+}
+
+/// An absolute path without `.`, `..` and empty parts.
+fn cleaned(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Refuses a missing directory in upstream's words, which repeat the path as it was given.

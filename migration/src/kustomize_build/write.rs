@@ -17,6 +17,7 @@ pub(super) fn one_file_each(directory: &Path, output: &Output) -> Result<(), Kus
         .filter(namespaced)
         .map(|o| o.id().effective_namespace().to_owned())
         .collect();
+    let mut printer = output.printer();
     for object in output.objects() {
         let id = object.id();
         let parts = [&id.gvk.group, &id.gvk.version, &id.gvk.kind];
@@ -37,7 +38,7 @@ pub(super) fn one_file_each(directory: &Path, output: &Output) -> Result<(), Kus
             );
             return Err(kustomize::Error::invalid(text).into());
         }
-        write(&directory.join(name), &object.to_file()?)?;
+        write(&directory.join(name), &printer.file(object)?)?;
     }
     Ok(())
 }

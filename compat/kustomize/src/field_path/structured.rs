@@ -4,6 +4,8 @@ use go_yaml::{Kind, Node, v3};
 
 use super::TargetPath;
 use super::source::{parts, step, step_mut};
+use crate::Error;
+use crate::budget::Budget;
 
 /// Writes into the text of a scalar that is itself YAML or JSON: `true` if that was possible.
 ///
@@ -14,22 +16,23 @@ pub(crate) fn write_structured(
     path: &TargetPath,
     value: &Node,
     create: Option<Kind>,
-) -> bool {
-    let Some((length, document)) = structured_prefix(object, &path.parts) else {
-        return false;
+    budget: &Budget,
+) -> Result<bool, Error> {
+    let Some((length, document)) = structured_prefix(object, &path.parts, budget)? else {
+        return Ok(false);
     };
-    let Some(text) = written(document, path, length, value, create) else {
-        return false;
+    let Some(text) = written(document, path, length, value, create, budget)? else {
+        return Ok(false);
     };
     let mut scalar = object;
     for part in parts(path.parts.get(..length).unwrap_or_default()) {
         match step_mut(scalar, part) {
             Ok(Some(next)) => scalar = next,
-            _ => return false,
+            _ => return Ok(false),
         }
     }
     scalar.set_text(text);
-    true
+    Ok(true)
 }
 
 /// The text of a scalar, and the tree that it spells.
@@ -38,26 +41,33 @@ struct Document {
     root: Node,
 }
 
-fn structured_prefix(object: &Node, parts: &[String]) -> Option<(usize, Document)> {
+fn structured_prefix(
+    object: &Node,
+    parts: &[String],
+    budget: &Budget,
+) -> Result<Option<(usize, Document)>, Error> {
     let mut current = object;
     for (index, part) in parts.iter().enumerate() {
         let part = part.trim();
         if !part.is_empty() {
-            current = step(current, part).ok()??;
+            budget.step(1 + current.entries().len() / 4)?;
+            match step(current, part) {
+                Ok(Some(next)) => current = next,
+                _ => return Ok(None),
+            }
         }
         let is_proper = index + 1 < parts.len();
         if current.is_scalar() && is_proper {
-            let root = v3::parse_first(current.text().as_bytes(), &go_yaml::Limits::default()).ok()??;
-            return Some((
-                index + 1,
-                Document {
-                    original: current.text().to_owned(),
-                    root,
-                },
-            ));
+            // It is read, and what it spells is printed.
+            budget.step(4 * current.text().len())?;
+            let parsed = v3::parse_first(current.text().as_bytes(), &budget.limits().yaml());
+            return Ok(parsed.ok().flatten().map(|root| {
+                let original = current.text().to_owned();
+                (index + 1, Document { original, root })
+            }));
         }
     }
-    None
+    Ok(None)
 }
 
 fn written(
@@ -66,9 +76,12 @@ fn written(
     start: usize,
     value: &Node,
     create: Option<Kind>,
-) -> Option<String> {
+    budget: &Budget,
+) -> Result<Option<String>, Error> {
     let Document { original, mut root } = document;
+    let size = value.size();
     let mut set = |node: &mut Node| {
+        budget.make(size.bytes)?;
         if node.is_scalar() {
             node.set_text(value.text());
         } else {
@@ -76,22 +89,28 @@ fn written(
         }
         Ok(())
     };
-    let count = path.visit(start, &mut root, create, &mut set).ok()?;
-    if count == 0 {
-        return None;
+    match path.visit(start, &mut root, create, budget, &mut set) {
+        Err(error) if error.is_final() => return Err(error),
+        Err(_) | Ok(0) => return Ok(None),
+        Ok(_) => {}
     }
+    let made = root.size();
+    budget.check_depth(made.depth)?;
+    budget.step(made.nodes)?;
     if original.trim_start().starts_with(['{', '[']) {
-        let json = v3::to_json(&root).ok()?;
+        let Ok(json) = v3::to_json(&root) else {
+            return Ok(None);
+        };
         let is_pretty = original.contains('\n') && original.contains("  ");
         let text = if is_pretty {
             go_yaml::gojson::to_string_indent(&json, "  ")
         } else {
             go_yaml::gojson::to_string(&json)
         };
-        return text.ok();
+        return Ok(text.ok());
     }
-    let text = v3::to_string(&root, &v3::EmitOptions::default()).ok()?;
-    Some(text.trim().to_owned())
+    let text = v3::to_string(&root, &v3::EmitOptions::default());
+    Ok(text.ok().map(|text| text.trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -106,8 +125,9 @@ mod tests {
             ("a: 1 # c\nb: [x]\n", "a: new # c\nb: [x]"),
         ] {
             let mut node = Node::from_entries(vec![(Node::scalar("t"), Node::string(before))]);
-            let path = TargetPath::new("t.a", &Limits::default());
-            let done = write_structured(&mut node, &path, &Node::string("new"), None);
+            let budget = Budget::within(&Limits::default());
+            let path = TargetPath::new("t.a", &budget);
+            let done = write_structured(&mut node, &path, &Node::string("new"), None, &budget).unwrap();
             // A number that becomes text cannot be printed, and then nothing changes.
             let text = node.get("t").unwrap().text();
             assert_eq!(

@@ -1,14 +1,16 @@
 //! Paths that lead to any number of nodes, as targets of replacements have them.
 
 use go_regexp::Regexp;
-use go_yaml::{Kind, Node, v3};
+use go_yaml::{Kind, Node, Size, v3};
 
 use super::{is_element, key_and_value, split};
+use crate::Error;
+use crate::budget::Budget;
 use crate::edit::{expect_kind, push_field, wrong_kind};
 use crate::error::Context;
 use crate::json_patch::atoi;
+use crate::selection::{compile, matching_cost};
 use crate::target::go_quote;
-use crate::{Error, Limits};
 
 /// A path as a target names it, taken apart once for all objects.
 #[derive(Debug)]
@@ -39,16 +41,21 @@ enum Matcher {
 }
 
 impl Matcher {
-    fn new(pattern: &str, limits: &Limits) -> Result<Self, Error> {
+    fn new(pattern: &str, budget: &Budget) -> Result<Self, Error> {
         if pattern
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/' | b':'))
         {
             return Ok(Self::Contains(pattern.to_owned()));
         }
-        let regexp = Regexp::with_limits(pattern.as_bytes(), &limits.regex())
-            .map_err(|e| Error::invalid(e.to_string()))?;
-        Ok(Self::Regexp(Box::new(regexp)))
+        Ok(Self::Regexp(Box::new(compile(pattern.as_bytes(), budget)?)))
+    }
+
+    fn cost(&self, text: &str) -> usize {
+        match self {
+            Self::Contains(_) => text.len(),
+            Self::Regexp(regexp) => matching_cost(regexp, text),
+        }
     }
 
     fn is_match(&self, text: &str) -> bool {
@@ -64,9 +71,9 @@ pub(crate) type Visit<'a> = dyn FnMut(&mut Node) -> Result<(), Error> + 'a;
 
 impl TargetPath {
     /// Takes a path apart; what is wrong with it is an error once an object gets that far.
-    pub(crate) fn new(path: &str, limits: &Limits) -> Self {
+    pub(crate) fn new(path: &str, budget: &Budget) -> Self {
         let parts = split(path);
-        let steps = parts.iter().map(|part| Step::new(part, limits)).collect();
+        let steps = parts.iter().map(|part| Step::new(part, budget)).collect();
         Self { parts, steps }
     }
 
@@ -78,14 +85,18 @@ impl TargetPath {
         start: usize,
         node: &mut Node,
         create: Option<Kind>,
+        budget: &Budget,
         visit: &mut Visit<'_>,
     ) -> Result<usize, Error> {
-        walk(node, self.steps.get(start..).unwrap_or_default(), create, visit)
+        let steps = self.steps.get(start..).unwrap_or_default();
+        // What is created is as deep as the path is long.
+        budget.check_depth(self.steps.len())?;
+        walk(node, steps, create, budget, visit)
     }
 }
 
 impl Step {
-    fn new(part: &str, limits: &Limits) -> Self {
+    fn new(part: &str, budget: &Budget) -> Self {
         if let Some(index) = atoi(part).ok().and_then(|index| usize::try_from(index).ok()) {
             Self::Index(index)
         } else if is_element(part) {
@@ -93,7 +104,7 @@ impl Step {
                 Ok((field, value)) => Self::Elements {
                     field: field.to_owned(),
                     value: value.to_owned(),
-                    pattern: Matcher::new(value, limits),
+                    pattern: Matcher::new(value, budget),
                 },
                 Err(error) => Self::Malformed(error),
             }
@@ -109,20 +120,22 @@ fn walk(
     node: &mut Node,
     steps: &[Step],
     create: Option<Kind>,
+    budget: &Budget,
     visit: &mut Visit<'_>,
 ) -> Result<usize, Error> {
+    budget.step(1 + node.entries().len() / 4)?;
     let Some((step, rest)) = steps.split_first() else {
         visit(node)?;
         return Ok(1);
     };
     match step {
-        Step::Field(name) => walk_field(node, name, rest, create, visit),
+        Step::Field(name) => walk_field(node, name, rest, create, budget, visit),
         Step::Malformed(error) => Err(error.clone()),
         Step::Every => {
             expect_kind(node, Kind::Sequence)?;
             let mut count = 0;
             for item in node.items_mut().into_iter().flatten() {
-                count += walk(item, rest, create, visit)?;
+                count += walk(item, rest, create, budget, visit)?;
             }
             Ok(count)
         }
@@ -135,7 +148,7 @@ fn walk(
                 items.push(made_for(rest, leaf));
             }
             match node.items_mut().and_then(|items| items.get_mut(*index)) {
-                Some(item) => walk(item, rest, create, visit),
+                Some(item) => walk(item, rest, create, budget, visit),
                 None => Err(Error::invalid(format!(
                     "index {index} specified but only {found} elements found"
                 ))),
@@ -147,7 +160,7 @@ fn walk(
             pattern,
         } => {
             expect_kind(node, Kind::Sequence)?;
-            let mut count = walk_elements(node, field, pattern, rest, create, visit)?;
+            let mut count = walk_elements(node, field, pattern, rest, create, budget, visit)?;
             if count == 0 && create.is_some() {
                 let element = if field.is_empty() {
                     Node::scalar(value)
@@ -158,7 +171,7 @@ fn walk(
                     items.push(element);
                 }
                 // Upstream searches again, without end if the new element does not match its own text.
-                count = walk_elements(node, field, pattern, rest, create, visit)?;
+                count = walk_elements(node, field, pattern, rest, create, budget, visit)?;
                 if count == 0 {
                     return Err(Error::invalid(format!(
                         "the element made for {value:?} does not match it"
@@ -176,6 +189,7 @@ fn walk_elements(
     pattern: &Result<Matcher, Error>,
     rest: &[Step],
     create: Option<Kind>,
+    budget: &Budget,
     visit: &mut Visit<'_>,
 ) -> Result<usize, Error> {
     let mut count = 0;
@@ -186,7 +200,12 @@ fn walk_elements(
         } else {
             item.get(field)
         };
-        if !tested.is_some_and(|node| pattern.is_match(printed(node).trim())) {
+        budget.step(1 + item.entries().len() / 4)?;
+        let Some(tested) = tested else { continue };
+        budget.walk(tested)?;
+        let text = printed(tested);
+        budget.scan(pattern.cost(&text))?;
+        if !pattern.is_match(text.trim()) {
             continue;
         }
         if field.is_empty() {
@@ -194,7 +213,7 @@ fn walk_elements(
             visit(item)?;
             count += 1;
         } else {
-            count += walk(item, rest, create, visit)?;
+            count += walk(item, rest, create, budget, visit)?;
         }
     }
     Ok(count)
@@ -209,14 +228,16 @@ fn walk_field(
     name: &str,
     rest: &[Step],
     create: Option<Kind>,
+    budget: &Budget,
     visit: &mut Visit<'_>,
 ) -> Result<usize, Error> {
     expect_kind(node, Kind::Mapping)?;
     if let (false, Some(leaf)) = (node.has(name), create) {
+        budget.make(2 * Size::NODE + name.len())?;
         let made = made_for(rest, leaf);
         if node.is_null() {
             // Upstream hangs the new field below a null, where nobody finds it.
-            return walk(&mut { made }, rest, create, visit);
+            return walk(&mut { made }, rest, create, budget, visit);
         }
         push_field(node, name, made);
     }
@@ -225,14 +246,15 @@ fn walk_field(
     };
     if field.is_scalar() && !rest.is_empty() {
         // The text is read as YAML, and what is changed in there is lost.
+        budget.step(2 * field.text().len())?;
         let text = v3::parse_first(field.text().as_bytes(), &go_yaml::Limits::default());
         let document = text.map_err(|e| Error::invalid(e.to_string()))?;
         let Some(mut document) = document else {
             return Err(wrong_kind(&Node::null(), Kind::Mapping));
         };
-        return walk(&mut document, rest, create, visit);
+        return walk(&mut document, rest, create, budget, visit);
     }
-    walk(field, rest, create, visit)
+    walk(field, rest, create, budget, visit)
 }
 
 /// What a missing node is made as: a list if the next part of the path is about elements, else a mapping; at the end of
@@ -262,6 +284,7 @@ pub(crate) fn visit_some(
     text: &str,
     path: &TargetPath,
     create: Option<Kind>,
+    budget: &Budget,
     visit: &mut Visit<'_>,
 ) -> Result<(), Error> {
     let mut failed = None;
@@ -273,7 +296,7 @@ pub(crate) fn visit_some(
         _ => Ok(()),
     };
     let count = path
-        .visit(0, object, create, &mut visit_once)
+        .visit(0, object, create, budget, &mut visit_once)
         .with_context(|| not_found(text, create.is_some()))?;
     match (failed, count) {
         (Some(error), _) => Err(error),
@@ -290,9 +313,10 @@ mod tests {
     #[track_caller]
     fn check(path: &str, create: bool, before: &str, expected: Result<&str, &str>) {
         let mut node = parse(before);
-        let target = TargetPath::new(path, &Limits::default());
+        let budget = Budget::within(&crate::Limits::default());
+        let target = TargetPath::new(path, &budget);
         let create = create.then_some(Kind::Scalar);
-        let result = visit_some(&mut node, path, &target, create, &mut |node| {
+        let result = visit_some(&mut node, path, &target, create, &budget, &mut |node| {
             node.set_text("new");
             Ok(())
         });

@@ -3,10 +3,10 @@
 mod base64;
 mod sources;
 
-use go_yaml::{Node, Style, Tag};
+use go_yaml::{Node, Size, Style, Tag};
 
 use crate::Error;
-use crate::edit::{get_or_create, push_field, set_field};
+use crate::edit::{mapping_of, push_field, set_field};
 use crate::error::Context;
 use crate::kustomization::{GeneratorArgs, GeneratorOptions};
 use crate::loader::Loader;
@@ -25,11 +25,15 @@ pub(crate) enum Kind {
 pub(crate) fn generate(kind: &Kind, args: &GeneratorArgs, loader: &Loader<'_>) -> Result<Resource, Error> {
     let mut node = base_node(kind, args)?;
     let mut pairs = sources::load(args, loader).context("loading KV pairs")?;
+    let bytes = pairs
+        .iter()
+        .map(|(key, value)| 2 * Size::NODE + key.len() + value.len() * 4 / 3);
+    loader.session.budget.make(bytes.sum())?;
     check_unique(&args.name, &pairs)?;
     pairs.sort();
     match kind {
-        Kind::ConfigMap => set_config_map_data(&mut node, &pairs)?,
-        Kind::Secret(_) => set_secret_data(&mut node, &pairs)?,
+        Kind::ConfigMap => set_config_map_data(&mut node, &pairs),
+        Kind::Secret(_) => set_secret_data(&mut node, &pairs),
     }
     let options = args.options.clone().unwrap_or_default();
     set_options(&mut node, &options)?;
@@ -98,26 +102,32 @@ fn check_unique(name: &str, pairs: &[(String, Vec<u8>)]) -> Result<(), Error> {
     }
 }
 
-fn set_config_map_data(node: &mut Node, pairs: &[(String, Vec<u8>)]) -> Result<(), Error> {
+/// Pairs come sorted and without duplicates.
+fn set_config_map_data(node: &mut Node, pairs: &[(String, Vec<u8>)]) {
+    let (mut texts, mut binaries) = (Vec::new(), Vec::new());
     for (key, value) in pairs {
-        let (field, text) = match std::str::from_utf8(value) {
-            Ok(text) => ("data", Node::string(text)),
-            Err(_) => ("binaryData", Node::string(base64::encode(value))),
-        };
-        if let Some(map) = get_or_create(node, field, Node::mapping)? {
-            set_field(map, key, text)?;
+        match std::str::from_utf8(value) {
+            Ok(text) => texts.push((key.as_str(), Node::string(text))),
+            Err(_) => binaries.push((key.as_str(), Node::string(base64::encode(value)))),
         }
     }
-    Ok(())
+    let data_first = texts.first().map(|(key, _)| *key) < binaries.first().map(|(key, _)| *key);
+    let mut fields = [("data", texts), ("binaryData", binaries)];
+    if !data_first {
+        fields.reverse();
+    }
+    for (field, pairs) in fields {
+        if !pairs.is_empty() {
+            push_field(node, field, mapping_of(pairs));
+        }
+    }
 }
 
-fn set_secret_data(node: &mut Node, pairs: &[(String, Vec<u8>)]) -> Result<(), Error> {
-    let mut data = Node::mapping();
-    for (key, value) in pairs {
-        set_field(&mut data, key, Node::string(base64::encode(value)))?;
-    }
-    push_field(node, "data", data);
-    Ok(())
+fn set_secret_data(node: &mut Node, pairs: &[(String, Vec<u8>)]) {
+    let encoded = pairs
+        .iter()
+        .map(|(key, value)| (key.as_str(), Node::string(base64::encode(value))));
+    push_field(node, "data", mapping_of(encoded));
 }
 
 fn set_options(node: &mut Node, options: &GeneratorOptions) -> Result<(), Error> {

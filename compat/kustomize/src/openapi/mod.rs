@@ -35,7 +35,10 @@ impl SchemaRef {
     ) -> Result<Self, Error> {
         let invalid = |why: String| Error::invalid(format!("invalid schema file: {why}"));
         let document = if file.starts_with(b"{") {
-            serde_json::from_slice(file).map_err(|e| invalid(e.to_string()))?
+            crate::json::parse(file, limits.max_nesting).map_err(|e| {
+                let text = format!("invalid schema file: {e}");
+                Error::new(e.kind(), text)
+            })?
         } else {
             go_yaml::sigs::to_value(file, limits).map_err(|e| invalid(e.to_string()))?
         };

@@ -87,6 +87,11 @@ impl Schema {
         self.resolve(list.items.as_deref()?)
     }
 
+    /// The shape of the type of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Shape> {
+        self.resolve(self.types.get(name)?)
+    }
+
     /// The shape that a chain of references ends in.
     pub(crate) fn resolve<'s>(&'s self, mut shape: &'s Shape) -> Option<&'s Shape> {
         for _ in 0..MAX_REFERENCES {

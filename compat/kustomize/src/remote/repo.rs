@@ -142,13 +142,15 @@ struct Query {
 }
 
 impl Query {
+    /// Reads a query as Go's `url.ParseQuery` does; one that it refuses counts as none.
     fn parse(text: &str) -> Self {
+        let text = if is_well_formed(text) { text } else { "" };
         let first = |key: &str| {
             let mut pairs = text
                 .split('&')
                 .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
             pairs
-                .find(|(k, _)| *k == key)
+                .find(|(k, _)| unescape(k) == key)
                 .map(|(_, value)| unescape(value))
                 .filter(|value| !value.is_empty())
         };
@@ -164,6 +166,14 @@ impl Query {
             submodules: submodules.unwrap_or(true),
         }
     }
+}
+
+/// Whether a query has neither a semicolon nor a `%` without two hex digits after it.
+fn is_well_formed(query: &str) -> bool {
+    let mut escapes = query.split('%').skip(1);
+    let is_escape =
+        |rest: &str| matches!(rest.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    !query.contains(';') && escapes.all(is_escape)
 }
 
 fn unescape(text: &str) -> String {

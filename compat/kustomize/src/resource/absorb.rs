@@ -1,10 +1,12 @@
 //! How a generated object takes over from one of the same id.
 
+use std::collections::HashSet;
+
 use go_yaml::Node;
 
 use super::{ORIGIN, Resource};
 use crate::Error;
-use crate::edit::{push_field, set_field};
+use crate::edit::{mapping_of, push_field};
 
 impl Resource {
     /// Takes name, namespace and history of `old`; labels and annotations are those of both, its own first.
@@ -23,8 +25,8 @@ impl Resource {
     /// Like [`take_identity_of`](Self::take_identity_of), and keeps the data of `old` that it does not have itself.
     pub(crate) fn merge_from(&mut self, old: &Resource) -> Result<(), Error> {
         self.take_identity_of(old)?;
-        self.merge_map(old, "data")?;
-        self.merge_map(old, "binaryData")?;
+        self.merge_map(old, "data");
+        self.merge_map(old, "binaryData");
         if let Some(origin) = old.annotation(ORIGIN) {
             let mut annotations = self.annotations();
             annotations.retain(|(key, _)| key != ORIGIN);
@@ -34,7 +36,7 @@ impl Resource {
         Ok(())
     }
 
-    fn merge_map(&mut self, old: &Resource, field: &str) -> Result<(), Error> {
+    fn merge_map(&mut self, old: &Resource, field: &str) {
         let texts = |r: &Resource| {
             let entries = r.node.get(field).map_or(&[][..], Node::entries);
             let text = |n: &Node| {
@@ -53,21 +55,20 @@ impl Resource {
         merged.sort();
         self.node.remove(field);
         if merged.is_empty() {
-            return Ok(());
+            return;
         }
-        let mut map = Node::mapping();
-        for (key, value) in merged {
-            set_field(&mut map, &key, Node::string(value))?;
-        }
-        push_field(&mut self.node, field, map);
-        Ok(())
+        let texts = merged
+            .iter()
+            .map(|(key, value)| (key.as_str(), Node::string(value)));
+        push_field(&mut self.node, field, mapping_of(texts));
     }
 }
 
 /// The entries of both, those of `over` winning.
 fn overlay(under: Vec<(String, String)>, over: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut merged = under;
-    merged.retain(|(key, _)| !over.iter().any(|(k, _)| k == key));
+    let winning: HashSet<&str> = over.iter().map(|(key, _)| key.as_str()).collect();
+    merged.retain(|(key, _)| !winning.contains(key.as_str()));
     merged.extend(over);
     merged
 }

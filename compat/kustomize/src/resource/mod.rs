@@ -9,7 +9,7 @@ mod read;
 mod shared;
 
 pub(crate) use annotations::{HELM_GENERATED, LOCAL_CONFIG, ORIGIN, TRANSFORMATIONS};
-pub(crate) use history::{Behavior, History};
+pub(crate) use history::{Behavior, History, Previous};
 pub(crate) use metadata::Metadata;
 pub(crate) use read::Reader;
 
@@ -17,7 +17,8 @@ use shared::Shared;
 
 use go_yaml::{Kind, Node};
 
-use crate::edit::{expect_kind, get_or_create, push_field, set_field};
+use crate::budget::Budget;
+use crate::edit::{expect_kind, get_or_create, mapping_of, push_field, set_field};
 use crate::openapi::Scopes;
 use crate::resid::{effective_namespace, split_api_version};
 use crate::{Error, Gvk, ResId};
@@ -88,8 +89,15 @@ impl Resource {
     /// The identities that were stored before names or namespaces changed, oldest first, with today's group and version.
     pub(crate) fn previous_ids(&self) -> Vec<ResId> {
         let ids = self.history.previous.iter();
-        ids.map(|p| ResId::new(self.type_of_kind(&p.kind), &p.name, &p.namespace))
-            .collect()
+        ids.map(|previous| self.id_of(previous)).collect()
+    }
+
+    fn id_of(&self, previous: &Previous) -> ResId {
+        ResId::new(
+            self.type_of_kind(&previous.kind),
+            &previous.name,
+            &previous.namespace,
+        )
     }
 
     fn type_of_kind(&self, kind: &str) -> Gvk {
@@ -104,15 +112,13 @@ impl Resource {
 
     /// The oldest identity known.
     pub(crate) fn original_id(&self) -> ResId {
-        self.previous_ids()
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| self.id())
+        let oldest = self.history.previous.first();
+        oldest.map_or_else(|| self.id(), |previous| self.id_of(previous))
     }
 
     /// Whether any identity, previous or current, satisfies the test.
     pub(crate) fn any_id(&self, test: impl Fn(&ResId) -> bool) -> bool {
-        test(&self.id()) || self.previous_ids().iter().any(test)
+        test(&self.id()) || self.history.previous.iter().any(|p| test(&self.id_of(p)))
     }
 
     /// Whether any name, previous or current, satisfies the test.
@@ -121,10 +127,12 @@ impl Resource {
     }
 
     /// Keeps the current identity in the history, before it changes.
-    pub(crate) fn store_previous_id(&mut self) {
+    pub(crate) fn store_previous_id(&mut self, budget: &Budget) -> Result<(), Error> {
         let id = self.id();
+        budget.make(size_of::<Previous>() + id.name.len() + id.namespace.len() + id.gvk.kind.len())?;
         self.history
             .push_previous(id.effective_namespace(), &id.name, &id.gvk.kind);
+        Ok(())
     }
 
     /// Sets `kind`, keeping the style that was there.
@@ -207,12 +215,9 @@ impl Resource {
         if map.is_empty() {
             return Ok(());
         }
-        let mut node = Node::mapping();
-        for (key, value) in map {
-            // A key given twice keeps its last value, as Go's maps do.
-            set_field(&mut node, &key, Node::string(value))?;
-        }
-        push_field(meta, field, node);
+        // A key given twice keeps its last value, as Go's maps do.
+        let texts = map.iter().map(|(key, value)| (key.as_str(), Node::string(value)));
+        push_field(meta, field, mapping_of(texts));
         Ok(())
     }
 }

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use std::cell::Cell;
+use std::rc::Rc;
 
 use go_yaml::{Node, gojson, v3};
 
 use super::anchors::expand_anchors;
 use super::{Metadata, Resource};
+use crate::budget::Budget;
 use crate::openapi::Scopes;
-use crate::{Error, ErrorKind, Limits};
+use crate::{Error, ErrorKind};
 
 /// Reads objects within the limits of a build.
 pub(crate) struct Reader {
@@ -17,18 +18,16 @@ pub(crate) struct Reader {
     pub(crate) yaml: go_yaml::Limits,
     /// What the objects know about the scopes of kinds.
     pub(crate) scopes: Scopes,
-    alias_nodes: usize,
-    alias_nodes_left: Cell<usize>,
+    pub(super) budget: Rc<Budget>,
 }
 
 impl Reader {
     /// A reader with all its allowances.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(budget: Rc<Budget>) -> Self {
         Self {
-            yaml: limits.yaml(),
+            yaml: budget.limits().yaml(),
             scopes: Scopes::default(),
-            alias_nodes: limits.alias_nodes,
-            alias_nodes_left: Cell::new(limits.alias_nodes),
+            budget,
         }
     }
 
@@ -39,16 +38,6 @@ impl Reader {
             .into_iter()
             .map(|node| Resource::new(node, &self.scopes))
             .collect())
-    }
-
-    /// Takes nodes that aliases expand to out of what is left.
-    pub(super) fn charge_alias(&self, nodes: usize) -> Result<(), Error> {
-        let Some(left) = self.alias_nodes_left.get().checked_sub(nodes) else {
-            let text = format!("aliases expand to more than {} nodes", self.alias_nodes);
-            return Err(Error::new(ErrorKind::Limit, text));
-        };
-        self.alias_nodes_left.set(left);
-        Ok(())
     }
 
     /// The documents of a text, null ones left out; a single `List` document stands for its items.
@@ -69,7 +58,7 @@ impl Reader {
             let Some(mut node) = node.filter(|n| !n.is_null()) else {
                 continue;
             };
-            expand_anchors(&mut node, self)?;
+            expand_anchors(&mut node, &self.budget)?;
             if single && is_list_wrapper(&node) {
                 nodes.extend(node.remove("items").map(Node::into_items).unwrap_or_default());
             } else {
@@ -97,6 +86,7 @@ impl Reader {
                     for item in items.items() {
                         let json = v3::to_json(item).and_then(|value| gojson::to_string(&value));
                         let json = json.map_err(|e| Error::invalid(e.to_string()))?;
+                        self.budget.make(json.len())?;
                         queue.extend(valid_objects(self.nodes(json.as_bytes())?)?);
                     }
                 }

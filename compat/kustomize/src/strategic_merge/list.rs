@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 use go_yaml::{Kind, Node};
 
 use super::{DIRECTIVE, Directive, Fate, Merge, take_comments_and_empty_style, take_directive};
+use crate::Error;
 use crate::edit::{set_field, set_scalar, wrong_kind};
 use crate::openapi::Shape;
-use crate::{Error, ErrorKind};
 
 /// The key of a set of scalars: the text of the element itself.
 const SELF: &str = "";
@@ -95,6 +95,13 @@ impl Merge<'_> {
     }
 
     fn merge_items(&self, lists: Lists, shape: &Shape, keys: &[impl AsRef<str>]) -> Result<Vec<Node>, Error> {
+        self.budget.step(
+            lists
+                .iter()
+                .map(|node| 1 + node.entries().len() / 4)
+                .sum::<usize>()
+                * keys.len().max(1),
+        )?;
         let elements = self.schema.elements(shape);
         if keys.is_empty() {
             return self.merge_loosely(lists, elements, &[SELF]);
@@ -199,13 +206,9 @@ impl Merge<'_> {
         if tuples.is_empty() {
             return Ok(lists.dest);
         }
-        if tuples.len().saturating_mul(lists.iter().count()) > self.list_comparisons {
-            let text = format!(
-                "merging a list takes more than {} comparisons of its elements",
-                self.list_comparisons
-            );
-            return Err(Error::new(ErrorKind::Limit, text));
-        }
+        // A field of an element is searched among its others.
+        let weight: usize = lists.iter().map(|node| 1 + node.entries().len() / 8).sum();
+        self.budget.compare(tuples.len().saturating_mul(weight))?;
         if keys.len() > 1 {
             unify(&mut tuples);
         }

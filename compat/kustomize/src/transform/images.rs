@@ -4,12 +4,15 @@ use go_regexp::Regexp;
 use go_yaml::{Kind, Node};
 
 use super::Transformer;
+use crate::budget::Budget;
 use crate::edit::{expect_kind, set_scalar};
+use crate::error::Context;
 use crate::fieldfilter::FieldFilter;
 use crate::kustomization::Image;
 use crate::pattern::Plain;
 use crate::resmap::ResMap;
-use crate::{Error, FieldSpec, Limits};
+use crate::selection::{compile, matching_cost};
+use crate::{Error, FieldSpec};
 
 /// Changes the images of one name.
 pub(crate) struct ImageTransformer {
@@ -25,10 +28,9 @@ impl ImageTransformer {
     pub(crate) fn new(
         image: Image,
         fields: impl IntoIterator<Item = FieldSpec>,
-        limits: &Limits,
+        budget: &Budget,
     ) -> Result<Self, Error> {
-        let name = Name::new(&image.name, limits)
-            .map_err(|e| Error::invalid(format!("image name {:?}: {e}", image.name)))?;
+        let name = Name::new(&image.name, budget).with_context(|| format!("image name {:?}", image.name))?;
         Ok(Self {
             image,
             name,
@@ -36,12 +38,14 @@ impl ImageTransformer {
         })
     }
 
-    fn update(&self, node: &mut Node) -> Result<(), Error> {
+    fn update(&self, node: &mut Node, budget: &Budget) -> Result<(), Error> {
         expect_kind(node, Kind::Scalar)?;
+        budget.scan(self.name.cost(node.text()))?;
         if !self.name.is_match(node.text()) {
             return Ok(());
         }
         let value = self.renamed(node.text());
+        budget.make_text(&value)?;
         set_scalar(node, Node::scalar(value))
     }
 
@@ -74,19 +78,20 @@ impl ImageTransformer {
     }
 
     /// Updates the containers at any depth; inner ones come first.
-    fn update_containers(&self, node: &mut Node) -> Result<(), Error> {
+    fn update_containers(&self, node: &mut Node, budget: &Budget) -> Result<(), Error> {
+        budget.step(1)?;
         for item in node.items_mut().into_iter().flatten() {
-            self.update_containers(item)?;
+            self.update_containers(item, budget)?;
         }
         for (key, value) in node.entries_mut().into_iter().flatten() {
-            self.update_containers(value)?;
+            self.update_containers(value, budget)?;
             if !matches!(key.text(), "containers" | "initContainers") {
                 continue;
             }
             for container in value.items_mut().into_iter().flatten() {
                 expect_kind(container, Kind::Mapping)?;
                 if let Some(image) = container.get_mut("image") {
-                    self.update(image)?;
+                    self.update(image, budget)?;
                 }
             }
         }
@@ -101,13 +106,20 @@ enum Name {
 }
 
 impl Name {
-    fn new(name: &str, limits: &Limits) -> Result<Self, go_regexp::Error> {
+    fn new(name: &str, budget: &Budget) -> Result<Self, Error> {
         if let Some(plain) = Plain::new(name) {
             return Ok(Self::Plain(plain));
         }
         let pattern = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
-        let regexp = Regexp::with_limits(pattern.as_bytes(), &limits.regex())?;
-        Ok(Self::Regexp(Box::new(regexp)))
+        Ok(Self::Regexp(Box::new(compile(pattern.as_bytes(), budget)?)))
+    }
+
+    /// Bytes to be read for a match, so to say.
+    fn cost(&self, image: &str) -> usize {
+        match self {
+            Self::Plain(_) => image.len(),
+            Self::Regexp(regexp) => matching_cost(regexp, image),
+        }
     }
 
     fn is_match(&self, image: &str) -> bool {
@@ -128,14 +140,15 @@ impl Name {
 }
 
 impl Transformer for ImageTransformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         let is_object = |kind: &str| kind != "CustomResourceDefinition";
         for object in objects.resources.iter_mut().filter(|r| is_object(r.kind())) {
-            self.update_containers(&mut object.node)?;
+            self.update_containers(&mut object.node, budget)?;
         }
         for object in objects.resources.iter_mut().filter(|r| is_object(r.kind())) {
-            self.fields
-                .apply(&mut object.node, None, &mut |image| self.update(image))?;
+            self.fields.apply(&mut object.node, None, budget, &mut |image| {
+                self.update(image, budget)
+            })?;
         }
         Ok(())
     }
@@ -195,10 +208,11 @@ mod tests {
                 ":1",
             ] {
                 let by_engine = {
-                    let name = Name::new(&format!("(?:){name}"), &Limits::default()).unwrap();
+                    let name = Name::new(&format!("(?:){name}"), &Budget::within(&crate::Limits::default()))
+                        .unwrap();
                     name.is_match(image)
                 };
-                let name = Name::new(name, &Limits::default()).unwrap();
+                let name = Name::new(name, &Budget::within(&crate::Limits::default())).unwrap();
                 assert_eq!(name.is_match(image), by_engine, "{image}");
             }
         }
@@ -211,7 +225,7 @@ mod tests {
             new_tag: "2".into(),
             ..Image::default()
         };
-        let transformer = ImageTransformer::new(image, [], &Limits::default())?;
+        let transformer = ImageTransformer::new(image, [], &Budget::within(&crate::Limits::default()))?;
         assert_eq!(transformer.renamed("nginx:1@sha256:ab"), "nginx:2");
         Ok(())
     }

@@ -19,10 +19,11 @@ pub(crate) use replicas::ReplicaTransformer;
 pub(crate) use value_add::{ValueAddTransformer, ValueTarget};
 
 use crate::Error;
+use crate::budget::Budget;
 use crate::resmap::ResMap;
 
 /// One configured step over all objects of a target.
 pub(crate) trait Transformer {
-    /// Changes the objects in place; those it empties are dropped afterwards.
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error>;
+    /// Changes the objects in place, as far as the budget reaches; those it empties are dropped afterwards.
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error>;
 }

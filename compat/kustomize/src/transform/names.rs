@@ -3,6 +3,7 @@
 use go_yaml::{Node, Tag};
 
 use super::Transformer;
+use crate::budget::Budget;
 use crate::edit::set_scalar;
 use crate::fieldfilter::{FieldFilter, Leaf};
 use crate::resmap::ResMap;
@@ -54,8 +55,9 @@ fn keeps_its_name(gvk: &Gvk) -> bool {
 }
 
 impl Transformer for NameTransformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         for object in &mut objects.resources {
+            budget.step(1 + self.fields.len())?;
             let original = object.original_id().gvk;
             if keeps_its_name(&original) {
                 continue;
@@ -65,14 +67,18 @@ impl Transformer for NameTransformer {
                     continue;
                 }
                 if spec.path == "metadata/name" && !self.affix.text().is_empty() {
+                    budget.make_text(self.affix.text())?;
                     let history = &mut object.history;
                     match &self.affix {
                         Affix::Prefix(text) => history.prefixes.push(text.clone()),
                         Affix::Suffix(text) => history.suffixes.push(text.clone()),
                     }
-                    object.store_previous_id();
+                    object.store_previous_id(budget)?;
                 }
-                filter.apply(&mut object.node, Some(Leaf::Scalar(Tag::Str)), &mut |name| {
+                let leaf = Some(Leaf::Scalar(Tag::Str));
+                filter.apply(&mut object.node, leaf, budget, &mut |name| {
+                    budget.make(self.affix.text().len())?;
+                    budget.scan(name.text().len())?;
                     let value = Node::scalar(self.affix.apply(name.text()));
                     set_scalar(name, value)
                 })?;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use go_yaml::{Kind, Node, Tag};
 
 use super::Transformer;
+use crate::budget::Budget;
 use crate::edit::{expect_kind, get_or_create, set_scalar};
 use crate::error::Context;
 use crate::fieldfilter::{FieldFilter, Leaf};
@@ -71,7 +72,8 @@ impl NamespaceTransformer {
         }
     }
 
-    fn set(&self, node: &mut Node) -> Result<(), Error> {
+    fn set(&self, node: &mut Node, budget: &Budget) -> Result<(), Error> {
+        budget.make_text(&self.namespace)?;
         if self.unset_only && node.is_scalar() && !node.is_null() && !node.text().is_empty() {
             return Ok(());
         }
@@ -79,17 +81,19 @@ impl NamespaceTransformer {
     }
 
     /// Moves one object.
-    pub(super) fn apply(&self, object: &mut Resource) -> Result<(), Error> {
+    pub(super) fn apply(&self, object: &mut Resource, budget: &Budget) -> Result<(), Error> {
         let gvk = object.gvk();
         let node = &mut object.node;
         if !gvk.is_cluster_scoped() {
             // A created field is a scalar without tag here; the setter gives it its own.
             self.metadata
-                .apply(node, Some(Leaf::Scalar(Tag::Str)), &mut |n| self.set(n))?;
+                .apply(node, Some(Leaf::Scalar(Tag::Str)), budget, &mut |n| {
+                    self.set(n, budget)
+                })?;
         }
         let binding = is_binding(&gvk.kind);
         if binding {
-            self.apply_to_subjects(node)?;
+            self.apply_to_subjects(node, budget)?;
         }
         let fields = match (binding, gvk.api_version() == "v1") {
             (true, _) => &self.binding_fields,
@@ -97,9 +101,9 @@ impl NamespaceTransformer {
             (false, false) => &self.fields,
         };
         let mut hit_collection = false;
-        let result = fields.apply(node, Some(Leaf::Scalar(Tag::Str)), &mut |n| {
+        let result = fields.apply(node, Some(Leaf::Scalar(Tag::Str)), budget, &mut |n| {
             hit_collection = !n.is_scalar();
-            self.set(n)
+            self.set(n, budget)
         });
         let prefix = if hit_collection {
             "namespace field specs must target scalar nodes"
@@ -109,7 +113,7 @@ impl NamespaceTransformer {
         result.context(prefix)
     }
 
-    fn apply_to_subjects(&self, node: &mut Node) -> Result<(), Error> {
+    fn apply_to_subjects(&self, node: &mut Node, budget: &Budget) -> Result<(), Error> {
         let (field, wanted) = match self.subjects {
             Subjects::NamedDefault => ("name", "default"),
             Subjects::ServiceAccounts => ("kind", "ServiceAccount"),
@@ -120,6 +124,7 @@ impl NamespaceTransformer {
         };
         let context = "setting namespace on (cluster)role binding subjects";
         expect_kind(subjects, Kind::Sequence).context(context)?;
+        budget.step(subjects.items().len())?;
         for subject in subjects.items_mut().into_iter().flatten() {
             expect_kind(subject, Kind::Mapping).context(context)?;
             if subject
@@ -129,7 +134,7 @@ impl NamespaceTransformer {
                 continue;
             }
             if let Some(namespace) = get_or_create(subject, "namespace", || Node::scalar(""))? {
-                self.set(namespace).context(context)?;
+                self.set(namespace, budget).context(context)?;
             }
         }
         Ok(())
@@ -141,7 +146,7 @@ fn is_binding(kind: &str) -> bool {
 }
 
 impl Transformer for NamespaceTransformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         if self.namespace.is_empty() {
             return Ok(());
         }
@@ -157,8 +162,8 @@ impl Transformer for NamespaceTransformer {
                 continue;
             }
             let before = identity(object);
-            object.store_previous_id();
-            self.apply(object)?;
+            object.store_previous_id(budget)?;
+            self.apply(object, budget)?;
             let after = identity(object);
             if let Some(count) = with_id.get_mut(&before) {
                 *count -= 1;

@@ -3,6 +3,8 @@
 use go_yaml::{Node, v3};
 
 use super::Transformer;
+use crate::Error;
+use crate::budget::Budget;
 use crate::edit::wrong_kind;
 use crate::error::Context;
 use crate::json_patch::JsonPatch;
@@ -14,7 +16,6 @@ use crate::resource::{History, Resource};
 use crate::selection::Selection;
 use crate::strategic_merge::{Fate, merge};
 use crate::target::{go_quote, in_file};
-use crate::{Error, Limits};
 
 /// Reads a file that a patch names.
 pub(crate) type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, Error> + 'a;
@@ -25,7 +26,6 @@ pub(crate) struct PatchTransformer {
     source: String,
     target: Option<Selector>,
     kind: Kind,
-    limits: Limits,
 }
 
 enum Kind {
@@ -35,7 +35,6 @@ enum Kind {
 
 /// Patches with what they are allowed to change.
 struct StrategicMerge {
-    list_comparisons: usize,
     patches: Vec<Resource>,
     options: PatchOptions,
     schema: SchemaRef,
@@ -75,25 +74,29 @@ impl PatchTransformer {
             }
         };
         let options = patch.options.clone().unwrap_or_default();
-        let kind = Kind::recognise(&text, options, session)
-            .map_err(|why| Error::invalid(format!("{why}{source}")))?;
+        let kind = Kind::recognise(&text, options, session).map_err(|error| {
+            if error.is_final() {
+                error.context(&source)
+            } else {
+                Error::invalid(format!("unable to parse SM or JSON patch from {source}"))
+            }
+        })?;
         Ok(Self {
             source,
             target: patch.target.clone(),
             kind,
-            limits: session.options.limits.clone(),
         })
     }
 }
 
 impl Kind {
     /// A text is tried as a strategic merge patch first, but a list of operations is one at first sight.
-    fn recognise(text: &[u8], options: PatchOptions, session: &Session<'_>) -> Result<Self, &'static str> {
-        let unclear = "unable to parse SM or JSON patch from ";
-        if text.starts_with(b"- ")
-            && let Ok(patch) = JsonPatch::parse(text, &session.reader.yaml)
-        {
-            return Ok(Self::Json(patch));
+    fn recognise(text: &[u8], options: PatchOptions, session: &Session<'_>) -> Result<Self, Error> {
+        if text.starts_with(b"- ") {
+            match JsonPatch::parse(text, &session.reader.yaml) {
+                Err(error) if !error.is_final() => {}
+                parsed => return parsed.map(Self::Json),
+            }
         }
         match session.reader.resources(text) {
             Ok(mut patches) => {
@@ -101,40 +104,39 @@ impl Kind {
                     // Upstream marks the patch with an annotation, which rewrites those it has as strings.
                     for patch in &mut patches {
                         let annotations = patch.annotations();
-                        patch.set_annotations(annotations).map_err(|_| unclear)?;
+                        patch.set_annotations(annotations)?;
                     }
                 }
                 Ok(Self::Merge(StrategicMerge {
                     patches,
                     options,
                     schema: session.schema(),
-                    list_comparisons: session.options.limits.list_comparisons,
                 }))
             }
-            Err(_) => JsonPatch::parse(text, &session.reader.yaml)
-                .map(Self::Json)
-                .map_err(|_| unclear),
+            Err(error) if error.is_final() => Err(error),
+            Err(_) => JsonPatch::parse(text, &session.reader.yaml).map(Self::Json),
         }
     }
 }
 
 impl Transformer for PatchTransformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         match (&self.kind, &self.target) {
-            (Kind::Merge(merge), None) => merge.apply_by_id(objects),
+            (Kind::Merge(merge), None) => merge.apply_by_id(objects, budget),
             (Kind::Merge(merge), Some(target)) => {
                 let [patch] = merge.patches.as_slice() else {
                     return merge.refuse_several(&self.source);
                 };
                 let selected =
-                    Selection::new(target, &self.limits).and_then(|selection| selection.select(objects));
+                    Selection::new(target, budget).and_then(|selection| selection.select(objects, budget));
                 let selected = selected.with_context(|| {
                     format!(
                         "unable to find patch target {} in `resources`",
                         go_quote(&target.to_string())
                     )
                 })?;
-                merge.apply_to(patch, objects, &selected)?;
+                merge.apply_to(patch, objects, &selected, budget)?;
+                budget.step(objects.resources.len())?;
                 objects.check_distinct(|_| true)
             }
             (Kind::Json(patch), None) if patch.is_empty() => Ok(()),
@@ -143,12 +145,12 @@ impl Transformer for PatchTransformer {
                 self.source
             ))),
             (Kind::Json(patch), Some(target)) => {
-                for index in Selection::new(target, &self.limits)?.select(objects)? {
+                for index in Selection::new(target, budget)?.select(objects, budget)? {
                     let Some(object) = objects.resources.get_mut(index) else {
                         continue;
                     };
-                    object.store_previous_id();
-                    apply_json(patch, object, Unnamed::Lost)?;
+                    object.store_previous_id(budget)?;
+                    apply_json(patch, object, Unnamed::Lost, budget)?;
                 }
                 Ok(())
             }
@@ -167,39 +169,47 @@ impl StrategicMerge {
     }
 
     /// Each patch goes to the object that has, or had, its id.
-    fn apply_by_id(&self, objects: &mut ResMap) -> Result<(), Error> {
+    fn apply_by_id(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         for patch in &self.patches {
             let id = patch.original_id();
             let index = objects
-                .unique_by_any_id(&id)
+                .unique_by_any_id(&id, budget)
                 .with_context(|| format!("no resource matches strategic merge patch {:?}", id.to_string()))?;
             if let Some(object) = objects.resources.get_mut(index) {
-                self.apply(patch.node.clone(), object)?;
+                self.apply(budget.copy(&patch.node)?, object, budget)?;
             }
         }
         Ok(())
     }
 
     /// A patch goes to selected objects, whatever type, name and namespace it has itself.
-    fn apply_to(&self, patch: &Resource, objects: &mut ResMap, selected: &[usize]) -> Result<(), Error> {
+    fn apply_to(
+        &self,
+        patch: &Resource,
+        objects: &mut ResMap,
+        selected: &[usize],
+        budget: &Budget,
+    ) -> Result<(), Error> {
         let mut patch = patch.clone();
         // Upstream copies labels and annotations as strings: a null no longer removes anything.
         let (labels, annotations) = (patch.labels(), patch.annotations());
         patch.set_labels(labels)?;
         patch.set_annotations(annotations)?;
+        let size = patch.node.size();
         for index in selected {
             let Some(object) = objects.resources.get_mut(*index) else {
                 continue;
             };
+            budget.make(size.bytes)?;
             let mut patch = patch.clone();
             patch.set_api_version(object.api_version())?;
-            self.apply(patch.node, object)?;
+            self.apply(patch.node, object, budget)?;
         }
         objects.drop_empties();
         Ok(())
     }
 
-    fn apply(&self, patch: Node, object: &mut Resource) -> Result<(), Error> {
+    fn apply(&self, patch: Node, object: &mut Resource, budget: &Budget) -> Result<(), Error> {
         let PatchOptions {
             allow_name_change,
             allow_kind_change,
@@ -210,9 +220,10 @@ impl StrategicMerge {
             object.kind().to_owned(),
         );
         if allow_name_change || allow_kind_change {
-            object.store_previous_id();
+            object.store_previous_id(budget)?;
         }
-        if merge(&mut object.node, patch, &self.schema, self.list_comparisons)? == Fate::Remove {
+        let merged = merge(&mut object.node, patch, &self.schema, budget);
+        if merged.limit_at(|| format!("object {}", object.id()))? == Fate::Remove {
             object.node = Node::null();
             return Ok(());
         }
@@ -235,7 +246,15 @@ enum Unnamed {
     Refused,
 }
 
-fn apply_json(patch: &JsonPatch, object: &mut Resource, unnamed: Unnamed) -> Result<(), Error> {
+fn apply_json(
+    patch: &JsonPatch,
+    object: &mut Resource,
+    unnamed: Unnamed,
+    budget: &Budget,
+) -> Result<(), Error> {
+    // Into JSON and back.
+    budget.walk(&object.node)?;
+    budget.walk(&object.node)?;
     let invalid = |e: go_yaml::Error| Error::invalid(e.to_string());
     let mut document = v3::to_json(&object.node).map_err(invalid)?;
     if object.history.is_recorded()
@@ -248,7 +267,9 @@ fn apply_json(patch: &JsonPatch, object: &mut Resource, unnamed: Unnamed) -> Res
             .entry("annotations")
             .or_insert_with(|| serde_json::json!({}));
     }
-    patch.apply(&mut document)?;
+    patch
+        .apply(&mut document, budget)
+        .limit_at(|| format!("object {}", object.id()))?;
     if !document.is_object() {
         return Err(Error::invalid(
             "json: cannot unmarshal array into Go value of type map[string]interface {}",
@@ -305,7 +326,10 @@ impl StrategicMergeTransformer {
         }
         let mut patches = Vec::new();
         for entry in entries {
-            patches.extend(reader.resources(entry.as_bytes()).or_else(|_| {
+            patches.extend(reader.resources(entry.as_bytes()).or_else(|error| {
+                if error.is_final() {
+                    return Err(error);
+                }
                 let resources = reader.resources(&read(entry)?);
                 resources.map_err(|error| in_file(error, entry))
             })?);
@@ -324,17 +348,16 @@ impl StrategicMergeTransformer {
                 patches,
                 options: PatchOptions::default(),
                 schema: session.schema(),
-                list_comparisons: session.options.limits.list_comparisons,
             },
         })
     }
 }
 
 impl Transformer for StrategicMergeTransformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         for (number, patch) in self.merge.patches.iter().enumerate() {
-            let index = objects.unique_by_any_id(&patch.original_id())?;
-            self.merge.apply_to(patch, objects, &[index])?;
+            let index = objects.unique_by_any_id(&patch.original_id(), budget)?;
+            self.merge.apply_to(patch, objects, &[index], budget)?;
             // These patches change no ids: what is distinct after the first one stays so.
             if number == 0 {
                 objects.check_distinct(|_| true)?;
@@ -348,7 +371,6 @@ impl Transformer for StrategicMergeTransformer {
 pub(crate) struct Json6902Transformer {
     target: Selector,
     patch: JsonPatch,
-    limits: Limits,
 }
 
 impl Json6902Transformer {
@@ -389,16 +411,15 @@ impl Json6902Transformer {
         Ok(Self {
             target: target.clone(),
             patch,
-            limits: session.options.limits.clone(),
         })
     }
 }
 
 impl Transformer for Json6902Transformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
-        for index in Selection::new(&self.target, &self.limits)?.select(objects)? {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
+        for index in Selection::new(&self.target, budget)?.select(objects, budget)? {
             if let Some(object) = objects.resources.get_mut(index) {
-                apply_json(&self.patch, object, Unnamed::Refused)?;
+                apply_json(&self.patch, object, Unnamed::Refused, budget)?;
             }
         }
         Ok(())

@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 use super::Transformer;
 use super::patches::ReadFile;
-use crate::error::Context;
+use crate::budget::Budget;
+use crate::error::{Context, excerpt};
 use crate::field_path::{TargetPath, lookup, split, visit_some, write_structured};
 use crate::gojson::Decoder;
 use crate::kustomization::{FieldOptions, Replacement, SourceSelector, TargetSelector};
@@ -20,7 +21,6 @@ const DEFAULT_FIELD: &str = "metadata.name";
 /// The replacements of one target, in order.
 pub(crate) struct ReplacementTransformer {
     replacements: Vec<Replacement>,
-    limits: Limits,
 }
 
 impl ReplacementTransformer {
@@ -36,10 +36,7 @@ impl ReplacementTransformer {
                 replacements.extend(read_file(&read(&entry.path)?, &limits.yaml())?);
             }
         }
-        Ok(Self {
-            replacements,
-            limits: limits.clone(),
-        })
+        Ok(Self { replacements })
     }
 }
 
@@ -59,17 +56,19 @@ fn read_file(content: &[u8], limits: &go_yaml::Limits) -> Result<Vec<Replacement
 }
 
 impl Transformer for ReplacementTransformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
-        for replacement in &self.replacements {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
+        for (number, replacement) in self.replacements.iter().enumerate() {
             let no_source = replacement.source.is_none() && replacement.source_value.is_none();
             if no_source || replacement.targets.is_empty() {
                 return Err(Error::invalid(
                     "replacements must specify a source and at least one target",
                 ));
             }
-            let mut value = Value::of(replacement, objects)?;
+            let mut value = Value::of(replacement, objects, budget)?;
             for target in &replacement.targets {
-                Target::new(target.as_ref(), &self.limits)?.write(objects, &mut value)?;
+                Target::new(target.as_ref(), budget)
+                    .and_then(|target| target.write(objects, &mut value, budget))
+                    .limit_at(|| format!("replacement {number}"))?;
             }
         }
         Ok(())
@@ -85,7 +84,7 @@ struct Value {
 }
 
 impl Value {
-    fn of(replacement: &Replacement, objects: &ResMap) -> Result<Self, Error> {
+    fn of(replacement: &Replacement, objects: &ResMap, budget: &Budget) -> Result<Self, Error> {
         let source = match (&replacement.source, &replacement.source_value) {
             (Some(_), Some(_)) => {
                 return Err(Error::invalid(
@@ -98,6 +97,7 @@ impl Value {
             }
             (Some(source), None) => source,
         };
+        budget.step(objects.resources.len())?;
         let (index, object) = source_object(source, objects)?;
         let path = if source.field_path.is_empty() {
             DEFAULT_FIELD
@@ -118,20 +118,21 @@ impl Value {
                 field: None,
             }),
             _ => Ok(Self {
-                node: node.clone(),
+                node: budget.copy(node)?,
                 field: Some((index, parts)),
             }),
         }
     }
 
     /// Looks at the field again after the object at `index` was written to.
-    fn follow(&mut self, index: usize, object: &Node) {
+    fn follow(&mut self, index: usize, object: &Node, budget: &Budget) -> Result<(), Error> {
         if let Some((of, path)) = &self.field
             && *of == index
             && let Ok(Some(node)) = lookup(object, path)
         {
-            self.node = node.clone();
+            self.node = budget.copy(node)?;
         }
+        Ok(())
     }
 }
 
@@ -213,12 +214,12 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn new(target: Option<&'a TargetSelector>, limits: &Limits) -> Result<Self, Error> {
+    fn new(target: Option<&'a TargetSelector>, budget: &Budget) -> Result<Self, Error> {
         let select = target.and_then(|target| Some((target, target.select.as_ref()?)));
         let Some((target, select)) = select else {
             return Err(Error::invalid("target must specify resources to select"));
         };
-        let selection = |selector| Selection::new(selector, limits).context("error creating target selector");
+        let selection = |selector| Selection::new(selector, budget).context("error creating target selector");
         let given = target.field_paths.iter().map(String::as_str);
         let paths = given.chain(target.field_paths.is_empty().then_some(DEFAULT_FIELD));
         Ok(Self {
@@ -229,20 +230,24 @@ impl<'a> Target<'a> {
                 .flatten()
                 .map(selection)
                 .collect::<Result<_, _>>()?,
-            paths: paths.map(|path| (path, TargetPath::new(path, limits))).collect(),
+            paths: paths.map(|path| (path, TargetPath::new(path, budget))).collect(),
             options: target.options.as_ref(),
         })
     }
 
-    fn write(&self, objects: &mut ResMap, value: &mut Value) -> Result<(), Error> {
+    fn write(&self, objects: &mut ResMap, value: &mut Value, budget: &Budget) -> Result<(), Error> {
         for (index, object) in objects
             .resources
             .iter_mut()
             .enumerate()
             .filter(|(_, object)| !object.is_empty())
         {
+            for selection in std::iter::once(&self.select).chain(&self.reject) {
+                selection.pay(object, budget)?;
+            }
             if self.selects(object)? {
-                self.write_object(index, &mut object.node, value)?;
+                self.write_object(index, &mut object.node, value, budget)
+                    .limit_at(|| format!("object {}", object.id()))?;
             }
         }
         Ok(())
@@ -267,22 +272,37 @@ impl<'a> Target<'a> {
             && !object.any_id(rejected))
     }
 
-    fn write_object(&self, index: usize, object: &mut Node, value: &mut Value) -> Result<(), Error> {
+    fn write_object(
+        &self,
+        index: usize,
+        object: &mut Node,
+        value: &mut Value,
+        budget: &Budget,
+    ) -> Result<(), Error> {
         for (text, path) in &self.paths {
             let new = &value.node;
             let create = self.options.filter(|options| options.create).map(|_| new.kind());
-            if !write_structured(object, path, new, create) {
-                visit_some(object, text, path, create, &mut |field| {
-                    self.write_field(field, new)
-                })?;
+            let in_field = || format!("field '{}'", excerpt(text));
+            if !write_structured(object, path, new, create, budget).limit_at(in_field)? {
+                let written = visit_some(object, text, path, create, budget, &mut |field| {
+                    self.write_field(field, new, budget)
+                });
+                written.limit_at(in_field)?;
             }
-            value.follow(index, object);
+            if !new.is_scalar() {
+                // A collection may have gone into itself, or below others.
+                budget.walk(object)?;
+                budget.check_depth(object.size().depth).limit_at(in_field)?;
+            }
+            value.follow(index, object, budget)?;
         }
         Ok(())
     }
 
     /// Of a scalar only the text is replaced; tag and style stay.
-    fn write_field(&self, field: &mut Node, value: &Node) -> Result<(), Error> {
+    fn write_field(&self, field: &mut Node, value: &Node, budget: &Budget) -> Result<(), Error> {
+        budget.make(value.size().bytes)?;
+        budget.scan(4 * field.text().len())?;
         let joined = match self.options.filter(|options| !options.delimiter.is_empty()) {
             Some(options) => Some(joined(field, value, options)?),
             None => None,

@@ -3,6 +3,7 @@
 use go_yaml::{Node, Tag};
 
 use super::Transformer;
+use crate::budget::Budget;
 use crate::edit::set_scalar;
 use crate::fieldfilter::{FieldFilter, Leaf};
 use crate::kustomization::Replica;
@@ -27,16 +28,20 @@ impl ReplicaTransformer {
 }
 
 impl Transformer for ReplicaTransformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         let mut found = false;
         for (spec, filter) in &self.fields {
             let of_spec = spec.gvk();
-            for index in objects.matching_any_id(&self.replica.name, |id| id.gvk.is_selected(&of_spec)) {
+            for index in
+                objects.matching_any_id(&self.replica.name, budget, |id| id.gvk.is_selected(&of_spec))?
+            {
                 found = true;
                 let Some(object) = objects.resources.get_mut(index) else {
                     continue;
                 };
-                filter.apply(&mut object.node, Some(Leaf::Scalar(Tag::Int)), &mut |count| {
+                let leaf = Some(Leaf::Scalar(Tag::Int));
+                filter.apply(&mut object.node, leaf, budget, &mut |count| {
+                    budget.make(0)?;
                     set_scalar(count, Node::int(self.replica.count))
                 })?;
             }

@@ -1,8 +1,10 @@
 //! The ValueAddTransformer: a value put into fields, or into the paths that fields hold.
 
-use go_yaml::{Kind, Node};
+use go_yaml::{Kind, Node, Size};
 
 use super::{NamespaceTransformer, Subjects, Transformer};
+use crate::Error;
+use crate::budget::Budget;
 use crate::edit::{expect_kind, set_scalar};
 use crate::field_path::lookup_or_create;
 use crate::fieldspec::split_path;
@@ -10,7 +12,6 @@ use crate::gojson::record;
 use crate::kustomization::Selector;
 use crate::resmap::ResMap;
 use crate::selection::Selection;
-use crate::{Error, Limits};
 
 record! {
     /// The objects and the field that get the value.
@@ -26,12 +27,11 @@ record! {
 pub(crate) struct ValueAddTransformer {
     value: String,
     targets: Vec<ValueTarget>,
-    limits: Limits,
 }
 
 impl ValueAddTransformer {
     /// A transformer for these targets; an error if there are none or one is incomplete.
-    pub(crate) fn new(value: String, targets: Vec<ValueTarget>, limits: &Limits) -> Result<Self, Error> {
+    pub(crate) fn new(value: String, targets: Vec<ValueTarget>) -> Result<Self, Error> {
         if targets.is_empty() {
             return Err(Error::invalid("must specify at least one target"));
         }
@@ -47,19 +47,15 @@ impl ValueAddTransformer {
                 return Err(Error::invalid(text));
             }
         }
-        Ok(Self {
-            value,
-            targets,
-            limits: limits.clone(),
-        })
+        Ok(Self { value, targets })
     }
 }
 
 impl Transformer for ValueAddTransformer {
-    fn transform(&self, objects: &mut ResMap) -> Result<(), Error> {
+    fn transform(&self, objects: &mut ResMap, budget: &Budget) -> Result<(), Error> {
         for target in &self.targets {
             let selected = match &target.selector {
-                Some(selector) => Selection::new(selector, &self.limits)?.select(objects)?,
+                Some(selector) => Selection::new(selector, budget)?.select(objects, budget)?,
                 None => (0..objects.resources.len()).collect(),
             };
             let path = split_path(&target.field_path, '/');
@@ -69,14 +65,17 @@ impl Transformer for ValueAddTransformer {
                     continue;
                 };
                 if target.field_path == "metadata/namespace" {
-                    namespace.apply(object)?;
+                    namespace.apply(object, budget)?;
                     continue;
                 }
+                budget.step(path.len())?;
                 let Some(field) = lookup_or_create(&mut object.node, &path)? else {
                     // Upstream crashes where it would look at the text of a missing element.
                     continue;
                 };
                 expect_kind(field, Kind::Scalar)?;
+                budget.make(self.value.len() + path.len() * Size::NODE)?;
+                budget.scan(field.text().len())?;
                 let text = match usize::try_from(target.position) {
                     Ok(position @ 1..) => insert_part(field.text(), position - 1, &self.value),
                     _ => self.value.clone(),

@@ -14,7 +14,7 @@ use crate::{Comments, Error};
 
 /// Appends one document.
 pub(crate) fn write_document(out: &mut String, root: &Node, options: EmitOptions) -> Result<(), Error> {
-    let mut writer = Writer::new(options.indent.clamp(2, 9), usize::MAX);
+    let mut writer = Writer::new(options.indent.clamp(2, 9), usize::MAX, options.max_bytes);
     writer.out = std::mem::take(out);
     let mut printer = Printer {
         writer,
@@ -186,6 +186,7 @@ impl<'a> Printer<'a> {
     }
 
     fn looking_node(&mut self, node: &'a Node, look: &Look<'_>, place: Place) -> Result<(), Error> {
+        self.writer.check_size()?;
         self.props(node, look)?;
         match node.kind() {
             Kind::Alias => {}

@@ -33,7 +33,16 @@ const WIDTH: usize = 80;
 
 /// Appends one document.
 pub(crate) fn write_value<T: Tree>(out: &mut String, value: &T) -> Result<(), Error> {
-    let mut writer = Writer::new(2, WIDTH);
+    write_value_within(out, value, usize::MAX)
+}
+
+/// Appends one document, as long as the text takes no more than so many bytes.
+pub(crate) fn write_value_within<T: Tree>(
+    out: &mut String,
+    value: &T,
+    max_bytes: usize,
+) -> Result<(), Error> {
+    let mut writer = Writer::new(2, WIDTH, max_bytes);
     writer.out = std::mem::take(out);
     let done = node(&mut writer, value, Place::Root, 0);
     if done.is_ok() {
@@ -54,6 +63,7 @@ fn node<T: Tree>(writer: &mut Writer, value: &T, place: Place, depth: usize) -> 
     if depth > MAX_DEPTH {
         return Err(too_deep());
     }
+    writer.check_size()?;
     match value.shape() {
         Shape::Null => plain(writer, "null"),
         Shape::Bool(true) => plain(writer, "true"),

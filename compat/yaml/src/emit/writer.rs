@@ -1,6 +1,7 @@
 //! The output and where in it we are.
 
 use super::analysis::{Analysis, has_break, is_break, is_printable, starts_with_break};
+use crate::Error;
 use crate::scanner::ScalarStyle;
 
 /// The text written so far, with the state that decides about line breaks and spaces.
@@ -20,10 +21,12 @@ pub(super) struct Writer {
     /// The column from which on spaces become line breaks.
     pub(super) width: usize,
     pub(super) step: i32,
+    /// Bytes that the text may take.
+    max_bytes: usize,
 }
 
 impl Writer {
-    pub(super) fn new(step: u8, width: usize) -> Self {
+    pub(super) fn new(step: u8, width: usize, max_bytes: usize) -> Self {
         Self {
             out: String::new(),
             column: 0,
@@ -34,7 +37,19 @@ impl Writer {
             flow_level: 0,
             width,
             step: i32::from(step),
+            max_bytes,
         }
+    }
+
+    /// Fails once the text takes more than it may; it is asked before each value.
+    pub(super) fn check_size(&self) -> Result<(), Error> {
+        if self.out.len() > self.max_bytes {
+            return Err(Error::limit(format!(
+                "yaml: the text takes more than {} bytes",
+                self.max_bytes
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn put_break(&mut self) {
