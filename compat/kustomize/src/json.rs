@@ -1,25 +1,59 @@
 //! JSON as a build reads it: nested as deeply as YAML may be, and no deeper.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::{Error, ErrorKind};
 
+/// How deeply nested a text may be that `serde_json` reads.
+const READER_LEVELS: usize = 120;
+/// Bytes that may be looked at again and again, once for each level beyond.
+const REREAD_BYTES: usize = 256 << 20;
+
 /// The value of a JSON text that is nested at most `nesting` levels deep.
 pub(crate) fn parse(text: &[u8], nesting: usize) -> Result<Value, Error> {
-    check_nesting(text, nesting)?;
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    // The text is known not to be deeper than what is walked recursively everywhere.
-    reader.disable_recursion_limit();
-    let invalid = |e: serde_json::Error| Error::invalid(e.to_string());
-    let value = Value::deserialize(&mut reader).map_err(invalid)?;
-    reader.end().map_err(invalid)?;
-    Ok(value)
+    let levels = levels(text);
+    let limit = |text: String| Error::new(ErrorKind::Limit, text);
+    if levels > nesting {
+        return Err(limit(format!("nested more than {nesting} levels deep")));
+    }
+    let beyond = levels.saturating_sub(READER_LEVELS);
+    if beyond.saturating_mul(text.len()) > REREAD_BYTES {
+        return Err(limit(format!(
+            "nested more than {READER_LEVELS} levels deep with {} bytes of text",
+            text.len()
+        )));
+    }
+    parse_levels(text, levels).map_err(|e| Error::invalid(e.to_string()))
 }
 
-/// Counts brackets outside of strings; whether the text is JSON at all is for the parser to say.
-fn check_nesting(text: &[u8], max: usize) -> Result<(), Error> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+/// Reads level by level what is deeper than the reader goes.
+fn parse_levels(text: &[u8], levels: usize) -> serde_json::Result<Value> {
+    if levels <= READER_LEVELS {
+        return serde_json::from_slice(text);
+    }
+    let value = |raw: &RawValue| {
+        let text = raw.get().as_bytes();
+        parse_levels(text, self::levels(text))
+    };
+    if text.trim_ascii_start().starts_with(b"{") {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(text)?;
+        let members = members.into_iter().map(|(key, raw)| Ok((key, value(raw)?)));
+        return members.collect::<serde_json::Result<_>>().map(Value::Object);
+    }
+    let items: Vec<&RawValue> = serde_json::from_slice(text)?;
+    items
+        .into_iter()
+        .map(value)
+        .collect::<serde_json::Result<_>>()
+        .map(Value::Array)
+}
+
+/// The most brackets that are open at once, outside of strings; whether the text is JSON is for the reader to say.
+fn levels(text: &[u8]) -> usize {
+    let (mut deepest, mut depth, mut in_string, mut escaped) = (0, 0_usize, false, false);
     for byte in text {
         match byte {
             _ if escaped => escaped = false,
@@ -27,16 +61,13 @@ fn check_nesting(text: &[u8], max: usize) -> Result<(), Error> {
             b'"' => in_string = !in_string,
             b'[' | b'{' if !in_string => {
                 depth += 1;
-                if depth > max {
-                    let text = format!("nested more than {max} levels deep");
-                    return Err(Error::new(ErrorKind::Limit, text));
-                }
+                deepest = deepest.max(depth);
             }
             b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    Ok(())
+    deepest
 }
 
 /// What a value takes.
@@ -89,7 +120,13 @@ mod tests {
 
     #[test]
     fn values_nest_as_deeply_as_allowed() {
-        let nested = |depth: usize| format!("{}\"[[\\\"[\"{}", "[".repeat(depth), "]".repeat(depth));
+        let nested = |depth: usize| {
+            format!(
+                "{}{{\"a\": \"[[\\\"[\"}}{}",
+                "[".repeat(depth - 1),
+                "]".repeat(depth - 1)
+            )
+        };
         let at_most = parse(nested(512).as_bytes(), 512);
         assert_eq!(at_most.map(|value| size(&value).depth), Ok(512));
         let deeper = parse(nested(513).as_bytes(), 512);
