@@ -133,7 +133,7 @@ impl<'a> Walk<'a> {
         let Some(properties) = definitions.get(name).and_then(properties) else {
             return Ok(());
         };
-        self.budget.step(1 + self.open.len() / 4)?;
+        self.budget.step(20 + self.open.len() / 4)?;
         if self.open.contains(&name) {
             return Ok(());
         }
@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
     }
 
     fn property(&mut self, property: &'a Value) -> Result<(), Error> {
-        self.budget.step(4)?;
+        self.budget.step(25)?;
         let extension = |name: &str| property.get(name).and_then(Value::as_str);
         if extension("x-kubernetes-annotation").is_some() {
             self.found.annotations.push(self.spec(None)?);

@@ -104,7 +104,7 @@ pub struct Limits {
     pub depth: usize,
     /// Objects in the build at any time (default 100,000).
     pub objects: usize,
-    /// Bytes of output (default 256 MiB).
+    /// Bytes of output (default 128 MiB).
     pub output_bytes: usize,
     /// Nested collections of a YAML or JSON document, and of every object at any time: aliases expanded, patches and
     /// replacements applied (default 512, which is also the most).
@@ -157,7 +157,7 @@ impl Default for Limits {
             files: 20_000,
             depth: 100,
             objects: 100_000,
-            output_bytes: 256 * 1024 * 1024,
+            output_bytes: 128 * 1024 * 1024,
             yaml_nesting: go_yaml::Limits::default().max_nesting,
             alias_nodes: 2_000_000,
             steps: 100_000_000,

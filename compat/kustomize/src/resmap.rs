@@ -89,7 +89,7 @@ impl ResMap {
         budget: &Budget,
         test: impl Fn(&ResId) -> bool,
     ) -> Result<Vec<usize>, Error> {
-        budget.step(1 + self.resources.len())?;
+        budget.step(1 + 2 * self.resources.len())?;
         let is_wanted = |id: &ResId| id.name == name && test(id);
         let matching = self
             .resources

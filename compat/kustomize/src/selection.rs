@@ -101,6 +101,7 @@ impl Selection {
 
     /// Pays for one object that is looked at.
     pub(crate) fn pay(&self, object: &Resource, budget: &Budget) -> Result<(), Error> {
+        budget.step(8)?;
         let patterns = [
             (&self.kind, object.kind()),
             (&self.group, object.api_version()),
@@ -109,7 +110,6 @@ impl Selection {
             (&self.namespace, object.namespace()),
         ];
         let cost: usize = patterns.iter().map(|(pattern, text)| pattern.cost(text)).sum();
-        budget.step(2)?;
         // Each identity that the object had may be compared.
         budget.scan(cost.saturating_mul(1 + object.history.previous.len()))?;
         if self.has_metadata() {

@@ -164,6 +164,8 @@ impl Transformer for NamespaceTransformer {
             let before = identity(object);
             object.store_previous_id(budget)?;
             self.apply(object, budget)?;
+            // Ids are kept to be compared.
+            budget.make(self.namespace.len())?;
             let after = identity(object);
             if let Some(count) = with_id.get_mut(&before) {
                 *count -= 1;

@@ -294,7 +294,7 @@ impl<'a> Target<'a> {
                 budget.walk(object)?;
                 budget.check_depth(object.size().depth).limit_at(in_field)?;
             }
-            value.follow(index, object, budget)?;
+            value.follow(index, object, budget).limit_at(in_field)?;
         }
         Ok(())
     }
