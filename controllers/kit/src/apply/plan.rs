@@ -236,6 +236,7 @@ impl Applier<'_> {
     /// of what equals the cluster, stock takes no ownership.
     fn direct(&self, item: &Planned, options: ApplyOptions, memory: &ApplyMemory) -> Option<Live> {
         let plain = !options.force
+            && !options.migrate_api_version
             && options.verify == Verify::Changed
             && ![markers::SSA, markers::FORCE]
                 .iter()
