@@ -93,6 +93,9 @@ pub fn metadata_map<'a>(object: &'a Value, field: &str) -> Option<&'a Map<String
 }
 
 /// Sets one label or annotation (`field`), creating the maps on the way.
+///
+/// Entries of which one is no string are all dropped, as upstream does: what cannot be read as a map of strings counts
+/// as absent. An annotation that is null is one that the object's type makes an empty string of.
 pub fn set_metadata_entry(object: &mut Value, field: &str, key: &str, value: &str) {
     let Some(object) = object.as_object_mut() else {
         return;
@@ -103,8 +106,12 @@ pub fn set_metadata_entry(object: &mut Value, field: &str, key: &str, value: &st
     let Some(metadata) = metadata.as_object_mut() else {
         return;
     };
+    let counts = |entry: &Value| entry.is_string() || (entry.is_null() && field == "annotations");
     let entries = metadata.entry(field).or_insert(Value::Null);
-    if entries.is_null() {
+    if !entries
+        .as_object()
+        .is_some_and(|entries| entries.values().all(counts))
+    {
         *entries = Value::Object(Map::new());
     }
     if let Some(entries) = entries.as_object_mut() {

@@ -366,6 +366,16 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_which_one_is_no_string_give_way_to_those_of_the_owner() {
+        let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {k: true, other: x}}}";
+        let objects = check(&[("a.yaml", text)], &json!({}), &[]).unwrap();
+        assert_eq!(
+            objects[0]["metadata"]["labels"],
+            json!({KUSTOMIZE_NAME: "app", KUSTOMIZE_NAMESPACE: "apps"})
+        );
+    }
+
+    #[test]
     fn an_object_without_a_name_is_refused_and_not_left_out() {
         let text = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: run-\n";
         let error = check(&[("a.yaml", text)], &json!({}), &[]).unwrap_err();

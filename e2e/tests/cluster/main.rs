@@ -7,6 +7,7 @@ mod artifacts;
 mod bad_manifests;
 mod bridge;
 mod builds;
+mod built_in_kinds;
 mod cost;
 mod crash;
 mod deletion;

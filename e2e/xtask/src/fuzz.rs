@@ -10,7 +10,7 @@ use crate::{parity, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl`, `helm`, `kustomize`, `sprig`, `values` (`--set` and its like) or `yaml`.
+    /// The engine: `gotmpl`, `helm`, `kustomize`, `normalize`, `sprig`, `values` (`--set` and its like) or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
@@ -42,6 +42,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .arg(root.join("target/fuzz-kustomize"));
             differential
         }
+        "normalize" => {
+            let mut differential = example("controller-kit", "differential_normalize");
+            differential
+                .arg(build_oracle(&root, "normalize-oracle")?)
+                .args([seed, count]);
+            differential
+        }
         "sprig" => {
             let cases = root.join("target/fuzz-sprig");
             let mut oracle = Command::new(build_oracle(&root, "sprig-oracle")?);
@@ -70,7 +77,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             differential
         }
         "helm" => return helm(arguments),
-        other => bail!("there is no engine {other:?}, only: gotmpl, helm, kustomize, sprig, values, yaml"),
+        other => bail!(
+            "there is no engine {other:?}, only: gotmpl, helm, kustomize, normalize, sprig, values, yaml"
+        ),
     };
     workspace::run(&mut differential)
 }

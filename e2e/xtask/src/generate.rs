@@ -8,23 +8,53 @@ use anyhow::{Context as _, Result, bail};
 use crate::record::build_oracle;
 use crate::workspace;
 
+/// One generated file and the oracle that prints it.
+struct Generated {
+    name: &'static str,
+    about: &'static str,
+    path: &'static str,
+    oracle: &'static str,
+    argument: &'static str,
+}
+
+const GENERATED: &[Generated] = &[
+    Generated {
+        name: "openapi",
+        about: "the types that kustomize embeds, as compat/kustomize needs them",
+        path: "compat/kustomize/src/openapi/kubernetes-v1.21.2.txt",
+        oracle: "kustomize-oracle",
+        argument: "openapi",
+    },
+    Generated {
+        name: "go-types",
+        about: "the Go types of the built-in kinds, as controllers/kit needs them",
+        path: "controllers/kit/src/apply/normalize/go-types.txt",
+        oracle: "normalize-oracle",
+        argument: "table",
+    },
+];
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// What to write: `openapi`, the types that kustomize embeds, as compat/kustomize needs them.
-    what: String,
+    /// What to write; without it, what there is to write is listed.
+    what: Option<String>,
     /// Only compare with what is there.
     #[arg(long)]
     check: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    if arguments.what != "openapi" {
-        bail!("there is no {:?}, only: openapi", arguments.what);
-    }
+    let known = workspace::listing(GENERATED.iter().map(|file| (file.name, file.about)));
+    let Some(what) = &arguments.what else {
+        bail!("say what to generate:{known}");
+    };
+    let Some(file) = GENERATED.iter().find(|file| file.name == what) else {
+        bail!("there is no {what:?}, only:{known}");
+    };
     let root = workspace::root();
-    let path = root.join("compat/kustomize/src/openapi/kubernetes-v1.21.2.txt");
-    let output = Command::new(build_oracle(&root, "kustomize-oracle")?)
-        .arg("openapi")
+    let path = root.join(file.path);
+    let output = Command::new(build_oracle(&root, file.oracle)?)
+        .arg(file.argument)
         .output()?;
     if !output.status.success() {
         bail!("the oracle ended with {}", output.status);
@@ -34,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if fs::read(&path)? != output.stdout {
         bail!(
-            "{} is not what `cargo xtask generate openapi` writes",
+            "{} is not what `cargo xtask generate {what}` writes",
             path.display()
         );
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::plan::Planned;
-use super::{ApplyError, undeclared};
+use super::{ApplyError, Normalized};
 use crate::live::{Live, LiveStore};
 use crate::mapper::Mapper;
 use crate::object::Subject;
@@ -80,9 +80,16 @@ impl Applier<'_> {
         found.map_err(|source| ApplyError::dry_run(item.id.clone(), source))
     }
 
-    /// Applies an object, without the fields that its built-in kind does not have.
-    pub(super) async fn send(&self, item: &mut Planned, mode: Mode<'_>) -> Result<Value, RestError> {
-        let answer = self.send_known_fields(item, mode).await;
+    /// Applies an object, and says which fields of it were left out.
+    pub(super) async fn send(&self, item: &Planned, mode: Mode<'_>) -> Result<Value, RestError> {
+        if let Normalized::Typed { unknown } = &item.normalized
+            && mode == Mode::DryRun
+            && !unknown.is_empty()
+        {
+            let fields = unknown.join(", ");
+            tracing::info!(object = %Subject(&item.id), fields, "fields that the kind does not have are left out");
+        }
+        let answer = self.send_once(item, mode).await;
         answer.map_err(|error| self.discreet(item, error))
     }
 
@@ -94,21 +101,6 @@ impl Applier<'_> {
         } else {
             error
         }
-    }
-
-    async fn send_known_fields(&self, item: &mut Planned, mode: Mode<'_>) -> Result<Value, RestError> {
-        let answer = self.send_once(item, mode).await;
-        let Err(error) = &answer else { return answer };
-        let refusal = error.to_string();
-        let dropped = undeclared::remove(&mut item.object, &item.mapping.group, &refusal);
-        if dropped.is_empty() {
-            return answer;
-        }
-        if mode == Mode::DryRun {
-            let fields = dropped.join(", ");
-            tracing::info!(object = %Subject(&item.id), fields, "fields that the kind does not have are left out");
-        }
-        self.send_once(item, mode).await
     }
 
     async fn send_once(&self, item: &Planned, mode: Mode<'_>) -> Result<Value, RestError> {

@@ -15,7 +15,6 @@ mod owned;
 mod plan;
 mod recreate;
 mod stages;
-mod undeclared;
 mod verify;
 
 pub use delete::{DeleteFailure, Deletion, GarbageCollection};
@@ -24,7 +23,7 @@ pub use error::ApplyError;
 pub use managers::FieldManagers;
 pub use memory::ApplyMemory;
 pub(crate) use memory::content_hash;
-pub use normalize::{SopsEncrypted, normalize};
+pub use normalize::{Normalized, SopsEncrypted, normalize};
 pub use order::{sort_for_apply, sort_for_delete};
 pub(crate) use owned::owned_hash;
 pub use plan::Plan;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::engine::{Applier, ApplyOptions, Interrupt, Verify};
 use super::memory::{ApplyMemory, Desired};
-use super::{Action, ApplyError, Entry, markers, normalize};
+use super::{Action, ApplyError, Entry, Normalized, markers, normalize};
 use crate::live::Live;
 use crate::mapper::Mapping;
 use crate::object::{ObjectId, api_version, has_marker, id_of, kind, metadata_map, split_api_version};
@@ -82,6 +82,7 @@ pub(super) struct Planned {
     pub(super) mapping: Mapping,
     pub(super) id: ObjectId,
     pub(super) desired: Desired,
+    pub(super) normalized: Normalized,
     pub(super) step: Step,
 }
 
@@ -188,7 +189,7 @@ impl Applier<'_> {
 
     /// Normalises an object and finds its endpoint.
     async fn resolve(&self, mut object: Value) -> Result<Planned, ApplyError> {
-        normalize(&mut object)?;
+        let normalized = normalize(&mut object)?;
         let mut id = id_of(&object);
         let (group, version) = split_api_version(api_version(&object));
         let mapping = match self.mapper.mapping(group, version, kind(&object)).await {
@@ -207,6 +208,7 @@ impl Applier<'_> {
             mapping,
             id,
             desired,
+            normalized,
             step: Step::Skip,
         })
     }

@@ -116,7 +116,7 @@ impl Applier<'_> {
     }
 
     /// Creates an object where another has just been deleted, which quotas notice a moment later.
-    pub(super) async fn create_anew(&self, item: &mut Planned) -> Result<Value, RestError> {
+    pub(super) async fn create_anew(&self, item: &Planned) -> Result<Value, RestError> {
         let deadline = Instant::now() + QUOTA_LAG;
         loop {
             match self.send(item, Mode::Always).await {

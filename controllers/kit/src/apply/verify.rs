@@ -34,7 +34,7 @@ impl Applier<'_> {
                 (live, migrated) = self.migrate(&item, live).await?;
             }
         }
-        let dry_run = match self.send(&mut item, Mode::DryRun).await {
+        let dry_run = match self.send(&item, Mode::DryRun).await {
             Ok(dry_run) => dry_run,
             Err(source) => {
                 if source.is_not_served() {

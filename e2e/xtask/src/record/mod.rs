@@ -8,6 +8,7 @@ mod flux_kustomize;
 mod gotmpl;
 mod helm;
 pub(crate) mod kustomize;
+mod normalize;
 mod post_render;
 mod sprig;
 mod yaml;
@@ -34,6 +35,7 @@ const RECORDERS: &[Recorder] = &[
     gotmpl::GOTMPL,
     helm::HELM,
     kustomize::KUSTOMIZE,
+    normalize::NORMALIZE,
     post_render::POST_RENDER,
     sprig::SPRIG,
     yaml::YAML,
