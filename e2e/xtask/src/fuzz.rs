@@ -10,7 +10,7 @@ use crate::{parity, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl`, `helm`, `kustomize`, `normalize`, `sprig`, `values` (`--set` and its like) or `yaml`.
+    /// The engine: `gotmpl`, `helm`, `kustomize`, `normalize`, `readiness`, `sprig`, `values` (`--set` and its like) or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
@@ -49,6 +49,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .args([seed, count]);
             differential
         }
+        "readiness" => {
+            let cases = root.join("target/fuzz-readiness");
+            let mut oracle = Command::new(build_oracle(&root, "kstatus-oracle")?);
+            workspace::run(oracle.args(["fuzz", &seed, &count]).arg(&cases))?;
+            let mut replay =
+                workspace::cargo(["test", "-p", "controller-kit", "--test", "readiness", "same"]);
+            replay.env("READINESS_CASES", cases);
+            replay
+        }
         "sprig" => {
             let cases = root.join("target/fuzz-sprig");
             let mut oracle = Command::new(build_oracle(&root, "sprig-oracle")?);
@@ -78,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         "helm" => return helm(arguments),
         other => bail!(
-            "there is no engine {other:?}, only: gotmpl, helm, kustomize, normalize, sprig, values, yaml"
+            "there is no engine {other:?}, only: gotmpl, helm, kustomize, normalize, readiness, sprig, values, yaml"
         ),
     };
     workspace::run(&mut differential)

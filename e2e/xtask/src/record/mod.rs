@@ -10,6 +10,7 @@ mod helm;
 pub(crate) mod kustomize;
 mod normalize;
 mod post_render;
+mod readiness;
 mod sprig;
 mod yaml;
 
@@ -37,6 +38,7 @@ const RECORDERS: &[Recorder] = &[
     kustomize::KUSTOMIZE,
     normalize::NORMALIZE,
     post_render::POST_RENDER,
+    readiness::READINESS,
     sprig::SPRIG,
     yaml::YAML,
 ];
