@@ -1,5 +1,6 @@
 //! The `openflux` command line for people.
 
+mod csv;
 mod go_flags;
 mod go_message;
 mod helm_template;

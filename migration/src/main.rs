@@ -1,29 +1,54 @@
 //! The `openflux` command line.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Subcommand};
+use clap::{Args, FromArgMatches, Subcommand};
+use helm::{Capabilities, GO_VERSION, KUBE_CLIENT_VERSION};
 use openflux::{HelmTemplateArgs, KustomizeBuildArgs, go_flag_error, with_go_flags};
 
 const HELM: &str = "helm";
 const KUSTOMIZE: &str = "kustomize";
 
+/// The version of kustomize whose results these are.
+const KUSTOMIZE_VERSION: &str = "v5.8.1";
+
 #[derive(Subcommand)]
 enum KustomizeCommand {
     Build(Box<KustomizeBuildArgs>),
+    /// Print the version of kustomize whose results these are.
+    Version(KustomizeVersionArgs),
 }
 
 #[derive(Subcommand)]
 enum HelmCommand {
     Template(Box<HelmTemplateArgs>),
+    /// Print the version of Helm whose results these are.
+    Version(HelmVersionArgs),
+}
+
+#[derive(Args)]
+struct KustomizeVersionArgs {
+    /// Accepted as by kustomize.
+    #[arg(long, hide = true)]
+    short: bool,
+}
+
+#[derive(Args)]
+struct HelmVersionArgs {
+    /// Print the number alone.
+    #[arg(long)]
+    short: bool,
 }
 
 fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
-    let matches = match command().try_get_matches() {
+    let (command, words) = called_as(std::env::args_os().collect());
+    let matches = match command.try_get_matches_from(&words) {
         Ok(matches) => matches,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, &words),
     };
     let result = run(&matches, &mut out);
     let flushed = out.flush().map_err(|error| error.to_string());
@@ -33,9 +58,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// The command line by the name that the program was called by: as `helm` or `kustomize`, by a link or a copy, it stands for
+/// that tool.
+fn called_as(mut words: Vec<OsString>) -> (clap::Command, Vec<OsString>) {
+    let name = words.first().map(Path::new).and_then(Path::file_stem);
+    let tool = [HELM, KUSTOMIZE]
+        .into_iter()
+        .find(|tool| name == Some(OsStr::new(tool)));
+    if let Some(tool) = tool {
+        words.insert(1, tool.into());
+    }
+    (command(), words)
+}
+
 /// Ends as the tools do whose flags these are: one line, and exit code 1.
-fn refuse(error: &clap::Error) -> ExitCode {
-    let words: Vec<String> = std::env::args_os()
+fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let words: Vec<String> = words
+        .iter()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
@@ -81,14 +120,32 @@ fn run(matches: &clap::ArgMatches, out: &mut dyn Write) -> Result<(), String> {
             HelmCommand::Template(args) => {
                 openflux::helm_template(&args, out, err).map_err(|error| error.to_string())
             }
+            HelmCommand::Version(args) => print(out, &helm_version(args.short)),
         },
         Some((_, matches)) => match read(matches) {
             KustomizeCommand::Build(args) => {
                 openflux::kustomize_build(&args, out, err).map_err(|error| error.to_string())
             }
+            KustomizeCommand::Version(_) => print(out, KUSTOMIZE_VERSION),
         },
         None => command().print_help().map_err(|error| error.to_string()),
     }
+}
+
+fn print(out: &mut dyn Write, line: &str) -> Result<(), String> {
+    writeln!(out, "{line}").map_err(|error| error.to_string())
+}
+
+/// The version in the form of `helm version`, which scripts read.
+fn helm_version(short: bool) -> String {
+    let version = Capabilities::default().helm_version;
+    if short {
+        return version;
+    }
+    format!(
+        "version.BuildInfo{{Version:{version:?}, GitCommit:\"\", GitTreeState:\"\", GoVersion:{GO_VERSION:?}, \
+         KubeClientVersion:{KUBE_CLIENT_VERSION:?}}}"
+    )
 }
 
 fn read<C: FromArgMatches>(matches: &clap::ArgMatches) -> C {

@@ -118,6 +118,8 @@ impl<'r> Context<'r> {
     /// Executes a template of another set, such as a clone that got more templates, as Helm's
     /// `tpl` does. Functions called from inside see that set.
     pub fn execute_in(&mut self, set: &TemplateSet, name: &[u8], dot: Value) -> Result<Str, ExecError> {
+        self.charge(set.lookup_steps())
+            .map_err(|error| ExecError::limit(error.to_string()))?;
         let Some(template) = set.lookup(name) else {
             return Err(set.no_template(name));
         };

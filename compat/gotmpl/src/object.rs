@@ -62,15 +62,17 @@ pub trait Object: Any + Send + Sync + fmt::Debug {
         None
     }
 
-    /// Returns what encoding/json makes of it, as plain data.
+    /// Returns the fields under the names that encoding/json gives them, in the order of declaration.
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = self.fields();
+        fields.retain(|(name, _)| name.starts_with(char::is_uppercase));
+        fields
+    }
+
+    /// Returns what encoding/json makes of it, as plain data; a map for its [`Object::json_fields`].
     fn to_plain(&self) -> Value {
-        self.basic().unwrap_or_else(|| {
-            let fields = self
-                .fields()
-                .into_iter()
-                .filter(|(name, _)| name.starts_with(char::is_uppercase));
-            Value::Map(fields.collect())
-        })
+        self.basic()
+            .unwrap_or_else(|| Value::Map(self.json_fields().into_iter().collect()))
     }
 
     /// Returns the copy that a parameter of type `interface {}` receives, if it differs.

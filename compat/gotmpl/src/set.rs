@@ -69,6 +69,8 @@ struct Layer {
     templates: HashMap<Str, Arc<Template>>,
     /// How many tokens were parsed, for the layers below too.
     tokens: usize,
+    /// How many layers are below.
+    height: u64,
     below: Option<Arc<Layer>>,
 }
 
@@ -90,6 +92,7 @@ impl TemplateSet {
                 options,
                 templates: HashMap::new(),
                 tokens: 0,
+                height: 0,
                 below: None,
             }),
         }
@@ -146,6 +149,7 @@ impl TemplateSet {
                 options: Arc::clone(&self.layer.options),
                 templates: HashMap::new(),
                 tokens: self.layer.tokens,
+                height: self.layer.height + 1,
                 below: Some(Arc::clone(&self.layer)),
             };
             self.layer = Arc::new(layer);
@@ -162,6 +166,17 @@ impl TemplateSet {
     /// Returns how the set parses and executes.
     pub fn options(&self) -> &Options {
         &self.layer.options
+    }
+
+    /// Returns how many tokens were parsed into this set and those that it was cloned from.
+    pub fn tokens(&self) -> usize {
+        self.layer.tokens
+    }
+
+    /// How many steps finding a template takes: one for some of the sets that this one was cloned from, each in turn.
+    pub(crate) fn lookup_steps(&self) -> u64 {
+        const LAYERS_PER_STEP: u64 = 8;
+        self.layer.height / LAYERS_PER_STEP
     }
 
     /// Returns whether there is a template of that name.
@@ -225,6 +240,7 @@ impl Clone for Layer {
             funcs: Arc::clone(&self.funcs),
             options: Arc::clone(&self.options),
             tokens: self.tokens,
+            height: self.height,
             templates: self.templates.clone(),
             below: self.below.clone(),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gotmpl::{Func, List, Map, NamedType, Object, Str, Type, Value};
+use gotmpl::{Func, List, NamedType, Object, Str, Type, Value};
 
 use crate::go;
 
@@ -106,9 +106,10 @@ impl KubeVersion {
     }
 }
 
-/// The version of Go that Helm 4.2.4 is built with here, and of the Kubernetes client in it.
-const GO_VERSION: &str = "go1.26.8";
-const KUBE_CLIENT_VERSION: &str = "v1.36";
+/// The version of Go that Helm 4.2.4 is built with here.
+pub const GO_VERSION: &str = "go1.26.8";
+/// The version of the Kubernetes client in Helm 4.2.4.
+pub const KUBE_CLIENT_VERSION: &str = "v1.36";
 
 static CAPABILITIES: NamedType = NamedType::new("*common.Capabilities", Type::Pointer);
 static KUBE_VERSION: NamedType = NamedType::new("common.KubeVersion", Type::Struct);
@@ -243,14 +244,13 @@ impl Object for BuildInfo {
         Some(self.version == other.version)
     }
 
-    /// The fields by their JSON names, without the empty ones.
-    fn to_plain(&self) -> Value {
-        let fields = [
+    /// Those that are empty are left out.
+    fn json_fields(&self) -> Vec<(&'static str, Value)> {
+        vec![
             ("version", Value::from(self.version.clone())),
             ("go_version", Value::from(GO_VERSION)),
             ("kube_client_version", Value::from(KUBE_CLIENT_VERSION)),
-        ];
-        fields.into_iter().collect::<Map>().into()
+        ]
     }
 }
 

@@ -1,12 +1,13 @@
 //! A chart, as it is packed: loaded once, rendered many times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use gotmpl::Map;
 
 use crate::archive::{self, ArchiveError};
 use crate::decode::{Place, TypeMismatch};
+use crate::files::Files;
 use crate::metadata::{InvalidMetadata, Metadata, RawMetadata};
 use crate::path;
 use crate::schema::Compiled;
@@ -40,7 +41,10 @@ struct Inner {
     schema: Option<Arc<[u8]>>,
     files: Vec<File>,
     subcharts: Vec<Chart>,
+    /// How many charts it is together with those below it.
+    size: usize,
     warnings: Vec<String>,
+    in_templates: OnceLock<Files>,
     parsed: TemplateCache,
     compiled_schema: OnceLock<Result<Compiled, String>>,
 }
@@ -110,6 +114,9 @@ pub enum LoadError {
     /// Subcharts nest beyond [`Limits::chart_depth`].
     #[error("subcharts are nested more than {0} levels deep")]
     TooDeep(usize),
+    /// The values and the metadata of the chart and its subcharts exceed [`Limits::value_items`].
+    #[error("values.yaml and Chart.yaml of the chart and its subcharts hold more than {0} items")]
+    TooManyItems(usize),
     /// The subcharts' archives together exceed [`Limits::chart_bytes`].
     #[error("decompressed chart is larger than the maximum size {0}")]
     TooLarge(u64),
@@ -127,7 +134,11 @@ impl Chart {
         let unpacked = files.iter().map(|file| file.content.size()).sum::<u64>();
         Loader {
             limits,
-            left: limits.chart_bytes.saturating_sub(unpacked),
+            left: Limits {
+                chart_bytes: limits.chart_bytes.saturating_sub(unpacked),
+                files: limits.files.saturating_sub(files.len()),
+                ..*limits
+            },
         }
         .chart(files, 0)
     }
@@ -176,12 +187,22 @@ impl Chart {
     ///
     /// `helm template` refuses such a chart; the SDK, and with it Flux, ignores them.
     pub fn missing_dependencies(&self) -> Vec<&str> {
-        let present = |name: &str| self.subcharts().iter().any(|subchart| subchart.name() == name);
+        let present: HashSet<&str> = self.subcharts().iter().map(Chart::name).collect();
         let listed = self.metadata().dependencies.iter().flatten();
         listed
             .map(|dependency| dependency.name.as_str())
-            .filter(|name| !present(name))
+            .filter(|name| !present.contains(name))
             .collect()
+    }
+
+    /// How many charts it is together with those below it.
+    pub(crate) fn size(&self) -> usize {
+        self.inner.size
+    }
+
+    /// The files as templates see them; all renders and all instances of the chart share them.
+    pub(crate) fn files_in_templates(&self) -> &Files {
+        self.inner.in_templates.get_or_init(|| Files::new(self.files()))
     }
 
     pub(crate) fn schema_bytes(&self) -> Option<&Arc<[u8]>> {
@@ -216,8 +237,8 @@ struct Parts {
 
 struct Loader<'l> {
     limits: &'l Limits,
-    /// How many bytes of subchart archives may still be unpacked.
-    left: u64,
+    /// What the archives of subcharts, and the values of all charts, may still take.
+    left: Limits,
 }
 
 impl Loader<'_> {
@@ -228,6 +249,12 @@ impl Loader<'_> {
         let parts = Parts::sort(files)?;
         let raw = parts.metadata.ok_or(LoadError::NoChartYaml)?;
         let metadata = raw.validate()?;
+        let items = values::items(&parts.values) + metadata.items();
+        self.left.value_items = self
+            .left
+            .value_items
+            .checked_sub(items)
+            .ok_or(LoadError::TooManyItems(self.limits.value_items))?;
         let mut subcharts = Vec::new();
         for (name, files) in parts.subcharts {
             if name.starts_with(['_', '.']) {
@@ -251,8 +278,10 @@ impl Loader<'_> {
             values: parts.values,
             schema: parts.schema,
             files: parts.files,
+            size: 1 + subcharts.iter().map(Chart::size).sum::<usize>(),
             subcharts,
             warnings: parts.warnings,
+            in_templates: OnceLock::new(),
             parsed: TemplateCache::default(),
             compiled_schema: OnceLock::new(),
         };
@@ -280,17 +309,14 @@ impl Loader<'_> {
         }
         match files.first() {
             Some(file) if file.name == name => {
-                let limits = Limits {
-                    chart_bytes: self.left,
-                    ..*self.limits
-                };
-                let files = archive::read(bytes(file)?, &limits).map_err(|error| match error {
+                let files = archive::read(bytes(file)?, &self.left).map_err(|error| match error {
                     ArchiveError::ChartTooLarge(_) => LoadError::TooLarge(self.limits.chart_bytes),
+                    ArchiveError::TooManyFiles(_) => ArchiveError::TooManyFiles(self.limits.files).into(),
                     error => error.into(),
                 })?;
-                self.left = self
-                    .left
-                    .saturating_sub(files.iter().map(|file| file.content.size()).sum());
+                let unpacked = files.iter().map(|file| file.content.size()).sum();
+                self.left.chart_bytes = self.left.chart_bytes.saturating_sub(unpacked);
+                self.left.files = self.left.files.saturating_sub(files.len());
                 self.chart(files, depth + 1)
             }
             other => Err(LoadError::SubchartArchive {

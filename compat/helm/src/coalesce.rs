@@ -1,20 +1,63 @@
 //! Laying the values that a user gives over the defaults of a chart and its subcharts.
 
+use std::collections::HashSet;
+
 use gotmpl::{Map, Value};
 
 use crate::instance::Instance;
-use crate::values::{copy_table, insert};
+use crate::preparation::{Exceeded, Preparation, ValuePath, deeper};
+use crate::values::insert;
 
 /// The key of the values that all charts of a tree share.
 const GLOBAL: &str = "global";
 
-/// Values whose shape does not fit the chart.
+/// Values that do not fit the chart, or that take too much together with its subcharts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("type mismatch on {subchart}: {value}")]
-pub struct CoalesceError {
-    subchart: String,
-    /// The value in the form that Go's `%t` gives to what is not a boolean.
-    value: String,
+pub enum CoalesceError {
+    /// The values of a subchart are no table.
+    #[error("type mismatch on {subchart}: {value}")]
+    Mismatch {
+        /// The subchart.
+        subchart: String,
+        /// The value in the form that Go's `%t` gives to what is not a boolean.
+        value: String,
+    },
+    /// A limit is exceeded.
+    #[error("{place}: {exceeded}")]
+    Limit {
+        /// The file and the field that is at fault.
+        place: String,
+        /// The limit.
+        exceeded: Exceeded,
+    },
+}
+
+impl CoalesceError {
+    /// A limit that values or dependencies of a chart exceed; the chart is named by the names of those above it too.
+    pub(crate) fn limit(chart: &dyn std::fmt::Display, field: &str, exceeded: Exceeded) -> Self {
+        const SHOWN: usize = 200;
+        let mut chart = chart.to_string();
+        if chart.len() > SHOWN {
+            chart.truncate(chart.floor_char_boundary(SHOWN));
+            chart.push_str("...");
+        }
+        Self::Limit {
+            place: format!("{field} of chart {chart}"),
+            exceeded,
+        }
+    }
+}
+
+/// Why a step ended early.
+enum Stop {
+    Mismatch(CoalesceError),
+    Exceeded(Exceeded),
+}
+
+impl From<Exceeded> for Stop {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Exceeded(exceeded)
+    }
 }
 
 /// What becomes of null.
@@ -28,25 +71,27 @@ pub(crate) enum Nulls {
 
 /// Lays values over the defaults of a chart; nothing of the result is shared with either.
 ///
-/// Conflicts that Helm only warns of go into `warnings`.
+/// Conflicts that Helm only warns of are noted in `work`.
 pub(crate) fn coalesce(
     chart: &Instance,
     values: &Map,
     nulls: Nulls,
-    warnings: &mut Vec<String>,
+    work: &mut Preparation,
 ) -> Result<Map, CoalesceError> {
-    let values = copy_table(values);
-    Coalescer { warnings }.chart(chart, &values, "", nulls)?;
+    let values = work
+        .copy(values)
+        .map_err(|exceeded| CoalesceError::limit(&chart.name, "the values", exceeded))?;
+    Coalescer { work }.chart(chart, &values, &ValuePath::ROOT, nulls)?;
     Ok(values)
 }
 
 /// Merges one table into another, which wins.
-pub(crate) fn merge_tables(target: &Map, source: &Map, warnings: &mut Vec<String>) {
-    Coalescer { warnings }.tables(target, source, "", Nulls::Keep);
+pub(crate) fn merge_tables(target: &Map, source: &Map, work: &mut Preparation) -> Result<(), Exceeded> {
+    Coalescer { work }.tables(target, source, &ValuePath::ROOT, Nulls::Keep, 0)
 }
 
 struct Coalescer<'w> {
-    warnings: &'w mut Vec<String>,
+    work: &'w mut Preparation,
 }
 
 impl Coalescer<'_> {
@@ -54,39 +99,60 @@ impl Coalescer<'_> {
         &mut self,
         chart: &Instance,
         values: &Map,
-        prefix: &str,
+        above: &ValuePath<'_>,
         nulls: Nulls,
     ) -> Result<(), CoalesceError> {
-        self.defaults(chart, values, prefix, nulls);
-        let prefix = concat(prefix, &chart.metadata.name);
+        let path = above.below(&chart.name);
+        self.defaults(chart, values, &path, nulls)
+            .map_err(|exceeded| CoalesceError::limit(&path, "values.yaml", exceeded))?;
         for subchart in &chart.subcharts {
-            let name = &subchart.metadata.name;
-            let table = match values.get(name) {
-                None => {
-                    let table = Map::new();
-                    insert(values, name, table.clone().into());
-                    table
-                }
-                Some(Value::Map(table)) => table,
-                Some(other) => {
-                    let value = gotmpl::sprintf(b"%t", &[other], 1 << 20).unwrap_or_default();
-                    let value = String::from_utf8_lossy(&value).into_owned();
-                    return Err(CoalesceError {
-                        subchart: name.clone(),
-                        value,
-                    });
+            let table = match self.table_of(subchart, values, &path) {
+                Ok(table) => table,
+                Err(Stop::Mismatch(error)) => return Err(error),
+                Err(Stop::Exceeded(exceeded)) => {
+                    return Err(CoalesceError::limit(&path, "values.yaml: global", exceeded));
                 }
             };
-            self.globals(&table, values, &prefix);
-            self.chart(subchart, &table, &prefix, nulls)?;
+            self.chart(subchart, &table, &path, nulls)?;
         }
         Ok(())
     }
 
+    /// The table of a subchart in the values of its parent, with the globals handed down.
+    fn table_of(&mut self, subchart: &Instance, values: &Map, path: &ValuePath<'_>) -> Result<Map, Stop> {
+        let name = &subchart.name;
+        self.work.text(name.len())?;
+        let table = match values.get(name) {
+            None => {
+                let table = Map::new();
+                insert(values, name.as_str(), table.clone().into());
+                table
+            }
+            Some(Value::Map(table)) => table,
+            Some(other) => {
+                let value = gotmpl::sprintf(b"%t", &[other], 1 << 20).unwrap_or_default();
+                let value = String::from_utf8_lossy(&value).into_owned();
+                return Err(Stop::Mismatch(CoalesceError::Mismatch {
+                    subchart: name.clone(),
+                    value,
+                }));
+            }
+        };
+        self.globals(&table, values, path)?;
+        Ok(table)
+    }
+
     /// Adds a chart's own defaults to the values given for it.
-    fn defaults(&mut self, chart: &Instance, values: &Map, prefix: &str, nulls: Nulls) {
-        let prefix = concat(prefix, &chart.metadata.name);
-        for (key, default) in copy_table(&chart.values).entries().iter() {
+    fn defaults(
+        &mut self,
+        chart: &Instance,
+        values: &Map,
+        path: &ValuePath<'_>,
+        nulls: Nulls,
+    ) -> Result<(), Exceeded> {
+        let subcharts: HashSet<&[u8]> = chart.subcharts.iter().map(|sub| sub.name.as_bytes()).collect();
+        self.work.items(1 + subcharts.len())?;
+        for (key, default) in self.work.copy(&chart.values)?.entries().iter() {
             match values.get(key) {
                 Some(Value::Nil) if nulls == Nulls::Remove => {
                     values.remove(key);
@@ -94,18 +160,21 @@ impl Coalescer<'_> {
                 Some(Value::Map(given)) => match default {
                     Value::Map(default) => {
                         // A subchart's own pass comes later and needs the nulls.
-                        let is_subchart = chart
-                            .subcharts
-                            .iter()
-                            .any(|sub| **key == *sub.metadata.name.as_bytes());
-                        let nulls = if is_subchart { Nulls::Keep } else { nulls };
+                        let nulls = if subcharts.contains(&**key) {
+                            Nulls::Keep
+                        } else {
+                            nulls
+                        };
                         if nulls == Nulls::Remove {
                             remove_nulls(default);
                         }
-                        self.tables(&given, default, &concat(&prefix, &key.to_string_lossy()), nulls);
+                        self.tables(&given, default, &path.below(&key.to_string_lossy()), nulls, 1)?;
                     }
                     Value::Nil => {}
-                    _ => self.warn(format!("skipped value for {prefix}.{key}: Not a table.")),
+                    _ => {
+                        self.work
+                            .warn_once(format!("skipped value for {path}.{key}: Not a table."))?;
+                    }
                 },
                 Some(_) => {}
                 None => {
@@ -120,17 +189,18 @@ impl Coalescer<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Hands the globals of a chart down to a subchart.
     ///
     /// The tables right below `global` are copied; what is deeper stays shared, as in Helm.
-    fn globals(&mut self, subchart: &Map, chart: &Map, prefix: &str) {
+    fn globals(&mut self, subchart: &Map, chart: &Map, path: &ValuePath<'_>) -> Result<(), Exceeded> {
         let target = match subchart.get(GLOBAL) {
             None => Map::new(),
             Some(Value::Map(table)) => table,
             Some(_) => {
-                return self.warn(format!(
+                return self.work.warn_once(format!(
                     "skipping globals because destination {GLOBAL} is not a table."
                 ));
             }
@@ -139,21 +209,23 @@ impl Coalescer<'_> {
             None => Map::new(),
             Some(Value::Map(table)) => table,
             Some(_) => {
-                return self.warn(format!(
+                return self.work.warn_once(format!(
                     "skipping globals because source {GLOBAL} is not a table."
                 ));
             }
         };
+        self.work.compared(source.len())?;
         for (key, value) in source.entries().iter() {
             let current = target.get(key);
             let Value::Map(table) = value else {
                 if matches!(current, Some(Value::Map(_))) {
-                    self.warn(format!("key {key} is table. Skipping"));
+                    self.work.warn_once(format!("key {key} is table. Skipping"))?;
                 } else {
                     insert(&target, key.clone(), value.clone());
                 }
                 continue;
             };
+            self.work.items(1 + table.len())?;
             let table: Map = table
                 .entries()
                 .iter()
@@ -162,27 +234,33 @@ impl Coalescer<'_> {
             match current {
                 None => {}
                 Some(Value::Map(current)) => {
-                    self.tables(
-                        &table,
-                        &current,
-                        &concat(prefix, &key.to_string_lossy()),
-                        Nulls::Keep,
-                    );
+                    let name = key.to_string_lossy();
+                    self.tables(&table, &current, &path.below(&name), Nulls::Keep, 2)?;
                 }
                 Some(_) => {
-                    self.warn(format!(
+                    self.work.warn_once(format!(
                         "Conflict: cannot merge map onto non-map for {key:?}. Skipping."
-                    ));
+                    ))?;
                     continue;
                 }
             }
             insert(&target, key.clone(), table.into());
         }
         insert(subchart, GLOBAL, target.into());
+        Ok(())
     }
 
     /// Merges `source` into `target`, which wins; `source` is changed too, as in Helm.
-    fn tables(&mut self, target: &Map, source: &Map, prefix: &str, nulls: Nulls) {
+    fn tables(
+        &mut self,
+        target: &Map,
+        source: &Map,
+        path: &ValuePath<'_>,
+        nulls: Nulls,
+        depth: usize,
+    ) -> Result<(), Exceeded> {
+        let depth = deeper(depth)?;
+        self.work.compared(target.len() + source.len())?;
         let before = source.entries();
         for (key, value) in target.entries().iter() {
             if value.is_nil() {
@@ -199,32 +277,27 @@ impl Coalescer<'_> {
                 target.remove(key);
                 continue;
             }
+            let name = key.to_string_lossy();
+            let path = path.below(&name);
             match (value, &current) {
                 (Value::Map(source), Value::Map(target)) => {
-                    self.tables(target, source, &concat(prefix, &key.to_string_lossy()), nulls);
+                    self.tables(target, source, &path, nulls, depth)?;
                 }
                 (Value::Map(_), _) => {
-                    let key = concat(prefix, &key.to_string_lossy());
-                    self.warn(format!(
-                        "cannot overwrite table with non table for {key} ({value})"
-                    ));
+                    self.work.warn_once(format!(
+                        "cannot overwrite table with non table for {path} ({value})"
+                    ))?;
                 }
                 (Value::Nil, _) => {}
                 (_, Value::Map(_)) => {
-                    let key = concat(prefix, &key.to_string_lossy());
-                    self.warn(format!(
-                        "destination for {key} is a table. Ignoring non-table value ({value})"
-                    ));
+                    self.work.warn_once(format!(
+                        "destination for {path} is a table. Ignoring non-table value ({value})"
+                    ))?;
                 }
                 _ => {}
             }
         }
-    }
-
-    fn warn(&mut self, warning: String) {
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
-        }
+        Ok(())
     }
 }
 
@@ -237,13 +310,5 @@ fn remove_nulls(table: &Map) {
             Value::Map(inner) => remove_nulls(inner),
             _ => {}
         }
-    }
-}
-
-fn concat(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{prefix}.{name}")
     }
 }

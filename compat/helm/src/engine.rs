@@ -8,14 +8,18 @@ use gotmpl::{FuncMap, List, Map, MissingKey, NamedType, Options, Spent, Str, Tem
 use crate::files::Files;
 use crate::functions::{self, RenderState};
 use crate::instance::{Instance, table_at};
-use crate::metadata::{Dependency, Metadata};
+use crate::metadata::Dependency;
+use crate::preparation::{Exceeded, Preparation};
 use crate::template_cache::Key;
 use crate::template_error::TemplateError;
 use crate::values::{from_json, insert};
-use crate::{Release, Template, capabilities, path};
+use crate::{Chart, Release, Template, capabilities, path};
 
 /// The type of `.` and `.Values`; its methods take precedence over keys of the same name.
 static VALUES: NamedType = NamedType::with_methods("common.Values", Type::MAP, crate::values_methods::find);
+
+/// How many items what templates see of a chart counts, apart from its metadata and values.
+const SCOPE_ITEMS: usize = 64;
 
 /// Everything that templates see besides the chart.
 pub(crate) struct Scope<'s> {
@@ -24,14 +28,12 @@ pub(crate) struct Scope<'s> {
     pub(crate) values: Map,
 }
 
-/// Renders all templates; the result maps their full names to their output.
-pub(crate) fn render(
+/// Places the templates of all charts, in the order in which Helm parses and executes them.
+pub(crate) fn place(
     root: &Instance,
     scope: &Scope<'_>,
-    funcs: &Arc<FuncMap>,
-    state: &RenderState,
-    limits: gotmpl::Limits,
-) -> Result<BTreeMap<String, Vec<u8>>, TemplateError> {
+    work: &mut Preparation,
+) -> Result<Vec<Placed>, Exceeded> {
     let top: Map = [
         ("Release", release_value(scope.release)),
         ("Capabilities", capabilities::object(scope.capabilities)),
@@ -42,10 +44,22 @@ pub(crate) fn render(
     ]
     .into_iter()
     .collect();
-    let mut collector = Collector::default();
-    collector.add(root, &top, None);
-    let templates = collector.sorted();
+    let mut collector = Collector {
+        by_name: BTreeMap::new(),
+        work,
+    };
+    collector.add(root, &top, None)?;
+    Ok(collector.sorted())
+}
 
+/// Renders templates of a chart; the result maps their full names to their output.
+pub(crate) fn render(
+    chart: &Chart,
+    templates: Vec<Placed>,
+    funcs: &Arc<FuncMap>,
+    state: &RenderState,
+    limits: gotmpl::Limits,
+) -> Result<BTreeMap<String, Vec<u8>>, TemplateError> {
     let key = Key {
         funcs: Arc::clone(funcs),
         limits,
@@ -54,7 +68,7 @@ pub(crate) fn render(
             .map(|template| (template.name.clone(), Arc::clone(&template.text)))
             .collect(),
     };
-    let set = root.chart.parsed().get(key, parse)?;
+    let set = chart.parsed().get(key, parse)?;
 
     // The limits are those of the whole render.
     let spent = Spent::default();
@@ -80,22 +94,22 @@ pub(crate) fn render(
         let dot = template.scope.with_type(Type::Named(&VALUES));
         let mut out = Vec::new();
         if let Err(error) = set.execute(&template.name, dot.into(), &env, &mut out) {
-            check_files(root)?;
+            check_files(chart)?;
             return Err(TemplateError::execution(&error));
         }
         strip_no_value_in_place(&mut out);
         rendered.insert(template.name, out);
     }
-    check_files(root)?;
+    check_files(chart)?;
     Ok(rendered)
 }
 
 /// Fails if a template asked for a file that cannot be read.
-fn check_files(chart: &Instance) -> Result<(), TemplateError> {
-    if let Some((file, error)) = Files::failure(chart.chart.files()) {
+fn check_files(chart: &Chart) -> Result<(), TemplateError> {
+    if let Some((file, error)) = Files::failure(chart.files()) {
         return Err(TemplateError::file(file, error));
     }
-    chart.subcharts.iter().try_for_each(check_files)
+    chart.subcharts().iter().try_for_each(check_files)
 }
 
 fn parse(key: &Key) -> Result<TemplateSet, TemplateError> {
@@ -114,7 +128,7 @@ fn parse(key: &Key) -> Result<TemplateSet, TemplateError> {
 }
 
 /// A template under its full name.
-struct Placed {
+pub(crate) struct Placed {
     name: String,
     text: Arc<[u8]>,
     base_path: String,
@@ -122,15 +136,19 @@ struct Placed {
 }
 
 /// Gathers the templates of all charts with the scope that each sees.
-#[derive(Default)]
-struct Collector {
+struct Collector<'w> {
     by_name: BTreeMap<String, Placed>,
+    work: &'w mut Preparation,
 }
 
-impl Collector {
+impl Collector<'_> {
     /// Adds a chart and its subcharts; returns the chart's scope.
-    fn add(&mut self, chart: &Instance, parent: &Map, parent_path: Option<&str>) -> Map {
-        let name = &chart.metadata.name;
+    fn add(&mut self, chart: &Instance, parent: &Map, parent_path: Option<&str>) -> Result<Map, Exceeded> {
+        let name = &chart.name;
+        let metadata = chart.chart.metadata();
+        self.work.items(SCOPE_ITEMS + metadata.items())?;
+        self.work
+            .text(parent_path.unwrap_or_default().len() + 3 * name.len())?;
         let values = if parent_path.is_none() {
             parent.get("Values").unwrap_or_default()
         } else {
@@ -139,8 +157,8 @@ impl Collector {
         };
         let subcharts = Map::new();
         let scope: Map = [
-            ("Chart", chart_value(&chart.metadata, parent_path.is_none())),
-            ("Files", Value::object(Files::new(chart.chart.files()))),
+            ("Chart", chart_value(chart, parent_path.is_none())),
+            ("Files", Value::object(chart.chart.files_in_templates().clone())),
             ("Release", parent.get("Release").unwrap_or_default()),
             ("Capabilities", parent.get("Capabilities").unwrap_or_default()),
             ("Values", values),
@@ -153,14 +171,16 @@ impl Collector {
             Some(parent) => format!("{parent}/charts/{name}"),
         };
         for subchart in &chart.subcharts {
-            let child = self.add(subchart, &scope, Some(&full_path));
-            insert(&subcharts, &subchart.metadata.name, child.into());
+            let child = self.add(subchart, &scope, Some(&full_path))?;
+            insert(&subcharts, subchart.name.as_str(), child.into());
         }
-        let library = chart.metadata.is_library();
+        let library = metadata.is_library();
         for Template { name, text } in chart.chart.templates() {
             if library && !path::base(name).starts_with('_') {
                 continue;
             }
+            // Under this name it is kept three times, and parsed once more.
+            self.work.text(3 * (full_path.len() + name.len()) + text.len())?;
             let template = Placed {
                 name: path::join(&full_path, name),
                 text: Arc::clone(text),
@@ -169,7 +189,7 @@ impl Collector {
             };
             self.by_name.insert(template.name.clone(), template);
         }
-        scope
+        Ok(scope)
     }
 
     /// The templates in the order in which Helm parses and executes them: deepest path first, then last name first.
@@ -196,7 +216,8 @@ fn release_value(release: &Release) -> Value {
 }
 
 /// `.Chart`: the metadata by the names of its fields in Go.
-fn chart_value(metadata: &Metadata, is_root: bool) -> Value {
+fn chart_value(chart: &Instance, is_root: bool) -> Value {
+    let metadata = chart.chart.metadata();
     let annotations = if metadata.annotations.is_empty() {
         Map::nil().with_type(Type::STRING_MAP)
     } else {
@@ -217,7 +238,7 @@ fn chart_value(metadata: &Metadata, is_root: bool) -> Value {
         .collect()
     });
     let map: Map = [
-        ("Name", Value::from(metadata.name.as_str())),
+        ("Name", Value::from(chart.name.as_str())),
         ("Home", Value::from(metadata.home.as_str())),
         ("Sources", strings(&metadata.sources)),
         ("Version", Value::from(metadata.version.as_str())),
@@ -234,7 +255,7 @@ fn chart_value(metadata: &Metadata, is_root: bool) -> Value {
         ("KubeVersion", Value::from(metadata.kube_version.as_str())),
         (
             "Dependencies",
-            metadata
+            chart
                 .dependencies
                 .iter()
                 .flatten()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 /// A file of a chart: its path below the chart's root, and its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct File {
     /// The path, separated by `/`, without a leading one.
     pub name: String,
@@ -95,14 +95,6 @@ impl fmt::Debug for Content {
         write!(f, "{} bytes", self.size())
     }
 }
-
-impl PartialEq for Content {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Content {}
 
 fn without_mark(data: &[u8]) -> &[u8] {
     data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data)

@@ -9,6 +9,9 @@ use crate::file::Content;
 use crate::glob::Glob;
 use crate::{File, path};
 
+/// How many characters of names a pattern is compared with in one step.
+const BYTES_PER_STEP: usize = 16;
+
 static FILES: NamedType = NamedType::new("engine.files", Type::Map(&Type::BYTES));
 
 /// The files of a chart; contents become template values only when a template asks for them.
@@ -58,13 +61,21 @@ impl Files {
     }
 
     /// Prints the files by their base names, as the `data` of a config map or a secret.
-    fn as_data(&self, value: impl Fn(Str) -> Value) -> Str {
+    fn as_data(&self, cx: &mut Context<'_>, value: impl Fn(Str) -> Value) -> Result<Str, FuncError> {
+        // Each byte takes up to four as an escape, and some more on the way there.
+        let bytes = self
+            .by_name
+            .iter()
+            .map(|(name, content)| name.len() as u64 + content.size());
+        let bytes = usize::try_from(bytes.sum::<u64>()).unwrap_or(usize::MAX);
+        cx.check_string(bytes)?;
+        cx.charge_map(self.by_name.len())?;
         let entries = self.by_name.iter().map(|(name, content)| {
             let name = name.to_string_lossy();
             (path::base(&name).to_owned(), value(text(content)))
         });
         let yaml = go_yaml::sigs::to_string(&Value::from(entries.collect::<Map>())).unwrap_or_default();
-        Str::from(yaml.strip_suffix('\n').unwrap_or(&yaml))
+        Ok(Str::from(yaml.strip_suffix('\n').unwrap_or(&yaml)))
     }
 
     fn lines(&self, name: &Str) -> Result<List, FuncError> {
@@ -108,9 +119,10 @@ impl Object for Files {
             "Get" => Func::new(move |name: Str| files.content(&name)),
             "GetBytes" => method(Type::BYTES, move |_, name| Ok(Value::bytes(files.content(name)))),
             "Glob" => method(Type::Named(&FILES), move |cx, pattern| {
-                // Each file name is compared with each part of the pattern, at worst.
-                let work = files.by_name.len().saturating_mul(2 + pattern.len() / 2);
-                cx.charge(work as u64)?;
+                // Each byte of each file name is compared with each part of the pattern, at worst.
+                let bytes: usize = files.by_name.keys().map(|name| name.len()).sum();
+                let work = bytes.saturating_mul(2 + pattern.len()) / BYTES_PER_STEP;
+                cx.charge(work.saturating_add(2 * files.by_name.len()) as u64)?;
                 Ok(Value::object(files.glob(pattern)))
             }),
             "Lines" => method(Type::STRINGS, move |cx, name| {
@@ -118,9 +130,9 @@ impl Object for Files {
                 cx.charge_list(memchr::memchr_iter(b'\n', &content).count())?;
                 Ok(files.lines(name)?.into())
             }),
-            "AsConfig" => Func::new(move || files.as_data(Value::from)),
+            "AsConfig" => Func::new(move |cx: &mut Context<'_>| files.as_data(cx, Value::from)),
             // Bytes serialise as base64.
-            "AsSecrets" => Func::new(move || files.as_data(Value::bytes)),
+            "AsSecrets" => Func::new(move |cx: &mut Context<'_>| files.as_data(cx, Value::bytes)),
             _ => return None,
         })
     }

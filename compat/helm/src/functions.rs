@@ -15,6 +15,9 @@ use crate::go;
 /// How many calls of `include` for one name may be active at once, beyond the first.
 const MAX_INCLUDES: usize = 1000;
 
+/// How many steps it takes to parse a token for `tpl`, which does so each time.
+const STEPS_PER_TOKEN: u64 = 8;
+
 /// Marks around the message of `fail` and `required`, by which it is found in the error of the whole render.
 pub(crate) const MARK_START: &str = "HELM_ERR_START";
 pub(crate) const MARK_END: &str = "HELM_ERR_END";
@@ -104,10 +107,12 @@ fn tpl(context: &mut Context<'_>, text: Str, dot: Value) -> Result<Str, FuncErro
         return Ok(strip_no_value(text));
     }
     let mut templates = context.templates().clone();
+    let known = templates.tokens();
     let failed = |problem, text| TplFailed { problem, text };
     templates
         .parse_new("gotpl", text.clone())
         .map_err(|error| FuncError::wrap(failed("cannot parse template", text.clone()), error))?;
+    context.charge((templates.tokens() - known) as u64 * STEPS_PER_TOKEN)?;
     let output = context
         .execute_in(&templates, b"gotpl", dot)
         .map_err(|error| FuncError::wrap(failed("error during tpl function execution for", text), error))?;

@@ -23,6 +23,8 @@ pub enum IgnoreError {
 #[derive(Debug, Clone)]
 pub struct IgnoreRules {
     patterns: Vec<Pattern>,
+    /// How many bytes the patterns have together.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +45,7 @@ impl Default for IgnoreRules {
                 negated: false,
                 only_folders: false,
             }],
+            bytes: 0,
         }
     }
 }
@@ -56,7 +59,14 @@ impl IgnoreRules {
             patterns.extend(Pattern::parse(line.trim())?);
         }
         patterns.extend(Self::default().patterns);
-        Ok(Self { patterns })
+        let bytes = text.len();
+        Ok(Self { patterns, bytes })
+    }
+
+    /// How many steps it takes at worst to tell whether a path is ignored.
+    pub fn steps(&self, path: &str) -> u64 {
+        const BYTES_PER_STEP: u64 = 64;
+        self.patterns.len() as u64 + (self.bytes as u64).saturating_mul(path.len() as u64) / BYTES_PER_STEP
     }
 
     /// Reports whether Helm skips a file or folder, given its path below the chart's root.

@@ -11,9 +11,19 @@ pub struct Limits {
     pub files: usize,
     /// Levels of subcharts below the root chart. Default 32; Helm has no such limit.
     pub chart_depth: usize,
-    /// Bytes of the JSON schemas that one chart may bring. Default 5 MiB.
+    /// Charts that take part in a render, subcharts counted once for each alias of theirs and of the charts above them.
+    /// Default 10,000; Helm has no such limit.
+    pub instances: usize,
+    /// Items of `values.yaml` and `Chart.yaml` of a chart and its subcharts. Default 1 million; Helm has no such limit.
+    pub value_items: usize,
+    /// Items that a render may make of a chart before its templates run: values laid over each other, dependencies,
+    /// templates and files under their full names, 64 bytes of text counting as one. Default 4 million; Helm has no such
+    /// limit.
+    pub items: usize,
+    /// Bytes of the JSON schemas of a chart and its subcharts. Default 5 MiB.
     pub schema_bytes: usize,
-    /// Subschemas that checking the values of one chart may visit. Default 5 million; Helm has no such limit.
+    /// Steps of checking the values of a chart and its subcharts: each visit of a subschema, and what its keywords compare.
+    /// Default 1 million; Helm has no such limit.
     pub schema_steps: u64,
 }
 
@@ -24,8 +34,11 @@ impl Default for Limits {
             file_bytes: 5 << 20,
             files: 100_000,
             chart_depth: 32,
+            instances: 10_000,
+            value_items: 1_000_000,
+            items: 4_000_000,
             schema_bytes: 5 << 20,
-            schema_steps: 5_000_000,
+            schema_steps: 1_000_000,
         }
     }
 }

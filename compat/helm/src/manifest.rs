@@ -98,6 +98,24 @@ impl HookEvent {
 /// Most documents of a release: a short one takes many times the memory of its text.
 const MAX_DOCUMENTS: usize = 100_000;
 
+/// Most values in a document, or in all of them when a post-renderer gets them: each takes up to some 100 bytes.
+pub(crate) const MAX_VALUES: usize = 2_000_000;
+
+/// How many values a text in YAML can hold at most: one for each sign that stands before or behind one.
+pub(crate) fn most_values(text: &str) -> usize {
+    let mut bytes = text.bytes().peekable();
+    let mut count = 1;
+    while let Some(byte) = bytes.next() {
+        let is_sign = match byte {
+            b'\n' | b',' | b':' | b'[' | b'{' => true,
+            b'-' | b'?' => bytes.peek().is_none_or(u8::is_ascii_whitespace),
+            _ => false,
+        };
+        count += usize::from(is_sign);
+    }
+    count
+}
+
 /// A rendered document that is not a Kubernetes object.
 #[derive(Debug, thiserror::Error)]
 #[error("YAML parse error on {path}: {reason}")]
@@ -116,6 +134,8 @@ enum Reason {
     Encoding,
     #[error("the release has more than {MAX_DOCUMENTS} documents")]
     TooMany,
+    #[error("the document holds more than {MAX_VALUES} values")]
+    TooLarge,
 }
 
 /// The objects of a release, in Helm's install order.
@@ -193,6 +213,9 @@ struct Head {
 
 impl Head {
     fn read(document: &str) -> Result<Self, Reason> {
+        if document.len() > MAX_VALUES && most_values(document) > MAX_VALUES {
+            return Err(Reason::TooLarge);
+        }
         // Go tells the keys of structs apart regardless of case, also of the letters that fold to ASCII ones.
         let wanted = |key: &str| {
             let fields = ["apiVersion", "kind", "metadata"];

@@ -89,6 +89,30 @@ impl Metadata {
     pub fn is_library(&self) -> bool {
         self.chart_type.eq_ignore_ascii_case("library")
     }
+
+    /// How many items it counts against [`Limits::items`](crate::Limits::items) each time a template can see it.
+    pub(crate) fn items(&self) -> usize {
+        let texts = [
+            &self.name,
+            &self.home,
+            &self.version,
+            &self.description,
+            &self.icon,
+            &self.condition,
+            &self.tags,
+            &self.app_version,
+            &self.kube_version,
+        ];
+        let texts = texts.into_iter().chain(&self.sources).chain(&self.keywords);
+        let annotations = self.annotations.iter().flat_map(|(key, value)| [key, value]);
+        let bytes: usize = texts.chain(annotations).map(|text| 48 + text.len()).sum();
+        let maintainers = self
+            .maintainers
+            .iter()
+            .map(|maintainer| 256 + maintainer.name.len() + maintainer.email.len() + maintainer.url.len());
+        let dependencies = self.dependencies.iter().flatten().map(Dependency::bytes);
+        16 + (bytes + maintainers.sum::<usize>() + dependencies.sum::<usize>()) / 64
+    }
 }
 
 /// A `Chart.yaml` as it was read, before it is checked.
@@ -236,6 +260,20 @@ impl RawMetadata {
 }
 
 impl Dependency {
+    /// How much memory it takes, more or less.
+    fn bytes(&self) -> usize {
+        let texts = [
+            &self.name,
+            &self.version,
+            &self.repository,
+            &self.condition,
+            &self.alias,
+        ];
+        let texts = texts.into_iter().chain(&self.tags);
+        let imports: usize = self.import_values.iter().map(json_bytes).sum();
+        256 + imports + texts.map(|text| 48 + text.len()).sum::<usize>()
+    }
+
     fn validate(&mut self) -> Result<(), InvalidMetadata> {
         for text in [
             &mut self.name,
@@ -257,6 +295,20 @@ impl Dependency {
         Err(InvalidMetadata(format!(
             "dependency {name} has disallowed characters in the alias"
         )))
+    }
+}
+
+fn json_bytes(value: &Json) -> usize {
+    match value {
+        Json::String(text) => 64 + text.len(),
+        Json::Array(items) => 64 + items.iter().map(json_bytes).sum::<usize>(),
+        Json::Object(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| 64 + key.len() + json_bytes(value));
+            64 + entries.sum::<usize>()
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => 64,
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use go_yaml::v3::{self, EmitOptions};
 use go_yaml::{Limits, Node};
 
-use crate::manifest::{ManifestError, sort_manifests, split_manifests};
+use crate::manifest::{MAX_VALUES, ManifestError, most_values, sort_manifests, split_manifests};
 use crate::path;
 
 /// Changes a stream of manifests, as Helm's post-renderers do.
@@ -129,11 +129,15 @@ fn append(files: &mut Files, name: &str, text: &[u8]) {
 /// Joins files to one stream; every document says where it is from.
 fn merge(files: &Files) -> Result<String, String> {
     let mut documents = Vec::new();
+    let mut left = MAX_VALUES;
     for (name, content) in files {
         if path::base(name).starts_with('_') {
             continue;
         }
         let content = String::from_utf8_lossy(content);
+        left = left.checked_sub(most_values(&content)).ok_or_else(|| {
+            format!("parsing {name}: the release holds more than {MAX_VALUES} values, which is too much to post-render")
+        })?;
         for document in split_manifests(&content) {
             for mut node in
                 read(document).map_err(|error| format!("parsing {name}: MalformedYAMLError: {error}"))?
@@ -181,6 +185,9 @@ fn annotate(node: &mut Node, file: &str) -> Option<()> {
 /// Gives every document of a stream back to the file that it is from.
 fn split(stream: &str, group: &str) -> Result<Files, String> {
     let mut by_file: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+    if most_values(stream) > MAX_VALUES {
+        return Err(format!("the output holds more than {MAX_VALUES} values"));
+    }
     let nodes = read(stream).map_err(|error| format!("error parsing YAML: MalformedYAMLError: {error}"))?;
     for (at, mut node) in nodes.into_iter().enumerate() {
         let file = node

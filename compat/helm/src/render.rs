@@ -9,11 +9,12 @@ use sprig::Environment;
 
 use crate::capabilities::Capabilities;
 use crate::coalesce::{self, CoalesceError, Nulls};
-use crate::engine::{self, Scope};
+use crate::engine::{self, Placed, Scope};
 use crate::functions::{self, RenderState};
 use crate::instance::{Instance, in_range};
 use crate::manifest::{Hook, Manifest, ManifestError, sort_manifests};
 use crate::post_render::{self, PostRenderError, PostRenderStrategy, PostRenderer};
+use crate::preparation::{Exceeded, Preparation};
 use crate::schema::{self, SchemaError};
 use crate::template_error::TemplateError;
 use crate::{Chart, File, Limits, Lookup, NoCluster, go, path};
@@ -85,7 +86,7 @@ impl fmt::Debug for RenderOptions {
 }
 
 /// What a chart renders to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Rendered {
     /// The objects, in install order.
     pub manifests: Vec<Manifest>,
@@ -164,22 +165,15 @@ impl Renderer {
         values: &Map,
         options: &RenderOptions,
     ) -> Result<Rendered, RenderError> {
-        let mut warnings = chart.warnings().to_vec();
-        let root = Instance::new(chart, values, &mut warnings).map_err(RenderError::Dependencies)?;
-        let values = coalesce::coalesce(&root, values, Nulls::Remove, &mut warnings)?;
-        if !options.skip_schema_validation {
-            schema::check(&root, &values, &options.limits)?;
-        }
-        check_kube_version(&root, &options.capabilities)?;
-
-        let scope = Scope {
-            release: &options.release,
-            capabilities: &options.capabilities,
-            values,
-        };
+        // Values nest deeper than the stack of a small thread has room for.
+        let Prepared {
+            templates,
+            crds,
+            mut warnings,
+        } = stacker::grow(PREPARATION_STACK, || prepare(chart, values, options))?;
         let state = RenderState::new(Arc::clone(&options.lookup));
-        let mut files = engine::render(&root, &scope, &self.funcs, &state, options.template_limits)?;
-        let notes = take_notes(&root, &mut files, options.subchart_notes);
+        let mut files = engine::render(chart, templates, &self.funcs, &state, options.template_limits)?;
+        let notes = take_notes(chart.name(), &mut files, options.subchart_notes);
         if let Some(renderer) = &options.post_renderer {
             files = post_render::run(&files, &**renderer, options.post_render_strategy)?;
         }
@@ -194,7 +188,7 @@ impl Renderer {
             manifests: sorted.manifests,
             hooks: sorted.hooks,
             notes,
-            crds: crds(&root),
+            crds,
             warnings,
         })
     }
@@ -206,8 +200,42 @@ impl fmt::Debug for Renderer {
     }
 }
 
+/// The stack in which values are merged and checked, which takes less than a tenth of it for each hundred levels.
+const PREPARATION_STACK: usize = 16 << 20;
+
+/// What is known of a render before its templates run.
+struct Prepared {
+    templates: Vec<Placed>,
+    crds: Vec<File>,
+    warnings: Vec<String>,
+}
+
+fn prepare(chart: &Chart, values: &Map, options: &RenderOptions) -> Result<Prepared, RenderError> {
+    let mut work = Preparation::new(options.limits, chart.warnings().to_vec());
+    let root = Instance::new(chart, values, &mut work).map_err(RenderError::Dependencies)?;
+    let values = coalesce::coalesce(&root, values, Nulls::Remove, &mut work)?;
+    if !options.skip_schema_validation {
+        schema::check(&root, &values, &options.limits)?;
+    }
+    check_kube_version(&root, &options.capabilities)?;
+    let scope = Scope {
+        release: &options.release,
+        capabilities: &options.capabilities,
+        values,
+    };
+    let placed =
+        |work: &mut Preparation| Ok::<_, Exceeded>((engine::place(&root, &scope, work)?, crds(&root, work)?));
+    let (templates, crds) = placed(&mut work)
+        .map_err(|exceeded| CoalesceError::limit(&root.name, "the files of all subcharts", exceeded))?;
+    Ok(Prepared {
+        templates,
+        crds,
+        warnings: work.into_warnings(),
+    })
+}
+
 fn check_kube_version(root: &Instance, capabilities: &Capabilities) -> Result<(), RenderError> {
-    let constraint = &root.metadata.kube_version;
+    let constraint = &root.chart.metadata().kube_version;
     let version = &capabilities.kube_version;
     if constraint.is_empty() || in_range(constraint, version.comparable()) {
         return Ok(());
@@ -219,8 +247,8 @@ fn check_kube_version(root: &Instance, capabilities: &Capabilities) -> Result<()
 }
 
 /// Takes the notes of all charts out of the files; returns those of the root, or of all.
-fn take_notes(root: &Instance, files: &mut BTreeMap<String, Vec<u8>>, of_all: bool) -> String {
-    let own = path::join(&root.metadata.name, "templates/NOTES.txt");
+fn take_notes(root: &str, files: &mut BTreeMap<String, Vec<u8>>, of_all: bool) -> String {
+    let own = path::join(root, "templates/NOTES.txt");
     let mut notes: Vec<String> = Vec::new();
     files.retain(|name, content| {
         let is_notes = name.ends_with("NOTES.txt");
@@ -233,11 +261,18 @@ fn take_notes(root: &Instance, files: &mut BTreeMap<String, Vec<u8>>, of_all: bo
 }
 
 /// The files of `crds/` of a chart and then of its subcharts, by their full paths.
-fn crds(root: &Instance) -> Vec<File> {
-    fn collect(chart: &Instance, full_path: &str, crds: &mut Vec<File>) {
+fn crds(root: &Instance, work: &mut Preparation) -> Result<Vec<File>, Exceeded> {
+    fn collect(
+        chart: &Instance,
+        full_path: &str,
+        work: &mut Preparation,
+        crds: &mut Vec<File>,
+    ) -> Result<(), Exceeded> {
         for file in chart.chart.files() {
+            work.items(1)?;
             let extension = path::ext(&file.name).to_ascii_lowercase();
             if file.name.starts_with("crds/") && matches!(extension.as_str(), ".yaml" | ".yml" | ".json") {
+                work.text(full_path.len() + file.name.len())?;
                 crds.push(File {
                     name: path::join(full_path, &file.name),
                     content: file.content.clone(),
@@ -245,16 +280,15 @@ fn crds(root: &Instance) -> Vec<File> {
             }
         }
         for subchart in &chart.subcharts {
-            collect(
-                subchart,
-                &format!("{full_path}/charts/{}", subchart.metadata.name),
-                crds,
-            );
+            work.text(full_path.len() + subchart.name.len())?;
+            let full_path = format!("{full_path}/charts/{}", subchart.name);
+            collect(subchart, &full_path, work, crds)?;
         }
+        Ok(())
     }
     let mut crds = Vec::new();
-    collect(root, &root.metadata.name, &mut crds);
-    crds
+    collect(root, &root.name, work, &mut crds)?;
+    Ok(crds)
 }
 
 /// Checks a release name by Helm's rules; fails with the name, quoted, and the rule.

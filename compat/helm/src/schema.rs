@@ -1,6 +1,7 @@
 //! Checking values against `values.schema.json`.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,13 +12,16 @@ use serde_json::Value as Json;
 
 use crate::instance::Instance;
 use crate::schema_shape::is_plainly_valid;
-use crate::schema_work::is_bounded;
-use crate::{Limits, go};
+use crate::schema_work::{self, Patterns};
+use crate::{Chart, Limits, go, json, schema_patterns};
 
 /// Where a chart's schema stands for its own references.
 const SCHEMA_URL: &str = "file:///values.schema.json";
 /// Where it stands instead if the meta-schema need not be asked about it: the library asks about no schema of this host.
 const UNASKED_SCHEMA_URL: &str = "file://json-schema.org/values.schema.json";
+
+/// How long a report may become, and by how much more its last line may exceed that; Helm tells everything.
+const MAX_REPORT: usize = 1 << 20;
 
 /// Values that break the schema of a chart or of a subchart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,50 +30,96 @@ pub struct SchemaError(String);
 
 /// Checks the values of a chart and of its subcharts; reports what is wrong with any of them.
 pub(crate) fn check(root: &Instance, values: &Map, limits: &Limits) -> Result<(), SchemaError> {
-    let report = report(root, values, limits);
-    if report.is_empty() {
+    let mut check = Check {
+        limits,
+        steps_left: limits.schema_steps,
+        bytes_left: limits.schema_bytes,
+        seen: HashSet::new(),
+        report: String::new(),
+    };
+    check.chart(root, values);
+    if check.report.is_empty() {
         Ok(())
     } else {
-        Err(SchemaError(report))
+        Err(SchemaError(check.report))
     }
 }
 
-fn report(chart: &Instance, values: &Map, limits: &Limits) -> String {
-    let mut text = String::new();
-    if let Some(schema) = chart.chart.schema_bytes()
-        && let Err(error) = check_one(&chart.chart, schema, values, limits)
-    {
-        let _ = writeln!(text, "{}:", chart.metadata.name);
-        text.push_str(&error);
-    }
-    for subchart in &chart.subcharts {
-        let name = &subchart.metadata.name;
-        match values.get(name) {
-            None | Some(Value::Nil) => {}
-            Some(Value::Map(values)) => text.push_str(&report(subchart, &values, limits)),
-            Some(other) => {
-                let found = other.type_name();
-                let _ = writeln!(
-                    text,
-                    "{name}:\ninvalid type for values: expected object (map), got {found}"
-                );
+/// What is wrong with the values of all charts of a render, which share the limit on steps.
+struct Check<'l> {
+    limits: &'l Limits,
+    steps_left: u64,
+    bytes_left: usize,
+    /// The schemas whose bytes are counted already.
+    seen: HashSet<*const [u8]>,
+    report: String,
+}
+
+impl Check<'_> {
+    fn chart(&mut self, chart: &Instance, values: &Map) {
+        if let Some(schema) = chart.chart.schema_bytes()
+            && let Err(error) = self.values(&chart.chart, schema, values)
+        {
+            let _ = writeln!(self.report, "{}:", chart.name);
+            self.report.push_str(&error);
+        }
+        for subchart in &chart.subcharts {
+            // What is wrong already decides, and the report should not grow for ever.
+            if self.report.len() > MAX_REPORT {
+                return;
+            }
+            let name = &subchart.name;
+            match values.get(name) {
+                None | Some(Value::Nil) => {}
+                Some(Value::Map(values)) => self.chart(subchart, &values),
+                Some(other) => {
+                    let found = other.type_name();
+                    let _ = writeln!(
+                        self.report,
+                        "{name}:\ninvalid type for values: expected object (map), got {found}"
+                    );
+                }
             }
         }
     }
-    text
+
+    fn values(&mut self, chart: &Chart, schema: &Arc<[u8]>, values: &Map) -> Result<(), String> {
+        if self.seen.insert(Arc::as_ptr(schema)) {
+            self.bytes_left = self.bytes_left.checked_sub(schema.len()).ok_or_else(|| {
+                let limit = self.limits.schema_bytes;
+                format!("values.schema.json: schemas are larger than the maximum size {limit} in all")
+            })?;
+        }
+        let compiled = chart.compiled_schema(|| Compiled::new(schema));
+        let compiled = compiled.as_ref().map_err(Clone::clone)?;
+        let steps = self.steps(compiled, values)?;
+        let Some((json, steps)) = steps else {
+            self.steps_left = 0;
+            return Err(format!(
+                "checking the values against values.schema.json takes more than {} steps in all; its references multiply \
+                 or nest too deep",
+                self.limits.schema_steps
+            ));
+        };
+        self.steps_left = self.steps_left.saturating_sub(steps);
+        validate(compiled, &json)
+    }
+
+    /// The values as JSON, and the steps of checking them, unless they are too many.
+    fn steps(&self, compiled: &Compiled, values: &Map) -> Result<Option<(Json, u64)>, String> {
+        // Each value is turned into JSON and looked at.
+        let size = crate::values::items(values) as u64;
+        let Some(left) = self.steps_left.checked_sub(size) else {
+            return Ok(None);
+        };
+        let json = serde_json::to_value(Value::from(values.clone())).map_err(|error| error.to_string())?;
+        let steps = schema_work::steps(&compiled.document, &json, &compiled.patterns, left);
+        Ok(steps.map(|steps| (json, size + steps)))
+    }
 }
 
-fn check_one(chart: &crate::Chart, schema: &Arc<[u8]>, values: &Map, limits: &Limits) -> Result<(), String> {
-    let compiled = chart.compiled_schema(|| Compiled::new(schema, limits));
-    let compiled = compiled.as_ref().map_err(Clone::clone)?;
-    let values = serde_json::to_value(Value::from(values.clone())).map_err(|error| error.to_string())?;
-    if !is_bounded(&compiled.document, &values, limits.schema_steps) {
-        return Err(format!(
-            "checking the values against this schema takes more than {} steps; its references multiply or nest too deep",
-            limits.schema_steps
-        ));
-    }
-    match compiled.schemas.validate(&values, compiled.index) {
+fn validate(compiled: &Compiled, values: &Json) -> Result<(), String> {
+    match compiled.schemas.validate(values, compiled.index) {
         Ok(()) => Ok(()),
         Err(error) => {
             let mut text = String::new();
@@ -85,6 +135,7 @@ fn check_one(chart: &crate::Chart, schema: &Arc<[u8]>, values: &Map, limits: &Li
 /// A schema, ready to check values.
 pub(crate) struct Compiled {
     document: Json,
+    patterns: Patterns,
     schemas: Schemas,
     index: SchemaIndex,
 }
@@ -96,19 +147,9 @@ impl std::fmt::Debug for Compiled {
 }
 
 impl Compiled {
-    fn new(schema: &[u8], limits: &Limits) -> Result<Self, String> {
-        if schema.len() > limits.schema_bytes {
-            return Err(format!(
-                "schema is larger than the maximum size {}",
-                limits.schema_bytes
-            ));
-        }
-        // Only the first value of the file counts, as for Go's decoder.
-        let mut values = serde_json::Deserializer::from_slice(schema).into_iter::<Json>();
-        let document = values
-            .next()
-            .unwrap_or(Ok(Json::Null))
-            .map_err(|error| error.to_string())?;
+    fn new(schema: &[u8]) -> Result<Self, String> {
+        let document = json::first_value("values.schema.json", schema)?;
+        let patterns = schema_patterns::measure(&document)?;
         let unasked = is_plainly_valid(&document).then(|| compile(UNASKED_SCHEMA_URL, &document));
         let (schemas, index) = match unasked {
             Some(Ok(compiled)) => compiled,
@@ -117,6 +158,7 @@ impl Compiled {
         };
         Ok(Self {
             document,
+            patterns,
             schemas,
             index,
         })
@@ -155,6 +197,9 @@ impl UrlLoader for Offline {
 
 /// Prints an error and its causes, one a line, indented by depth.
 fn describe(error: &ValidationError<'_, '_>, depth: usize, text: &mut String) {
+    if text.len() > MAX_REPORT {
+        return;
+    }
     let is_reference = matches!(error.kind, ErrorKind::Reference { .. }) && error.causes.len() == 1;
     if !is_reference {
         if !text.is_empty() {

@@ -13,27 +13,38 @@ const MAX_DEPTH: usize = 500;
 /// Different pairs of a subschema and a value, which is what the count itself costs.
 const MAX_PAIRS: usize = 1_000_000;
 
-/// Tells whether checking `values` visits at most `limit` subschemas.
+/// How many bytes of a compiled pattern are gone through in one step, at worst for each part of a text.
+const PATTERN_BYTES_PER_STEP: u64 = 64;
+/// How many bytes of text are looked at in one step.
+const TEXT_BYTES_PER_STEP: u64 = 32;
+
+/// The memory of the compiled patterns of a schema, by their texts.
+pub(crate) type Patterns = HashMap<String, u64>;
+
+/// Counts the steps of checking `values`: the subschemas that it visits, and what their keywords compare. Nothing if they
+/// are more than `limit`.
 ///
 /// The count is an upper bound: every alternative and every pattern counts, and a reference counts for everything that
 /// its fragment could mean.
-pub(crate) fn is_bounded(schema: &Value, values: &Value, limit: u64) -> bool {
-    visits(schema, values, limit).is_some()
-}
-
-fn visits(schema: &Value, values: &Value, limit: u64) -> Option<u64> {
+pub(crate) fn steps(schema: &Value, values: &Value, patterns: &Patterns, limit: u64) -> Option<u64> {
     let mut work = Work {
         targets: Targets::of(schema),
         counted: HashMap::new(),
+        patterns,
+        looked_at: 0,
         limit,
     };
-    work.count(schema, values, 0)
+    let visits = work.count(schema, values, 0)?;
+    Some(visits.saturating_add(work.looked_at))
 }
 
 struct Work<'s> {
     targets: Targets<'s>,
     /// By the places of subschema and value; zero while it is being counted, since a cycle at one value is an error.
     counted: HashMap<(*const Value, *const Value), u64>,
+    patterns: &'s Patterns,
+    /// What the counting itself has looked at, beyond one step for each pair.
+    looked_at: u64,
     limit: u64,
 }
 
@@ -53,6 +64,7 @@ impl<'s> Work<'s> {
         self.counted.insert(pair, 0);
         let mut visits = 1_u64;
         for (keyword, argument) in keywords {
+            self.look_at(entries(argument) / ENTRIES_PER_STEP)?;
             visits = visits.saturating_add(self.count_keyword(keyword, argument, value, depth + 1)?);
             if visits > self.limit {
                 return None;
@@ -60,6 +72,11 @@ impl<'s> Work<'s> {
         }
         self.counted.insert(pair, visits);
         Some(visits)
+    }
+
+    fn look_at(&mut self, steps: u64) -> Option<()> {
+        self.looked_at = self.looked_at.saturating_add(steps);
+        (self.looked_at <= self.limit).then_some(())
     }
 
     fn count_each<'v>(
@@ -71,6 +88,21 @@ impl<'s> Work<'s> {
         values.try_fold(0_u64, |sum, value| {
             Some(sum.saturating_add(self.count(schema, value, depth)?))
         })
+    }
+
+    /// What matching texts with a pattern takes at worst, apart from one step for each.
+    fn matching<'t>(&self, pattern: &str, mut texts: impl Iterator<Item = &'t str>) -> u64 {
+        let memory = self.patterns.get(pattern).copied().unwrap_or_default();
+        texts
+            .try_fold(0_u64, |sum, text| {
+                let bytes = text.len() as u64;
+                let parts = (bytes / 1024).saturating_mul(memory / PATTERN_BYTES_PER_STEP);
+                let sum = sum
+                    .saturating_add(bytes / TEXT_BYTES_PER_STEP)
+                    .saturating_add(parts);
+                (sum <= self.limit).then_some(sum)
+            })
+            .unwrap_or(u64::MAX)
     }
 
     fn count_keyword(
@@ -105,14 +137,34 @@ impl<'s> Work<'s> {
                     }
                 }
             }
+            ("pattern", Value::String(pattern)) => {
+                let steps = self.matching(pattern, value.as_str().into_iter());
+                self.look_at(steps)?;
+            }
             ("patternProperties", Value::Object(schemas)) => {
-                for schema in schemas.values() {
+                for (pattern, schema) in schemas {
+                    let names = value.as_object().into_iter().flat_map(Map::keys);
+                    let steps = self.matching(pattern, names.map(String::as_str));
+                    self.look_at(steps.saturating_add(entries(value) / ENTRIES_PER_STEP))?;
                     sum = sum.saturating_add(self.count_each(schema, members(value), depth)?);
                 }
             }
+            ("const", wanted) => self.look_at(size(wanted).min(size(value)) / ENTRIES_PER_STEP)?,
+            ("enum", Value::Array(wanted)) => {
+                // Each is compared as far as both go.
+                let each = size(value) / ENTRIES_PER_STEP;
+                self.look_at((wanted.len() as u64).saturating_mul(each))?;
+            }
+            // Nested lists are gone through once for each list that they are in.
+            ("uniqueItems", Value::Bool(true)) => self.look_at(size(value))?,
             ("propertyNames", schema) => {
                 let each = self.count(schema, &Value::Null, depth)?;
                 sum = each.saturating_mul(members(value).count() as u64);
+                // Its patterns see names, which are no values of their own.
+                let names = value.as_object().into_iter().flat_map(Map::keys);
+                let memory = self.patterns.values().copied().max().unwrap_or_default();
+                let parts: u64 = names.map(|name| name.len() as u64 / 1024).sum();
+                self.look_at(parts.saturating_mul(memory / PATTERN_BYTES_PER_STEP))?;
             }
             ("additionalProperties" | "unevaluatedProperties", schema) => {
                 sum = self.count_each(schema, members(value), depth)?;
@@ -129,6 +181,29 @@ impl<'s> Work<'s> {
         }
         Some(sum)
     }
+}
+
+/// How many names or words of a keyword are compared in one step.
+const ENTRIES_PER_STEP: u64 = 8;
+
+fn entries(value: &Value) -> u64 {
+    let entries = match value {
+        Value::Array(items) => items.len(),
+        Value::Object(entries) => entries.len(),
+        _ => 0,
+    };
+    entries as u64
+}
+
+/// How many values there are in one.
+fn size(value: &Value) -> u64 {
+    let (mut size, mut rest) = (0, vec![value]);
+    while let Some(value) = rest.pop() {
+        size += 1;
+        rest.extend(members(value));
+        rest.extend(elements(value));
+    }
+    size
 }
 
 fn members(value: &Value) -> impl Iterator<Item = &Value> {
@@ -194,7 +269,7 @@ mod tests {
     use super::*;
 
     fn visits(schema: &Value, values: &Value) -> Option<u64> {
-        super::visits(schema, values, 1 << 40)
+        steps(schema, values, &Patterns::new(), 1 << 40)
     }
 
     /// `levels` definitions, each of which refers to the next one twice.

@@ -102,22 +102,16 @@ pub fn merge(base: &Map, over: &Map) -> Map {
     merged
 }
 
-/// Copies a value; nothing in the copy is shared with the original.
-pub(crate) fn deep_copy(value: &Value) -> Value {
-    match value {
-        Value::Map(table) => copy_table(table).into(),
-        Value::List(list) => list.items().map(|item| deep_copy(&item)).collect::<List>().into(),
-        scalar => scalar.clone(),
+/// How many items tables and lists hold, one in another.
+pub(crate) fn items(table: &Map) -> usize {
+    fn of(value: &Value) -> usize {
+        match value {
+            Value::Map(table) => 1 + items(table),
+            Value::List(list) => 1 + list.items().map(|item| of(&item)).sum::<usize>(),
+            _ => 1,
+        }
     }
-}
-
-/// Copies a table; nothing in the copy is shared with the original.
-pub(crate) fn copy_table(table: &Map) -> Map {
-    table
-        .entries()
-        .iter()
-        .map(|(key, value)| (key.clone(), deep_copy(value)))
-        .collect()
+    table.entries().values().map(of).sum()
 }
 
 /// Sets an entry of a table that is known to exist.

@@ -121,27 +121,21 @@ fn write(out: &mut String, value: &Value, style: Style, level: usize) -> Result<
 /// Structs keep the order of their fields; other objects say themselves what they are.
 fn write_object(out: &mut String, object: &dyn Object, style: Style, level: usize) -> Result<(), FuncError> {
     let plain = object.to_plain();
-    let Value::Map(map) = &plain else {
+    if !matches!(plain, Value::Map(_)) {
         return write(out, &plain, style, level + 1);
-    };
-    let mut fields: Vec<(Str, Value)> = Vec::new();
-    for (name, _) in object.fields() {
-        if let Some(value) = map.get(name) {
-            fields.push((name.into(), value));
-        }
     }
-    if fields.len() != map.len() {
+    if object.basic().is_some() {
         return write(out, &plain, style, level);
     }
     write_items(
         out,
         '{',
         '}',
-        fields.into_iter(),
+        object.json_fields().into_iter(),
         style,
         level,
         |out, (key, value)| {
-            write_string(out, &key, style);
+            write_string(out, key.as_bytes(), style);
             out.push_str(if style.pretty { ": " } else { ":" });
             write(out, &value, style, level + 1)
         },

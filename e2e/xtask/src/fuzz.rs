@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::record::build_oracle;
-use crate::{parity, workspace};
+use crate::{dist, parity, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -18,11 +18,61 @@ pub(crate) struct Arguments {
     /// How many cases.
     #[arg(long, default_value_t = 20_000)]
     count: u64,
+    /// Takes ours as tests build it: slower, but built sooner.
+    #[arg(long)]
+    dev: bool,
     /// For `helm`: where the charts are that are rendered with random values.
     directories: Vec<PathBuf>,
 }
 
+/// The engines, and how many cases a test run takes: some seconds each.
+const SHORT: &[(&str, u64)] = &[
+    ("gotmpl", 2_000),
+    ("helm", 60),
+    ("kustomize", 100),
+    ("normalize", 300),
+    ("sprig", 2_000),
+    ("values", 2_000),
+    ("yaml", 2_000),
+];
+
+/// Compares each engine with the real tool on a few cases, always the same ones.
+pub(crate) fn run_short() -> Result<()> {
+    for &(engine, count) in SHORT {
+        run(&Arguments {
+            engine: engine.to_owned(),
+            seed: 1,
+            count,
+            dev: true,
+            directories: vec![workspace::root().join("compat/helm/cases")],
+        })
+        .with_context(|| format!("cargo xtask fuzz {engine} --count {count} --dev"))?;
+    }
+    Ok(())
+}
+
+/// The crates with targets for libFuzzer, which are no members of the workspace.
+pub(crate) fn target_crates() -> Result<Vec<PathBuf>> {
+    let mut manifests = Vec::new();
+    for entry in std::fs::read_dir(workspace::root().join("compat"))? {
+        let manifest = entry?.path().join("fuzz/Cargo.toml");
+        if manifest.is_file() {
+            manifests.push(manifest);
+        }
+    }
+    manifests.sort();
+    Ok(manifests)
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let example = |package: &str, name: &str| {
+        let profile = if arguments.dev {
+            "--profile=dev"
+        } else {
+            "--profile=release"
+        };
+        workspace::cargo(["run", "--quiet", profile, "-p", package, "--example", name, "--"])
+    };
     let root = workspace::root();
     let (seed, count) = (arguments.seed.to_string(), arguments.count.to_string());
     let mut differential = match arguments.engine.as_str() {
@@ -85,7 +135,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .args(["all", &seed, &count]);
             differential
         }
-        "helm" => return helm(arguments),
+        "helm" => return helm(arguments, example("helm", "mutate_values")),
         other => bail!(
             "there is no engine {other:?}, only: gotmpl, helm, kustomize, normalize, readiness, sprig, values, yaml"
         ),
@@ -94,12 +144,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Renders charts with random changes of their default values, which an example of the library makes.
-fn helm(arguments: &Arguments) -> Result<()> {
+fn helm(arguments: &Arguments, mut mutate: Command) -> Result<()> {
+    let openflux = if arguments.dev {
+        workspace::run(&mut workspace::cargo([
+            "build", "--quiet", "-p", "openflux", "--bins",
+        ]))?;
+        workspace::target_folder().join("debug/openflux")
+    } else {
+        dist::openflux()?
+    };
     let charts = parity::helm::renderable_charts(&arguments.directories)?;
     let out = workspace::root().join("target/fuzz-helm");
     let seeds = arguments.seed..arguments.seed + arguments.count;
     workspace::run(
-        example("helm", "mutate_values")
+        mutate
             .arg(&out)
             .args([seeds.start.to_string(), arguments.count.to_string()])
             .args(&charts),
@@ -108,9 +166,5 @@ fn helm(arguments: &Arguments) -> Result<()> {
         let chart = charts.get(usize::try_from(seed % charts.len() as u64).ok()?)?;
         Some((chart.clone(), out.join(format!("{seed}.json"))))
     });
-    parity::helm::compare(cases)
-}
-
-fn example(package: &str, name: &str) -> Command {
-    workspace::cargo(["run", "--release", "-p", package, "--example", name, "--"])
+    parity::helm::compare(&openflux, cases)
 }

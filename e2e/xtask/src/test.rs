@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 use e2e::tools::{Tool, ToolError, ensure_all};
 
-use crate::workspace::{cargo, root};
+use crate::fuzz;
+use crate::workspace::{cargo, root, target_folder};
 
 /// What the tests start, most needed first; other tools are built when a task asks for them.
 const TOOLS: &[Tool] = &[
@@ -42,9 +43,20 @@ pub(crate) fn run_all() -> Result<()> {
     step(&mut summary, "programs", cargo(PROGRAMS))?;
     step(&mut summary, "compiling the tests", cargo(BUILD_TESTS))?;
     step(&mut summary, "tests without a cluster", cargo(UNIT_TESTS))?;
+    for manifest in fuzz::target_crates()? {
+        let mut check = cargo(["check", "--quiet", "--bins", "--manifest-path"]);
+        check.arg(manifest).arg("--target-dir").arg(target_folder());
+        // Nothing is linked, so that the fuzzer itself, which is C++, need not be there.
+        check.env("CUSTOM_LIBFUZZER_PATH", "/dev/null");
+        step(&mut summary, "targets for libFuzzer", check)?;
+    }
     let elapsed: Result<Duration, ToolError> =
         tools.join().map_err(|_| anyhow!("building the tools panicked"))?;
     summary.push(("building the stock tools, meanwhile", elapsed?));
+    let start = Instant::now();
+    say("== engines against the real tools on random input");
+    fuzz::run_short()?;
+    summary.push(("engines against the real tools", start.elapsed()));
     let mut cluster = cargo(CLUSTER_TESTS);
     cluster.env("OPENFLUX_BIN_DIR", program_dir());
     step(&mut summary, "tests on a cluster", cluster)?;

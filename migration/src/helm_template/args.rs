@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use gotmpl::TemplateSet;
 
+use crate::csv;
+use crate::go_flags::parse_bool;
+
 use super::installation_args::InstallationArgs;
 use super::limit_args::LimitArgs;
 use super::{HelmTemplateError, SystemEnvironment, kube_context};
@@ -75,8 +78,8 @@ pub struct HelmTemplateArgs {
     #[arg(long)]
     pub skip_schema_validation: bool,
     /// Print what was rendered even if it is not valid YAML.
-    #[arg(long)]
-    pub debug: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = parse_bool)]
+    pub debug: Option<bool>,
     /// Refused: it needs a cluster.
     #[arg(long)]
     pub validate: bool,
@@ -146,9 +149,42 @@ impl HelmTemplateArgs {
         self.namespace
             .clone()
             .filter(|namespace| !namespace.is_empty())
-            .or_else(|| kube_context::namespace(self.kubeconfig.as_deref(), self.kube_context.as_deref()))
+            .or_else(|| {
+                let mut overrides = self.installation.overrides();
+                overrides.kubeconfig = self.kubeconfig.as_deref();
+                overrides.context = self.kube_context.as_deref();
+                kube_context::namespace(&overrides)
+            })
             .unwrap_or_else(|| "default".to_owned())
     }
+
+    /// Whether to show what was rendered even if it is malformed: by the flag, else by `HELM_DEBUG`.
+    pub(super) fn debug(&self) -> bool {
+        let by_variable = || std::env::var("HELM_DEBUG").is_ok_and(|text| parse_bool(&text) == Ok(true));
+        self.debug.unwrap_or_else(by_variable)
+    }
+
+    /// The files of `-f`, in their order.
+    pub(super) fn value_files(&self) -> Result<Vec<String>, HelmTemplateError> {
+        string_slice("-f, --values", &self.values)
+    }
+
+    /// The API versions of `-a`.
+    pub(super) fn api_versions(&self) -> Result<Vec<String>, HelmTemplateError> {
+        string_slice("-a, --api-versions", &self.api_versions)
+    }
+}
+
+/// The items of a list flag, as pflag's `StringSlice` reads them: each value is a line of CSV.
+fn string_slice(flag: &str, values: &[String]) -> Result<Vec<String>, HelmTemplateError> {
+    let mut items = Vec::new();
+    for value in values {
+        items.extend(csv::items(value).map_err(|error| {
+            let value = gotmpl::quote(value.as_bytes());
+            HelmTemplateError::Arguments(format!("invalid argument {value} for \"{flag}\" flag: {error}"))
+        })?);
+    }
+    Ok(items)
 }
 
 /// Executes the template of `--name-template`.
@@ -171,22 +207,4 @@ fn name_of(template: &str) -> Result<String, HelmTemplateError> {
     )
     .map_err(|e| error(&e))?;
     Ok(String::from_utf8_lossy(&name).into_owned())
-}
-
-/// Splits the value of a list flag at its commas; double quotes protect commas, as in a CSV line.
-pub(super) fn split_list(list: &str) -> Vec<String> {
-    let mut items = vec![String::new()];
-    let mut quoted = false;
-    for c in list.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => items.push(String::new()),
-            c => {
-                if let Some(item) = items.last_mut() {
-                    item.push(c);
-                }
-            }
-        }
-    }
-    items
 }

@@ -11,6 +11,9 @@ use crate::go_message::go_message;
 /// How many links and folders a path below the chart may go through.
 const MAX_DEPTH: usize = 100;
 
+/// How many steps it may take to compare the files of a chart with its rules; Helm has no such limit.
+const MAX_COMPARED: u64 = 50_000_000;
+
 /// Larger files are read when a template asks for them: charts ship CRDs of which a render uses a few.
 const READ_AT_ONCE: u64 = 64 << 10;
 
@@ -76,6 +79,9 @@ pub enum ChartSourceError {
     /// `.helmignore` is malformed.
     #[error(transparent)]
     Ignore(#[from] IgnoreError),
+    /// There are too many rules for so many files.
+    #[error("{HELMIGNORE}: comparing its rules with the chart's files takes more than {MAX_COMPARED} steps")]
+    IgnoreWork,
     /// The files are no chart.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -124,10 +130,7 @@ pub fn load_chart(
             error: go_message(&error),
         });
     }
-    let rules = match fs::read(path.join(HELMIGNORE)) {
-        Ok(text) => IgnoreRules::parse(&String::from_utf8_lossy(&text))?,
-        Err(_) => IgnoreRules::default(),
-    };
+    let rules = ignore_rules(path, limits)?;
     let roots = if allow_outside_links {
         vec![PathBuf::from("/")]
     } else {
@@ -140,6 +143,7 @@ pub fn load_chart(
         left: limits.chart_bytes,
         files: Vec::new(),
         left_out: Vec::new(),
+        compared: 0,
         buffer: Vec::new(),
     };
     walk.folder(path, "", 0)?;
@@ -148,6 +152,27 @@ pub fn load_chart(
         .iter()
         .map(|path| format!("{path} is left out: the link leads out of the chart"));
     Ok((Chart::from_files(walk.files, limits)?, warnings.collect()))
+}
+
+fn ignore_rules(chart: &Path, limits: &Limits) -> Result<IgnoreRules, ChartSourceError> {
+    let Ok(file) = fs::File::open(chart.join(HELMIGNORE)) else {
+        return Ok(IgnoreRules::default());
+    };
+    let mut text = Vec::new();
+    let read = file
+        .take(limits.file_bytes.saturating_add(1))
+        .read_to_end(&mut text);
+    if text.len() as u64 > limits.file_bytes {
+        return Err(ChartSourceError::FileTooLarge {
+            name: gotmpl::quote(HELMIGNORE.as_bytes()),
+            limit: limits.file_bytes,
+        });
+    }
+    match read {
+        Ok(_) => Ok(IgnoreRules::parse(&String::from_utf8_lossy(&text))?),
+        // Helm takes a file that cannot be read for none.
+        Err(_) => Ok(IgnoreRules::default()),
+    }
 }
 
 /// The folders that links of a chart may lead into: its own, and the git work tree around it.
@@ -171,6 +196,8 @@ struct Walk {
     left: u64,
     files: Vec<File>,
     left_out: Vec<String>,
+    /// The steps of comparing names with rules so far.
+    compared: u64,
     /// Room for the content of one file after the other.
     buffer: Vec<u8>,
 }
@@ -195,6 +222,10 @@ impl Walk {
             let Some(metadata) = self.metadata(&path, &name)? else {
                 continue;
             };
+            self.compared = self.compared.saturating_add(self.rules.steps(&name));
+            if self.compared > MAX_COMPARED {
+                return Err(ChartSourceError::IgnoreWork);
+            }
             if self.rules.ignores(&name, metadata.is_dir()) {
                 continue;
             }

@@ -1,6 +1,8 @@
 //! Flags of `helm template` that say how to fetch, verify or install: scripts pass them, and rendering does not need them.
 
 use super::HelmTemplateError;
+use super::kube_context::Overrides;
+use crate::go_flags::parse_bool;
 
 /// Flags that change nothing about what a chart on disk renders to, and a few that would.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -86,7 +88,7 @@ pub struct InstallationArgs {
     #[arg(long, hide = true)]
     repository_config: Option<String>,
 
-    /// Cluster: nobody talks to it.
+    /// Cluster: nobody talks to it, but an unusable configuration names no namespace.
     #[arg(long, hide = true)]
     burst_limit: Option<String>,
     #[arg(long, hide = true)]
@@ -95,15 +97,15 @@ pub struct InstallationArgs {
     kube_apiserver: Option<String>,
     #[arg(long, hide = true)]
     kube_as_group: Vec<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, env = "HELM_KUBEASUSER")]
     kube_as_user: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, env = "HELM_KUBECAFILE")]
     kube_ca_file: Option<String>,
-    #[arg(long, hide = true)]
-    kube_insecure_skip_tls_verify: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = parse_bool)]
+    kube_insecure_skip_tls_verify: Option<bool>,
     #[arg(long, hide = true)]
     kube_tls_server_name: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, env = "HELM_KUBETOKEN")]
     kube_token: Option<String>,
     /// Colours: nothing is coloured.
     #[arg(long, alias = "colour", hide = true)]
@@ -129,6 +131,24 @@ pub struct InstallationArgs {
 }
 
 impl InstallationArgs {
+    /// What the flags, and the variables in their place, say of the cluster.
+    pub(super) fn overrides(&self) -> Overrides<'_> {
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let insecure = || parse_bool(&variable("HELM_KUBEINSECURE_SKIP_TLS_VERIFY")) == Ok(true);
+        let has_groups = || {
+            let groups = variable("HELM_KUBEASGROUPS");
+            !groups.trim_matches([',', ' ']).is_empty()
+        };
+        Overrides {
+            token: self.kube_token.as_deref(),
+            ca_file: self.kube_ca_file.as_deref(),
+            insecure: self.kube_insecure_skip_tls_verify.unwrap_or_else(insecure),
+            user: self.kube_as_user.as_deref(),
+            has_groups: !self.kube_as_group.is_empty() || has_groups(),
+            ..Overrides::default()
+        }
+    }
+
     /// Refuses what would change the outcome, instead of rendering something else than was asked for.
     pub(super) fn refuse_unsupported(&self) -> Result<(), HelmTemplateError> {
         let refused = [

@@ -18,10 +18,19 @@ pub struct LimitArgs {
     /// Levels of subcharts.
     #[arg(long = "limit-chart-depth", default_value_t = helm::Limits::default().chart_depth)]
     chart_depth: usize,
-    /// Bytes of the JSON schema of one chart.
+    /// Charts that take part, subcharts counted once for each alias.
+    #[arg(long = "limit-chart-instances", default_value_t = helm::Limits::default().instances)]
+    chart_instances: usize,
+    /// Items of the values files and Chart.yaml of a chart and its subcharts.
+    #[arg(long = "limit-chart-value-items", default_value_t = helm::Limits::default().value_items)]
+    chart_value_items: usize,
+    /// Values laid over each other, dependencies, and names of files that a render may make before its templates run.
+    #[arg(long = "limit-chart-items", default_value_t = helm::Limits::default().items)]
+    chart_items: usize,
+    /// Bytes of the JSON schemas of a chart and its subcharts.
     #[arg(long = "limit-schema-bytes", default_value_t = helm::Limits::default().schema_bytes)]
     schema_bytes: usize,
-    /// Subschemas that checking the values of one chart may visit.
+    /// Steps of checking the values of a chart and its subcharts.
     #[arg(long = "limit-schema-steps", default_value_t = helm::Limits::default().schema_steps)]
     schema_steps: u64,
     /// Nodes and loop rounds that the templates may evaluate.
@@ -52,6 +61,9 @@ impl LimitArgs {
             file_bytes: self.chart_file_bytes,
             files: self.chart_files,
             chart_depth: self.chart_depth,
+            instances: self.chart_instances,
+            value_items: self.chart_value_items,
+            items: self.chart_items,
             schema_bytes: self.schema_bytes,
             schema_steps: self.schema_steps,
         }

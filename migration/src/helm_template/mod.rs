@@ -66,11 +66,12 @@ pub fn helm_template(
     out: &mut dyn Write,
     warnings: &mut dyn Write,
 ) -> Result<(), HelmTemplateError> {
+    let (value_files, api_versions) = (args.value_files()?, args.api_versions()?);
     args.refuse_unsupported()?;
     let kube_version = args.kube_version.as_deref().map(parse_kube_version).transpose()?;
     let (name, chart_path) = args.name_and_chart()?;
     let chart_path = chart_source::locate(chart_path)?;
-    let values = user_values::read(args)?;
+    let values = user_values::read(value_files, args)?;
     let (chart, left_out) = load_chart(&chart_path, args.allow_outside_links, &args.limits.chart())?;
     for warning in left_out {
         writeln!(warnings, "level=WARN msg={warning:?}")?;
@@ -92,9 +93,7 @@ pub fn helm_template(
     if let Some(kube_version) = kube_version {
         capabilities.kube_version = kube_version;
     }
-    capabilities
-        .api_versions
-        .extend(args.api_versions.iter().flat_map(|list| args::split_list(list)));
+    capabilities.api_versions.extend(api_versions);
     let release = Release {
         name: name.clone(),
         namespace: args.namespace(),
@@ -113,18 +112,15 @@ pub fn helm_template(
             for warning in &rendered.warnings {
                 writeln!(warnings, "level=WARN msg={warning:?}")?;
             }
-            let result = emit(args, &name, &rendered, out);
-            // The process is about to end: taking the chart apart piece by piece would be for nothing.
-            std::mem::forget((chart, rendered, values, renderer));
-            result
+            emit(args, &name, &rendered, out)
         }
         Err(error) => {
-            if let (true, RenderError::Manifest { files, .. }) = (args.debug, &error) {
+            if let (true, RenderError::Manifest { files, .. }) = (args.debug(), &error) {
                 output::write_unsorted(files, out)?;
             }
             Err(HelmTemplateError::Render {
                 error: Box::new(error),
-                debug: args.debug,
+                debug: args.debug(),
             })
         }
     }

@@ -8,7 +8,6 @@ use helm::strvals::{self, StrvalsError};
 use helm::{ValuesError, values};
 
 use super::HelmTemplateArgs;
-use super::args::split_list;
 use crate::go_message::go_message;
 
 /// Values that cannot be read.
@@ -49,10 +48,10 @@ pub enum UserValuesError {
     },
 }
 
-/// Reads and merges what `-f` and the `--set` flags give.
-pub(super) fn read(args: &HelmTemplateArgs) -> Result<Map, UserValuesError> {
+/// Reads and merges what the files and the `--set` flags give.
+pub(super) fn read(files: Vec<String>, args: &HelmTemplateArgs) -> Result<Map, UserValuesError> {
     let mut merged = Map::new();
-    for path in args.values.iter().flat_map(|list| split_list(list)) {
+    for path in files {
         let text = read_file(&path)?;
         let file = values::read(&text).map_err(|error| UserValuesError::Parse { path, error })?;
         merged = values::merge(&merged, &file);
@@ -60,9 +59,9 @@ pub(super) fn read(args: &HelmTemplateArgs) -> Result<Map, UserValuesError> {
     for argument in &args.set_json {
         let trimmed = argument.trim();
         if trimmed.starts_with('{') {
-            let object = serde_json::from_str(trimmed).map(|json| values::from_json(&json));
-            let Ok(Value::Map(object)) = object else {
-                return Err(UserValuesError::JsonObject(argument.clone()));
+            let object = match sprig::from_json_prefix(trimmed.as_bytes()) {
+                Ok((Value::Map(object), end)) if end == trimmed.len() => object,
+                _ => return Err(UserValuesError::JsonObject(argument.clone())),
             };
             merged = values::merge(&merged, &object);
         } else {

@@ -271,6 +271,9 @@ impl Exec<'_, '_> {
     }
 
     fn walk_template(&mut self, dot: &Slot, name: &[u8], pipe: Option<NodeId>) -> Result<()> {
+        let steps = self.cx.set.lookup_steps();
+        let charged = self.cx.charge(steps);
+        self.check(charged)?;
         let Some(template) = self.cx.set.lookup(name) else {
             return self.fail(format!("template {} not defined", quote(name)));
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gotmpl::{Context, FromArg, FuncError, FuncMap, IntoReturn, List, NamedType, Object, Str, Type, Value};
 
-use super::key::Key;
+use super::key::{Key, Random};
 use super::{pem, x509};
 use crate::encoding::base64_decode;
 use crate::environment::Environment;
@@ -188,7 +188,7 @@ struct Maker(Arc<dyn Environment>);
 
 impl Maker {
     fn new_key(&self, cx: &mut Context<'_>) -> Result<Key, FuncError> {
-        Key::generate_rsa(cx, &*self.0, RSA_BITS)
+        Key::generate_rsa(cx, &mut Random(&*self.0), RSA_BITS)
     }
 
     fn authority(&self, name: &Str, days: isize, key: &Key) -> Result<Certificate, FuncError> {

@@ -9,7 +9,7 @@ use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::signature::{SignatureEncoding as _, Signer as _};
 use rsa::traits::PublicKeyParts as _;
 
-use super::{STEPS_PER_MS, der, pem, prime};
+use super::{STEPS_PER_MS, der, pem};
 use crate::environment::Environment;
 
 /// Longest text of a key that is read, and then used: 8192 bits of RSA.
@@ -28,7 +28,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         cx.charge(STEPS_PER_MS / 4)?;
         let random = &mut Random(&*source);
         let key = match &*kind {
-            b"" | b"rsa" => Key::generate_rsa(cx, &*source, 4096)?,
+            b"" | b"rsa" => Key::generate_rsa(cx, random, 4096)?,
             b"ecdsa" => Key::generate_p256(random)?,
             b"ed25519" => {
                 let mut seed = [0; 32];
@@ -88,19 +88,13 @@ fn algorithm(oid: &[u8], parameters: &[u8]) -> Vec<u8> {
 impl Key {
     pub(super) fn generate_rsa(
         cx: &mut Context<'_>,
-        environment: &dyn Environment,
+        random: &mut Random<'_>,
         bits: usize,
     ) -> Result<Self, FuncError> {
-        let milliseconds = if bits > 2048 { 400 } else { 25 };
+        let milliseconds = if bits > 2048 { 2_000 } else { 150 };
         cx.charge(milliseconds * STEPS_PER_MS)?;
-        // One prime in 65537 does not go with the exponent.
-        (0..4)
-            .find_map(|_| {
-                let [p, q] = prime::rsa_primes(environment, bits)?;
-                rsa::PrivateKey::from_p_q(p, q, rsa::BoxedUint::from(65537_u64)).ok()
-            })
-            .map(|key| Self::Rsa(Box::new(key)))
-            .ok_or_else(|| failed("found no primes"))
+        let key = rsa::PrivateKey::new(random, bits).map_err(failed)?;
+        Ok(Self::Rsa(Box::new(key)))
     }
 
     fn generate_p256(random: &mut Random<'_>) -> Result<Self, FuncError> {

@@ -6,11 +6,9 @@ mod aes;
 mod certificate;
 mod der;
 mod digest;
-mod fermat;
 mod key;
 mod password;
 mod pem;
-mod prime;
 mod x509;
 
 use std::sync::Arc;

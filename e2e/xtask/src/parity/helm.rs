@@ -38,13 +38,12 @@ fn run(directories: &[PathBuf]) -> Result<()> {
 }
 
 /// Renders each chart with its values file by both tools, and reports what differs.
-pub(crate) fn compare(cases: impl Iterator<Item = (PathBuf, PathBuf)>) -> Result<()> {
+pub(crate) fn compare(openflux: &Path, cases: impl Iterator<Item = (PathBuf, PathBuf)>) -> Result<()> {
     let [helm] = tools::ensure([Tool::Helm])?;
-    let openflux = dist::openflux()?;
     let mut report = Report::default();
     for (chart, values) in cases {
         let values = Some(values);
-        report.add(&helm, &openflux, &Render { chart, values });
+        report.add(&helm, openflux, &Render { chart, values });
     }
     report.print()
 }

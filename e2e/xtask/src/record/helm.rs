@@ -41,13 +41,12 @@ fn record(helm: &Path, case: &Path) -> Result<()> {
         .arg("template")
         .args(args.lines())
         .current_dir(case)
+        .env_clear()
         .env("HOME", case)
         .env(
             "HELM_CACHE_HOME",
             std::env::temp_dir().join("openflux-helm-cache"),
         )
-        .env_remove("HELM_NAMESPACE")
-        .env_remove("KUBECONFIG")
         .output()?;
     for old in ["stdout", "error"] {
         if case.join(old).exists() {

@@ -28,16 +28,16 @@ fn record(root: &Path) -> Result<()> {
 }
 
 /// One case: what the command is to do.
-pub(crate) struct Case {
+struct Case {
     folder: PathBuf,
     /// The directory to build.
-    pub(crate) directory: PathBuf,
+    directory: PathBuf,
     /// Flags before it.
-    pub(crate) flags: Vec<String>,
+    flags: Vec<String>,
 }
 
 /// All cases.
-pub(crate) fn cases(root: &Path) -> Result<Vec<Case>> {
+fn cases(root: &Path) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for topic in folders(&root.join("compat/kustomize/cases"))? {
         for folder in folders(&topic)? {
