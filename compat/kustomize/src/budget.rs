@@ -21,6 +21,7 @@ pub(crate) struct Budget {
     made: Cell<u64>,
     comparisons: Cell<usize>,
     alias_nodes: Cell<usize>,
+    nodes_read: Cell<usize>,
     /// Bytes of the one JSON document that is there now.
     document: Cell<u64>,
     cancelled: Option<Arc<AtomicBool>>,
@@ -48,6 +49,7 @@ impl Budget {
             made: Cell::default(),
             comparisons: Cell::default(),
             alias_nodes: Cell::default(),
+            nodes_read: Cell::default(),
             document: Cell::default(),
             cancelled: None,
         }
@@ -146,6 +148,22 @@ impl Budget {
             )));
         }
         self.check_cancelled()
+    }
+
+    /// What the next text of resources or patches is bounded by: what those before it have left.
+    pub(crate) fn yaml(&self) -> go_yaml::Limits {
+        let yaml = self.limits.yaml();
+        go_yaml::Limits {
+            max_nodes: yaml.max_nodes.saturating_sub(self.nodes_read.get()),
+            ..yaml
+        }
+    }
+
+    /// A text of resources or patches was read.
+    pub(crate) fn read(&self, node: &Node) -> Result<(), Error> {
+        let nodes = node.size().nodes;
+        self.nodes_read.set(self.nodes_read.get().saturating_add(nodes));
+        self.step(nodes)
     }
 
     /// Pays for what an alias stands for.

@@ -104,11 +104,14 @@ pub struct Limits {
     pub depth: usize,
     /// Objects in the build at any time (default 100,000).
     pub objects: usize,
-    /// Bytes of output (default 128 MiB).
+    /// Bytes of output (default 64 MiB).
     pub output_bytes: usize,
     /// Nested collections of a YAML or JSON document, and of every object at any time: aliases expanded, patches and
     /// replacements applied (default 512, which is also the most).
     pub yaml_nesting: usize,
+    /// Scalars and collections of all YAML that resources and patches are read from, and of any other single file
+    /// (default 2,000,000; a build of 10,000 objects has about a million).
+    pub nodes: usize,
     /// Nodes that the aliases of all resources and patches together expand to (default 2,000,000).
     pub alias_nodes: usize,
     /// Steps of the whole build, of some ten nanoseconds each: nodes visited, fields searched, objects compared with
@@ -130,6 +133,7 @@ impl Limits {
         let default = go_yaml::Limits::default();
         go_yaml::Limits {
             max_nesting: self.nesting(),
+            max_nodes: self.nodes,
             ..default
         }
     }
@@ -157,8 +161,9 @@ impl Default for Limits {
             files: 20_000,
             depth: 100,
             objects: 100_000,
-            output_bytes: 128 * 1024 * 1024,
+            output_bytes: 64 * 1024 * 1024,
             yaml_nesting: go_yaml::Limits::default().max_nesting,
+            nodes: 2_000_000,
             alias_nodes: 2_000_000,
             steps: 100_000_000,
             made_bytes: 128 * MIB,

@@ -55,6 +55,7 @@ pub(crate) fn build_plain<B: Build>(
     let mut tree = Tree {
         builder,
         max_nesting: limits.max_nesting,
+        nodes_left: limits.max_nodes,
         open: Vec::new(),
         items: Vec::new(),
         pairs: Vec::new(),
@@ -97,6 +98,7 @@ pub(crate) fn build_value<B: Build>(value: Value, builder: &mut B) -> Result<B::
 struct Tree<'b, B: Build> {
     builder: &'b mut B,
     max_nesting: usize,
+    nodes_left: usize,
     open: Vec<Open<B::Key>>,
     /// The children of all open lists, and of all open maps; each gets its own when it closes.
     items: Vec<B::Value>,
@@ -126,6 +128,11 @@ impl<B: Build> Tree<'_, B> {
     fn root(&mut self, parser: &mut Parser<'_>) -> Result<Option<B::Value>, Error> {
         loop {
             let event = parser.next_event()?;
+            // The long way counts again, and says what is too much.
+            let Some(left) = self.nodes_left.checked_sub(1) else {
+                return Ok(None);
+            };
+            self.nodes_left = left;
             let awaits_key = self
                 .open
                 .last()

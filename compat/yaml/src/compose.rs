@@ -16,6 +16,8 @@ pub(crate) struct Composer<'a> {
     parser: Parser<'a>,
     flavor: Flavor,
     max_nesting: usize,
+    max_nodes: usize,
+    nodes: usize,
     anchors: HashSet<&'a str>,
     /// The children of all open sequences, and of all open mappings; each collection gets its own list when it closes, which
     /// is then exactly as large as it has to be.
@@ -38,6 +40,8 @@ impl<'a> Composer<'a> {
             parser: Parser::new(Scanner::new(text, problem, flavor, limits)),
             flavor,
             max_nesting: limits.max_nesting,
+            max_nodes: limits.max_nodes,
+            nodes: 0,
             anchors: HashSet::new(),
             items: Vec::new(),
             pairs: Vec::new(),
@@ -91,6 +95,7 @@ impl<'a> Composer<'a> {
                     if stack.len() >= self.max_nesting {
                         too_deep = true;
                     } else {
+                        self.count()?;
                         stack.push(self.open(event));
                     }
                     continue;
@@ -99,7 +104,10 @@ impl<'a> Composer<'a> {
                     Some(open) => self.close(open, event.comments),
                     None => continue,
                 },
-                EventKind::Scalar { .. } | EventKind::Alias(_) => self.leaf(event)?,
+                EventKind::Scalar { .. } | EventKind::Alias(_) => {
+                    self.count()?;
+                    self.leaf(event)?
+                }
                 EventKind::DocumentStart | EventKind::DocumentEnd | EventKind::StreamEnd => {
                     return Err(Error::decode(
                         "attempted to go past the end of stream; corrupted value?",
@@ -111,6 +119,16 @@ impl<'a> Composer<'a> {
                 None => return Ok(complete),
             }
         }
+    }
+
+    /// Counts a node that is about to be made.
+    fn count(&mut self) -> Result<(), Error> {
+        self.nodes += 1;
+        if self.nodes > self.max_nodes {
+            let text = format!("yaml: more than {} values", self.max_nodes);
+            return Err(Error::limit(text));
+        }
+        Ok(())
     }
 
     fn open(&mut self, event: Event<'a>) -> Open {

@@ -11,6 +11,9 @@ pub struct Limits {
     pub max_nesting: usize,
     /// Bytes of input. Default 256 MiB. Go has no such bound.
     pub max_bytes: usize,
+    /// Scalars, collections and aliases of one stream. Default 5 000 000: each takes some sixty bytes, and a text has one for
+    /// every second byte at the most. Go has no such bound.
+    pub max_nodes: usize,
 }
 
 impl Default for Limits {
@@ -19,6 +22,7 @@ impl Default for Limits {
             max_depth: 10_000,
             max_nesting: 512,
             max_bytes: 256 << 20,
+            max_nodes: 5_000_000,
         }
     }
 }

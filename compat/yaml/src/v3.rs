@@ -122,6 +122,7 @@ fn unlimited() -> Limits {
     Limits {
         max_bytes: usize::MAX,
         max_nesting: usize::MAX,
+        max_nodes: usize::MAX,
         ..Limits::default()
     }
 }

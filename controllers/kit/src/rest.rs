@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Request};
 use kube::Client;
 use kube::core::Status;
+use serde::Serialize as _;
 use serde_json::Value;
 
 use crate::mapper::Mapping;
@@ -405,8 +406,38 @@ impl ObjectPath<'_> {
     }
 }
 
+/// JSON that is also YAML of the same meaning: the API server reads the body of an apply as YAML, where a line separator
+/// ends a line and takes the spaces around it along. encoding/json escapes both separators, so stock never meets this.
 fn encode(value: &Value) -> Result<Vec<u8>, RestError> {
-    serde_json::to_vec(value).map_err(|error| RestError::Request(error.to_string()))
+    let mut body = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut body, SeparatorsEscaped);
+    let written = value.serialize(&mut writer);
+    written.map_err(|error| RestError::Request(error.to_string()))?;
+    Ok(body)
+}
+
+struct SeparatorsEscaped;
+
+impl serde_json::ser::Formatter for SeparatorsEscaped {
+    fn write_string_fragment<W: std::io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> std::io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(['\u{2028}', '\u{2029}']) {
+            let (before, from) = rest.split_at(at);
+            let escape = if from.starts_with('\u{2028}') {
+                "\\u2028"
+            } else {
+                "\\u2029"
+            };
+            writer.write_all(before.as_bytes())?;
+            writer.write_all(escape.as_bytes())?;
+            rest = &from['\u{2028}'.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
 }
 
 #[cfg(test)]
@@ -417,6 +448,14 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    #[test]
+    fn line_separators_are_escaped_in_bodies() {
+        let value = serde_json::json!({"a \u{2028} b": ["\u{2029}", "ü \u{2028}\u{2029}\n"]});
+        let body = String::from_utf8(encode(&value).unwrap()).unwrap();
+        assert_eq!(body, r#"{"a \u2028 b":["\u2029","ü \u2028\u2029\n"]}"#);
+        assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), value);
+    }
 
     fn config_maps() -> Mapping {
         Mapping {

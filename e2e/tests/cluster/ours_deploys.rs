@@ -6,6 +6,17 @@ use serde_json::json;
 
 use crate::app::{App, config_map};
 
+/// The API server reads what is applied as YAML, where a separator ends a line and takes the spaces around it along.
+#[tokio::test]
+async fn spaces_around_line_separators_arrive() -> Result<()> {
+    let config_map =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {colour: \"a \\L b \\P c\"}\n";
+    let app = App::start("separators", &[("deploy/a.yaml", config_map)]).await?;
+    app.deploy_ready("app", json!({})).await?;
+    assert_eq!(app.colour("a").await?.as_deref(), Some("a \u{2028} b \u{2029} c"));
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_commit_rolls_out_through_an_artifact() -> Result<()> {
     let app = App::start("ours", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;

@@ -95,6 +95,10 @@ struct LimitArgs {
     #[arg(long = "limit-yaml-nesting", default_value_t = Limits::default().yaml_nesting)]
     yaml_nesting: usize,
 
+    /// Scalars and collections of all YAML that resources and patches are read from, and of any other single file.
+    #[arg(long = "limit-nodes", default_value_t = Limits::default().nodes)]
+    nodes: usize,
+
     /// Nodes that all YAML aliases together expand to.
     #[arg(long = "limit-alias-nodes", default_value_t = Limits::default().alias_nodes)]
     alias_nodes: usize,
@@ -262,6 +266,7 @@ impl KustomizeBuildArgs {
                 steps: self.limits.steps,
                 made_bytes: self.limits.made_bytes,
                 yaml_nesting: self.limits.yaml_nesting,
+                nodes: self.limits.nodes,
                 alias_nodes: self.limits.alias_nodes,
                 list_comparisons: self.limits.list_comparisons,
                 regex_bytes: self.limits.regex_bytes,

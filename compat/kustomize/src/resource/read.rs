@@ -47,7 +47,7 @@ impl Reader {
         let single = documents.len() == 1;
         let mut nodes = Vec::with_capacity(documents.len());
         for document in documents {
-            let node = v3::parse_first(document, &self.yaml).map_err(|e| {
+            let node = v3::parse_first(document, &self.budget.yaml()).map_err(|e| {
                 let kind = if e.kind() == go_yaml::ErrorKind::Limit {
                     ErrorKind::Limit
                 } else {
@@ -58,6 +58,7 @@ impl Reader {
             let Some(mut node) = node.filter(|n| !n.is_null()) else {
                 continue;
             };
+            self.budget.read(&node)?;
             expand_anchors(&mut node, &self.budget)?;
             if single && is_list_wrapper(&node) {
                 nodes.extend(node.remove("items").map(Node::into_items).unwrap_or_default());

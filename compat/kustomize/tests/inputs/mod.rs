@@ -239,7 +239,7 @@ fn size() -> Vec<Input> {
         input(
             "aliases that double",
             &with_file("resources: [t.yaml]\n", "t.yaml", format!("{CONFIG_MAP}{}", doubling(40))),
-            &["limit", "t.yaml", "field 'a", "aliases expand to more than 2000000 nodes"],
+            &["limit", "t.yaml", "field 'a", "alias '*a", "more than"],
         ),
         input(
             "copies in a JSON patch that double",
@@ -280,7 +280,7 @@ fn size() -> Vec<Input> {
                 "t.yaml",
                 objects(10_000),
             ),
-            &["limit", "kustomization.yaml: patches[0]", "object ConfigMap", "the build "],
+            &["limit", "kustomization.yaml: patches[0]", "the build "],
         ),
         input(
             "a JSON patch for many objects",
@@ -390,13 +390,22 @@ fn size() -> Vec<Input> {
             &["limit"],
         ),
         input(
+            "a file of many values",
+            &with_file(
+                "resources: [t.yaml]\n",
+                "t.yaml",
+                format!("{CONFIG_MAP}a: [{}]\n", "1,".repeat(5_000_000)),
+            ),
+            &["limit", "t.yaml", "more than 2000000 values"],
+        ),
+        input(
             "many values at the end of a deep path",
             &with_file(
                 "resources: [t.yaml]\n",
                 "t.yaml",
                 format!("{CONFIG_MAP}a: {}{}{}\n", "[".repeat(490), "1,".repeat(1_000_000), "]".repeat(490)),
             ),
-            &["limit", "ConfigMap", "the output is larger than 134217728 bytes"],
+            &["limit", "ConfigMap", "the output is larger than 67108864 bytes"],
         ),
     ]
 }
