@@ -10,8 +10,8 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::Tool;
 use super::recipe::Recipe;
+use super::{Tool, progress};
 
 /// Why a tool could not be had.
 #[derive(Debug, Error)]
@@ -100,7 +100,10 @@ impl Cache {
         if target.exists() {
             return Ok(());
         }
-        say(&format!("building {name} ({number} of {of}) ..."));
+        say(&format!(
+            "building {name} ({number} of {of}; about {} s on two cores when Go's cache is empty) ...",
+            tool.typical_seconds()
+        ));
         let start = Instant::now();
         let module = copy_recipe(recipe, folder)?;
         let bin = folder.join("bin");
@@ -110,13 +113,12 @@ impl Cache {
             patch_module(recipe, embed, &module, folder)?;
         }
         let ldflags = format!("-s -w {}", recipe.ldflags);
-        run(
-            go(&module)
-                .args(["build", "-trimpath", "-ldflags", &ldflags, "-o"])
-                .arg(&scratch)
-                .arg(tool.package()),
-            name,
-        )?;
+        let mut build = go(&module);
+        build
+            .args(["build", "-v", "-trimpath", "-ldflags", &ldflags, "-o"])
+            .arg(&scratch)
+            .arg(tool.package());
+        progress::run(build, name)?;
         at(&target, fs::rename(&scratch, &target))?;
         say(&format!("built {name} in {:.0?}", start.elapsed()));
         Ok(())
@@ -167,7 +169,7 @@ pub(super) fn cache_dir() -> Result<PathBuf, ToolError> {
         .ok_or(ToolError::NoCacheDir)
 }
 
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     // Progress is a courtesy: a closed stderr must not fail a build.
     let _ = writeln!(io::stderr(), "{line}");
 }
@@ -183,13 +185,7 @@ fn go(dir: &Path) -> Command {
 }
 
 fn run(command: &mut Command, tool: &'static str) -> Result<String, ToolError> {
-    let output = command.output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ToolError::NoGo,
-        _ => ToolError::Build {
-            tool,
-            output: error.to_string(),
-        },
-    })?;
+    let output = command.output().map_err(|error| cannot_start(&error, tool))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
@@ -197,6 +193,16 @@ fn run(command: &mut Command, tool: &'static str) -> Result<String, ToolError> {
         tool,
         output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
+}
+
+pub(super) fn cannot_start(error: &io::Error, tool: &'static str) -> ToolError {
+    match error.kind() {
+        io::ErrorKind::NotFound => ToolError::NoGo,
+        _ => ToolError::Build {
+            tool,
+            output: error.to_string(),
+        },
+    }
 }
 
 fn checked_go_version(dir: &Path) -> Result<String, ToolError> {

@@ -5,6 +5,7 @@
 //! ask at once: one builds, the others wait for it.
 
 mod build;
+mod progress;
 mod recipe;
 
 pub use build::ToolError;
@@ -26,7 +27,7 @@ pub fn ensure<const N: usize>(tools: [Tool; N]) -> Result<[PathBuf; N], ToolErro
 
 /// Returns the paths of `tools` in the same order, building those that are not in the cache.
 ///
-/// Progress goes to stderr, one line per build.
+/// Progress goes to stderr: what is built, how long that takes, and every few seconds how far it is.
 pub fn ensure_all(tools: &[Tool]) -> Result<Vec<PathBuf>, ToolError> {
     let cache = build::Cache::open(tools)?;
     let missing: Vec<_> = tools
@@ -38,6 +39,12 @@ pub fn ensure_all(tools: &[Tool]) -> Result<Vec<PathBuf>, ToolError> {
         cache.build(*tool, index + 1, missing.len())?;
     }
     Ok(tools.iter().map(|tool| cache.path(*tool)).collect())
+}
+
+/// Returns the path of a tool, if it has been built already.
+pub fn built(tool: Tool) -> Option<PathBuf> {
+    let path = build::Cache::open(&[tool]).ok()?.path(tool);
+    path.exists().then_some(path)
 }
 
 /// Returns a folder that a tool's Go module carries, such as its CRDs; the tool itself is not built for it.

@@ -66,25 +66,43 @@ pub(crate) fn target_crates() -> Result<Vec<PathBuf>> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let example = |package: &str, name: &str| {
-        let profile = if arguments.dev {
-            "--profile=dev"
-        } else {
-            "--profile=release"
-        };
-        workspace::cargo(["run", "--quiet", profile, "-p", package, "--example", name, "--"])
+        if arguments.dev {
+            // Of the whole workspace, as the tests are built: one package alone has other features, and builds all anew.
+            workspace::run(&mut workspace::cargo([
+                "build",
+                "--quiet",
+                "--workspace",
+                "--example",
+                name,
+            ]))?;
+            return Ok(Command::new(
+                workspace::target_folder().join("debug/examples").join(name),
+            ));
+        }
+        let run = [
+            "run",
+            "--quiet",
+            "--release",
+            "-p",
+            package,
+            "--example",
+            name,
+            "--",
+        ];
+        anyhow::Ok(workspace::cargo(run))
     };
     let root = workspace::root();
     let (seed, count) = (arguments.seed.to_string(), arguments.count.to_string());
     let mut differential = match arguments.engine.as_str() {
         "gotmpl" => {
-            let mut differential = example("gotmpl", "differential");
+            let mut differential = example("gotmpl", "differential_gotmpl")?;
             differential
                 .arg(build_oracle(&root, "gotmpl-oracle")?)
                 .args([seed, count]);
             differential
         }
         "kustomize" => {
-            let mut differential = example("e2e", "fuzz-kustomize");
+            let mut differential = example("e2e", "fuzz-kustomize")?;
             differential
                 .arg("--oracle")
                 .arg(build_oracle(&root, "kustomize-oracle")?)
@@ -93,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             differential
         }
         "normalize" => {
-            let mut differential = example("controller-kit", "differential_normalize");
+            let mut differential = example("controller-kit", "differential_normalize")?;
             differential
                 .arg(build_oracle(&root, "normalize-oracle")?)
                 .args([seed, count]);
@@ -122,20 +140,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             replay
         }
         "values" => {
-            let mut differential = example("helm", "differential_values");
+            let mut differential = example("helm", "differential_values")?;
             differential
                 .arg(build_oracle(&root, "values-oracle")?)
                 .args([seed, count]);
             differential
         }
         "yaml" => {
-            let mut differential = example("go-yaml", "differential");
+            let mut differential = example("go-yaml", "differential_yaml")?;
             differential
                 .arg(build_oracle(&root, "yaml-oracle")?)
                 .args(["all", &seed, &count]);
             differential
         }
-        "helm" => return helm(arguments, example("helm", "mutate_values")),
+        "helm" => return helm(arguments, example("helm", "mutate_values")?),
         other => bail!(
             "there is no engine {other:?}, only: gotmpl, helm, kustomize, normalize, readiness, sprig, values, yaml"
         ),
@@ -147,7 +165,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn helm(arguments: &Arguments, mut mutate: Command) -> Result<()> {
     let openflux = if arguments.dev {
         workspace::run(&mut workspace::cargo([
-            "build", "--quiet", "-p", "openflux", "--bins",
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bin",
+            "openflux",
         ]))?;
         workspace::target_folder().join("debug/openflux")
     } else {

@@ -60,7 +60,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Test => test::run_all(),
-        Task::Demo(arguments) => testbed::forward(&["demo"], &arguments),
+        Task::Demo(arguments) => testbed::demo(&arguments),
         Task::Testbed(arguments) => testbed::forward(&[], &arguments),
         Task::Tools(arguments) => tools::run(arguments),
         Task::Record(arguments) => record::run(arguments),

@@ -1,14 +1,13 @@
 //! `cargo xtask test`: everything that must pass before a change lands.
 
-use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
-use e2e::tools::{Tool, ToolError, ensure_all};
+use anyhow::{Result, bail};
+use e2e::tools::Tool;
 
-use crate::fuzz;
-use crate::workspace::{cargo, root, target_folder};
+use crate::workspace::{cargo, explain as say, root, target_folder};
+use crate::{fuzz, tools};
 
 /// What the tests start, most needed first; other tools are built when a task asks for them.
 const TOOLS: &[Tool] = &[
@@ -34,10 +33,7 @@ const CLUSTER_TESTS: &[&str] = &["test", "--package", "e2e", "--", "--test-threa
 
 pub(crate) fn run_all() -> Result<()> {
     let mut summary = Vec::new();
-    let tools = std::thread::spawn(|| {
-        let start = Instant::now();
-        ensure_all(TOOLS).map(|_| start.elapsed())
-    });
+    let tools = tools::in_background(TOOLS);
     step(&mut summary, "formatting", cargo(FORMAT))?;
     step(&mut summary, "lints", cargo(LINTS))?;
     step(&mut summary, "programs", cargo(PROGRAMS))?;
@@ -50,9 +46,7 @@ pub(crate) fn run_all() -> Result<()> {
         check.env("CUSTOM_LIBFUZZER_PATH", "/dev/null");
         step(&mut summary, "targets for libFuzzer", check)?;
     }
-    let elapsed: Result<Duration, ToolError> =
-        tools.join().map_err(|_| anyhow!("building the tools panicked"))?;
-    summary.push(("building the stock tools, meanwhile", elapsed?));
+    summary.push(("building the stock tools, meanwhile", tools.finished()?));
     let start = Instant::now();
     say("== engines against the real tools on random input");
     fuzz::run_short()?;
@@ -84,9 +78,4 @@ fn step(summary: &mut Vec<(&'static str, Duration)>, name: &'static str, mut com
     }
     summary.push((name, start.elapsed()));
     Ok(())
-}
-
-fn say(line: &str) {
-    // Progress is a courtesy: a closed stderr must not fail a test run.
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,8 +1,30 @@
 //! `cargo xtask testbed` and `cargo xtask demo`: the program of the crate `e2e`, which links the Kubernetes client.
 
 use anyhow::Result;
+use e2e::tools::Tool;
 
 use crate::workspace::{cargo, run};
+use crate::{tools, workspace};
+
+/// What the demo starts, longest build first.
+const DEMO_TOOLS: &[Tool] = &[
+    Tool::KubeApiserver,
+    Tool::KubeControllerManager,
+    Tool::SourceController,
+    Tool::Etcd,
+];
+
+const PROGRAMS: &[&str] = &[
+    "build",
+    "--package",
+    "e2e",
+    "--bin",
+    "testbed",
+    "--package",
+    "openflux-controller",
+    "--bin",
+    "openflux-controller",
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -11,6 +33,21 @@ pub(crate) struct Arguments {
     rest: Vec<String>,
 }
 
+/// Shows the main job; the stock tools that it needs are built while the workspace compiles.
+pub(crate) fn demo(arguments: &Arguments) -> Result<()> {
+    if !arguments.rest.iter().any(|argument| argument == "--help") {
+        workspace::explain(
+            "On a machine that has built nothing yet this takes about ten minutes on two cores: cargo compiles the\n\
+             controllers while Go builds the control plane and the stock source-controller. Later runs take seconds.",
+        );
+        let tools = tools::in_background(DEMO_TOOLS);
+        run(&mut cargo(PROGRAMS))?;
+        tools.finished()?;
+    }
+    forward(&["demo"], arguments)
+}
+
+/// Runs the testbed's program.
 pub(crate) fn forward(task: &[&str], arguments: &Arguments) -> Result<()> {
     let command = ["run", "--quiet", "--package", "e2e", "--bin", "testbed", "--"];
     run(cargo(command).args(task).args(&arguments.rest))

@@ -1,9 +1,11 @@
 //! `cargo xtask tools`: build the stock tools and print where they are.
 
 use std::io::Write as _;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use e2e::tools::{Tool, ensure_all};
+use e2e::tools::{Tool, ToolError, ensure_all};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -27,4 +29,26 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
         writeln!(out, "{:24} {}", tool.name(), path.display())?;
     }
     Ok(())
+}
+
+/// Stock tools that are being built beside something else.
+pub(crate) struct Building(JoinHandle<Result<Duration, ToolError>>);
+
+/// Begins to build `tools`.
+pub(crate) fn in_background(tools: &'static [Tool]) -> Building {
+    Building(std::thread::spawn(move || {
+        let start = Instant::now();
+        ensure_all(tools).map(|_| start.elapsed())
+    }))
+}
+
+impl Building {
+    /// Waits for the builds; returns the time that they took.
+    pub(crate) fn finished(self) -> Result<Duration> {
+        let built = self
+            .0
+            .join()
+            .map_err(|_| anyhow!("building the tools panicked"))?;
+        Ok(built?)
+    }
 }

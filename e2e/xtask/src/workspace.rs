@@ -44,6 +44,13 @@ pub(crate) fn listing(entries: impl Iterator<Item = (&'static str, &'static str)
         .concat()
 }
 
+/// Says something about the progress of a task.
+pub(crate) fn explain(text: &str) {
+    use std::io::Write as _;
+    // Progress is a courtesy: a closed stderr must not fail a task.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Prints a report.
 pub(crate) fn say(text: &str) {
     use std::io::Write as _;
