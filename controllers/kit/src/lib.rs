@@ -9,6 +9,7 @@
 //! - [`Rest`] and [`Mapper`] are the requests below all of it.
 //! - [`events`], [`Metrics`], [`server`], [`leader`] and [`logging`] are what operators see.
 
+mod definitions;
 mod mapper;
 mod metrics;
 mod queue;
@@ -30,6 +31,7 @@ pub mod readiness;
 pub mod selector;
 pub mod server;
 
+pub use definitions::KindVersion;
 pub use mapper::{MapError, Mapper, Mapping};
 pub use metrics::{ActiveGuard, Metrics, QueueMetrics};
 pub use queue::{Backoff, Queue, Requeue, Run, Slot, Superseded, Triggers};

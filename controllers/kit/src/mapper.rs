@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kube::Client;
 use kube::core::{ApiResource, GroupVersionKind};
 use parking_lot::RwLock;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
+use crate::definitions::KindVersion;
 use crate::object::GroupKind;
 use crate::rest::RestError;
 
@@ -105,10 +107,21 @@ pub struct Mapper {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     table: RwLock<Table>,
     refreshed: Mutex<Option<Instant>>,
+    /// Something has happened that discovery may not have shown yet.
+    is_doubted: AtomicBool,
+    /// Counts the changes of what is served.
+    changes: watch::Sender<u64>,
+    history: Mutex<History>,
+}
+
+/// What was served by the last discovery, and what has been until a moment ago.
+#[derive(Default)]
+struct History {
+    served: HashSet<GroupKind>,
+    gone: HashMap<GroupKind, Instant>,
 }
 
 #[derive(Default)]
@@ -122,13 +135,35 @@ struct Table {
 /// A missing kind triggers discovery at most this often, so that an object of an unknown kind cannot flood the server.
 const MIN_REFRESH: Duration = Duration::from_millis(500);
 
+/// A kind that has been served until so long ago may be on its way back: its definition is being replaced.
+const RECENTLY: Duration = Duration::from_mins(1);
+
 impl Mapper {
     /// Creates a mapper that discovers on first use.
     pub fn new(client: Client) -> Self {
+        let (changes, _) = watch::channel(0);
         Self {
             client,
-            shared: Arc::default(),
+            shared: Arc::new(Shared {
+                table: RwLock::default(),
+                refreshed: Mutex::default(),
+                is_doubted: AtomicBool::default(),
+                changes,
+                history: Mutex::default(),
+            }),
         }
+    }
+
+    /// Tells of each change of what is served, as far as discovery is read.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// A kind may be served by now that discovery did not list, or the other way round: whoever misses one reads
+    /// discovery again, and whoever waits for one looks again.
+    pub fn doubt(&self) {
+        self.shared.is_doubted.store(true, Ordering::Relaxed);
+        self.shared.changes.send_modify(|count| *count += 1);
     }
 
     /// Finds the endpoint of a kind in exactly this version.
@@ -166,6 +201,21 @@ impl Mapper {
         let mut refreshed = self.shared.refreshed.lock().await;
         *refreshed = None;
         *self.shared.table.write() = Table::default();
+        drop(refreshed);
+        self.doubt();
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Tells whether a kind was served until a moment ago.
+    pub(crate) async fn is_just_gone(&self, kind: &KindVersion) -> bool {
+        let key = GroupKind {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+        };
+        self.shared.history.lock().await.is_just_gone(&key)
     }
 
     async fn find(
@@ -194,10 +244,17 @@ impl Mapper {
         let asked = Instant::now();
         let mut refreshed = self.shared.refreshed.lock().await;
         // Somebody else may have refreshed while this call waited for the lock.
-        let fresh_enough = refreshed.is_some_and(|at| at >= asked || asked - at < MIN_REFRESH);
+        let is_doubted = self.shared.is_doubted.swap(false, Ordering::Relaxed);
+        let fresh_enough =
+            refreshed.is_some_and(|at| at >= asked || (asked - at < MIN_REFRESH && !is_doubted));
         if !fresh_enough {
-            *self.shared.table.write() = discover(&self.client).await.map_err(MapError::Discovery)?;
+            let table = discover(&self.client).await.map_err(MapError::Discovery)?;
+            let changed = self.shared.history.lock().await.follow(&table);
+            *self.shared.table.write() = table;
             *refreshed = Some(Instant::now());
+            if changed {
+                self.shared.changes.send_modify(|count| *count += 1);
+            }
         }
         let found = lookup();
         if found.is_none() && self.shared.table.read().stale.contains(group) {
@@ -206,6 +263,25 @@ impl Mapper {
             });
         }
         Ok(found)
+    }
+}
+
+impl History {
+    /// Takes note of a discovery; tells whether other kinds are served than before.
+    fn follow(&mut self, table: &Table) -> bool {
+        let now = Instant::now();
+        let before = std::mem::take(&mut self.served);
+        self.served = table.kinds.keys().cloned().collect();
+        self.gone
+            .retain(|kind, at| now - *at < RECENTLY && !self.served.contains(kind));
+        for kind in before.difference(&self.served) {
+            self.gone.insert(kind.clone(), now);
+        }
+        before != self.served
+    }
+
+    fn is_just_gone(&self, kind: &GroupKind) -> bool {
+        self.gone.get(kind).is_some_and(|at| at.elapsed() < RECENTLY)
     }
 }
 
@@ -249,6 +325,30 @@ async fn discover(client: &Client) -> Result<Table, RestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_just_gone_is_remembered_for_a_while() {
+        let kind = |name: &str| GroupKind {
+            group: "example.org".into(),
+            kind: name.into(),
+        };
+        let table = |names: &[&str]| Table {
+            kinds: names.iter().map(|name| (kind(name), Vec::new())).collect(),
+            stale: HashSet::new(),
+        };
+        let mut history = History::default();
+        assert!(history.follow(&table(&["Widget", "Gadget"])));
+        assert!(!history.follow(&table(&["Widget", "Gadget"])));
+        assert!(history.follow(&table(&["Gadget"])));
+        assert!(history.is_just_gone(&kind("Widget")) && !history.is_just_gone(&kind("Gadget")));
+        tokio::time::advance(RECENTLY).await;
+        assert!(!history.is_just_gone(&kind("Widget")), "it does not come back");
+
+        history.follow(&table(&[]));
+        assert!(history.is_just_gone(&kind("Gadget")));
+        history.follow(&table(&["Gadget"]));
+        assert!(!history.is_just_gone(&kind("Gadget")), "it is back");
+    }
 
     #[test]
     fn paths_follow_the_scope_and_escape_names() {

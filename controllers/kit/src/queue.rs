@@ -67,6 +67,8 @@ pub enum Requeue {
     After(Duration),
     /// Run again after the key's exponential back-off.
     Backoff,
+    /// The same, but not later than after this time.
+    BackoffWithin(Duration),
 }
 
 /// Bounds of the exponential back-off that [`Requeue::Backoff`] uses.
@@ -362,13 +364,10 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         let delay = match requeue {
             Requeue::Never => None,
             Requeue::After(delay) => Some(delay),
-            Requeue::Backoff => {
-                entry.failures = entry.failures.saturating_add(1);
-                self.shared.metrics.retried();
-                Some(self.shared.backoff.delay(entry.failures))
-            }
+            Requeue::Backoff => Some(self.back_off(entry)),
+            Requeue::BackoffWithin(longest) => Some(self.back_off(entry).min(longest)),
         };
-        if requeue != Requeue::Backoff {
+        if matches!(requeue, Requeue::Never | Requeue::After(_)) {
             entry.failures = 0;
         }
         if again == Triggers::default() {
@@ -383,6 +382,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         }
         drop(state);
         self.shared.wake.notify_one();
+    }
+
+    fn back_off(&self, entry: &mut Entry) -> Duration {
+        entry.failures = entry.failures.saturating_add(1);
+        self.shared.metrics.retried();
+        self.shared.backoff.delay(entry.failures)
     }
 
     fn observe_depth(&self) {

@@ -1,5 +1,6 @@
 //! Applies rendered objects in stages, and settles the inventory.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use controller_kit::apply::{
 };
 use controller_kit::events::Severity;
 use controller_kit::live::{Target, WaitOptions};
-use controller_kit::object::ObjectId;
-use controller_kit::{ObjectKey, Rest, Triggers};
+use controller_kit::object::{ObjectId, split_api_version};
+use controller_kit::{KindVersion, MapError, ObjectKey, Rest, Triggers};
 use flux_api::{Kustomization, reason};
 
 use crate::context::Context;
@@ -32,7 +33,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// What an apply left: needed to judge readiness and to record the run.
 pub(crate) struct Applied {
     pub(crate) checksum: String,
-    pub(crate) targets: Vec<Target>,
+    /// What to wait for; nothing when no health checks are asked for.
+    pub(crate) targets: Option<Vec<Target>>,
     pub(crate) changed: bool,
     pub(crate) new_revision: bool,
 }
@@ -66,10 +68,13 @@ pub(crate) async fn apply(
         };
         remember(run, &rendered.checksum, reason::RECONCILIATION_FAILED);
         let message = [error.to_string(), change_list(&entries)].join("\n");
-        return Err(Outcome::Failed(Failure::new(
-            reason::RECONCILIATION_FAILED,
-            message.trim_end(),
-        )));
+        let failure = Failure::new(reason::RECONCILIATION_FAILED, message.trim_end());
+        let passes_soon = run.slot.park(passes_soon(run.context, &error)).await;
+        return Err(Outcome::Failed(if passes_soon {
+            failure.soon()
+        } else {
+            failure
+        }));
     }
     let changes = change_list(&entries);
     if !changes.is_empty() {
@@ -80,7 +85,7 @@ pub(crate) async fn apply(
     memory.retain(|id| entries.iter().any(|entry| entry.id == *id));
     run.context.keep_memory(&run.key, memory);
     pruned?;
-    let targets = targets(run, &entries, &vanishing).await?;
+    let targets = targets(run, &entries, &vanishing, &rendered.checksum)?;
     let changed = entries
         .iter()
         .any(|entry| !matches!(entry.action, Action::Unchanged | Action::Skipped));
@@ -133,9 +138,8 @@ async fn apply_stages(
     };
     let mut obsolete = pin!(obsolete(context, run.key.clone(), Arc::clone(&run.object)));
     let superseded = run.superseded.clone();
-    let last = stages.len().saturating_sub(1);
-    for (at, stage) in stages.into_iter().enumerate() {
-        let wait = stage.wait && at < last;
+    for stage in stages {
+        let wait = stage.wait;
         let defined = defined_kinds(&stage.objects);
         let before = entries.len();
         let mut interrupt = Interrupt {
@@ -154,21 +158,16 @@ async fn apply_stages(
             .iter()
             .any(|entry| matches!(entry.action, Action::Created | Action::Configured));
         if wait {
-            let mut targets = Vec::new();
-            for entry in applied.iter().filter(|entry| entry.action != Action::Skipped) {
-                if let Ok(mapping) = context
-                    .mapper
-                    .mapping(&entry.id.group, &entry.version, &entry.id.kind)
-                    .await
-                {
-                    targets.push(Target {
-                        mapping,
-                        id: entry.id.clone(),
-                        owned: true,
-                        may_vanish: false,
-                    });
-                }
-            }
+            let targets = applied
+                .iter()
+                .filter(|entry| entry.action != Action::Skipped)
+                .map(|entry| Target {
+                    id: entry.id.clone(),
+                    version: Some(entry.version.clone()),
+                    owned: true,
+                    may_vanish: false,
+                })
+                .collect();
             let options = WaitOptions {
                 timeout: STAGE_TIMEOUT,
                 fail_fast: false,
@@ -192,6 +191,29 @@ async fn apply_stages(
         memory.note_verified();
     }
     Ok(())
+}
+
+/// Tells whether an error is about kinds that are on their way, so that it passes by itself, and soon.
+async fn passes_soon(context: &Context, error: &ApplyError) -> bool {
+    let errors = match error {
+        ApplyError::Several(errors) => errors.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut missing = HashSet::new();
+    for error in errors {
+        let ApplyError::Kind { id, source } = error else {
+            return false;
+        };
+        if let MapError::NoMatch { api_version, .. } = source {
+            let (group, version) = split_api_version(api_version);
+            missing.insert(KindVersion {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                kind: id.kind.clone(),
+            });
+        }
+    }
+    context.mapper.are_coming(&missing).await
 }
 
 /// Completes when nobody wants the object to be deployed as it was any more, or the controller ends.

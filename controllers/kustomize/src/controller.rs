@@ -65,13 +65,21 @@ pub async fn run(
         own: CONTROLLER.to_owned(),
         overridden: overridden_managers,
     };
+    let mapper = Mapper::new(client.clone());
     let concurrent = settings.concurrent;
     metrics.set_concurrency(CONTROLLER_LABEL, concurrent);
     let context = Arc::new(Context {
         shutdown: shutdown.clone(),
         rest: Rest::new(client.clone()),
-        mapper: Mapper::new(client.clone()),
-        live: LiveStore::new(client.clone(), managers, KUSTOMIZE_NAME, shutdown.clone()),
+        live: LiveStore::new(
+            client.clone(),
+            mapper.clone(),
+            managers,
+            KUSTOMIZE_NAME,
+            namespace.clone(),
+            shutdown.clone(),
+        ),
+        mapper,
         content,
         recorder,
         queue: Queue::new(settings.backoff, metrics.queue(CONTROLLER_LABEL)),

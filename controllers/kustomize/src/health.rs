@@ -1,85 +1,83 @@
 //! Waits until what was applied is ready.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use controller_kit::apply::{Action, Entry};
 use controller_kit::events::Severity;
 use controller_kit::live::{Target, WaitEnd, WaitOptions};
-use controller_kit::object::{ObjectId, Subject};
-use controller_kit::{MapError, Rest, Triggers};
-use flux_api::{ConditionStatus, ConditionsExt, GoDuration, HEALTHY, READY, reason};
+use controller_kit::object::{ObjectId, split_api_version};
+use controller_kit::{Rest, Triggers};
+use flux_api::{
+    ConditionStatus, ConditionsExt, GoDuration, HEALTHY, Kustomization, READY, REQUESTED_AT, reason,
+};
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use crate::apply::Applied;
+use crate::context::Ownership;
 use crate::deploy::remember;
-use crate::reconcile::Reconciliation;
+use crate::reconcile::{Reconciliation, find_artifact};
 use crate::report::{Failure, Outcome};
 
-/// Gives the objects whose readiness this object waits for.
-pub(crate) async fn targets(
-    run: &Reconciliation<'_>,
+/// Gives the objects whose readiness this object waits for; nothing when it does not ask for that.
+pub(crate) fn targets(
+    run: &mut Reconciliation<'_>,
     entries: &[Entry],
     vanishing: &[ObjectId],
-) -> Result<Vec<Target>, Outcome> {
-    let spec = &run.object.spec;
-    let mapper = &run.context.mapper;
-    let failed = |id: &ObjectId, error: &MapError| {
-        let message = format!("can't determine status for {}: {error}", Subject(id));
-        Outcome::Failed(Failure::new(reason::HEALTH_CHECK_FAILED, message))
-    };
-    let is_itself = |id: &ObjectId| {
-        id.kind == "Kustomization" && id.name == run.key.name && id.namespace == run.key.namespace
+    checksum: &str,
+) -> Result<Option<Vec<Target>>, Outcome> {
+    let object = Arc::clone(&run.object);
+    let spec = &object.spec;
+    let target = |id: ObjectId, version: Option<String>, owned: bool| Target {
+        may_vanish: vanishing.contains(&id),
+        id,
+        version,
+        owned,
     };
     let mut targets = Vec::new();
     if spec.wait {
-        for entry in entries
-            .iter()
-            .filter(|entry| entry.action != Action::Skipped && !is_itself(&entry.id))
-        {
-            let id = entry.id.clone();
-            let mapping = mapper
-                .mapping(&id.group, &entry.version, &id.kind)
-                .await
-                .map_err(|error| failed(&id, &error))?;
-            let may_vanish = vanishing.contains(&id);
-            targets.push(Target {
-                mapping,
-                id,
-                owned: true,
-                may_vanish,
-            });
+        let applied = entries.iter().filter(|entry| entry.action != Action::Skipped);
+        targets.extend(applied.map(|entry| target(entry.id.clone(), Some(entry.version.clone()), true)));
+    } else {
+        for check in &spec.health_checks {
+            let api_version = if check.api_version.is_empty() {
+                "apps/v1"
+            } else {
+                &check.api_version
+            };
+            if api_version.matches('/').count() > 1 {
+                remember(run, checksum, reason::HEALTH_CHECK_FAILED);
+                let message = format!("unexpected GroupVersion string: {api_version}");
+                return Err(Outcome::Failed(Failure::new(
+                    reason::HEALTH_CHECK_FAILED,
+                    message,
+                )));
+            }
+            let (group, _) = split_api_version(api_version);
+            let id = ObjectId {
+                namespace: check.namespace.clone(),
+                name: check.name.clone(),
+                group: group.to_owned(),
+                kind: check.kind.clone(),
+            };
+            // What has just been applied is followed already.
+            let applied = entries
+                .iter()
+                .find(|entry| entry.id == id && entry.action != Action::Skipped);
+            let version = applied.map(|entry| entry.version.clone());
+            targets.push(target(id, version, applied.is_some()));
         }
-        return Ok(targets);
     }
-    for check in &spec.health_checks {
-        let api_version = if check.api_version.is_empty() {
-            "apps/v1"
-        } else {
-            &check.api_version
-        };
-        let (group, _) = controller_kit::object::split_api_version(api_version);
-        let id = ObjectId {
-            namespace: check.namespace.clone(),
-            name: check.name.clone(),
-            group: group.to_owned(),
-            kind: check.kind.clone(),
-        };
-        if is_itself(&id) {
-            continue;
-        }
-        let mapping = mapper
-            .preferred(group, &check.kind)
-            .await
-            .map_err(|error| failed(&id, &error))?;
-        let may_vanish = vanishing.contains(&id);
-        targets.push(Target {
-            mapping,
-            id,
-            owned: false,
-            may_vanish,
-        });
+    if targets.is_empty() {
+        return Ok(None);
     }
-    Ok(targets)
+    // Nobody waits for itself.
+    targets.retain(|target| {
+        let (id, key) = (&target.id, &run.key);
+        !(id.kind == "Kustomization" && id.name == key.name && id.namespace == key.namespace)
+    });
+    Ok(Some(targets))
 }
 
 /// Waits outside the worker slot until everything is ready; a newer event ends the wait.
@@ -89,10 +87,10 @@ pub(crate) async fn await_health(
     applied: &Applied,
 ) -> Result<(), Outcome> {
     let generation = run.object.metadata.generation;
-    if applied.targets.is_empty() {
+    let Some(targets) = applied.targets.clone() else {
         run.status.conditions.remove_condition(HEALTHY);
         return Ok(());
-    }
+    };
     run.enter("Running health checks");
     let was_healthy = run.status.conditions.has_status(HEALTHY, ConditionStatus::True);
     let started = tokio::time::Instant::now();
@@ -103,7 +101,7 @@ pub(crate) async fn await_health(
         fail_fast: context.settings.fail_fast,
     };
     let superseded = run.superseded.clone();
-    let mut waiting = Box::pin(context.live.wait(applied.targets.clone(), options, rest));
+    let mut waiting = Box::pin(context.live.wait(targets, options, rest));
     // What is ready at once needs no word about waiting; a moment covers objects whose watch has just been opened.
     let quick = run.slot.park(tokio::time::timeout(QUICK, &mut waiting)).await;
     let end = if let Ok(end) = quick {
@@ -118,7 +116,8 @@ pub(crate) async fn await_health(
                 () = superseded.wait() => None,
             }
         };
-        run.slot.park(interruptible).await.ok_or(Outcome::Superseded)?
+        let end = run.slot.park(interruptible).await;
+        end.ok_or_else(|| canceled(run))?
     };
     let took = GoDuration::from(started.elapsed());
     match end {
@@ -138,11 +137,57 @@ pub(crate) async fn await_health(
             }
             Ok(())
         }
-        end @ WaitEnd::NotReady { .. } => {
+        end @ (WaitEnd::NotReady { .. } | WaitEnd::NoNamespace(_)) => {
             remember(run, &applied.checksum, reason::HEALTH_CHECK_FAILED);
             let detail = end.message().unwrap_or_default();
             Err(Outcome::Failed(Failure::unhealthy(took, detail)))
         }
+    }
+}
+
+/// A newer event has ended the wait; tells which, if the object is still ours to say so.
+fn canceled(run: &Reconciliation<'_>) -> Outcome {
+    let (context, before) = (run.context, &run.object);
+    let is_ours = context.ownership(&run.key, before) == Ownership::Ours;
+    let Some(now) = context.objects.get(&run.key).filter(|_| is_ours) else {
+        return Outcome::Superseded;
+    };
+    if context.shutdown.is_cancelled() {
+        return Outcome::Superseded;
+    }
+    let has_new_artifact = || match find_artifact(context, before) {
+        Ok(artifact) => !run.is_about(&artifact),
+        Err(_) => true,
+    };
+    let itself = ("Kustomization", run.key.namespace.as_str(), run.key.name.as_str());
+    let requested = |object: &Kustomization| object.annotations().get(REQUESTED_AT).cloned();
+    let source = &before.spec.source_ref;
+    let changes =
+        now.metadata.generation != before.metadata.generation || requested(&now) != requested(before);
+    let (kind, namespace, name) = if changes {
+        itself
+    } else if has_new_artifact() {
+        let namespace = source.namespace.as_str();
+        let home = run.key.namespace.as_str();
+        (
+            source.kind.as_str(),
+            if namespace.is_empty() { home } else { namespace },
+            source.name.as_str(),
+        )
+    } else {
+        // A ConfigMap or Secret with variables; with several it is not known which.
+        let mut variables = before
+            .spec
+            .post_build
+            .iter()
+            .flat_map(|post_build| &post_build.substitute_from);
+        match (variables.next(), variables.next()) {
+            (Some(only), None) => (only.kind.as_str(), run.key.namespace.as_str(), only.name.as_str()),
+            _ => itself,
+        }
+    };
+    Outcome::Canceled {
+        by: format!("{kind}/{namespace}/{name}"),
     }
 }
 

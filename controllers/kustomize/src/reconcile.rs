@@ -103,7 +103,7 @@ pub(crate) fn observe<'a>(context: &Context, object: &'a Kustomization) -> Obser
     }
 }
 
-fn find_artifact(
+pub(crate) fn find_artifact(
     context: &Context,
     object: &Kustomization,
 ) -> Result<Arc<artifact_crd::Artifact>, ArtifactProblem> {
@@ -310,6 +310,12 @@ impl Reconciliation<'_> {
             .map_or("", |(revision, _)| revision.as_str());
         let timeout = flux_api::GoDuration::from(self.timeout());
         self.stage = format!("{doing} for revision {revision} with a timeout of {timeout}");
+    }
+
+    /// Tells whether this run deploys the revision of `artifact`.
+    pub(crate) fn is_about(&self, artifact: &artifact_crd::Artifact) -> bool {
+        let revision = self.revision.as_ref().map(|(revision, _)| revision);
+        revision == Some(&artifact.spec.revision)
     }
 
     /// Writes the status that has been reached so far; the run goes on.

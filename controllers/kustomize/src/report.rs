@@ -32,8 +32,13 @@ pub(crate) enum Outcome {
         /// Text for people.
         message: String,
     },
-    /// A newer event ended the wait for readiness; the next run starts at once.
+    /// A newer event ended a wait; the next run starts at once.
     Superseded,
+    /// A newer event ended the wait for readiness, and says so; the next run starts at once.
+    Canceled {
+        /// Kind, namespace and name of what changed.
+        by: String,
+    },
     /// The controller is shutting down or the API server cannot be written to; nothing can be reported.
     Aborted(String),
 }
@@ -56,6 +61,9 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What is not ready, if that is why.
     pub(crate) unhealthy: Option<String>,
+    /// Whether it passes by itself, so that the next run comes after the back-off if that is sooner than the retry
+    /// interval.
+    pub(crate) soon: bool,
 }
 
 impl Failure {
@@ -64,7 +72,13 @@ impl Failure {
             reason,
             message: error.to_string(),
             unhealthy: None,
+            soon: false,
         }
+    }
+
+    /// It passes by itself.
+    pub(crate) fn soon(self) -> Self {
+        Self { soon: true, ..self }
     }
 
     /// Objects did not become ready; `detail` says which.
@@ -73,6 +87,7 @@ impl Failure {
             reason: reason::HEALTH_CHECK_FAILED,
             message: format!("health check failed after {after}: {detail}"),
             unhealthy: Some(detail),
+            soon: false,
         }
     }
 }
@@ -133,6 +148,16 @@ pub(crate) fn conclude(
             requeue: Requeue::Never,
             result: "requeue",
         },
+        Outcome::Canceled { by } => {
+            let text = format!("New reconciliation triggered by {by}");
+            ready(ConditionStatus::False, reason::HEALTH_CHECK_CANCELED, &text);
+            let text = format!("Health checks canceled due to new reconciliation triggered by {by}");
+            Report {
+                event: Some((Severity::Info, reason::HEALTH_CHECK_CANCELED, text)),
+                requeue: Requeue::Never,
+                result: "requeue",
+            }
+        }
         Outcome::Aborted(_) => Report {
             event: None,
             requeue: Requeue::Backoff,
@@ -177,9 +202,9 @@ pub(crate) fn conclude(
             }
         }
         Outcome::Failed(failure) => {
+            let announced = is_announced(object, failure.reason, &failure.message);
             ready(ConditionStatus::False, failure.reason, &failure.message);
-            if failure.reason == reason::HEALTH_CHECK_FAILED {
-                let detail = failure.unhealthy.as_ref().unwrap_or(&failure.message);
+            if let Some(detail) = &failure.unhealthy {
                 status.conditions.set_condition(
                     HEALTHY,
                     ConditionStatus::False,
@@ -189,9 +214,15 @@ pub(crate) fn conclude(
                     now,
                 );
             }
+            let event = (Severity::Error, failure.reason, failure.message.clone());
             Report {
-                event: Some((Severity::Error, failure.reason, failure.message.clone())),
-                requeue: after(pace.retry),
+                // What is tried often is said once.
+                event: (!(failure.soon && announced)).then_some(event),
+                requeue: match after(pace.retry) {
+                    Requeue::After(retry) if failure.soon => Requeue::BackoffWithin(retry),
+                    _ if failure.soon => Requeue::Backoff,
+                    retry => retry,
+                },
                 result: "requeue_after",
             }
         }
@@ -417,7 +448,29 @@ mod tests {
             -1,
         );
         check(
-            &failed(reason::HEALTH_CHECK_FAILED),
+            &Outcome::Failed(Failure::new(reason::RECONCILIATION_FAILED, "boom").soon()),
+            &[
+                ("Reconciling", "True", "ProgressingWithRetry"),
+                ("Ready", "False", "ReconciliationFailed"),
+            ],
+            Requeue::BackoffWithin(PACE.retry),
+            true,
+            -1,
+        );
+        check(
+            &Outcome::Canceled {
+                by: "GitRepository/apps/app".into(),
+            },
+            &[
+                ("Reconciling", "True", "ProgressingWithRetry"),
+                ("Ready", "False", "HealthCheckCanceled"),
+            ],
+            Requeue::Never,
+            true,
+            -1,
+        );
+        check(
+            &Outcome::Failed(Failure::unhealthy(GoDuration::from(PACE.retry), "a".into())),
             &[
                 ("Reconciling", "True", "ProgressingWithRetry"),
                 ("Ready", "False", "HealthCheckFailed"),
@@ -450,6 +503,26 @@ mod tests {
             true,
             -1,
         );
+    }
+
+    #[test]
+    fn what_is_tried_often_is_said_once() {
+        let condition = |message: &str| {
+            json!({"type": "Ready", "status": "False", "reason": reason::RECONCILIATION_FAILED,
+                "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        let says = |before: &str, failure: Failure| {
+            let object = object(&json!({"conditions": [condition(before)]}));
+            let (took, now) = (Duration::ZERO, Timestamp::UNIX_EPOCH);
+            let outcome = Outcome::Failed(failure);
+            let mut status = object.status.clone();
+            let report = conclude(&outcome, &object, &mut status, "", &PACE, took, now);
+            report.event.is_some()
+        };
+        let failure = || Failure::new(reason::RECONCILIATION_FAILED, "boom");
+        assert!(!says("boom", failure().soon()));
+        assert!(says("bang", failure().soon()), "something else");
+        assert!(says("boom", failure()), "stock says it at each retry");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Artifacts written by hand, as any producer may write them, and Kustomizations of them.
 
 use anyhow::Result;
-use e2e::testbed::{ArtifactServer, KUSTOMIZATION, Namespace, condition};
+use e2e::testbed::{Answer, Archive, ArtifactServer, KUSTOMIZATION, Namespace, condition};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
@@ -15,6 +15,13 @@ pub(crate) async fn offer(
     name: &str,
 ) -> Result<()> {
     offer_url(namespace, artifact, &server.url(name), &server.digest(name)).await
+}
+
+/// Writes the Artifact `app` that points to these files, which are served as long as the server is kept.
+pub(crate) async fn deliver(namespace: &Namespace, files: &[(&str, &str)]) -> Result<ArtifactServer> {
+    let server = ArtifactServer::start([("app", Answer::Bytes(Archive::of(files).pack()?))])?;
+    offer(namespace, "app", &server, "app").await?;
+    Ok(server)
 }
 
 /// Writes an Artifact.

@@ -66,7 +66,8 @@ async fn thirty_kustomizations_of_one_source_download_it_once() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("download").await?;
     testbed.openflux_controller().await?;
-    let archive = Archive::of(&[("a.yaml", &config_map("a", "blue"))]).pack()?;
+    // No other test may have brought the same content into the cache.
+    let archive = Archive::of(&[("a.yaml", &config_map("a", "fetched-once"))]).pack()?;
     let server = ArtifactServer::start([("app.tar.gz", Answer::Bytes(archive))])?;
     let names: Vec<_> = (0..30).map(|number| format!("app-{number}")).collect();
     for name in &names {

@@ -1,11 +1,12 @@
 //! `wait` and `healthChecks`: readiness is awaited, failure ends the wait, and time runs out as in stock.
 
-use anyhow::Result;
-use e2e::testbed::{KUSTOMIZATION, condition};
+use anyhow::{Context as _, Result};
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, Kind, Testbed, condition, eventually};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::app::{App, Owner, config_map, deployment, start_shard};
+use crate::artifacts::{consume, consume_as, deliver};
 use crate::side_by_side::neutral;
 
 const FAILED: &str = "HealthCheckFailed";
@@ -40,6 +41,14 @@ async fn waiting_is_announced_and_ends_with_a_newer_commit() -> Result<()> {
     let commit = app.push(&[("deploy/web.yaml", &deployment("web", 0))]).await?;
     let object = app.wait_applied("app", &commit).await?;
     assert!(says(&object, "Healthy", "True", "Health check passed in "));
+    let by = format!("triggered by GitRepository/{}/app", app.name());
+    let events = app.events_with(&by).await?;
+    let canceled = events
+        .iter()
+        .find(|event| event.data["reason"] == "HealthCheckCanceled");
+    let canceled = canceled.context("no event has the reason")?;
+    let text = format!("Health checks canceled due to new reconciliation {by}");
+    assert_eq!(canceled.data["message"], text);
     Ok(())
 }
 
@@ -89,6 +98,189 @@ async fn a_stalled_object_ends_the_wait_early() -> Result<()> {
         neutral(&message, app.name()),
         "health check failed after TIME: failed early due to stalled resources: [Deployment/NAMESPACE/web status: 'Failed']"
     );
+    Ok(())
+}
+
+/// A definition of `Widget` in a group of its own.
+fn widgets(group: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("widgets.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_served_yet_is_awaited() -> Result<()> {
+    const GROUP: &str = "awaited.openflux.test";
+    const WIDGET: Kind = Kind {
+        api_version: "awaited.openflux.test/v1",
+        kind: "Widget",
+        plural: "widgets",
+    };
+    let testbed = Testbed::shared().await?;
+    let app = testbed.namespace("unserved").await?;
+    testbed.openflux_controller().await?;
+    let _server = deliver(&app, &[("a.yaml", &config_map("a", "blue"))]).await?;
+    let api_version = format!("{GROUP}/v1");
+    let check = json!({"apiVersion": api_version, "kind": "Widget", "name": "w", "namespace": app.name()});
+    let spec = json!({"healthChecks": [check], "timeout": "5m", "retryInterval": "1h"});
+    consume(&app, "app", "app", spec).await?;
+    let waits = |object: &DynamicObject| says(object, "Healthy", "Unknown", "Running health checks");
+    app.wait(KUSTOMIZATION, "app", "runs health checks", waits)
+        .await?;
+
+    app.apply(&widgets(GROUP).to_string()).await?;
+    let widget = json!({"apiVersion": api_version, "kind": "Widget", "metadata": {"name": "w"}});
+    eventually("the kind is served", async || {
+        Ok(app.apply(&widget.to_string()).await.ok())
+    })
+    .await?;
+    app.wait_ready(KUSTOMIZATION, "app").await?;
+
+    // It is followed by now.
+    let not_ready = json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}});
+    app.patch(WIDGET, "w", not_ready).await?;
+    app.patch(KUSTOMIZATION, "app", json!({"spec": {"path": "./."}}))
+        .await?;
+    app.wait(KUSTOMIZATION, "app", "runs health checks", waits)
+        .await?;
+    let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+    app.patch(WIDGET, "w", ready).await?;
+    app.wait_ready(KUSTOMIZATION, "app").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_no_node_takes_fails_after_its_grace() -> Result<()> {
+    const POD: Kind = Kind {
+        api_version: "v1",
+        kind: "Pod",
+        plural: "pods",
+    };
+    let pod =
+        "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: app, image: app}]}}";
+    let app = App::start("unschedulable", &[("deploy/pod.yaml", pod)]).await?;
+    app.deploy(
+        "app",
+        json!({"wait": true, "timeout": "10m", "retryInterval": "1h"}),
+    )
+    .await?;
+    app.wait(POD, "p", "exists", |_| true).await?;
+    let refused = json!({"status": {"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}});
+    app.patch_status(POD, "p", refused).await?;
+    let message = app.wait_failed(KUSTOMIZATION, "app", FAILED).await?;
+    let stalled = "failed early due to stalled resources: [Pod/NAMESPACE/p status: 'Failed']";
+    assert!(neutral(&message, app.name()).ends_with(stalled), "{message}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_checks_need_few_connections() -> Result<()> {
+    const KUSTOMIZATIONS: usize = 20;
+    const CHECKS: usize = 5;
+    let testbed = Testbed::shared().await?;
+    let app = testbed.namespace("many-checks").await?;
+    testbed.openflux_controller().await?;
+    let controller = start_shard(testbed, "checks")?;
+    let _server = deliver(&app, &[("a.yaml", &config_map("a", "blue"))]).await?;
+    let names = |at: usize| (0..CHECKS).map(move |check| format!("elsewhere-{at}-{check}"));
+    for at in 0..KUSTOMIZATIONS {
+        let check =
+            |name| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "namespace": app.name()});
+        let checks: Vec<Value> = names(at).map(check).collect();
+        let spec = json!({"healthChecks": checks, "timeout": "5m", "prune": false});
+        consume_as(Owner::Shard("checks"), &app, &format!("app-{at}"), "app", spec).await?;
+    }
+    for at in 0..KUSTOMIZATIONS {
+        let waits = |object: &DynamicObject| says(object, "Healthy", "Unknown", "Running health checks");
+        app.wait(KUSTOMIZATION, &format!("app-{at}"), "runs health checks", waits)
+            .await?;
+    }
+    let sockets = std::fs::read_dir(format!("/proc/{}/fd", controller.id()))?
+        .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+        .filter(|target| target.to_string_lossy().starts_with("socket:"))
+        .count();
+    assert!(
+        sockets < 80,
+        "{sockets} sockets for {} checks",
+        KUSTOMIZATIONS * CHECKS
+    );
+
+    for name in (0..KUSTOMIZATIONS).flat_map(names) {
+        app.apply(&config_map(&name, "blue")).await?;
+    }
+    for at in 0..KUSTOMIZATIONS {
+        app.wait_ready(KUSTOMIZATION, &format!("app-{at}")).await?;
+    }
+    assert!(app.get(CONFIG_MAP, "elsewhere-0-0").await?.is_some());
+    Ok(())
+}
+
+/// What a Kustomization says whose health checks end by themselves: the conditions, the history, and what it has applied.
+async fn verdict(owner: Owner, check: &Value, end: &str) -> Result<Value> {
+    let app = App::owned_by(owner, "verdict", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    let mut check = check.clone();
+    if check["namespace"] == "NAMESPACE" {
+        check["namespace"] = app.name().into();
+    }
+    let spec = json!({"healthChecks": [check], "timeout": "1s", "retryInterval": "1h"});
+    app.deploy("app", spec).await?;
+    let ended = |object: &DynamicObject| {
+        condition(object, "Ready").is_some_and(|ready| ready["reason"] == end)
+            && condition(object, "Reconciling").is_none_or(|goes_on| goes_on["reason"] != "Progressing")
+            // Stock writes conditions first.
+            && object.data["status"]["history"].is_array()
+    };
+    let object = app.wait(KUSTOMIZATION, "app", "has ended", ended).await?;
+    let status = &object.data["status"];
+    let told = |condition: &Value| {
+        let message = condition["message"].as_str().unwrap_or_default();
+        json!([
+            condition["type"],
+            condition["status"],
+            condition["reason"],
+            neutral(message, app.name())
+        ])
+    };
+    let list = |field: &str| status[field].as_array().cloned().unwrap_or_default();
+    Ok(json!({
+        "conditions": list("conditions").iter().map(told).collect::<Value>(),
+        "history": list("history").iter().map(|run| run["lastReconciledStatus"].clone()).collect::<Value>(),
+        "applied": status["lastAppliedRevision"].is_string(),
+        "observed": status["observedGeneration"],
+    }))
+}
+
+#[tokio::test]
+async fn checks_that_cannot_be_made_read_as_in_stock() -> Result<()> {
+    let unserved = json!({"apiVersion": "never.openflux.test/v1", "kind": "Widget", "name": "w", "namespace": "NAMESPACE"});
+    let missing =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "missing", "namespace": "NAMESPACE"});
+    let nowhere = json!({"kind": "Deployment", "name": "web"});
+    let odd = json!({"apiVersion": "a/b/c", "kind": "Widget", "name": "w", "namespace": "NAMESPACE"});
+    let itself = json!({"apiVersion": KUSTOMIZATION.api_version, "kind": "Kustomization", "name": "app", "namespace": "NAMESPACE"});
+    let compare = async |check: Value, end: &str| -> Result<()> {
+        let (stock, ours) = tokio::try_join!(
+            verdict(Owner::Stock, &check, end),
+            verdict(Owner::Ours, &check, end)
+        )?;
+        assert_eq!(ours, stock, "{check}");
+        Ok(())
+    };
+    tokio::try_join!(
+        compare(unserved, FAILED),
+        compare(missing, FAILED),
+        compare(nowhere, FAILED),
+        compare(odd, FAILED),
+        compare(itself, "ReconciliationSucceeded"),
+    )?;
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! Stages: definitions before what they define, and a stage is applied as a whole or not at all.
 
 use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, Kind, Write};
-use kube::api::DynamicObject;
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, Kind, Namespace, Testbed, Write, condition, eventually};
+use kube::Api;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
-use crate::app::{App, config_map};
+use crate::app::{App, Owner, config_map};
+use crate::artifacts::{consume, deliver};
 
 #[tokio::test]
 async fn one_rejected_object_keeps_its_stage_from_being_applied() -> Result<()> {
@@ -71,6 +73,92 @@ async fn a_definition_and_its_objects_come_in_one_commit() -> Result<()> {
         .await?;
     app.wait_applied("app", &commit).await?;
     assert_eq!(app.existing(WIDGET, "w").await?.data["spec"]["size"], 1);
+    Ok(())
+}
+
+/// A definition in a group of its own, with a short name that only one of a group may have.
+fn definition(group: &str, kind: &str, plural: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "shortNames": ["short"]},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    })
+}
+
+async fn wait_for_condition(app: &Namespace, name: &str, kind: &str, status: &str) -> Result<()> {
+    let api = definitions(app);
+    eventually(&format!("{name} is {kind}={status}"), async || {
+        let object = api.get_opt(name).await?;
+        let has = object.is_some_and(|object| {
+            condition(&object, kind).is_some_and(|condition| condition["status"] == status)
+        });
+        Ok(has.then_some(()))
+    })
+    .await
+}
+
+fn definitions(app: &Namespace) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "customresourcedefinitions");
+    Api::all_with(app.client().clone(), &resource)
+}
+
+/// How a Kustomization ends that consists of a definition whose names are taken.
+async fn definitions_alone(owner: Owner, group: &str) -> Result<String> {
+    let taken = definition(group, "Gizmo", "gizmos").to_string();
+    let app = App::owned_by(owner, "crds", &[("deploy/definition.yaml", &taken)]).await?;
+    app.apply(&definition(group, "Widget", "widgets").to_string())
+        .await?;
+    wait_for_condition(&app, &format!("widgets.{group}"), "Established", "True").await?;
+    app.deploy("app", json!({"retryInterval": "1h"})).await?;
+    app.wait_failed_at_first("app", "ReconciliationFailed").await
+}
+
+#[tokio::test]
+async fn definitions_alone_are_ready_when_they_are_established() -> Result<()> {
+    let (stock, ours) = tokio::try_join!(
+        definitions_alone(Owner::Stock, "taken.stock.openflux.test"),
+        definitions_alone(Owner::Ours, "taken.ours.openflux.test")
+    )?;
+    assert_eq!(
+        ours.trim_end().replace(".ours.", ".stock."),
+        stock.trim_end(),
+        "stock waits for definitions"
+    );
+    assert!(ours.contains("CustomResourceDefinition/gizmos.taken.ours.openflux.test status: 'Failed'"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kind_that_is_being_defined_is_tried_again_soon() -> Result<()> {
+    const GROUP: &str = "soon.openflux.test";
+    let gizmo = "{apiVersion: soon.openflux.test/v1, kind: Gizmo, metadata: {name: g}}";
+    let testbed = Testbed::shared().await?;
+    let app = testbed.namespace("soon").await?;
+    testbed.openflux_controller().await?;
+    let _server = deliver(&app, &[("gizmo.yaml", gizmo)]).await?;
+    app.apply(&definition(GROUP, "Widget", "widgets").to_string())
+        .await?;
+    wait_for_condition(&app, "widgets.soon.openflux.test", "Established", "True").await?;
+    // It is there, but not established as long as the other has its short name.
+    app.apply(&definition(GROUP, "Gizmo", "gizmos").to_string())
+        .await?;
+    wait_for_condition(&app, "gizmos.soon.openflux.test", "NamesAccepted", "False").await?;
+
+    consume(&app, "app", "app", json!({"retryInterval": "1h"})).await?;
+    let message = app
+        .wait_failed(KUSTOMIZATION, "app", "ReconciliationFailed")
+        .await?;
+    assert!(message.contains("no matches for kind \"Gizmo\""), "{message}");
+    definitions(&app)
+        .delete("widgets.soon.openflux.test", &DeleteParams::default())
+        .await?;
+    app.wait_ready(KUSTOMIZATION, "app").await?;
     Ok(())
 }
 

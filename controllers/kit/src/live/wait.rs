@@ -1,27 +1,32 @@
 //! Waiting for objects to become ready, woken by their watches.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::DropGuard;
 
-use super::{KindState, KindWatch, LiveStore, Scope};
-use crate::mapper::Mapping;
-use crate::object::{ObjectId, Subject};
-use crate::readiness::{Status, status};
+use super::end::WaitEnd;
+use super::health::Health;
+use super::kind::{KindState, KindWatch};
+use super::named::NamedWatch;
+use super::tally::{Tally, Verdict};
+use super::wake::Wake;
+use super::{LiveStore, READ_TIMEOUT};
+use crate::mapper::{MapError, Mapping};
+use crate::object::ObjectId;
+use crate::readiness::Status;
 use crate::rest::Rest;
 use crate::watch::ObjectKey;
 
 /// An object to wait for.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Endpoint of its kind.
-    pub mapping: Mapping,
     /// Its identity.
     pub id: ObjectId,
-    /// Whether it carries the owner label; others are watched by name.
+    /// Its API version; the one that the server prefers when absent.
+    pub version: Option<String>,
+    /// Whether it is known to carry the owner label.
     pub owned: bool,
     /// Whether its absence is success: Jobs that remove themselves (`ttlSecondsAfterFinished`).
     pub may_vanish: bool,
@@ -36,204 +41,317 @@ pub struct WaitOptions {
     pub fail_fast: bool,
 }
 
-/// How a wait ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum WaitEnd {
-    /// All objects are ready.
-    Ready,
-    /// Some are not; each with its last status.
-    NotReady {
-        /// Whether the time ran out, as opposed to a failure that waiting does not mend.
-        timed_out: bool,
-        /// What was not ready.
-        objects: Vec<(ObjectId, Status)>,
-    },
-}
-
-impl WaitEnd {
-    /// Gives upstream's text for objects that did not become ready.
-    pub fn message(&self) -> Option<String> {
-        let Self::NotReady { timed_out, objects } = self else {
-            return None;
-        };
-        let list: Vec<String> = objects
-            .iter()
-            .map(|(id, status)| format!("{} status: '{}'", Subject(id), status.as_str()))
-            .collect();
-        let list = list.join(", ");
-        Some(if *timed_out {
-            format!("timeout waiting for: [{list}]")
-        } else {
-            format!("failed early due to stalled resources: [{list}]")
-        })
-    }
-}
-
-/// Objects of kinds that cannot be watched are read this often.
-const UNWATCHABLE_POLL: Duration = Duration::from_secs(5);
+/// Objects that cannot be watched, and kinds that are not served yet, are looked at this often.
+const POLL: Duration = Duration::from_secs(5);
 
 impl LiveStore {
-    /// Waits until all targets are ready; `rest` reads those whose kind the controller itself cannot watch.
+    /// Waits until all targets are ready; `rest` reads those that the controller itself cannot watch.
     ///
     /// The future only sleeps on events, so that it is meant to be awaited outside a worker slot.
     pub async fn wait(&self, targets: Vec<Target>, options: WaitOptions, rest: &Rest) -> WaitEnd {
         let deadline = Instant::now() + options.timeout;
-        let wake = Arc::new(Notify::new());
-        let _registration = self.register(&targets, &wake);
-        let mut observed = Vec::with_capacity(targets.len());
-        for target in targets {
-            observed.push(self.observe_target(target, deadline, rest).await);
+        let mut served = self.shared.mapper.changes();
+        let mut wait = Wait::new(self, rest, targets, deadline);
+        // All watches are opened before the first is waited for.
+        for target in 0..wait.targets.len() {
+            wait.attach(target).await;
         }
+        if let Some(id) = wait.lacks_namespace() {
+            return WaitEnd::NoNamespace(id);
+        }
+        let mut changed: BTreeSet<usize> = (0..wait.targets.len()).collect();
+        let mut next_poll = Instant::now() + POLL;
         loop {
-            let mut pending = Vec::new();
-            let mut poll = false;
-            for (target, source) in &observed {
-                let status = match source {
-                    Source::Watch { kind, .. } => watched_status(kind, target),
-                    Source::Poll => {
-                        poll = true;
-                        read_status(rest, target).await
-                    }
-                };
-                if status != Status::Current && !(status == Status::NotFound && target.may_vanish) {
-                    pending.push((target.id.clone(), status));
+            let looking = async {
+                for target in changed {
+                    wait.look(target).await;
                 }
-            }
-            if pending.is_empty() {
-                return WaitEnd::Ready;
-            }
-            let failed = pending
-                .iter()
-                .filter(|(_, status)| *status == Status::Failed)
-                .count();
-            if failed > 0 && (options.fail_fast || failed == pending.len()) {
-                pending.retain(|(_, status)| *status == Status::Failed);
-                return WaitEnd::NotReady {
-                    timed_out: false,
-                    objects: pending,
-                };
-            }
-            if Instant::now() >= deadline {
-                return WaitEnd::NotReady {
-                    timed_out: true,
-                    objects: pending,
-                };
-            }
-            let next = if poll {
-                deadline.min(Instant::now() + UNWATCHABLE_POLL)
-            } else {
-                deadline
             };
-            tokio::select! {
-                () = wake.notified() => {}
-                () = tokio::time::sleep_until(next) => {}
+            // An API server that does not answer must not stretch the time for long.
+            let at_most = deadline.max(Instant::now() + READ_TIMEOUT);
+            if tokio::time::timeout_at(at_most, looking).await.is_err() {
+                tracing::info!("the readiness of some objects could not be read in time");
             }
-        }
-    }
-
-    async fn observe_target(&self, target: Target, deadline: Instant, rest: &Rest) -> (Target, Source) {
-        if !target.owned && rest.is_impersonating() && read_status(rest, &target).await == Status::Unknown {
-            // The watch is the controller's, which may see more than whoever asks.
-            return (target, Source::Poll);
-        }
-        let (kind, stop) = if target.owned {
-            self.follow(&target.mapping);
-            let kind = self.shared.kinds.lock().get(&target.mapping).map(Arc::clone);
-            (kind.unwrap_or_else(|| Arc::new(KindWatch::new())), None)
-        } else {
-            let kind = Arc::new(KindWatch::new());
-            let stop = self.shared.shutdown.child_token();
-            let (store, watched, target, stopped) =
-                (self.clone(), Arc::clone(&kind), target.clone(), stop.clone());
-            tokio::spawn(async move {
-                let scope = Scope::Named {
-                    namespace: &target.id.namespace,
-                    name: &target.id.name,
-                };
-                store.run(&target.mapping, &scope, &watched, stopped).await;
-            });
-            (kind, Some(stop.drop_guard()))
-        };
-        let state = tokio::time::timeout_at(deadline, kind.settled())
-            .await
-            .unwrap_or(KindState::Unavailable);
-        let source = match state {
-            KindState::Synced => Source::Watch { kind, _stop: stop },
-            KindState::Starting | KindState::Interrupted | KindState::Unavailable => Source::Poll,
-        };
-        (target, source)
-    }
-
-    fn register(&self, targets: &[Target], wake: &Arc<Notify>) -> Registration {
-        let known_as = |target: &Target| {
-            let mut id = target.id.clone();
-            if !target.mapping.namespaced {
-                // Whoever names it may have given it one.
-                id.namespace.clear();
+            wait.tally.pass(now());
+            match wait.tally.verdict(options.fail_fast) {
+                Verdict::Ready => return WaitEnd::Ready,
+                Verdict::Failed => return wait.not_ready(false),
+                Verdict::Waiting if Instant::now() >= deadline => return wait.not_ready(true),
+                Verdict::Waiting => {}
             }
-            id
-        };
-        let ids: Vec<ObjectId> = targets.iter().map(known_as).collect();
-        let mut waiters = self.shared.waiters.lock();
-        for id in &ids {
-            waiters.entry(id.clone()).or_default().push(Arc::clone(wake));
-        }
-        Registration {
-            store: self.clone(),
-            ids,
-            wake: Arc::clone(wake),
+            changed = tokio::select! {
+                () = wait.wake.news() => wait.wake.take(),
+                Ok(()) = served.changed(), if wait.awaits_kinds() => wait.of_unserved_kinds(),
+                () = tokio::time::sleep_until(next_poll), if !wait.asked.is_empty() => {
+                    next_poll = Instant::now() + POLL;
+                    wait.asked.clone()
+                }
+                () = tokio::time::sleep_until(wait.next_moment()) => BTreeSet::new(),
+            };
         }
     }
 }
 
+/// A wait in progress.
+struct Wait<'a> {
+    store: &'a LiveStore,
+    rest: &'a Rest,
+    deadline: Instant,
+    targets: Vec<Watched>,
+    tally: Tally,
+    /// The targets that no watch tells about, as long as they are not ready.
+    asked: BTreeSet<usize>,
+    wake: Arc<Wake>,
+    /// What this wait is registered for.
+    registered: Vec<ObjectId>,
+}
+
+struct Watched {
+    target: Target,
+    source: Source,
+}
+
+/// How the state of a target is learned.
 enum Source {
+    /// Its kind is not served, as far as is known.
+    Unserved(String),
+    /// A watch tells.
     Watch {
+        mapping: Mapping,
         kind: Arc<KindWatch>,
-        _stop: Option<DropGuard>,
+        /// Keeps the watch of a single object open.
+        named: Option<Arc<NamedWatch>>,
     },
-    Poll,
+    /// It is read from time to time.
+    Poll(Mapping),
 }
 
-struct Registration {
-    store: LiveStore,
-    ids: Vec<ObjectId>,
-    wake: Arc<Notify>,
-}
-
-impl Drop for Registration {
+impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        let mut waiters = self.store.shared.waiters.lock();
-        for id in &self.ids {
-            if let Some(list) = waiters.get_mut(id) {
-                list.retain(|waiter| !Arc::ptr_eq(waiter, &self.wake));
-                if list.is_empty() {
-                    waiters.remove(id);
+        self.store
+            .shared
+            .waiters
+            .remove(self.registered.iter(), &self.wake);
+    }
+}
+
+impl<'a> Wait<'a> {
+    fn new(store: &'a LiveStore, rest: &'a Rest, targets: Vec<Target>, deadline: Instant) -> Self {
+        let mut tally = Tally::default();
+        for target in 0..targets.len() {
+            tally.note(target, Health::unknown("it could not be read in time"), false, 0);
+        }
+        let unserved = |target| Watched {
+            target,
+            source: Source::Unserved(String::new()),
+        };
+        Self {
+            store,
+            rest,
+            deadline,
+            targets: targets.into_iter().map(unserved).collect(),
+            tally,
+            asked: BTreeSet::new(),
+            wake: Arc::default(),
+            registered: Vec::new(),
+        }
+    }
+
+    /// Finds out how the state of a target is learned, and opens its watch.
+    async fn attach(&mut self, at: usize) {
+        let Some(target) = self.targets.get(at).map(|watched| watched.target.clone()) else {
+            return;
+        };
+        let source = match self.endpoint(&target).await {
+            Ok(mapping) => {
+                let key = key_of(&mapping, &target);
+                let waiters = &self.store.shared.waiters;
+                self.registered.push(waiters.add(&mapping, &key, &self.wake, at));
+                self.open(&target, mapping, &key).await
+            }
+            Err(MapError::NoMatch { kind, .. }) => {
+                let group = &target.id.group;
+                Source::Unserved(format!("no matches for kind {kind:?} in group {group:?}"))
+            }
+            Err(error) => Source::Unserved(error.to_string()),
+        };
+        if let Some(watched) = self.targets.get_mut(at) {
+            watched.source = source;
+        }
+    }
+
+    async fn endpoint(&self, target: &Target) -> Result<Mapping, MapError> {
+        let (mapper, id) = (&self.store.shared.mapper, &target.id);
+        match &target.version {
+            Some(version) => mapper.mapping(&id.group, version, &id.kind).await,
+            None => mapper.preferred(&id.group, &id.kind).await,
+        }
+    }
+
+    async fn open(&self, target: &Target, mapping: Mapping, key: &ObjectKey) -> Source {
+        let store = self.store;
+        let lies_nowhere = mapping.namespaced && key.namespace.is_empty();
+        if lies_nowhere || !store.covers(&mapping, &key.namespace) {
+            return Source::Poll(mapping);
+        }
+        if !target.owned && !self.may_read(&mapping, key).await {
+            return Source::Poll(mapping);
+        }
+        let watch = if target.owned || store.get(&mapping, &key.namespace, &key.name).is_some() {
+            store.follow(&mapping);
+            store.watch_of(&mapping).map(|kind| (kind, None))
+        } else {
+            let named = store.follow_named(&mapping, key);
+            named.map(|named| (Arc::clone(&named.kind), Some(named)))
+        };
+        match watch {
+            Some((kind, named)) => Source::Watch { mapping, kind, named },
+            None => Source::Poll(mapping),
+        }
+    }
+
+    /// Watches are the controller's, which may see more than whoever asks.
+    async fn may_read(&self, mapping: &Mapping, key: &ObjectKey) -> bool {
+        !self.rest.is_impersonating() || self.read(mapping, key).await.status(now()) != Status::Unknown
+    }
+
+    /// Finds a target of a namespaced kind that has no namespace.
+    fn lacks_namespace(&self) -> Option<ObjectId> {
+        let lacks = self.targets.iter().find(|watched| match &watched.source {
+            Source::Unserved(_) => false,
+            Source::Watch { mapping, .. } | Source::Poll(mapping) => {
+                mapping.namespaced && watched.target.id.namespace.is_empty()
+            }
+        });
+        lacks.map(|watched| watched.target.id.clone())
+    }
+
+    /// Learns the state of a target.
+    async fn look(&mut self, at: usize) {
+        let is_unserved = |watched: &Watched| matches!(watched.source, Source::Unserved(_));
+        if self.targets.get(at).is_some_and(is_unserved) {
+            self.attach(at).await;
+        }
+        let mut health = self.observe(at).await;
+        if health.is_none() {
+            // What its watch told is not to be had from there any more.
+            self.attach(at).await;
+            health = self.observe(at).await;
+            if health.is_none() {
+                self.ask_instead(at);
+                health = self.observe(at).await;
+            }
+        }
+        let Some(watched) = self.targets.get(at) else {
+            return;
+        };
+        let may_vanish = watched.target.may_vanish;
+        let is_watched = matches!(watched.source, Source::Watch { .. });
+        let health = health.unwrap_or_else(Health::not_found);
+        if self.tally.note(at, health, may_vanish, now()) || is_watched {
+            self.asked.remove(&at);
+        } else {
+            self.asked.insert(at);
+        }
+    }
+
+    /// Gives what is known of a target; nothing when its watch cannot tell.
+    async fn observe(&self, at: usize) -> Option<Health> {
+        let watched = self.targets.get(at)?;
+        match &watched.source {
+            Source::Unserved(error) => Some(Health::unknown(error)),
+            Source::Poll(mapping) => {
+                let key = key_of(mapping, &watched.target);
+                Some(self.read(mapping, &key).await)
+            }
+            Source::Watch { mapping, kind, named } => {
+                let settled = tokio::time::timeout_at(self.deadline, kind.settled()).await;
+                if !matches!(settled, Ok(KindState::Synced | KindState::Interrupted)) {
+                    return None;
+                }
+                let key = key_of(mapping, &watched.target);
+                let known = kind.objects.read().get(&key).map(|live| live.health.clone());
+                match known {
+                    // It may have lost the label.
+                    None if named.is_none() && !watched.target.owned => None,
+                    known => Some(known.unwrap_or_else(Health::not_found)),
                 }
             }
         }
     }
+
+    /// Gives up on the watch of a target.
+    fn ask_instead(&mut self, at: usize) {
+        if let Some(watched) = self.targets.get_mut(at)
+            && let Source::Watch { mapping, .. } = &watched.source
+        {
+            watched.source = Source::Poll(mapping.clone());
+        }
+    }
+
+    async fn read(&self, mapping: &Mapping, key: &ObjectKey) -> Health {
+        if mapping.namespaced && key.namespace.is_empty() {
+            return Health::unknown("an empty namespace may not be set when a resource name is provided");
+        }
+        let reading = async {
+            let _permit = self.store.shared.reads.acquire().await;
+            self.rest.get(mapping, &key.namespace, &key.name).await
+        };
+        match tokio::time::timeout(READ_TIMEOUT, reading).await {
+            Ok(Ok(Some(object))) => Health::of(&object),
+            Ok(Ok(None)) => Health::not_found(),
+            Ok(Err(error)) => Health::unknown(&error),
+            Err(_) => Health::unknown("the API server does not answer"),
+        }
+    }
+
+    fn awaits_kinds(&self) -> bool {
+        self.asked.iter().any(|at| self.is_unserved(*at))
+    }
+
+    fn of_unserved_kinds(&self) -> BTreeSet<usize> {
+        let asked = self.asked.iter().copied();
+        asked.filter(|at| self.is_unserved(*at)).collect()
+    }
+
+    fn is_unserved(&self, at: usize) -> bool {
+        let watched = self.targets.get(at);
+        watched.is_some_and(|watched| matches!(watched.source, Source::Unserved(_)))
+    }
+
+    /// The next moment at which something is true that is not true yet.
+    fn next_moment(&self) -> Instant {
+        let failure = self.tally.next_failure().map(|at| {
+            let seconds = u64::try_from(at - now()).unwrap_or_default();
+            Instant::now() + Duration::from_secs(seconds.max(1))
+        });
+        failure.map_or(self.deadline, |at| at.min(self.deadline))
+    }
+
+    fn not_ready(&self, timed_out: bool) -> WaitEnd {
+        let told = |(at, health): (usize, &Health)| {
+            let id = self.targets.get(at)?.target.id.clone();
+            Some((id, health.status(now()), health.error().map(ToOwned::to_owned)))
+        };
+        let objects = if timed_out {
+            self.tally.open().filter_map(told).collect()
+        } else {
+            self.tally.failed().filter_map(told).collect()
+        };
+        WaitEnd::NotReady { timed_out, objects }
+    }
 }
 
-fn watched_status(kind: &KindWatch, target: &Target) -> Status {
-    let namespace = if target.mapping.namespaced {
+fn key_of(mapping: &Mapping, target: &Target) -> ObjectKey {
+    // Whoever names what lies in no namespace may have given it one.
+    let namespace = if mapping.namespaced {
         target.id.namespace.as_str()
     } else {
         ""
     };
-    let key = ObjectKey::new(namespace, target.id.name.as_str());
-    kind.objects
-        .read()
-        .get(&key)
-        .map_or(Status::NotFound, |live| live.status)
+    ObjectKey::new(namespace, target.id.name.as_str())
 }
 
-async fn read_status(rest: &Rest, target: &Target) -> Status {
-    match rest
-        .get(&target.mapping, &target.id.namespace, &target.id.name)
-        .await
-    {
-        Ok(Some(object)) => status(&object, jiff::Timestamp::now().as_second()),
-        Ok(None) => Status::NotFound,
-        Err(_) => Status::Unknown,
-    }
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
 }

@@ -149,7 +149,14 @@ async fn a_forgotten_run_waits_no_longer_and_is_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn back_off_doubles_until_a_run_succeeds() {
+async fn back_off_doubles_up_to_what_the_run_allows() {
+    assert_eq!(pauses(Requeue::Backoff).await, [750, 1500, 3000]);
+    let within = Requeue::BackoffWithin(Duration::from_secs(2));
+    assert_eq!(pauses(within).await, [750, 1500, 2000]);
+}
+
+/// The milliseconds between four runs of a key that end this way.
+async fn pauses(requeue: Requeue) -> Vec<u128> {
     let (queue, shutdown) = (queue(), CancellationToken::new());
     let times = Arc::new(Mutex::new(vec![]));
     queue.add(1, Triggers::STARTUP);
@@ -161,16 +168,13 @@ async fn back_off_doubles_until_a_run_succeeds() {
             if log.lock().len() == 4 {
                 stop.cancel();
             }
-            Requeue::Backoff
+            requeue
         }
     };
     queue.serve(1, shutdown, handler).await;
-    let gaps: Vec<_> = times
-        .lock()
-        .windows(2)
-        .map(|pair| (pair[1] - pair[0]) / 10 * 10)
-        .collect();
-    assert_eq!(gaps, [750, 1500, 3000]);
+    let times = times.lock();
+    let gaps = times.windows(2).map(|pair| (pair[1] - pair[0]) / 10 * 10);
+    gaps.collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,277 @@
+//! The loop of one watch: list, watch, and again after every failure.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::Api;
+use kube::runtime::watcher::{self, Event};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::kind::{KindState, KindWatch};
+use super::{Live, LiveStore, key_of};
+use crate::mapper::Mapping;
+use crate::raw::RawObject;
+use crate::watch::{MAX_PAUSE, MIN_PAUSE, ObjectKey};
+
+/// What a watch is opened on: all labelled objects of a kind, or one named object.
+pub(super) enum Scope<'a> {
+    Labelled,
+    Named(&'a ObjectKey),
+}
+
+/// A kind that is still not found after pauses of this length is not served any more.
+const GONE_AFTER: Duration = Duration::from_secs(3);
+
+/// A watch that was opened again and has not failed for this long goes on: connecting would have failed by now.
+const RESUMED_AFTER: Duration = Duration::from_secs(15);
+
+/// Objects of one answer to a list; the default of 500 would need tens of MiB for a moment.
+const LIST_PAGE: u32 = 100;
+
+impl LiveStore {
+    /// Keeps `kind` current until `stop`, or until the kind is not served any more.
+    pub(super) async fn run(
+        &self,
+        mapping: &Mapping,
+        scope: &Scope<'_>,
+        kind: &KindWatch,
+        stop: CancellationToken,
+    ) {
+        let (api, config) = self.endpoint(mapping, scope);
+        // Objects arrive whole and are reduced one by one: what is in flight counts, not what there is.
+        let mut events = std::pin::pin!(watcher::watcher(api, config.page_size(LIST_PAGE)));
+        let mut listed: Option<HashMap<ObjectKey, Live>> = None;
+        let mut pause = MIN_PAUSE;
+        let mut is_reported = false;
+        loop {
+            let goes_on = kind.state() == KindState::Interrupted && listed.is_none();
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = events.next() => event,
+                () = tokio::time::sleep(RESUMED_AFTER), if goes_on => {
+                    kind.resume();
+                    continue;
+                }
+            };
+            match event {
+                None => return,
+                Some(Ok(event)) => {
+                    // A list begins well even where it cannot succeed.
+                    if !matches!(event, Event::Init) {
+                        pause = MIN_PAUSE;
+                        is_reported = false;
+                    }
+                    if matches!(event, Event::Apply(_) | Event::Delete(_)) {
+                        kind.resume();
+                    }
+                    self.handle(mapping, kind, event, &mut listed);
+                }
+                // A kind that has just been defined may need a moment.
+                Some(Err(watcher::Error::InitialListFailed(kube::Error::Api(status))))
+                    if status.code == 404 && (pause > GONE_AFTER || kind.was_synced()) =>
+                {
+                    return self.end(mapping, kind);
+                }
+                Some(Err(error)) => {
+                    report(mapping, &error, &mut is_reported);
+                    kind.interrupt();
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(MAX_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn endpoint(&self, mapping: &Mapping, scope: &Scope<'_>) -> (Api<RawObject>, watcher::Config) {
+        let (client, resource) = (self.shared.client.clone(), mapping.api_resource());
+        let config = watcher::Config::default();
+        let (namespace, config) = match scope {
+            Scope::Labelled => (
+                self.shared.namespace.as_deref(),
+                config.labels(&self.shared.selector),
+            ),
+            Scope::Named(key) => (
+                Some(key.namespace.as_str()),
+                config.fields(&format!("metadata.name={}", key.name)),
+            ),
+        };
+        let api = match namespace.filter(|_| mapping.namespaced) {
+            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+            None => Api::all_with(client, &resource),
+        };
+        (api, config)
+    }
+
+    /// Ends the watch of a kind that is not served any more; it is opened again when the kind is applied again.
+    fn end(&self, mapping: &Mapping, kind: &KindWatch) {
+        tracing::info!(kind = %mapping.kind, "this kind is not served any more");
+        let mut kinds = self.shared.kinds.lock();
+        if kinds
+            .get(mapping)
+            .is_some_and(|known| std::ptr::eq(known.as_ref(), kind))
+        {
+            kinds.remove(mapping);
+        }
+        drop(kinds);
+        self.shared.mapper.doubt();
+        kind.state.send_replace(KindState::Unavailable);
+        kind.objects.write().clear();
+        // Who waits for what never was there has to look elsewhere too.
+        self.shared.waiters.notify_kind(mapping);
+    }
+
+    fn handle(
+        &self,
+        mapping: &Mapping,
+        kind: &KindWatch,
+        event: Event<RawObject>,
+        listed: &mut Option<HashMap<ObjectKey, Live>>,
+    ) {
+        let managers = &self.shared.managers;
+        match event {
+            Event::Init => *listed = Some(HashMap::new()),
+            Event::InitApply(mut object) => {
+                if let Some(listed) = listed {
+                    name_kind(mapping, &mut object.value);
+                    listed.insert(key_of(&object.value), Live::observe(&object.value, managers));
+                }
+            }
+            Event::InitDone => {
+                let keys = kind.replace(listed.take().unwrap_or_default());
+                kind.state.send_replace(KindState::Synced);
+                for key in &keys {
+                    self.notify(mapping, key);
+                }
+                self.definition_changed(mapping);
+            }
+            Event::Apply(object) => {
+                let key = key_of(&object.value);
+                if kind.store(key.clone(), Live::observe(&object.value, managers)) {
+                    self.notify(mapping, &key);
+                    self.definition_changed(mapping);
+                }
+            }
+            Event::Delete(object) => {
+                let key = key_of(&object.value);
+                if kind.remove(&key, &Live::observe(&object.value, managers)) {
+                    self.notify(mapping, &key);
+                    self.definition_changed(mapping);
+                }
+            }
+        }
+    }
+
+    /// A definition that has become established, or is gone, changes what is served.
+    fn definition_changed(&self, mapping: &Mapping) {
+        if mapping.kind == "CustomResourceDefinition" {
+            self.shared.mapper.doubt();
+        }
+    }
+}
+
+/// Says once that a kind cannot be watched, and not at each of the attempts that follow.
+fn report(mapping: &Mapping, error: &watcher::Error, is_reported: &mut bool) {
+    let kind = &mapping.kind;
+    if std::mem::replace(is_reported, true) {
+        tracing::debug!(%kind, %error, "still cannot watch applied objects of this kind");
+    } else {
+        tracing::warn!(%kind, %error, "cannot watch applied objects of this kind, going on to try; their readiness is asked for instead");
+    }
+}
+
+/// Adds kind and version, which the items of a list do not have, and without which no kind's rules apply to them.
+fn name_kind(mapping: &Mapping, object: &mut Value) {
+    let Some(fields) = object.as_object_mut() else {
+        return;
+    };
+    for (field, value) in [
+        ("apiVersion", mapping.api_version()),
+        ("kind", mapping.kind.clone()),
+    ] {
+        fields.entry(field).or_insert_with(|| value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use serde_json::json;
+
+    use super::super::tests;
+    use super::*;
+    use crate::readiness::{Status, status};
+
+    #[tokio::test]
+    async fn lists_stay_within_the_namespace() {
+        let (secrets, namespaces) = (
+            tests::kind("Secret", "secrets", true),
+            tests::kind("Namespace", "namespaces", false),
+        );
+        let url = |namespace, mapping| {
+            let (api, _) = tests::store(namespace).endpoint(mapping, &Scope::Labelled);
+            api.resource_url().to_owned()
+        };
+        assert_eq!(url(None, &secrets), "/api/v1/secrets");
+        assert_eq!(url(Some("apps"), &secrets), "/api/v1/namespaces/apps/secrets");
+        assert_eq!(url(None, &namespaces), "/api/v1/namespaces");
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_watched_is_said_once() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::WARN)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let (kind, secrets) = (KindWatch::new(), tests::kind("Secret", "secrets", true));
+        let (store, stop) = (tests::store(None), CancellationToken::new());
+        let running = store.run(&secrets, &Scope::Labelled, &kind, stop);
+        let ended = tokio::time::timeout(Duration::from_mins(10), running).await;
+        assert!(ended.is_err(), "it goes on to try");
+        assert_eq!(kind.state(), KindState::Unavailable);
+        let said = String::from_utf8(log.0.lock().clone()).unwrap();
+        assert_eq!(said.matches("cannot watch").count(), 1, "{said}");
+    }
+
+    #[test]
+    fn an_item_of_a_list_is_judged_by_its_kind() {
+        let deployments = Mapping {
+            group: "apps".to_owned(),
+            version: "v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            plural: "deployments".to_owned(),
+            namespaced: true,
+        };
+        let mut item = json!({"metadata": {"name": "web"}, "spec": {"replicas": 1}, "status": {}});
+        name_kind(&deployments, &mut item);
+        assert_eq!(
+            (&item["apiVersion"], &item["kind"]),
+            (&json!("apps/v1"), &json!("Deployment"))
+        );
+        assert_eq!(status(&item, 0), Status::InProgress);
+    }
+}

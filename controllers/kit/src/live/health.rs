@@ -1,0 +1,73 @@
+//! What a wait has to know of an object.
+
+use serde_json::Value;
+
+use crate::readiness::{Status, judge};
+
+/// The readiness of an object, small enough to be kept of every object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    status: Status,
+    detail: Option<Box<Detail>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Detail {
+    /// When it counts as failed if nothing happens before, in seconds since the epoch.
+    FailsAt(i64),
+    /// Why its status is not known.
+    Unknown(String),
+}
+
+impl Health {
+    /// Judges an object.
+    pub(super) fn of(object: &Value) -> Self {
+        match judge(object) {
+            Ok(readiness) => Self {
+                status: readiness.status,
+                detail: readiness.fails_at.map(|at| Box::new(Detail::FailsAt(at))),
+            },
+            Err(error) => Self::unknown(&error),
+        }
+    }
+
+    /// There is no such object.
+    pub(super) fn not_found() -> Self {
+        Self {
+            status: Status::NotFound,
+            detail: None,
+        }
+    }
+
+    /// The object could not be read.
+    pub(super) fn unknown(why: &(impl ToString + ?Sized)) -> Self {
+        Self {
+            status: Status::Unknown,
+            detail: Some(Box::new(Detail::Unknown(why.to_string()))),
+        }
+    }
+
+    /// Gives the status at `now`, in seconds since the epoch.
+    pub fn status(&self, now: i64) -> Status {
+        match self.fails_at() {
+            Some(at) if at <= now => Status::Failed,
+            _ => self.status,
+        }
+    }
+
+    /// Gives the moment from which the object counts as failed if nothing happens to it.
+    pub(super) fn fails_at(&self) -> Option<i64> {
+        match self.detail.as_deref() {
+            Some(Detail::FailsAt(at)) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Gives the reason why the status is not known.
+    pub(super) fn error(&self) -> Option<&str> {
+        match self.detail.as_deref() {
+            Some(Detail::Unknown(error)) => Some(error),
+            _ => None,
+        }
+    }
+}

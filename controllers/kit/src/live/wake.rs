@@ -1,0 +1,145 @@
+//! Who waits for which object, and what has changed since they looked.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::mapper::Mapping;
+use crate::object::ObjectId;
+use crate::watch::ObjectKey;
+
+/// The news of one wait: which of its targets have changed.
+#[derive(Default)]
+pub(super) struct Wake {
+    changed: Mutex<BTreeSet<usize>>,
+    notify: Notify,
+}
+
+impl Wake {
+    /// Takes the targets that have changed since the last time.
+    pub(super) fn take(&self) -> BTreeSet<usize> {
+        std::mem::take(&mut *self.changed.lock())
+    }
+
+    /// Completes when there is something to take; it may be early.
+    pub(super) async fn news(&self) {
+        self.notify.notified().await;
+    }
+
+    fn tell(&self, target: usize) {
+        self.changed.lock().insert(target);
+        self.notify.notify_one();
+    }
+}
+
+/// Everybody who waits, by the object that is waited for.
+#[derive(Default)]
+pub(super) struct Waiters {
+    by_object: Mutex<HashMap<ObjectId, Vec<Waiter>>>,
+}
+
+/// Who waits, and as which of its targets.
+type Waiter = (Arc<Wake>, usize);
+
+impl Waiters {
+    /// Tells everybody who waits for an object that it has changed.
+    pub(super) fn notify(&self, mapping: &Mapping, key: &ObjectKey) {
+        if let Some(waiters) = self.by_object.lock().get(&id_of(mapping, key)) {
+            for (wake, target) in waiters {
+                wake.tell(*target);
+            }
+        }
+    }
+
+    /// Tells everybody who waits for any object of a kind.
+    pub(super) fn notify_kind(&self, mapping: &Mapping) {
+        let by_object = self.by_object.lock();
+        let of_kind = by_object
+            .iter()
+            .filter(|(id, _)| id.kind == mapping.kind && id.group == mapping.group);
+        for (wake, target) in of_kind.flat_map(|(_, waiters)| waiters) {
+            wake.tell(*target);
+        }
+    }
+
+    /// From now on `wake` hears of changes of an object as those of `target`; once for each pair.
+    pub(super) fn add(
+        &self,
+        mapping: &Mapping,
+        key: &ObjectKey,
+        wake: &Arc<Wake>,
+        target: usize,
+    ) -> ObjectId {
+        let id = id_of(mapping, key);
+        let mut by_object = self.by_object.lock();
+        let waiters = by_object.entry(id.clone()).or_default();
+        if !waiters
+            .iter()
+            .any(|(known, at)| *at == target && Arc::ptr_eq(known, wake))
+        {
+            waiters.push((Arc::clone(wake), target));
+        }
+        id
+    }
+
+    /// `wake` waits no more.
+    pub(super) fn remove<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>, wake: &Arc<Wake>) {
+        let mut by_object = self.by_object.lock();
+        for id in ids {
+            if let Some(waiters) = by_object.get_mut(id) {
+                waiters.retain(|(known, _)| !Arc::ptr_eq(known, wake));
+                if waiters.is_empty() {
+                    by_object.remove(id);
+                }
+            }
+        }
+    }
+}
+
+fn id_of(mapping: &Mapping, key: &ObjectKey) -> ObjectId {
+    ObjectId {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        group: mapping.group.clone(),
+        kind: mapping.kind.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::kind;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_wakes_who_waits_for_it_with_what_has_changed() {
+        let (waiters, secrets) = (Waiters::default(), kind("Secret", "secrets", true));
+        let key = |name: &str| ObjectKey::new("apps", name);
+        let (mine, theirs) = (Arc::<Wake>::default(), Arc::<Wake>::default());
+        let ids = ["a", "b", "c"].map(|name| {
+            let at = usize::from(name.as_bytes()[0] - b'a');
+            waiters.add(&secrets, &key(name), &mine, at)
+        });
+        waiters.add(&secrets, &key("c"), &theirs, 0);
+        for name in ["b", "b", "c", "other"] {
+            waiters.notify(&secrets, &key(name));
+        }
+        mine.news().await;
+        assert_eq!(
+            mine.take(),
+            BTreeSet::from([1, 2]),
+            "only what has changed is looked at"
+        );
+        assert_eq!(theirs.take(), BTreeSet::from([0]));
+
+        waiters.notify_kind(&kind("ConfigMap", "configmaps", true));
+        assert_eq!(mine.take().len(), 0);
+        waiters.notify_kind(&secrets);
+        assert_eq!((mine.take().len(), theirs.take().len()), (3, 1));
+
+        waiters.remove(ids.iter(), &mine);
+        waiters.notify(&secrets, &key("c"));
+        assert_eq!((mine.take().len(), theirs.take().len()), (0, 1));
+    }
+}
