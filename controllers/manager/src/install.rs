@@ -23,7 +23,31 @@ pub(crate) struct InstallFlags {
     /// change nothing that it applies; without this it is a cluster administrator, as stock's is.
     #[arg(long, default_value = "")]
     default_service_account: String,
+    /// Refuse sources in other namespaces.
+    #[arg(long)]
+    no_cross_namespace_refs: bool,
+    /// Refuse kustomize bases on other machines.
+    #[arg(long)]
+    no_remote_bases: bool,
+    /// The only hosts that kustomize bases may come from.
+    #[arg(long, value_delimiter = ',')]
+    remote_base_hosts: Vec<String>,
+    /// Hosts that artifacts may come from; the services of the cluster by default.
+    #[arg(long, value_delimiter = ',')]
+    artifact_hosts: Vec<String>,
+    /// Domain of the cluster's services.
+    #[arg(long, default_value = CLUSTER_DOMAIN)]
+    cluster_domain: String,
+    /// Let nobody write Artifacts but the service accounts of this namespace, and these users, such as
+    /// system:serviceaccount:producers:http. Whoever writes an Artifact decides what is deployed.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_delimiter = ',')]
+    artifact_writers: Option<Vec<String>>,
+    /// A further argument of the controller, such as --arg=--concurrent=8. Repeatable.
+    #[arg(long, allow_hyphen_values = true)]
+    arg: Vec<String>,
 }
+
+const CLUSTER_DOMAIN: &str = "cluster.local";
 
 const NAME: &str = "openflux-controller";
 
@@ -102,8 +126,92 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
             role("ClusterRole", &name),
         ));
     }
+    // What people with the usual roles see; who may write Artifacts decides what is deployed, so that none of them may.
+    let read = json!([{"apiGroups": ["openfluxcd.ocm.software"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]);
+    let mut viewer = rbac("ClusterRole", &cluster_wide(&format!("{NAME}-view")));
+    for role in ["view", "edit", "admin"] {
+        viewer["metadata"]["labels"][format!("{RBAC_GROUP}/aggregate-to-{role}")] = "true".into();
+    }
+    objects.push(with(viewer, json!({"rules": read})));
+    objects.push(network_policy(&namespaced));
+    if let Some(writers) = &flags.artifact_writers {
+        objects.extend(writers_policy(flags, writers, &labels));
+    }
     objects.push(deployment(flags, &namespaced));
     objects
+}
+
+/// Nobody has to reach the controller but for its metrics.
+fn network_policy(metadata: &Value) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata,
+        "spec": {
+            "podSelector": {"matchLabels": {"app": NAME}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"port": "http-prom", "protocol": "TCP"}]}],
+        },
+    })
+}
+
+/// Says who may write Artifacts; others may change nothing that deployers read.
+fn writers_policy(flags: &InstallFlags, writers: &[String], labels: &Value) -> [Value; 2] {
+    let name = format!("{NAME}-artifact-writers");
+    let metadata = json!({"name": name, "labels": labels});
+    let users: Vec<_> = writers.iter().filter(|user| !user.is_empty()).collect();
+    let ours = format!("system:serviceaccounts:{}", flags.namespace);
+    let expression = format!(
+        "request.userInfo.username in {users} || {ours} in request.userInfo.groups || \
+         'system:masters' in request.userInfo.groups || (oldObject != null && object.spec == oldObject.spec && \
+         object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences)",
+        users = json!(users),
+        ours = json!(ours),
+    );
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": metadata,
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": ["openfluxcd.ocm.software"], "apiVersions": ["*"], "resources": ["artifacts"],
+                "operations": ["CREATE", "UPDATE"],
+            }]},
+            "validations": [{
+                "expression": expression, "reason": "Forbidden",
+                "message": "only the controllers of Flux and the --artifact-writers of openflux-controller may write Artifacts",
+            }],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": metadata, "spec": {"policyName": name, "validationActions": ["Deny"]},
+    });
+    [policy, binding]
+}
+
+/// The arguments of the controller.
+fn arguments(flags: &InstallFlags) -> Vec<String> {
+    let mut arguments = vec![
+        "run".to_owned(),
+        format!("--watch-label-selector={}", flags.watch_label_selector),
+        format!("--events-addr={}", events_address(flags)),
+        "--enable-leader-election".to_owned(),
+    ];
+    let mut add = |name: &str, value: &str| {
+        if !value.is_empty() {
+            arguments.push(format!("--{name}={value}"));
+        }
+    };
+    let switch = |on: bool| if on { "true" } else { "" };
+    add("default-service-account", &flags.default_service_account);
+    add("no-cross-namespace-refs", switch(flags.no_cross_namespace_refs));
+    add("no-remote-bases", switch(flags.no_remote_bases));
+    add("remote-base-hosts", &flags.remote_base_hosts.join(","));
+    if flags.artifact_hosts.is_empty() && flags.cluster_domain != CLUSTER_DOMAIN {
+        add("artifact-hosts", &format!("*.svc,*.svc.{}", flags.cluster_domain));
+    } else {
+        add("artifact-hosts", &flags.artifact_hosts.join(","));
+    }
+    arguments.extend_from_slice(&flags.arg);
+    arguments
 }
 
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
@@ -153,18 +261,6 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
     let selected = json!({"app": NAME});
     let mut labels = labels();
     labels["app"] = NAME.into();
-    let mut arguments = vec![
-        "run".to_owned(),
-        format!("--watch-label-selector={}", flags.watch_label_selector),
-        format!("--events-addr={}", events_address(flags)),
-        "--enable-leader-election".to_owned(),
-    ];
-    if !flags.default_service_account.is_empty() {
-        arguments.push(format!(
-            "--default-service-account={}",
-            flags.default_service_account
-        ));
-    }
     let probe = |path: &str| json!({"httpGet": {"path": path, "port": "healthz"}});
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
@@ -183,7 +279,7 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
                     "containers": [{
                         "name": "manager",
                         "image": flags.image,
-                        "args": arguments,
+                        "args": arguments(flags),
                         "env": [
                             {"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
                             // Two arenas are enough for the runtime's threads, and keep the memory small.
@@ -210,7 +306,7 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
 
 fn events_address(flags: &InstallFlags) -> String {
     format!(
-        "http://notification-controller.{}.svc.cluster.local./",
-        flags.namespace
+        "http://notification-controller.{}.svc.{}./",
+        flags.namespace, flags.cluster_domain
     )
 }

@@ -2,12 +2,14 @@
 
 use anyhow::{Result, ensure};
 use e2e::testbed::{
-    Answer, Archive, ArtifactServer, CONFIG_MAP, EVENT, EXTERNAL_ARTIFACT, KUSTOMIZATION, Namespace, Options,
-    PATIENCE, SERVICE, Testbed, controller, eventually,
+    ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EVENT, EXTERNAL_ARTIFACT, KUSTOMIZATION,
+    Namespace, Options, PATIENCE, SERVICE, Testbed, controller, eventually,
 };
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::Api;
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::app::config_map;
@@ -44,6 +46,124 @@ fn arguments(pod: &Value) -> Vec<String> {
         .filter(|argument| !argument.starts_with("--events-addr"))
         .map(str::to_owned)
         .collect()
+}
+
+/// The manifests for a cluster with tenants that trust nobody.
+const LOCKDOWN: [&str; 8] = [
+    "--default-service-account=deployer",
+    "--no-cross-namespace-refs",
+    "--no-remote-bases",
+    "--remote-base-hosts=git.example.com",
+    "--cluster-domain=corp.example",
+    "--artifact-writers=system:serviceaccount:flux-system:elsewhere,jane",
+    "--arg=--concurrent=8",
+    "--arg=--feature-gates=ExternalArtifact=false",
+];
+
+#[tokio::test]
+async fn a_lockdown_says_who_may_write_artifacts() -> Result<()> {
+    let testbed = Testbed::start(Options::default()).await?;
+    let namespace = testbed.namespace("lockdown").await?;
+    let pod = install(&namespace, &LOCKDOWN).await?;
+    let given = arguments(&pod);
+    for argument in [
+        "--default-service-account=deployer",
+        "--no-cross-namespace-refs=true",
+        "--no-remote-bases=true",
+        "--remote-base-hosts=git.example.com",
+        "--artifact-hosts=*.svc,*.svc.corp.example",
+        "--concurrent=8",
+        "--feature-gates=ExternalArtifact=false",
+    ] {
+        ensure!(
+            given.iter().any(|given| given == argument),
+            "{argument}: {given:?}"
+        );
+    }
+    // The controller takes them all: what it misses is a cluster.
+    let start = std::process::Command::new(controller()?)
+        .arg("run")
+        .args(&given)
+        .env_clear()
+        .env("KUBECONFIG", "/nonexistent")
+        .output()?;
+    let said = String::from_utf8_lossy(&start.stderr).into_owned();
+    ensure!(said.contains("no cluster"), "{said}");
+
+    let policies = Api::<NetworkPolicy>::namespaced(namespace.client().clone(), "flux-system");
+    policies.get("openflux-controller").await?;
+
+    // An administrator of a namespace sees its Artifacts, and writes none, even with the right to.
+    namespace
+        .apply(&TENANT.replace("NAMESPACE", namespace.name()))
+        .await?;
+    let artifact = |revision: &str| {
+        json!({
+            "apiVersion": ARTIFACT.api_version, "kind": ARTIFACT.kind, "metadata": {"name": "app"},
+            "spec": {
+                "url": "http://store.flux-system.svc/a", "revision": revision,
+                "digest": format!("sha256:{}", "a".repeat(64)), "lastUpdateTime": "2026-01-01T00:00:00Z",
+            },
+        })
+    };
+    namespace.apply(&artifact("1").to_string()).await?;
+    let tenant = testbed.kubeconfig_of(namespace.name(), "deployer").await?;
+    let tenant = kube::config::Kubeconfig::read_from(tenant)?;
+    let config = kube::Config::from_custom_kubeconfig(tenant, &Default::default()).await?;
+    let resource = kube::api::ApiResource::erase::<artifact_crd::Artifact>(&());
+    let artifacts: Api<DynamicObject> =
+        Api::namespaced_with(kube::Client::try_from(config)?, namespace.name(), &resource);
+    eventually("the role to be aggregated", async || {
+        Ok(artifacts.list(&ListParams::default()).await.ok())
+    })
+    .await?;
+    let write = async |body: &Value| {
+        let parameters = PatchParams::apply("tenant").force();
+        artifacts.patch("app", &parameters, &Patch::Apply(body)).await
+    };
+    let refused = write(&artifact("2")).await;
+    ensure!(is_forbidden(&refused, "cannot patch resource"), "{refused:?}");
+    namespace
+        .apply(&MAY_WRITE.replace("NAMESPACE", namespace.name()))
+        .await?;
+    eventually("the policy to decide", async || {
+        let refused = write(&artifact("2")).await;
+        Ok(is_forbidden(&refused, "--artifact-writers").then_some(()))
+    })
+    .await?;
+    // What decides nothing may be changed.
+    let label = json!({"metadata": {"labels": {"team": "a"}}});
+    artifacts
+        .patch("app", &PatchParams::default(), &Patch::Merge(&label))
+        .await?;
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1"}]);
+    let owned = json!({"metadata": {"ownerReferences": owner}});
+    let refused = artifacts
+        .patch("app", &PatchParams::default(), &Patch::Merge(&owned))
+        .await;
+    ensure!(is_forbidden(&refused, "--artifact-writers"), "{refused:?}");
+    namespace.apply(&artifact("3").to_string()).await
+}
+
+/// The right that the policy takes away.
+const MAY_WRITE: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: writer}
+rules: [{apiGroups: [openfluxcd.ocm.software], resources: [artifacts], verbs: ['*']}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: writer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: writer}
+subjects: [{kind: ServiceAccount, name: deployer, namespace: NAMESPACE}]
+";
+
+fn is_forbidden<T>(answer: &kube::Result<T>, text: &str) -> bool {
+    let Err(kube::Error::Api(status)) = answer else {
+        return false;
+    };
+    status.code == 403 && status.message.contains(text)
 }
 
 /// What a tenant's service account may do.
