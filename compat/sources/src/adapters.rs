@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::{Decision, Existing, Nothing, Step, decide};
+use crate::first_look::FirstLook;
 use crate::name::{artifact_names, is_ours};
 use crate::source::Mirrored;
 use crate::{ObservedSource, SourceId, SourceKind, conditions, write};
@@ -45,12 +46,14 @@ pub struct AdapterOptions {
 
 /// Mirrors sources until `shutdown`.
 ///
-/// A missing CRD, of Artifact or of a source kind, is waited for: kinds that are there work meanwhile.
+/// A missing CRD, of Artifact or of a source kind, is waited for: kinds that are there work meanwhile. `mirrored` fires
+/// once every source that there was at the start has been mirrored.
 pub async fn run(
     client: Client,
     options: AdapterOptions,
     metrics: Metrics,
     events: EventRecorder,
+    mirrored: CancellationToken,
     shutdown: CancellationToken,
 ) {
     let concurrency = options.concurrency;
@@ -72,6 +75,7 @@ pub async fn run(
         helm_repository: WatchCache::default(),
         helm_chart: WatchCache::default(),
         external: WatchCache::default(),
+        first_look: FirstLook::new(mirrored),
     });
     let handler = {
         let adapters = Arc::clone(&adapters);
@@ -82,16 +86,15 @@ pub async fn run(
     };
     let serve = async {
         // Without knowing which Artifacts exist, every decision would be wrong.
-        while adapters.artifacts.settled().await != WatchState::Synced {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(Duration::from_millis(250)) => {}
-            }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = adapters.artifacts.synced() => {}
         }
         queue.serve(concurrency, shutdown.clone(), handler).await;
     };
     tokio::join!(
         serve,
+        adapters.look_at_all(&shutdown),
         adapters.watch_artifacts(&shutdown),
         adapters.watch(&adapters.git, &shutdown),
         adapters.watch(&adapters.oci, &shutdown),
@@ -121,6 +124,7 @@ struct Adapters {
     helm_repository: WatchCache<HelmRepository>,
     helm_chart: WatchCache<HelmChart>,
     external: WatchCache<ExternalArtifact>,
+    first_look: FirstLook,
 }
 
 /// A source as the caches know it.
@@ -146,6 +150,34 @@ impl AdapterOptions {
 }
 
 impl Adapters {
+    /// Has every source looked at once, as soon as it is known which there are.
+    async fn look_at_all(&self, shutdown: &CancellationToken) {
+        let listed = async {
+            tokio::join!(
+                self.git.settled(),
+                self.oci.settled(),
+                self.bucket.settled(),
+                self.helm_repository.settled(),
+                self.helm_chart.settled(),
+                self.external.settled(),
+            );
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = listed => {}
+        }
+        let mut sources = ids(&self.git);
+        sources.extend(ids(&self.oci));
+        sources.extend(ids(&self.bucket));
+        sources.extend(ids(&self.helm_repository));
+        sources.extend(ids(&self.helm_chart));
+        sources.extend(ids(&self.external));
+        self.first_look.begin(&sources);
+        for source in sources {
+            self.queue.add(source, Triggers::STARTUP);
+        }
+    }
+
     async fn watch<K>(&self, cache: &WatchCache<K>, shutdown: &CancellationToken)
     where
         K: Mirrored
@@ -266,8 +298,16 @@ impl Adapters {
     }
 
     async fn handle(&self, id: &SourceId) -> Requeue {
+        let requeue = self.mirror(id).await;
+        // Anything else will be looked at again soon.
+        if requeue == Requeue::Never {
+            self.first_look.looked_at(id);
+        }
+        requeue
+    }
+
+    async fn mirror(&self, id: &SourceId) -> Requeue {
         let started = Instant::now();
-        let _active = self.metrics.active(CONTROLLER);
         let source = match self.source(id) {
             Known::Source(source) => Some(source),
             Known::Gone => None,
@@ -429,6 +469,15 @@ fn known<K: Mirrored>(cache: &WatchCache<K>, id: &SourceId) -> Known {
         None if cache.state() == WatchState::Synced => Known::Gone,
         None => Known::Unknown(cache.state()),
     }
+}
+
+/// The sources of one kind.
+fn ids<K: Mirrored + ResourceExt>(cache: &WatchCache<K>) -> Vec<SourceId> {
+    cache
+        .all()
+        .iter()
+        .map(|source| source_id::<K>(source.as_ref()))
+        .collect()
 }
 
 fn source_id<K: Mirrored + ResourceExt>(source: &K) -> SourceId {

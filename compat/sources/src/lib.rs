@@ -21,6 +21,7 @@ mod adapters;
 mod bridge;
 mod conditions;
 mod decide;
+mod first_look;
 mod name;
 mod source;
 mod write;

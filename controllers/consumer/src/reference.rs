@@ -41,6 +41,8 @@ pub struct Access {
     pub no_cross_namespace_refs: bool,
     /// The kinds that may be referred to, as `Kind` or `group/Kind`; empty allows all.
     pub allowed_kinds: Vec<String>,
+    /// Whether nothing but Flux's own kinds of sources may be referred to (`--feature-gates=ExternalArtifact=false`).
+    pub no_external_artifacts: bool,
 }
 
 /// Why a reference cannot be followed. Each needs an edit: of the reference, or of the controller's flags.
@@ -63,6 +65,16 @@ pub enum ReferenceError {
         key: SourceKey,
         /// What is allowed.
         allowed: Vec<String>,
+    },
+    /// The source is none of Flux's own kinds, which the controller's gates forbid. The text is Flux's.
+    #[error("can't access '{kind}/{namespace}/{name}', ExternalArtifact feature gate is disabled")]
+    ExternalArtifact {
+        /// Kind of the source, as the reference has it.
+        kind: String,
+        /// Namespace of the source.
+        namespace: String,
+        /// Name of the source.
+        name: String,
     },
     /// `apiVersion` is none.
     #[error("spec.sourceRef.apiVersion: {0:?} is not of the form 'version' or 'group/version'")]
@@ -116,6 +128,13 @@ pub fn resolve(
     if access.no_cross_namespace_refs && key.namespace != namespace {
         return Err(ReferenceError::CrossNamespace {
             kind: key.kind,
+            namespace: key.namespace,
+            name: key.name,
+        });
+    }
+    if access.no_external_artifacts && (key.group != SOURCE_GROUP || key.kind == EXTERNAL_ARTIFACT) {
+        return Err(ReferenceError::ExternalArtifact {
+            kind: reference.kind.clone(),
             namespace: key.namespace,
             name: key.name,
         });
@@ -248,11 +267,30 @@ mod tests {
             no_cross_namespace_refs: true,
             ..Access::default()
         };
+        let stock = Access {
+            no_external_artifacts: true,
+            ..Access::default()
+        };
         let some = Access {
             allowed_kinds: vec!["Bucket".into(), "example.org/Http".into()],
             ..Access::default()
         };
         let rows = [
+            (
+                "- ExternalArtifact - web",
+                &stock,
+                "error: can't access 'ExternalArtifact/apps/web', ExternalArtifact feature gate is disabled",
+            ),
+            (
+                "example.org/v1 Http - web",
+                &stock,
+                "error: can't access 'Http/apps/web', ExternalArtifact feature gate is disabled",
+            ),
+            (
+                "- HelmChart - web",
+                &stock,
+                "source.toolkit.fluxcd.io/HelmChart/apps/web",
+            ),
             (
                 "example.org/v1 ExternalArtifact - web",
                 &all,

@@ -62,8 +62,8 @@ impl Interlock {
 
     /// Follows the Deployments of all namespaces until `shutdown`, filling `cache`.
     ///
-    /// `on_change` gets the claims before and after each change. Where Deployments cannot be watched, the cache says
-    /// so once in the log, and there are no claims.
+    /// `on_change` gets the claims before and after each change. Before Deployments have been listed, `cache` is not
+    /// synced, and that there are no claims means nothing.
     pub async fn follow(
         &self,
         cache: &WatchCache<Deployment>,

@@ -70,7 +70,8 @@ pub async fn lead(rest: Rest, options: LeaderOptions, shutdown: CancellationToke
     };
     tracing::info!(lease = %elector.options.name, "attempting to acquire leader lease");
     loop {
-        match elector.attempt(elector.options.renew_deadline).await {
+        let deadline = elector.options.renew_deadline;
+        match last_moment(elector.attempt(deadline), &shutdown).await? {
             Ok(true) => break,
             Ok(false) => {}
             Err(error) => {
@@ -86,6 +87,21 @@ pub async fn lead(rest: Rest, options: LeaderOptions, shutdown: CancellationToke
     let (lost, release) = (CancellationToken::new(), CancellationToken::new());
     let task = tokio::spawn(elector.keep(lost.clone(), release.clone()));
     Some(Leadership { lost, release, task })
+}
+
+/// How long an attempt that has been begun may go on once the process is to end.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+/// Waits for `attempt`, but not long once `shutdown` has come; `None` when it has no answer then.
+///
+/// An attempt that is given up at once could take the Lease all the same, and nobody would give it back.
+async fn last_moment<T>(attempt: impl Future<Output = T>, shutdown: &CancellationToken) -> Option<T> {
+    let mut attempt = std::pin::pin!(attempt);
+    tokio::select! {
+        biased;
+        result = &mut attempt => Some(result),
+        () = shutdown.cancelled() => tokio::time::timeout(LAST_MOMENT, attempt).await.ok(),
+    }
 }
 
 /// Why one attempt to hold the Lease came to nothing.

@@ -9,9 +9,11 @@
 //! - [`Rest`] and [`Mapper`] are the requests below all of it.
 //! - [`events`], [`Metrics`], [`server`], [`leader`] and [`logging`] are what operators see.
 
+mod client;
 mod definitions;
 mod mapper;
 mod metrics;
+mod process_metrics;
 mod queue;
 mod raw;
 mod redact;
@@ -31,9 +33,10 @@ pub mod readiness;
 pub mod selector;
 pub mod server;
 
+pub use client::connect;
 pub use definitions::KindVersion;
 pub use mapper::{MapError, Mapper, Mapping};
-pub use metrics::{ActiveGuard, Metrics, QueueMetrics};
+pub use metrics::{Metrics, QueueMetrics};
 pub use queue::{Backoff, Queue, Requeue, Run, Slot, Superseded, Triggers};
 pub use refs::RefIndex;
 pub use rest::{ObjectPath, Rest, RestError};

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub fn init(level: &str, encoding: Encoding) -> Result<(), String> {
         .with_env_filter(EnvFilter::try_new(filter).map_err(|error| error.to_string())?)
         .with_writer(std::io::stderr);
     match encoding {
-        Encoding::Json => builder.event_format(ZapJson).try_init(),
+        Encoding::Json => builder.fmt_fields(JsonSpans).event_format(ZapJson).try_init(),
         Encoding::Console => builder.try_init(),
     }
     .map_err(|error| error.to_string())
@@ -51,14 +52,13 @@ pub fn init(level: &str, encoding: Encoding) -> Result<(), String> {
 
 struct ZapJson;
 
-impl<S, N> FormatEvent<S, N> for ZapJson
+impl<S> FormatEvent<S, JsonSpans> for ZapJson
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(
         &self,
-        _: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, JsonSpans>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -69,25 +69,55 @@ where
             Level::DEBUG => "debug",
             Level::TRACE => "trace",
         };
-        let mut fields = JsonFields(Map::new());
+        let mut fields = JsonFields::default();
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
+            let extensions = span.extensions();
+            let formatted = extensions.get::<FormattedFields<JsonSpans>>();
+            let known =
+                formatted.and_then(|formatted| serde_json::from_str::<Map<_, _>>(&formatted.fields).ok());
+            fields.0.extend(known.into_iter().flatten());
+        }
         event.record(&mut fields);
-        let message = fields.0.remove("message").unwrap_or_default();
-        let mut line = Map::new();
-        line.insert("level".into(), level.into());
-        line.insert(
-            "ts".into(),
-            jiff::Timestamp::now()
-                .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
-                .to_string()
-                .into(),
-        );
-        line.insert("msg".into(), message);
-        line.extend(fields.0);
-        writeln!(writer, "{}", Value::Object(line))
+        let time = jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
+            .to_string();
+        writeln!(writer, "{}", line(level, time, fields.0))
     }
 }
 
-/// Fields as JSON; `kind`, `namespace` and `name` of the reconciled object are nested the way controller-runtime does.
+/// The line of an entry: zap's keys, and the reconciled object the way controller-runtime has it.
+fn line(level: &str, time: String, mut fields: Map<String, Value>) -> Value {
+    let mut line = Map::new();
+    line.insert("level".into(), level.into());
+    line.insert("ts".into(), time.into());
+    line.insert("msg".into(), fields.remove("message").unwrap_or_default());
+    if let (Some(Value::String(kind)), Some(namespace), Some(name)) = (
+        fields.get("controllerKind"),
+        fields.get("namespace"),
+        fields.get("name"),
+    ) {
+        line.insert(kind.clone(), json!({"name": name, "namespace": namespace}));
+    }
+    line.extend(fields);
+    Value::Object(line)
+}
+
+/// The fields of spans as JSON, for the entries within them.
+struct JsonSpans;
+
+impl<'writer> FormatFields<'writer> for JsonSpans {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
+        let mut json = JsonFields::default();
+        fields.record(&mut json);
+        write!(writer, "{}", Value::Object(json.0))
+    }
+}
+
+/// Ends the name of a field whose text is JSON, for values that are more than a text.
+const JSON_SUFFIX: &str = ".json";
+
+/// Fields as JSON.
+#[derive(Default)]
 struct JsonFields(Map<String, Value>);
 
 impl Visit for JsonFields {
@@ -104,9 +134,72 @@ impl Visit for JsonFields {
         self.0.insert(field.name().into(), value.into());
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().into(), value.into());
+        let (name, value) = match field.name().strip_suffix(JSON_SUFFIX) {
+            Some(name) => (name, serde_json::from_str(value).unwrap_or_else(|_| value.into())),
+            None => (field.name(), value.into()),
+        };
+        self.0.insert(name.into(), value);
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().into(), format!("{value:?}").into());
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Lines {
+        type Writer = Self;
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn an_entry_within_a_run_names_its_object() {
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::fmt()
+            .fmt_fields(JsonSpans)
+            .event_format(ZapJson)
+            .with_writer(lines.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::error_span!(
+                "run",
+                controllerKind = "Kustomization",
+                namespace = "apps",
+                name = "web"
+            );
+            let _within = span.enter();
+            tracing::warn!(count = 3, output.json = r#"{"a": "created"}"#, "retried");
+        });
+        let mut line: Value = serde_json::from_slice(&lines.0.lock()).expect("one line of JSON");
+        line["ts"] = Value::Null;
+        let expected = json!({
+            "level": "info", "ts": null, "msg": "retried", "count": 3, "output": {"a": "created"},
+            "controllerKind": "Kustomization", "Kustomization": {"name": "web", "namespace": "apps"},
+            "namespace": "apps", "name": "web",
+        });
+        assert_eq!(line, expected);
     }
 }

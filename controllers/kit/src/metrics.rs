@@ -1,11 +1,16 @@
 //! Prometheus metrics under the names that dashboards for Flux and controller-runtime expect.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use crate::process_metrics::ProcessMetrics;
 
 /// All metric families of one process; clones share them.
 #[derive(Clone)]
@@ -22,6 +27,14 @@ pub struct Metrics {
     queue_adds: IntCounterVec,
     queue_retries: IntCounterVec,
     queue_wait: HistogramVec,
+    queue_work: HistogramVec,
+    queue_unfinished: GaugeVec,
+    queue_longest: GaugeVec,
+    /// The runs in progress, by queue.
+    working: Arc<Mutex<BTreeMap<String, Working>>>,
+    process: ProcessMetrics,
+    terminal_errors: IntCounterVec,
+    requests: IntCounterVec,
     leader: IntGaugeVec,
     downloads: IntCounterVec,
 }
@@ -45,6 +58,11 @@ impl Metrics {
         };
         let histogram = |name: &str, help: &str, labels: &[&str], buckets: Vec<f64>| {
             let family = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels)?;
+            registry.register(Box::new(family.clone()))?;
+            Ok::<_, prometheus::Error>(family)
+        };
+        let seconds = |name: &str, help: &str| {
+            let family = GaugeVec::new(Opts::new(name, help), &["name"])?;
             registry.register(Box::new(family.clone()))?;
             Ok::<_, prometheus::Error>(family)
         };
@@ -103,6 +121,32 @@ impl Metrics {
                 &["name"],
                 exponential_range(1e-6, 1000.0, 10),
             )?,
+            queue_work: histogram(
+                "workqueue_work_duration_seconds",
+                "How long in seconds processing an item from workqueue takes.",
+                &["name"],
+                exponential_range(1e-6, 1000.0, 10),
+            )?,
+            queue_unfinished: seconds(
+                "workqueue_unfinished_work_seconds",
+                "How many seconds of work has been done that is in progress and hasn't been observed by work_duration.",
+            )?,
+            queue_longest: seconds(
+                "workqueue_longest_running_processor_seconds",
+                "How many seconds has the longest running processor for workqueue been running.",
+            )?,
+            working: Arc::default(),
+            process: ProcessMetrics::register(&registry)?,
+            terminal_errors: counter(
+                "controller_runtime_terminal_reconcile_errors_total",
+                "Total number of terminal reconciliation errors per controller",
+                &["controller"],
+            )?,
+            requests: counter(
+                "rest_client_requests_total",
+                "Number of HTTP requests, partitioned by status code, method, and host.",
+                &["code", "host", "method"],
+            )?,
             leader: gauge(
                 "leader_election_master_status",
                 "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates master.",
@@ -122,6 +166,12 @@ impl Metrics {
     /// # Errors
     /// A family that cannot be encoded, which is a bug.
     pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        for (name, working) in &*self.working.lock() {
+            let (sum, longest) = working.seconds();
+            self.queue_unfinished.with_label_values(&[name]).set(sum);
+            self.queue_longest.with_label_values(&[name]).set(longest);
+        }
+        self.process.refresh();
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -136,6 +186,14 @@ impl Metrics {
             retries: self.queue_retries.with_label_values(label),
             wait: self.queue_wait.with_label_values(label),
             panics: self.reconcile_panics.with_label_values(label),
+            work: self.queue_work.with_label_values(label),
+            working: self
+                .working
+                .lock()
+                .entry(controller.to_owned())
+                .or_default()
+                .clone(),
+            active: self.active_workers.with_label_values(label),
         }
     }
 
@@ -144,13 +202,19 @@ impl Metrics {
         self.max_concurrent
             .with_label_values(&[controller])
             .set(i64::try_from(workers).unwrap_or(i64::MAX));
+        // As in controller-runtime, what has not happened is there as zero.
+        for family in [
+            &self.reconcile_errors,
+            &self.terminal_errors,
+            &self.reconcile_panics,
+        ] {
+            family.with_label_values(&[controller]);
+        }
     }
 
-    /// Counts a reconciliation of `controller` as running until the guard is dropped.
-    pub fn active(&self, controller: &str) -> ActiveGuard {
-        let gauge = self.active_workers.with_label_values(&[controller]);
-        gauge.inc();
-        ActiveGuard(gauge)
+    /// Counts a request to the API server.
+    pub(crate) fn requested(&self, code: &str, host: &str, method: &str) {
+        self.requests.with_label_values(&[code, host, method]).inc();
     }
 
     /// Records the end of a reconciliation; `result` is `success`, `requeue_after`, `requeue` or `error`.
@@ -196,8 +260,38 @@ fn exponential_range(first: f64, last: f64, count: i32) -> Vec<f64> {
     (0..count).map(|step| first * factor.powi(step)).collect()
 }
 
-/// Counts a running reconciliation until it is dropped.
-pub struct ActiveGuard(IntGauge);
+/// The runs of one queue that are in progress, parked ones among them, and when each began.
+#[derive(Clone, Default)]
+struct Working(Arc<Mutex<(u64, BTreeMap<u64, Instant>)>>);
+
+impl Working {
+    /// How long all of them have taken together, and the longest.
+    fn seconds(&self) -> (f64, f64) {
+        let runs = self.0.lock();
+        let taken = runs.1.values().map(|since| since.elapsed().as_secs_f64());
+        taken.fold((0.0, 0.0), |(sum, longest), seconds| {
+            (sum + seconds, f64::max(longest, seconds))
+        })
+    }
+}
+
+/// Counts a run as in progress until it is dropped.
+pub(crate) struct WorkGuard {
+    number: u64,
+    begun: Instant,
+    working: Working,
+    work: Histogram,
+}
+
+impl Drop for WorkGuard {
+    fn drop(&mut self) {
+        self.working.0.lock().1.remove(&self.number);
+        self.work.observe(self.begun.elapsed().as_secs_f64());
+    }
+}
+
+/// Counts a worker as used until it is dropped.
+pub(crate) struct ActiveGuard(IntGauge);
 
 impl Drop for ActiveGuard {
     fn drop(&mut self) {
@@ -213,9 +307,34 @@ pub struct QueueMetrics {
     retries: IntCounter,
     wait: Histogram,
     panics: IntCounter,
+    work: Histogram,
+    working: Working,
+    active: IntGauge,
 }
 
 impl QueueMetrics {
+    /// Counts a run as in progress.
+    pub(crate) fn working(&self) -> WorkGuard {
+        let begun = Instant::now();
+        let mut runs = self.working.0.lock();
+        runs.0 += 1;
+        let number = runs.0;
+        runs.1.insert(number, begun);
+        drop(runs);
+        WorkGuard {
+            number,
+            begun,
+            working: self.working.clone(),
+            work: self.work.clone(),
+        }
+    }
+
+    /// Counts a worker as used.
+    pub(crate) fn active(&self) -> ActiveGuard {
+        self.active.inc();
+        ActiveGuard(self.active.clone())
+    }
+
     pub(crate) fn added(&self) {
         self.adds.inc();
     }
@@ -237,6 +356,11 @@ impl QueueMetrics {
     }
 
     #[cfg(test)]
+    pub(crate) fn active_now(&self) -> i64 {
+        self.active.get()
+    }
+
+    #[cfg(test)]
     pub(crate) fn unregistered() -> Self {
         Metrics::new().expect("metric names are valid").queue("test")
     }
@@ -249,12 +373,23 @@ mod tests {
     #[test]
     fn families_keep_the_names_that_dashboards_query() {
         let metrics = Metrics::new().unwrap();
-        metrics.queue("kustomization").added();
+        let queue = metrics.queue("kustomization");
+        queue.added();
+        drop(queue.working());
+        let _active = queue.active();
+        metrics.set_concurrency("kustomization", 4);
+        metrics.requested("200", "api", "GET");
         metrics.reconciled("kustomization", "success", Duration::from_millis(5));
         metrics.object_reconciled("Kustomization", "apps", "web", Duration::from_secs(1));
         let text = String::from_utf8(metrics.render().unwrap()).unwrap();
         for line in [
             r#"workqueue_adds_total{name="kustomization"} 1"#,
+            r#"workqueue_work_duration_seconds_count{name="kustomization"} 1"#,
+            r#"workqueue_unfinished_work_seconds{name="kustomization"} 0"#,
+            r#"controller_runtime_active_workers{controller="kustomization"} 1"#,
+            r#"controller_runtime_terminal_reconcile_errors_total{controller="kustomization"} 0"#,
+            r#"rest_client_requests_total{code="200",host="api",method="GET"} 1"#,
+            "process_resident_memory_bytes",
             r#"controller_runtime_reconcile_total{controller="kustomization",result="success"} 1"#,
             r#"gotk_reconcile_duration_seconds_count{kind="Kustomization",name="web",namespace="apps"} 1"#,
         ] {

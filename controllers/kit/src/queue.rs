@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::metrics::QueueMetrics;
+use crate::metrics::{ActiveGuard, QueueMetrics};
 
 /// Why a key was put on the queue; several reasons merge into one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,17 +112,20 @@ pub struct Run<K> {
 /// A worker slot, which its run can give up while it waits for the cluster.
 pub struct Slot {
     semaphore: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
+    metrics: QueueMetrics,
+    /// The place, counted as long as it is held.
+    place: Option<(OwnedSemaphorePermit, ActiveGuard)>,
 }
 
 impl Slot {
     /// Awaits `future` without occupying the slot, then queues up for one again.
     pub async fn park<F: Future>(&mut self, future: F) -> F::Output {
-        self.permit = None;
+        self.place = None;
         let output = future.await;
         // The semaphore is never closed, so that acquiring fails is impossible; running without a slot would
         // merely exceed the concurrency.
-        self.permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
+        let permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
+        self.place = permit.map(|permit| (permit, self.metrics.active()));
         output
     }
 }
@@ -234,6 +237,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         }
     }
 
+    /// Tells whether a run of `key` goes on or is about to begin.
+    pub fn is_active(&self, key: &K) -> bool {
+        let state = self.shared.state.lock();
+        let entry = state.entries.get(key);
+        entry.is_some_and(|entry| !matches!(entry.phase, Phase::Idle))
+    }
+
     /// Drops everything the queue remembers about `key`; a run in progress is told to wait no longer, and is the last.
     pub fn forget(&self, key: &K) {
         let mut state = self.shared.state.lock();
@@ -281,10 +291,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
             let Some((key, triggers, superseded)) = self.pop() else {
                 continue;
             };
+            let metrics = self.shared.metrics.clone();
             let slot = Slot {
                 semaphore: Arc::clone(&semaphore),
-                permit,
+                place: permit.map(|permit| (permit, metrics.active())),
+                metrics,
             };
+            let working = self.shared.metrics.working();
             let run = Run {
                 key: key.clone(),
                 triggers,
@@ -301,6 +314,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
                         Requeue::Backoff
                     }
                 };
+                drop(working);
                 queue.finish(key, requeue);
             });
         }

@@ -96,11 +96,11 @@ struct Shared<T> {
 /// How far a watch has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchState {
-    /// The first list has not arrived.
+    /// The first list has not arrived; that it failed for a reason that passes changes nothing.
     Starting,
     /// The cache is complete and follows the cluster.
     Synced,
-    /// The kind cannot be watched, for instance because its CRD is not installed or RBAC forbids it.
+    /// The kind cannot be watched, because its CRD is not installed or RBAC forbids it.
     Unavailable(String),
 }
 
@@ -147,6 +147,13 @@ impl<T> WatchCache<T> {
             Err(_) => self.state(),
         }
     }
+
+    /// Waits until the cache is complete, however long the kind cannot be watched.
+    pub async fn synced(&self) {
+        let mut receiver = self.shared.state.subscribe();
+        // The sender lives in `self`, so that this cannot end early.
+        let _ = receiver.wait_for(|state| *state == WatchState::Synced).await;
+    }
 }
 
 /// Pause before the first further attempt to open a watch.
@@ -174,6 +181,7 @@ where
         let mut stream = std::pin::pin!(watcher::watcher(api, config));
         let mut listed = None;
         let mut pause = MIN_PAUSE;
+        let mut told = String::new();
         loop {
             let event = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -187,11 +195,12 @@ where
                     // A list begins well even where it cannot succeed.
                     if !matches!(event, Event::Init) {
                         pause = MIN_PAUSE;
+                        told.clear();
                     }
                     self.handle(event, &mut listed, &mut on_change);
                 }
                 Err(error) => {
-                    self.failed(&kind, &error.to_string());
+                    self.failed(&kind, &error, &mut told);
                     tokio::select! {
                         () = shutdown.cancelled() => return,
                         () = tokio::time::sleep(pause) => {}
@@ -202,17 +211,21 @@ where
         }
     }
 
-    fn failed(&self, kind: &str, error: &str) {
+    /// Notes that the watch failed; `told` is what the log says already.
+    fn failed(&self, kind: &str, error: &watcher::Error, told: &mut String) {
+        let text = error.to_string();
+        if *told != text {
+            tracing::warn!(kind, error = text, "cannot watch this kind, retrying");
+            told.clone_from(&text);
+        }
         self.shared.state.send_if_modified(|state| match state {
             // A cache that was complete stays usable; the watcher lists again by itself.
-            WatchState::Synced => {
-                tracing::warn!(kind, error, "watch interrupted, retrying");
-                false
-            }
-            WatchState::Unavailable(known) if known == error => false,
+            WatchState::Synced => false,
+            // What a server that restarts answers says nothing about the kind.
+            WatchState::Starting | WatchState::Unavailable(_) if !is_refused(error) => false,
+            WatchState::Unavailable(known) if *known == text => false,
             WatchState::Starting | WatchState::Unavailable(_) => {
-                tracing::warn!(kind, error, "cannot watch this kind, retrying");
-                *state = WatchState::Unavailable(error.to_owned());
+                *state = WatchState::Unavailable(text);
                 true
             }
         });
@@ -297,6 +310,17 @@ where
     }
 }
 
+/// Whether the API server has decided about the kind: it does not serve it, or not to us.
+fn is_refused(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+    | watcher::Error::WatchError(status)) = error
+    else {
+        return false;
+    };
+    matches!(status.code, 403..=405)
+}
+
 /// What a list has brought so far.
 struct Listing<T> {
     objects: HashMap<ObjectKey, Arc<T>>,
@@ -338,6 +362,34 @@ mod tests {
     fn object(path: &serde_json::Value) -> Tolerant<Kustomization> {
         let object = json!({"metadata": {"name": "app", "namespace": "apps"}, "spec": {"path": path}});
         serde_json::from_value(object).expect("tolerated")
+    }
+
+    #[test]
+    fn only_an_answer_about_the_kind_makes_it_unavailable() {
+        let cache = WatchCache::<Kustomization>::default();
+        let mut told = String::new();
+        let mut fail = |code: u16| {
+            let status = kube::core::Status::failure("no", "Reason").with_code(code);
+            let error = watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status)));
+            cache.failed("Kustomization", &error, &mut told);
+            cache.state()
+        };
+        for passing in [429, 500, 503] {
+            assert_eq!(fail(passing), WatchState::Starting, "{passing}");
+        }
+        let WatchState::Unavailable(why) = fail(404) else {
+            panic!("a kind that is not served");
+        };
+        assert_eq!(
+            fail(503),
+            WatchState::Unavailable(why),
+            "that is still the last answer about the kind"
+        );
+        let listed = [Event::Init, Event::InitDone];
+        for event in listed {
+            cache.handle(event, &mut None, &mut |_| {});
+        }
+        assert_eq!(fail(403), WatchState::Synced);
     }
 
     #[test]

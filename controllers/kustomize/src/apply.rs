@@ -76,6 +76,7 @@ pub(crate) async fn apply(
             failure
         }));
     }
+    crate::log::applied(run, &entries);
     let changes = change_list(&entries);
     if !changes.is_empty() {
         run.record(Severity::Info, reason::PROGRESSING, changes);

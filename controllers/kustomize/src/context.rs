@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
+use crate::written::WrittenStatuses;
 
 /// Field manager of status and finalizers, as stock's controller has it.
 pub(crate) const STATUS_MANAGER: &str = "gotk-kustomize-controller";
@@ -44,8 +45,7 @@ pub(crate) struct Context {
     pub(crate) artifacts: RwLock<ArtifactIndex>,
     /// How far the watch that fills `artifacts` has come.
     pub(crate) artifact_watch: WatchCache<Artifact>,
-    /// The status that was last written, until the watch has caught up with it.
-    pub(crate) written: Mutex<HashMap<ObjectKey, (String, KustomizationStatus)>>,
+    pub(crate) written: WrittenStatuses,
     pub(crate) memory: Mutex<HashMap<ObjectKey, ApplyMemory>>,
     /// Objects whose last run waits for a dependency.
     pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
@@ -80,22 +80,6 @@ impl Context {
         self.memory.lock().insert(key.clone(), memory);
     }
 
-    /// Gives the status of an object: what was last written, as long as the watch lags behind it.
-    ///
-    /// A run that started from an older inventory would lose sight of what the run before it created.
-    pub(crate) fn latest_status(&self, key: &ObjectKey, object: &Kustomization) -> KustomizationStatus {
-        let mut written = self.written.lock();
-        let number = |version: &str| version.parse::<u64>().unwrap_or(0);
-        let seen = object.metadata.resource_version.as_deref().map_or(0, number);
-        match written.get(key) {
-            Some((version, status)) if number(version) > seen => status.clone(),
-            _ => {
-                written.remove(key);
-                object.status.clone()
-            }
-        }
-    }
-
     /// Writes the status of an object that is ours, and remembers it until the watch brings it.
     pub(crate) async fn write_status(
         &self,
@@ -104,7 +88,7 @@ impl Context {
         new: &KustomizationStatus,
     ) -> Result<(), RestError> {
         if let Some(version) = crate::status::write(&self.rest, key, written, new, None).await? {
-            self.written.lock().insert(key.clone(), (version, new.clone()));
+            self.written.remember(key, version, new.clone());
         }
         Ok(())
     }
@@ -124,7 +108,7 @@ impl Context {
     }
 
     pub(crate) fn forget(&self, key: &ObjectKey) {
-        self.written.lock().remove(key);
+        self.written.forget(key);
         self.memory.lock().remove(key);
         self.awaiting.lock().remove(key);
         self.metrics

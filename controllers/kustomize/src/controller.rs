@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use artifact_consumer::{ArtifactIndex, ArtifactName, SourceKey};
 use artifact_crd::Artifact;
@@ -10,7 +11,9 @@ use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::{Claims, Interlock};
 use controller_kit::live::LiveStore;
-use controller_kit::{Change, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache};
+use controller_kit::{
+    Change, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache, WatchState,
+};
 use flux_api::{KUSTOMIZE_NAME, Kustomization, REQUESTED_AT, Tolerant};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -23,10 +26,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::Settings;
 use crate::context::{CONTROLLER, CONTROLLER_LABEL, Context};
+use crate::fan_out::dependencies;
 use crate::reconcile::reconcile;
+use crate::written::WrittenStatuses;
 
 /// How many builds fetch from other machines at once.
 const REMOTE_BUILDS: usize = 8;
+
+/// How long outdated Artifacts are waited for: another process may be the one that mirrors.
+const MIRROR_PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the controller is connected to.
 pub struct Connections {
@@ -42,6 +50,9 @@ pub struct Connections {
     pub namespace: Option<String>,
     /// Managers to take over besides kubectl's (`--override-manager`).
     pub overridden_managers: Vec<String>,
+    /// Fires once the Artifacts of this process are up to date with the sources. Until then, but not for long, they
+    /// are not read: what was mirrored before the process began may be outdated.
+    pub mirrored: CancellationToken,
 }
 
 /// Runs the kustomize controller until `shutdown`; `synced` fires when its caches are complete.
@@ -60,6 +71,7 @@ pub async fn run(
         metrics,
         namespace,
         overridden_managers,
+        mirrored,
     } = connections;
     let managers = FieldManagers {
         own: CONTROLLER.to_owned(),
@@ -88,7 +100,7 @@ pub async fn run(
         objects: WatchCache::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
         artifact_watch: WatchCache::default(),
-        written: Mutex::default(),
+        written: WrittenStatuses::default(),
         memory: Mutex::default(),
         awaiting: Mutex::default(),
         builds: tokio::sync::Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
@@ -105,16 +117,27 @@ pub async fn run(
             .clone()
             .follow_objects(client.clone(), namespace.clone(), shutdown.clone()),
     );
-    tasks.spawn(
-        watches
-            .clone()
-            .follow_artifacts(client.clone(), namespace.clone(), shutdown.clone()),
-    );
-    tasks.spawn(watches.clone().follow_configs::<ConfigMap>(
-        "ConfigMap",
-        watched(&client, namespace.as_deref()),
+    tasks.spawn(watches.clone().follow_artifacts(
+        client.clone(),
+        namespace.clone(),
+        mirrored,
         shutdown.clone(),
     ));
+    if let Some(selector) = &context.settings.watch_configs {
+        let config = watcher::Config::default().labels(selector);
+        tasks.spawn(watches.clone().follow_configs::<ConfigMap>(
+            "ConfigMap",
+            watched(&client, namespace.as_deref()),
+            config.clone(),
+            shutdown.clone(),
+        ));
+        tasks.spawn(watches.clone().follow_configs::<Secret>(
+            "Secret",
+            watched(&client, namespace.as_deref()),
+            config,
+            shutdown.clone(),
+        ));
+    }
     let deployments = WatchCache::<Deployment>::default();
     if context.settings.interlock {
         tasks.spawn(
@@ -123,17 +146,12 @@ pub async fn run(
                 .follow_stock(deployments.clone(), client.clone(), shutdown.clone()),
         );
     }
-    tasks.spawn(watches.follow_configs::<Secret>(
-        "Secret",
-        watched(&client, namespace.as_deref()),
-        shutdown.clone(),
-    ));
     tokio::select! {
         () = shutdown.cancelled() => return,
         () = async {
             tokio::join!(context.objects.settled(), context.artifact_watch.settled());
             if context.settings.interlock {
-                deployments.settled().await;
+                stock_is_known(&deployments).await;
             }
         } => {}
     }
@@ -143,6 +161,18 @@ pub async fn run(
     context.queue.serve(concurrent, shutdown, handler).await;
     tasks.close();
     tasks.wait().await;
+}
+
+/// Waits until Deployments have been listed: before that nobody knows which objects a stock controller reconciles too.
+async fn stock_is_known(deployments: &WatchCache<Deployment>) {
+    if let WatchState::Unavailable(reason) = deployments.settled().await {
+        tracing::error!(
+            error = reason,
+            "nothing is reconciled before Deployments can be listed, because a stock controller may reconcile the same \
+             objects: let this controller list and watch Deployments in all namespaces, or start it with --interlock=false"
+        );
+    }
+    deployments.synced().await;
 }
 
 /// The objects of a kind that are watched.
@@ -186,6 +216,7 @@ impl Watches {
             Change::Applied { old, new } => {
                 let key = ObjectKey::of(new.as_ref());
                 let ours = self.context.is_ours(new);
+                self.context.written.seen(&key, new);
                 self.references
                     .lock()
                     .update(&self.context, &key, ours.then_some(new));
@@ -249,7 +280,20 @@ impl Watches {
         interlock.follow(&cache, client, shutdown, on_change).await;
     }
 
-    async fn follow_artifacts(self, client: Client, namespace: Option<String>, shutdown: CancellationToken) {
+    async fn follow_artifacts(
+        self,
+        client: Client,
+        namespace: Option<String>,
+        mirrored: CancellationToken,
+        shutdown: CancellationToken,
+    ) {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = mirrored.cancelled() => {}
+            () = tokio::time::sleep(MIRROR_PATIENCE) => {
+                tracing::info!("not every source has been mirrored yet; Artifacts are deployed as they are");
+            }
+        }
         let api: Api<Tolerant<Artifact>> = watched(&client, namespace.as_deref());
         let on_change = |change: Change<'_, Artifact>| {
             let touched = match change {
@@ -257,12 +301,12 @@ impl Watches {
                 Change::Deleted { old } => self.context.artifacts.write().remove(&ArtifactName::of(old)),
                 Change::Undecodable { .. } => return,
             };
-            let references = self.references.lock();
-            for key in touched {
-                for consumer in references.sources.referrers(&key) {
-                    self.context.queue.add(consumer.clone(), Triggers::ARTIFACT);
-                }
-            }
+            let consumers = {
+                let references = self.references.lock();
+                let consumers = touched.iter().flat_map(|key| references.sources.referrers(key));
+                consumers.cloned().collect()
+            };
+            self.context.wake_consumers(&consumers);
         };
         self.context
             .artifact_watch
@@ -275,6 +319,7 @@ impl Watches {
         self,
         kind: &'static str,
         api: Api<PartialObjectMeta<K>>,
+        config: watcher::Config,
         shutdown: CancellationToken,
     ) where
         K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
@@ -285,7 +330,6 @@ impl Watches {
             + 'static,
     {
         use futures::StreamExt;
-        let config = watcher::Config::default().labels(&self.context.settings.watch_configs);
         let mut seen: BTreeMap<ObjectKey, String> = BTreeMap::new();
         let mut synced = false;
         let mut listed: BTreeSet<ObjectKey> = BTreeSet::new();
@@ -323,7 +367,7 @@ impl Watches {
                     tracing::warn!(kind, %error, "cannot watch labelled configuration, retrying");
                     tokio::select! {
                         () = shutdown.cancelled() => return,
-                        () = tokio::time::sleep(std::time::Duration::from_secs(5)) => {}
+                        () = tokio::time::sleep(Duration::from_secs(5)) => {}
                     }
                     Vec::new()
                 }
@@ -354,16 +398,7 @@ impl References {
         let namespace = key.namespace.as_str();
         self.sources
             .set(key, context.source_key(object).into_iter().collect());
-        let dependency = |reference: &flux_api::DependencyReference| {
-            let namespace = if reference.namespace.is_empty() {
-                namespace
-            } else {
-                &reference.namespace
-            };
-            ObjectKey::new(namespace, reference.name.as_str())
-        };
-        self.dependencies
-            .set(key, object.spec.depends_on.iter().map(dependency).collect());
+        self.dependencies.set(key, dependencies(object));
         let references = object
             .spec
             .post_build

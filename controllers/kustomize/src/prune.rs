@@ -31,6 +31,7 @@ pub(crate) async fn prune(
     inventory::keep(&mut new, failures.survivors);
     run.status.inventory = Some(new);
     if !deletions.is_empty() {
+        tracing::info!("garbage collection completed: {deletions}");
         run.record(Severity::Info, reason::PROGRESSING, deletions);
     }
     if failures.message.is_empty() {

@@ -10,11 +10,12 @@ use flux_api::{Kustomization, KustomizationStatus, reason};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::context::{CONTROLLER_LABEL, Context, Ownership};
 use crate::decide::{ArtifactProblem, Dependency, Observed, Refusal, Step, decide};
 use crate::report::{Outcome, Pace, Wait, conclude, duration_of, event_about};
-use crate::{deploy, finalize, interlock, status};
+use crate::{deploy, finalize, interlock, log, status};
 
 /// A run in progress: the object as it was when the run began, and the status that the run builds up.
 pub(crate) struct Reconciliation<'a> {
@@ -35,8 +36,13 @@ pub(crate) struct Reconciliation<'a> {
     pub(crate) stage: String,
 }
 
-/// Reconciles one Kustomization.
+/// Reconciles one Kustomization; whatever is logged meanwhile names it.
 pub(crate) async fn reconcile(context: Arc<Context>, run: Run<ObjectKey>) -> Requeue {
+    let span = log::span(&run.key);
+    reconcile_one(context, run).instrument(span).await
+}
+
+async fn reconcile_one(context: Arc<Context>, run: Run<ObjectKey>) -> Requeue {
     let Run {
         key,
         triggers,
@@ -53,8 +59,7 @@ pub(crate) async fn reconcile(context: Arc<Context>, run: Run<ObjectKey>) -> Req
         context.forget(&key);
         return interlock::stand_back(&context, &object, rival.as_ref().filter(|_| ours)).await;
     }
-    let _active = context.metrics.active(CONTROLLER_LABEL);
-    let status = context.latest_status(&key, &object);
+    let status = context.written.latest(&key, &object);
     let mut run = Reconciliation {
         context: &context,
         key,
@@ -120,7 +125,10 @@ async fn act(run: &mut Reconciliation<'_>, step: Step) -> Outcome {
     match step {
         Step::Finalize => finalize::finalize(run).await,
         Step::LetGo => Outcome::Gone,
-        Step::Rest => Outcome::Suspended,
+        Step::Rest => {
+            tracing::info!("Reconciliation is suspended for this object");
+            Outcome::Suspended
+        }
         Step::Refuse(refusal) => {
             let reason = match refusal {
                 Refusal::Reference(_) => reason::ACCESS_DENIED,
@@ -149,7 +157,12 @@ async fn act(run: &mut Reconciliation<'_>, step: Step) -> Outcome {
             Outcome::Waiting(Wait::Dependency(reason))
         }
         Step::Deploy(artifact) => match hold(run).await {
-            Ok(()) => deploy::deploy(run, &artifact).await,
+            Ok(()) => {
+                if !run.object.spec.depends_on.is_empty() {
+                    tracing::info!("All dependencies are ready, proceeding with reconciliation");
+                }
+                deploy::deploy(run, &artifact).await
+            }
             Err(error) => Outcome::Aborted(format!("cannot set the finalizer: {error}")),
         },
     }
@@ -185,23 +198,20 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
     match outcome {
         Outcome::Gone => {}
         _ if ownership == Ownership::Gone => {}
-        Outcome::Aborted(error) => tracing::error!(
-            controller = CONTROLLER_LABEL, controllerKind = "Kustomization",
-            namespace = %subject.namespace, name = %subject.name, error = %error, "Reconciler error"
-        ),
+        Outcome::Aborted(error) => tracing::error!(error = %error, "Reconciler error"),
         _ if ownership != Ownership::Ours => leave(&run, &ownership).await,
         _ => {
             if let Err(error) = context.write_status(&run.key, &run.written, &run.status).await
                 && !error.is_not_found()
             {
-                tracing::warn!(namespace = %subject.namespace, name = %subject.name, %error, "cannot write the status");
+                tracing::warn!(%error, "cannot write the status");
                 report.requeue = Requeue::Backoff;
                 report.result = "error";
             }
         }
     }
     if let Some((severity, reason, message)) = report.event {
-        log(&run, severity, &message);
+        log::ended(&run, severity, &message);
         let revision = run
             .revision
             .as_ref()
@@ -239,23 +249,6 @@ async fn leave(run: &Reconciliation<'_>, ownership: &Ownership) {
     let left = status::write(rest, &run.key, &run.written, &run.status, Some(version.as_str())).await;
     if let Err(error) = left {
         tracing::info!(namespace = %run.key.namespace, name = %run.key.name, %error, "the object moved to another controller during a run");
-    }
-}
-
-fn log(run: &Reconciliation<'_>, severity: Severity, message: &str) {
-    let (namespace, name) = (&run.key.namespace, &run.key.name);
-    let revision = run
-        .revision
-        .as_ref()
-        .map_or("", |(revision, _)| revision.as_str());
-    match severity {
-        Severity::Info => tracing::info!(
-            controller = CONTROLLER_LABEL, controllerKind = "Kustomization", %namespace, %name, revision, "{message}"
-        ),
-        Severity::Error => tracing::error!(
-            controller = CONTROLLER_LABEL, controllerKind = "Kustomization", %namespace, %name, revision,
-            error = message, "Reconciliation failed"
-        ),
     }
 }
 

@@ -42,8 +42,11 @@ pub struct Settings {
     pub fail_fast: bool,
     /// Whether entries of `managedFields` are moved to the applied API version (gate `MigrateAPIVersion`).
     pub migrate_api_version: bool,
-    /// Label that marks ConfigMaps and Secrets whose changes reconcile at once (`--watch-configs-label-selector`).
-    pub watch_configs: String,
+    /// Whether logged change sets are grouped by action (gate `GroupChangeLog`).
+    pub group_change_log: bool,
+    /// Labels that mark ConfigMaps and Secrets whose changes reconcile at once (`--watch-configs-label-selector`);
+    /// none are watched when absent (gate `DisableConfigWatchers`).
+    pub watch_configs: Option<String>,
 }
 
 impl Default for Settings {
@@ -64,7 +67,8 @@ impl Default for Settings {
             strict_substitution: true,
             fail_fast: true,
             migrate_api_version: false,
-            watch_configs: format!("{}=Enabled", flux_api::WATCH_LABEL),
+            group_change_log: false,
+            watch_configs: Some(format!("{}=Enabled", flux_api::WATCH_LABEL)),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use flux_api::GoDuration;
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::inert::InertFlags;
+use crate::values::{boolean, duration, integer, percentage};
 
 /// Flags of the controllers. Names and defaults are stock's where stock has the flag.
 #[derive(Args, Clone, Debug)]
@@ -15,10 +17,10 @@ pub(crate) struct RunFlags {
     #[arg(long, default_value = "sharding.fluxcd.io/key=openflux")]
     pub(crate) watch_label_selector: String,
     /// Leave objects alone that a live stock controller selects too, as its Deployment's arguments say.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) interlock: bool,
     /// Watch all namespaces, or only that of RUNTIME_NAMESPACE.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) watch_all_namespaces: bool,
     /// ConfigMaps and Secrets whose changes reconcile at once, by labels.
     #[arg(long, default_value = "reconcile.fluxcd.io/watch=Enabled")]
@@ -42,47 +44,47 @@ pub(crate) struct RunFlags {
     #[arg(long, value_delimiter = ',')]
     pub(crate) allowed_source_kinds: Vec<String>,
     /// How many sources are mirrored at once.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = integer::<usize>)]
     pub(crate) concurrent_sources: usize,
 
     /// How many Kustomizations are reconciled at once.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = integer::<usize>)]
     pub(crate) concurrent: usize,
     /// How many objects of one Kustomization are verified at once.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = integer::<usize>)]
     pub(crate) concurrent_ssa: usize,
     /// Pause before missing artifacts and dependencies are looked at again without an event.
-    #[arg(long, value_parser = go_duration, default_value = "30s")]
+    #[arg(long, value_parser = duration, default_value = "30s")]
     pub(crate) requeue_dependency: Duration,
     /// Retries of a download that fails for the moment.
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 9, value_parser = integer::<u32>)]
     pub(crate) http_retry: u32,
     /// Refuse kustomize bases on other machines.
-    #[arg(long)]
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) no_remote_bases: bool,
     /// The only hosts that kustomize bases may come from, such as github.com or *.example.com; all by default.
     #[arg(long, value_delimiter = ',')]
     pub(crate) remote_base_hosts: Vec<String>,
     /// Refuse sources in other namespaces.
-    #[arg(long)]
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) no_cross_namespace_refs: bool,
     /// Service account of Kustomizations that name none.
     #[arg(long, default_value = "")]
     pub(crate) default_service_account: String,
     /// Field managers to take over besides kubectl's. Repeatable.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long)]
     pub(crate) override_manager: Vec<String>,
     /// Kinds of the custom apply stage, as Kind or group/Kind.
     #[arg(long, value_delimiter = ',')]
     pub(crate) custom_apply_stage_kinds: Vec<String>,
     /// Percentage by which intervals are spread.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, default_value_t = 5, value_parser = percentage)]
     pub(crate) interval_jitter_percentage: u8,
     /// First delay after an error.
-    #[arg(long, value_parser = go_duration, default_value = "750ms")]
+    #[arg(long, value_parser = duration, default_value = "750ms")]
     pub(crate) min_retry_delay: Duration,
     /// Longest delay after errors.
-    #[arg(long, value_parser = go_duration, default_value = "15m")]
+    #[arg(long, value_parser = duration, default_value = "15m")]
     pub(crate) max_retry_delay: Duration,
     /// Feature gates, as Name=true,Name=false.
     #[arg(long, value_delimiter = ',')]
@@ -105,23 +107,26 @@ pub(crate) struct RunFlags {
     pub(crate) log_encoding: LogEncoding,
 
     /// Hold a Lease, so that one process at a time reconciles.
-    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", default_value_t = false)]
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) enable_leader_election: bool,
     /// Give the Lease back at shutdown.
-    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", default_value_t = true)]
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) leader_election_release_on_cancel: bool,
     /// How long a holder that stopped renewing is respected.
-    #[arg(long, value_parser = go_duration, default_value = "35s")]
+    #[arg(long, value_parser = duration, default_value = "35s")]
     pub(crate) leader_election_lease_duration: Duration,
     /// How long renewing may fail.
-    #[arg(long, value_parser = go_duration, default_value = "30s")]
+    #[arg(long, value_parser = duration, default_value = "30s")]
     pub(crate) leader_election_renew_deadline: Duration,
     /// Pause between attempts.
-    #[arg(long, value_parser = go_duration, default_value = "5s")]
+    #[arg(long, value_parser = duration, default_value = "5s")]
     pub(crate) leader_election_retry_period: Duration,
     /// Time for runs in progress to end at shutdown.
-    #[arg(long, value_parser = go_duration, default_value = "30s")]
+    #[arg(long, value_parser = duration, default_value = "30s")]
     pub(crate) graceful_shutdown_timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) inert: InertFlags,
 }
 
 /// A controller of this binary.
@@ -142,10 +147,4 @@ pub(crate) enum LogEncoding {
     Json,
     /// Lines for people.
     Console,
-}
-
-fn go_duration(text: &str) -> Result<Duration, String> {
-    text.parse::<GoDuration>()
-        .map(GoDuration::to_std)
-        .map_err(|error| error.to_string())
 }

@@ -1,5 +1,7 @@
 //! Feature gates: those of stock kustomize-controller 1.9, and what each means here.
 
+use crate::values::boolean;
+
 /// The gates that change what this binary does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gates {
@@ -9,6 +11,14 @@ pub(crate) struct Gates {
     pub(crate) disable_fail_fast_behavior: bool,
     /// Entries of `managedFields` are moved to the applied API version; off.
     pub(crate) migrate_api_version: bool,
+    /// Sources may be of other kinds than Flux's own; on, because that is what Artifacts are for (stock: off).
+    pub(crate) external_artifact: bool,
+    /// Labelled ConfigMaps and Secrets are watched; on. The gate is `DisableConfigWatchers`.
+    pub(crate) config_watchers: bool,
+    /// Logged change sets are grouped by action; off.
+    pub(crate) group_change_log: bool,
+    /// Default service accounts for decryption and kubeconfigs may be named; off.
+    pub(crate) object_level_workload_identity: bool,
 }
 
 impl Default for Gates {
@@ -17,51 +27,45 @@ impl Default for Gates {
             strict_post_build_substitutions: true,
             disable_fail_fast_behavior: false,
             migrate_api_version: false,
+            external_artifact: true,
+            config_watchers: true,
+            group_change_log: false,
+            object_level_workload_identity: false,
         }
     }
 }
 
-/// Gates whose effect is built in, or that tune what this controller does not have: any value is accepted.
-const WITHOUT_EFFECT: [&str; 7] = [
+/// Gates of which either value comes to the same here, each for the reason that COMPATIBILITY.md gives.
+const WITHOUT_EFFECT: [&str; 5] = [
+    "AdditiveCELDependencyCheck",
     "CacheSecretsAndConfigMaps",
-    "DisableStatusPollerCache",
-    "GroupChangeLog",
-    "ExternalArtifact",
     "CancelHealthCheckOnNewRevision",
     "DirectSourceFetch",
-    "DisableConfigWatchers",
+    "DisableStatusPollerCache",
 ];
-
-/// Gates of features that a later version brings: switching them on is an error, because it would be ignored.
-const NOT_SUPPORTED: [&str; 2] = ["AdditiveCELDependencyCheck", "ObjectLevelWorkloadIdentity"];
 
 impl Gates {
     /// Reads `Name=bool` pairs.
     ///
     /// # Errors
-    /// An unknown gate, a value that is no boolean, or a gate that is not supported and switched on.
+    /// An unknown gate, or a value that is no boolean.
     pub(crate) fn parse(pairs: &[String]) -> Result<Self, String> {
         let mut gates = Self::default();
         for pair in pairs.iter().filter(|pair| !pair.is_empty()) {
             let (name, value) = pair
                 .split_once('=')
                 .ok_or_else(|| format!("--feature-gates: {pair:?} is not Name=bool"))?;
-            let on = match value.to_ascii_lowercase().as_str() {
-                "true" | "t" | "1" => true,
-                "false" | "f" | "0" => false,
-                _ => return Err(format!("--feature-gates: {value:?} of {name} is not a boolean")),
-            };
-            match name {
+            let on = boolean(value.trim())
+                .map_err(|error| format!("--feature-gates: {value:?} of {name} is {error}"))?;
+            match name.trim() {
                 "StrictPostBuildSubstitutions" => gates.strict_post_build_substitutions = on,
                 "DisableFailFastBehavior" => gates.disable_fail_fast_behavior = on,
                 "MigrateAPIVersion" => gates.migrate_api_version = on,
+                "ExternalArtifact" => gates.external_artifact = on,
+                "DisableConfigWatchers" => gates.config_watchers = !on,
+                "GroupChangeLog" => gates.group_change_log = on,
+                "ObjectLevelWorkloadIdentity" => gates.object_level_workload_identity = on,
                 name if WITHOUT_EFFECT.contains(&name) => {}
-                name if NOT_SUPPORTED.contains(&name) && !on => {}
-                name if NOT_SUPPORTED.contains(&name) => {
-                    return Err(format!(
-                        "--feature-gates: {name} is not supported by this version"
-                    ));
-                }
                 name => return Err(format!("--feature-gates: unknown feature gate {name}")),
             }
         }
@@ -81,20 +85,20 @@ mod tests {
             parse(&[
                 "StrictPostBuildSubstitutions=false",
                 "MigrateAPIVersion=true",
-                "GroupChangeLog=true"
+                "GroupChangeLog=T",
+                "ExternalArtifact=0",
+                " DisableConfigWatchers = true",
             ]),
             Ok(Gates {
                 strict_post_build_substitutions: false,
                 migrate_api_version: true,
+                group_change_log: true,
+                external_artifact: false,
+                config_watchers: false,
                 ..Gates::default()
             })
         );
-        for bad in [
-            "Nope=true",
-            "GroupChangeLog",
-            "GroupChangeLog=maybe",
-            "AdditiveCELDependencyCheck=true",
-        ] {
+        for bad in ["Nope=true", "GroupChangeLog", "GroupChangeLog=maybe"] {
             assert!(parse(&[bad]).is_err(), "{bad}");
         }
     }

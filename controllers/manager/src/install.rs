@@ -153,11 +153,18 @@ fn network_policy(metadata: &Value) -> Value {
     })
 }
 
+/// Users that take the reference to an owner away when the owner is deleted without its dependents.
+const GARBAGE_COLLECTORS: [&str; 2] = [
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:kube-controller-manager",
+];
+
 /// Says who may write Artifacts; others may change nothing that deployers read.
 fn writers_policy(flags: &InstallFlags, writers: &[String], labels: &Value) -> [Value; 2] {
     let name = format!("{NAME}-artifact-writers");
     let metadata = json!({"name": name, "labels": labels});
-    let users: Vec<_> = writers.iter().filter(|user| !user.is_empty()).collect();
+    let named = writers.iter().map(String::as_str).filter(|user| !user.is_empty());
+    let users: Vec<_> = named.chain(GARBAGE_COLLECTORS).collect();
     let ours = format!("system:serviceaccounts:{}", flags.namespace);
     let expression = format!(
         "request.userInfo.username in {users} || {ours} in request.userInfo.groups || \

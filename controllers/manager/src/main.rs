@@ -2,8 +2,10 @@
 
 mod flags;
 mod gates;
+mod inert;
 mod install;
 mod run;
+mod values;
 
 use std::process::ExitCode;
 
@@ -22,7 +24,7 @@ enum Command {
     /// Run the controllers against the cluster of KUBECONFIG, or the one they run in.
     Run(Box<flags::RunFlags>),
     /// Print the manifests that install the controllers beside Flux.
-    Install(install::InstallFlags),
+    Install(Box<install::InstallFlags>),
 }
 
 fn main() -> ExitCode {

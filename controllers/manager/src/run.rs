@@ -18,6 +18,7 @@ use flux_sources::AdapterOptions;
 use kube::Client;
 use kustomize_controller::{CONTROLLER, Connections, Settings};
 use kustomize_remote::Policy;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -54,14 +55,16 @@ pub(crate) fn run(flags: RunFlags) -> anyhow::Result<()> {
 }
 
 async fn manage(flags: RunFlags) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    // First of all: until then a signal ends the process at once, and as the first process of a container it is lost.
+    tokio::spawn(Signals::listen()?.stop(shutdown.clone()));
     // All TLS of the process uses one provider; only a second installation could fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = settings(&flags)?;
     let hosts =
         HostAllowList::parse(flags.artifact_hosts.iter().map(String::as_str)).context("--artifact-hosts")?;
-    let client = connect().await?;
     let metrics = Metrics::new()?;
-    let shutdown = CancellationToken::new();
+    let client = connect(&metrics).await?;
     let synced = CancellationToken::new();
     let tasks = TaskTracker::new();
     let endpoints = [
@@ -90,8 +93,7 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
     );
     let rest = Rest::new(client.clone());
     let (recorder, sink) = events::recorder(rest.clone(), CONTROLLER, &host, &flags.events_addr)?;
-    tasks.spawn(sink.run());
-    tokio::spawn(stop_on_signal(shutdown.clone()));
+    tasks.spawn(sink.run(shutdown.clone()));
 
     let process = Process {
         flags,
@@ -104,12 +106,20 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
     };
     let lost = CancellationToken::new();
+    let mirrored = CancellationToken::new();
     if process.flags.controllers.contains(&Controller::Sources) {
-        let adapters =
+        let mirrored = mirrored.clone();
+        let run = |client, options, metrics, events, shutdown| {
+            flux_sources::run(client, options, metrics, events, mirrored, shutdown)
+        };
+        tasks.spawn(
             process
                 .clone()
-                .run_sources(flux_sources::run, "openflux-source-adapter", lost.clone());
-        tasks.spawn(adapters);
+                .run_sources(run, "openflux-source-adapter", lost.clone()),
+        );
+    } else {
+        // Whoever mirrors is another process, of which nothing is known here.
+        mirrored.cancel();
     }
     if process.flags.controllers.contains(&Controller::Bridge) {
         let bridge =
@@ -123,7 +133,7 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
         tasks.spawn(
             process
                 .clone()
-                .run_kustomize(settings, content, synced, lost.clone()),
+                .run_kustomize(settings, content, mirrored, synced, lost.clone()),
         );
     } else {
         synced.cancel();
@@ -172,7 +182,8 @@ impl Process {
             namespace: self.namespace(),
             concurrency: self.flags.concurrent_sources,
         };
-        let (client, metrics, recorder) = (self.client.clone(), self.metrics.clone(), self.recorder.clone());
+        let (client, metrics) = (self.client.clone(), self.metrics.clone());
+        let recorder = self.recorder.reporting_as(name);
         let controller = Box::pin(run(client, options, metrics, recorder, self.shutdown.clone()));
         self.as_leader(name, "", lost, controller).await;
     }
@@ -181,6 +192,7 @@ impl Process {
         self,
         settings: Settings,
         content: Arc<ContentCache>,
+        mirrored: CancellationToken,
         synced: CancellationToken,
         lost: CancellationToken,
     ) {
@@ -191,6 +203,7 @@ impl Process {
             metrics: self.metrics.clone(),
             namespace: self.namespace(),
             overridden_managers: self.flags.override_manager.clone(),
+            mirrored,
         };
         let selector = self.flags.watch_label_selector.clone();
         if self.flags.enable_leader_election {
@@ -277,6 +290,14 @@ impl Process {
 
 fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
     let gates = Gates::parse(&flags.feature_gates).map_err(|error| anyhow!(error))?;
+    if flags.inert.needs_workload_identity() && !gates.object_level_workload_identity {
+        return Err(anyhow!(
+            "cannot set default service accounts when the feature gate ObjectLevelWorkloadIdentity is not enabled"
+        ));
+    }
+    for (flag, reason) in flags.inert.given() {
+        tracing::info!("--{flag} changes nothing: {reason}");
+    }
     let selector = selector::parse(&flags.watch_label_selector);
     selector::parse(&flags.watch_configs_label_selector)
         .map_err(|error| anyhow!("--watch-configs-label-selector: {error}"))?;
@@ -290,6 +311,7 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
         access: Access {
             no_cross_namespace_refs: flags.no_cross_namespace_refs,
             allowed_kinds: flags.allowed_source_kinds.clone(),
+            no_external_artifacts: !gates.external_artifact,
         },
         remote_bases: (!flags.no_remote_bases).then(|| Policy {
             hosts: (!flags.remote_base_hosts.is_empty()).then(|| flags.remote_base_hosts.clone()),
@@ -313,7 +335,10 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
         strict_substitution: gates.strict_post_build_substitutions,
         fail_fast: !gates.disable_fail_fast_behavior,
         migrate_api_version: gates.migrate_api_version,
-        watch_configs: flags.watch_configs_label_selector.clone(),
+        group_change_log: gates.group_change_log,
+        watch_configs: gates
+            .config_watchers
+            .then(|| flags.watch_configs_label_selector.clone()),
     })
 }
 
@@ -325,7 +350,7 @@ fn group_kind(text: &str) -> GroupKind {
     }
 }
 
-async fn connect() -> anyhow::Result<Client> {
+async fn connect(metrics: &Metrics) -> anyhow::Result<Client> {
     let mut config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run inside a cluster with a service account")?;
@@ -335,7 +360,7 @@ async fn connect() -> anyhow::Result<Client> {
     config.reset_reader_on_write = true;
     // The client's own retries go on for minutes; requests have theirs, and watches.
     config.default_retry = false;
-    Client::try_from(config).context("cannot set up the Kubernetes client")
+    controller_kit::connect(config, metrics).context("cannot set up the Kubernetes client")
 }
 
 fn runtime_namespace() -> String {
@@ -351,17 +376,27 @@ fn random_identity() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-async fn stop_on_signal(shutdown: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return tracing::error!("cannot listen for signals");
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask the process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    tracing::info!("shutting down");
-    shutdown.cancel();
+
+    /// Waits for the first signal, then fires `shutdown`.
+    async fn stop(mut self, shutdown: CancellationToken) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("shutting down");
+        shutdown.cancel();
+    }
 }

@@ -77,6 +77,30 @@ async fn a_new_revision_goes_through_the_dependency_first() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_commit_makes_no_dependent_say_that_it_waits() -> Result<()> {
+    let app = two_folders("depends-calm").await?;
+    app.deploy_ready("backend", json!({"path": "backend"})).await?;
+    let spec = json!({"path": "frontend", "dependsOn": [{"name": "backend"}]});
+    app.deploy_ready("frontend", spec).await?;
+    for colour in ["red", "green", "white"] {
+        let commit = app
+            .push(&[
+                ("backend/a.yaml", &config_map("backend", colour)),
+                ("frontend/a.yaml", &config_map("frontend", colour)),
+            ])
+            .await?;
+        app.wait_applied("frontend", &commit).await?;
+    }
+    // Events are written in their order: what came before this one is there.
+    app.push(&[("frontend/a.yaml", "kind: {")]).await?;
+    let events = app.events_with("BuildFailed").await?;
+    let waited = events.iter().any(|event| event.data["reason"] == WAITING);
+    assert!(!waited, "{events:#?}");
+    assert!(written(&app, "backend").await? < written(&app, "frontend").await?);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_circle_waits_and_holds_nobody_up() -> Result<()> {
     let app = two_folders("circle").await?;
     for (name, other) in [("backend", "frontend"), ("frontend", "backend")] {

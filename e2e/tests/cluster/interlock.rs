@@ -1,10 +1,10 @@
 //! The interlock: what a live stock controller selects too is left alone until it no longer does.
 
 use anyhow::Result;
-use e2e::testbed::{DEPLOYMENT, KUSTOMIZATION, Namespace, condition};
+use e2e::testbed::{DEPLOYMENT, KUSTOMIZATION, Namespace, condition, eventually};
 use serde_json::json;
 
-use crate::app::{App, config_map};
+use crate::app::{App, Owner, config_map};
 
 /// A Deployment as Flux installs it, restricted to its own namespace so that it concerns no other test.
 const STOCK: &str = "
@@ -74,5 +74,61 @@ async fn an_object_of_a_live_stock_controller_is_left_alone() -> Result<()> {
     app.patch(DEPLOYMENT, "kustomize-controller", scaled).await?;
     let free = |object: &kube::api::DynamicObject| !conflicts(object);
     app.wait(KUSTOMIZATION, "app", "is ours again", free).await?;
+    Ok(())
+}
+
+/// An account that may do everything that the controller needs, but for reading Deployments.
+const BLIND: &str = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: blind}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: NAME}
+rules:
+- {apiGroups: ['', source.toolkit.fluxcd.io, kustomize.toolkit.fluxcd.io, openfluxcd.ocm.software], resources: ['*'], verbs: ['*']}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: NAME}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: NAME}
+subjects: [{kind: ServiceAccount, name: blind, namespace: NAME}]
+";
+
+#[tokio::test]
+async fn nothing_is_touched_before_deployments_have_been_listed() -> Result<()> {
+    let files = [("deploy/a.yaml", &*config_map("a", "blue"))];
+    let app = App::owned_by(Owner::Shard("blind"), "blind", &files).await?;
+    app.testbed.openflux_controller().await?;
+    app.apply(&BLIND.replace("NAME", app.name())).await?;
+    let kubeconfig = app.testbed.kubeconfig_of(app.name(), "blind").await?;
+    let flags = [
+        "--controllers=kustomize",
+        "--watch-label-selector=sharding.fluxcd.io/key=blind",
+    ];
+    let controller = app
+        .testbed
+        .start_openflux_as(&kubeconfig, "openflux-controller-blind", &flags)?;
+    app.deploy("app", json!({})).await?;
+    eventually("the reason in the log", async || {
+        let output = controller.output();
+        let said = ["cannot list resource", "deployments", "--interlock=false"];
+        Ok(said.iter().all(|text| output.contains(text)).then_some(()))
+    })
+    .await?;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let object = app.get(KUSTOMIZATION, "app").await?.expect("deployed");
+    assert_eq!(object.metadata.finalizers, None);
+    assert_eq!(app.colour("a").await?, None);
+
+    let rule =
+        json!({"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]});
+    let patch = json!([{"op": "add", "path": "/rules/-", "value": rule}]);
+    let patch: kube::api::Patch<()> = kube::api::Patch::Json(serde_json::from_value(patch)?);
+    kube::Api::<k8s_openapi::api::rbac::v1::ClusterRole>::all(app.client().clone())
+        .patch(app.name(), &kube::api::PatchParams::default(), &patch)
+        .await?;
+    app.wait_ready(KUSTOMIZATION, "app").await?;
     Ok(())
 }

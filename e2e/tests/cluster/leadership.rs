@@ -1,5 +1,6 @@
 //! The end of a leader: it gives the Lease back when it has done writing, and stops at once when it cannot renew.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -71,6 +72,45 @@ async fn a_leader_that_is_asked_to_end_waits_for_nothing() -> Result<()> {
     let entries = &left.data["status"]["inventory"]["entries"];
     assert_eq!(entries.as_array().map(Vec::len), Some(1));
     Ok(())
+}
+
+#[tokio::test]
+async fn a_process_that_has_just_begun_ends_at_once() -> Result<()> {
+    let testbed = Testbed::start(Options::default()).await?;
+    let flags = [
+        "--controllers=sources,kustomize,bridge",
+        "--enable-leader-election",
+    ];
+    let end = async |flags: &[&str], after: Duration| {
+        let mut controller = testbed.start_openflux("openflux-controller-young", flags)?;
+        tokio::time::sleep(after).await;
+        let start = Instant::now();
+        let status = controller.stop(PATIENCE)?;
+        // Before it listens, the signal itself ends it.
+        ensure!(
+            status.success() || status.signal() == Some(15),
+            "after {after:?}: {status}"
+        );
+        // The graceful time is half a minute.
+        ensure!(
+            start.elapsed() < Duration::from_secs(10),
+            "after {after:?}: {:?}",
+            start.elapsed()
+        );
+        Ok(())
+    };
+    let leases: Api<Lease> = Api::namespaced(testbed.client().await?, "flux-system");
+    for step in 0..12 {
+        end(&flags, Duration::from_millis(step * 271 % 700)).await?;
+        for lease in leases.list(&ListParams::default()).await?.items {
+            let holder = lease.spec.unwrap_or_default().holder_identity.unwrap_or_default();
+            ensure!(holder.is_empty(), "{:?} is held by {holder}", lease.metadata.name);
+        }
+    }
+    // A server that never answers leaves every watch where it began.
+    testbed.pause_api_server().await;
+    end(&flags[..1], Duration::from_secs(2)).await?;
+    end(&flags, Duration::from_secs(2)).await
 }
 
 #[tokio::test]

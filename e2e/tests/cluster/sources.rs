@@ -33,18 +33,19 @@ impl Adapters {
     pub(crate) fn start(namespace: &Namespace) -> Result<Self> {
         let client = namespace.client().clone();
         let (events, sink) = recorder(Rest::new(client.clone()), "openflux", "test", "")?;
-        tokio::spawn(sink.run());
+        let shutdown = CancellationToken::new();
+        tokio::spawn(sink.run(shutdown.clone()));
         let options = AdapterOptions {
             hosts: HostAllowList::parse(["127.0.0.1"])?,
             namespace: Some(namespace.name().to_owned()),
             concurrency: 16,
         };
-        let shutdown = CancellationToken::new();
         let task = tokio::spawn(flux_sources::run(
             client,
             options,
             Metrics::new()?,
             events,
+            CancellationToken::new(),
             shutdown.clone(),
         ));
         Ok(Self { shutdown, task })

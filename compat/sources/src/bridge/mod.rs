@@ -123,7 +123,6 @@ impl Bridge {
 
     async fn handle(&self, key: &ObjectKey) -> Requeue {
         let started = Instant::now();
-        let _active = self.metrics.active(CONTROLLER);
         let Some(artifact) = self.artifacts.get(key) else {
             return Requeue::Never;
         };

@@ -20,11 +20,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::artifact::shown_url;
 use crate::mapper::Mapping;
 use crate::rest::{ObjectPath, Rest};
-use recent::{Budgets, Recent};
+use recent::{Correlated, Correlator};
 
 /// How serious an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,19 +63,27 @@ pub struct EventRecord {
     pub severity: Severity,
     /// Machine-readable reason.
     pub reason: String,
-    /// Text for people; cut at 39,000 bytes for the receiver and at 1,024 for Kubernetes.
+    /// Text for people; cut at 39,000 bytes for the receiver.
     pub message: String,
     /// Metadata keys, such as `kustomize.toolkit.fluxcd.io/revision`.
     pub metadata: BTreeMap<String, String>,
 }
 
-type Recorded = Arc<(EventRecord, Timestamp)>;
+/// An event on its way: who reports it, and when.
+struct Report {
+    controller: Arc<str>,
+    event: EventRecord,
+    at: Timestamp,
+}
+
+type Recorded = Arc<Report>;
 
 /// Takes events over for delivery; clones share the buffers.
 #[derive(Clone)]
 pub struct EventRecorder {
     /// One buffer for each place that events are delivered to, so that none waits for another.
     senders: Vec<mpsc::Sender<Recorded>>,
+    controller: Arc<str>,
 }
 
 /// Delivers what recorders hand over; run it with [`EventSink::run`].
@@ -84,35 +93,30 @@ pub struct EventSink {
     webhook: Option<(Webhook, mpsc::Receiver<Recorded>)>,
 }
 
-/// Who reports.
-#[derive(Clone)]
-struct Reporter {
-    controller: String,
-    instance: String,
-}
-
 /// Writes Kubernetes Events.
 struct Cluster {
     rest: Rest,
-    reporter: Reporter,
-    recent: Recent,
-    budgets: Budgets,
+    instance: String,
+    correlator: Correlator,
 }
 
 /// Posts to the notification receiver.
 struct Webhook {
     client: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: String,
-    reporter: Reporter,
+    instance: String,
 }
 
 /// Events that wait for one place; beyond it new ones are dropped.
 const BUFFER: usize = 4096;
-const MAX_KUBERNETES_MESSAGE: usize = 1024;
+/// What still fits into an object; stock leaves it to the API server to refuse more.
+const MAX_KUBERNETES_MESSAGE: usize = 512 << 10;
 const MAX_WEBHOOK_MESSAGE: usize = 39_000;
 /// Attempts to reach the receiver, as in fluxcd/pkg/runtime/events.
 const WEBHOOK_ATTEMPTS: u32 = 5;
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one event is waited for once the process is to end.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// Creates a recorder and the sink that delivers its events.
 ///
@@ -127,10 +131,7 @@ pub fn recorder(
     instance: &str,
     address: &str,
 ) -> std::io::Result<(EventRecorder, EventSink)> {
-    let reporter = Reporter {
-        controller: controller.to_owned(),
-        instance: instance.to_owned(),
-    };
+    let instance = instance.to_owned();
     let (sender, events) = mpsc::channel(BUFFER);
     let mut senders = vec![sender];
     let webhook = if address.is_empty() {
@@ -144,7 +145,7 @@ pub fn recorder(
         let webhook = Webhook {
             client: HttpClient::builder(TokioExecutor::new()).build(connector),
             url: address.to_owned(),
-            reporter: reporter.clone(),
+            instance: instance.clone(),
         };
         let (sender, events) = mpsc::channel(BUFFER);
         senders.push(sender);
@@ -152,28 +153,41 @@ pub fn recorder(
     };
     let cluster = Cluster {
         rest,
-        reporter,
-        recent: Recent::default(),
-        budgets: Budgets::default(),
+        instance,
+        correlator: Correlator::default(),
     };
     let sink = EventSink {
         cluster,
         events,
         webhook,
     };
-    Ok((EventRecorder { senders }, sink))
+    let controller = Arc::from(controller);
+    Ok((EventRecorder { senders, controller }, sink))
 }
 
 impl EventRecorder {
+    /// Gives a recorder for the same places whose events are reported by another controller.
+    #[must_use]
+    pub fn reporting_as(&self, controller: &str) -> Self {
+        Self {
+            senders: self.senders.clone(),
+            controller: Arc::from(controller),
+        }
+    }
+
     /// Hands an event over for delivery; never blocks.
     pub fn record(&self, event: EventRecord) {
-        let recorded = Arc::new((event, Timestamp::now()));
+        let recorded = Arc::new(Report {
+            controller: Arc::clone(&self.controller),
+            event,
+            at: Timestamp::now(),
+        });
         let send = |sender: &mpsc::Sender<Recorded>| sender.try_send(Arc::clone(&recorded));
         let full =
             |sender: &mpsc::Sender<Recorded>| matches!(send(sender), Err(mpsc::error::TrySendError::Full(_)));
         // Each has to be tried, however the others fare.
         if self.senders.iter().filter(|sender| full(sender)).count() > 0 {
-            let event = &recorded.0;
+            let event = &recorded.event;
             let subject = format!(
                 "{}/{}/{}",
                 event.regarding.kind, event.regarding.namespace, event.regarding.name
@@ -184,18 +198,17 @@ impl EventRecorder {
 }
 
 impl EventSink {
-    /// Delivers events until all recorders are gone.
-    pub async fn run(self) {
+    /// Delivers events until all recorders are gone; after `shutdown`, places that do not answer are given up.
+    pub async fn run(self, shutdown: CancellationToken) {
         let Self {
             mut cluster,
             mut events,
             webhook,
         } = self;
         let written = async {
-            while let Some(recorded) = events.recv().await {
-                let (event, at) = &*recorded;
-                if cluster.budgets.allow(&event.regarding, Instant::now()) {
-                    cluster.write(event, *at).await;
+            while let Some(report) = events.recv().await {
+                if in_time(cluster.write(&report), &shutdown).await.is_none() {
+                    return tracing::warn!("events were not written, because the process ends");
                 }
             }
         };
@@ -203,16 +216,18 @@ impl EventSink {
             let Some((webhook, mut events)) = webhook else {
                 return;
             };
-            while let Some(recorded) = events.recv().await {
-                let (event, at) = &*recorded;
-                let body = webhook.reporter.payload(event, *at);
-                if let Err(reason) = webhook.post(body).await {
-                    let url = shown_url(&webhook.url);
-                    tracing::warn!(
+            while let Some(report) = events.recv().await {
+                let url = shown_url(&webhook.url);
+                match in_time(webhook.post(&report), &shutdown).await {
+                    Some(Ok(())) => {}
+                    Some(Err(reason)) => tracing::warn!(
                         url,
                         reason,
                         "cannot deliver an event to the notification receiver"
-                    );
+                    ),
+                    None => {
+                        return tracing::warn!(url, "events were not delivered, because the process ends");
+                    }
                 }
             }
         };
@@ -220,30 +235,40 @@ impl EventSink {
     }
 }
 
-impl Reporter {
-    fn payload(&self, event: &EventRecord, at: Timestamp) -> Value {
-        let regarding = &event.regarding;
-        json!({
-            "involvedObject": regarding,
-            "severity": match event.severity { Severity::Info => "info", Severity::Error => "error" },
-            "timestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            "message": cut(&event.message, MAX_WEBHOOK_MESSAGE),
-            "reason": event.reason,
-            "metadata": event.metadata,
-            "reportingController": self.controller,
-            "reportingInstance": self.instance,
-        })
+/// Waits for a delivery, but not long once `shutdown` has come; `None` when it was given up.
+async fn in_time<T>(delivery: impl Future<Output = T>, shutdown: &CancellationToken) -> Option<T> {
+    let over = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(LAST_MOMENT).await;
+    };
+    tokio::select! {
+        result = delivery => Some(result),
+        () = over => None,
     }
 }
 
 impl Cluster {
-    async fn write(&mut self, event: &EventRecord, at: Timestamp) {
-        let controller = self.reporter.controller.as_str();
+    async fn write(&mut self, report: &Report) {
+        let Report {
+            controller,
+            event,
+            at,
+        } = report;
+        let Some(correlated) = self.correlator.correlate(controller, event, Instant::now()) else {
+            return;
+        };
+        let Correlated {
+            key,
+            message,
+            combined,
+            repeats,
+        } = correlated;
         let mapping = event_mapping();
         let regarding = &event.regarding;
         let now = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        if let Some((name, count)) = self.recent.repeat(event) {
-            let patch = json!({"count": count, "lastTimestamp": now});
+        let message = cut(&message, MAX_KUBERNETES_MESSAGE);
+        if let Some((name, count)) = repeats {
+            let patch = json!({"count": count, "lastTimestamp": now, "message": message});
             let at = ObjectPath {
                 mapping: &mapping,
                 namespace: &regarding.namespace,
@@ -252,28 +277,29 @@ impl Cluster {
             match self.rest.merge_patch(&at, None, controller, &patch).await {
                 Ok(_) => return,
                 // It has expired; record it anew.
-                Err(error) if error.is_not_found() => self.recent.forget(event),
+                Err(error) if error.is_not_found() => self.correlator.forget(key),
                 Err(error) => return tracing::warn!(%error, "cannot update a Kubernetes event"),
             }
         }
         let name = format!("{}.{:x}", cut(&regarding.name, 220), at.as_nanosecond());
+        let metadata = (!combined).then_some(&event.metadata);
         let object = json!({
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": regarding.namespace, "annotations": event.metadata},
+            "metadata": {"name": name, "namespace": regarding.namespace, "annotations": metadata},
             "involvedObject": regarding,
             "reason": event.reason,
-            "message": cut(&event.message, MAX_KUBERNETES_MESSAGE),
+            "message": message,
             "type": match event.severity { Severity::Info => "Normal", Severity::Error => "Warning" },
-            "source": {"component": controller},
-            "reportingComponent": controller,
-            "reportingInstance": self.reporter.instance,
+            "source": {"component": **controller},
+            "reportingComponent": **controller,
+            "reportingInstance": self.instance,
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,
         });
         match self.rest.create(&mapping, &regarding.namespace, &object).await {
-            Ok(_) => self.recent.remember(event, name),
+            Ok(_) => self.correlator.remember(key, name),
             // The namespace is being deleted, together with the object.
             Err(error) if error.is_forbidden() || error.is_not_found() => {
                 tracing::debug!(%error, "cannot create a Kubernetes event");
@@ -284,9 +310,27 @@ impl Cluster {
 }
 
 impl Webhook {
+    fn payload(&self, report: &Report) -> Value {
+        let Report {
+            controller,
+            event,
+            at,
+        } = report;
+        json!({
+            "involvedObject": event.regarding,
+            "severity": match event.severity { Severity::Info => "info", Severity::Error => "error" },
+            "timestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "message": cut(&event.message, MAX_WEBHOOK_MESSAGE),
+            "reason": event.reason,
+            "metadata": event.metadata,
+            "reportingController": **controller,
+            "reportingInstance": self.instance,
+        })
+    }
+
     /// Posts an event; a receiver that answers 429 has seen it already.
-    async fn post(&self, body: Value) -> Result<(), String> {
-        let body = Bytes::from(body.to_string());
+    async fn post(&self, report: &Report) -> Result<(), String> {
+        let body = Bytes::from(self.payload(report).to_string());
         let mut pause = Duration::from_millis(500);
         let mut last = String::new();
         for _ in 0..WEBHOOK_ATTEMPTS {

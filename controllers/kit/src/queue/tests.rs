@@ -200,3 +200,45 @@ async fn a_panicking_run_is_retried_and_hurts_no_other() {
     shutdown.cancel();
     assert!(serving.await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_run_is_no_used_worker() {
+    let metrics = QueueMetrics::unregistered();
+    let (queue, shutdown) = (
+        Queue::new(Backoff::default(), metrics.clone()),
+        CancellationToken::new(),
+    );
+    let (stop, seen) = (shutdown.clone(), metrics.clone());
+    queue.add(1, Triggers::STARTUP);
+    let handler = move |mut run: Run<u32>| {
+        let (stop, seen) = (stop.clone(), seen.clone());
+        async move {
+            assert_eq!(seen.active_now(), 1);
+            let parked = run.slot.park(async { seen.active_now() }).await;
+            assert_eq!((parked, seen.active_now()), (0, 1));
+            stop.cancel();
+            Requeue::Never
+        }
+    };
+    queue.serve(2, shutdown, handler).await;
+    assert_eq!(metrics.active_now(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_active_while_it_runs_or_is_about_to() {
+    let (queue, shutdown) = (queue(), CancellationToken::new());
+    assert!(!queue.is_active(&1));
+    queue.add(1, Triggers::STARTUP);
+    assert!(queue.is_active(&1));
+    let (running, stop) = (queue.clone(), shutdown.clone());
+    let handler = move |run: Run<u32>| {
+        let (running, stop) = (running.clone(), stop.clone());
+        async move {
+            assert!(running.is_active(&run.key));
+            stop.cancel();
+            Requeue::After(Duration::from_hours(1))
+        }
+    };
+    queue.serve(2, shutdown, handler).await;
+    assert!(!queue.is_active(&1), "it waits for its timer");
+}

@@ -1,0 +1,67 @@
+//! The connection to the API server, whose requests are counted.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, StatusCode};
+use kube::client::{Body, ClientBuilder};
+use kube::{Client, Config};
+use tower_layer::layer_fn;
+use tower_service::Service;
+
+use crate::metrics::Metrics;
+
+/// Connects as `config` says, counting requests in `rest_client_requests_total`.
+///
+/// # Errors
+/// The configuration does not make a client, for instance because its certificates cannot be read.
+pub fn connect(config: Config, metrics: &Metrics) -> kube::Result<Client> {
+    let host = config
+        .cluster_url
+        .authority()
+        .map_or("", |host| host.as_str())
+        .to_owned();
+    let counted = layer_fn(|inner| Counted {
+        inner,
+        metrics: metrics.clone(),
+        host: host.clone(),
+    });
+    Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
+}
+
+struct Counted<S> {
+    inner: S,
+    metrics: Metrics,
+    host: String,
+}
+
+impl<S, B> Service<Request<Body>> for Counted<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    B: 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (metrics, host) = (self.metrics.clone(), self.host.clone());
+        let method = request.method().clone();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            // As client-go has it, a request without an answer has this code.
+            let status = answer.as_ref().ok().map(Response::status);
+            let code = status.as_ref().map_or("<error>", StatusCode::as_str);
+            metrics.requested(code, &host, method.as_str());
+            answer
+        })
+    }
+}

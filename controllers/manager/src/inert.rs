@@ -1,0 +1,109 @@
+//! Flags of stock kustomize-controller that change nothing here, each with its reason.
+
+use clap::Args;
+
+use crate::values::{boolean, duration, integer};
+
+/// Flags that are accepted, so that one set of arguments serves both controllers.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Accepted without effect")]
+pub(crate) struct InertFlags {
+    /// Requests to the API server a second; as in stock, its priority and fairness decides instead.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) kube_api_qps: Option<f32>,
+    /// Requests to the API server at once; as in stock, its priority and fairness decides instead.
+    #[arg(long, value_parser = integer::<i64>, allow_negative_numbers = true)]
+    pub(crate) kube_api_burst: Option<i64>,
+    /// Commands in kubeconfigs; objects with spec.kubeConfig are refused.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) insecure_kubeconfig_exec: Option<bool>,
+    /// Kubeconfigs without verification; objects with spec.kubeConfig are refused.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) insecure_kubeconfig_tls: Option<bool>,
+    /// Service account for spec.kubeConfig, which is refused.
+    #[arg(long)]
+    pub(crate) default_kubeconfig_service_account: Option<String>,
+    /// Service account for spec.decryption, which is refused.
+    #[arg(long)]
+    pub(crate) default_decryption_service_account: Option<String>,
+    /// Secret with a key for spec.decryption, which is refused.
+    #[arg(long)]
+    pub(crate) sops_age_secret: Option<String>,
+    /// ConfigMap with servers for spec.decryption, which is refused.
+    #[arg(long)]
+    pub(crate) sops_vault_configmap: Option<String>,
+    /// Cloud tokens to keep; nothing that needs one is supported.
+    #[arg(long, value_parser = integer::<i64>, allow_negative_numbers = true)]
+    pub(crate) token_cache_max_size: Option<i64>,
+    /// How long cloud tokens are kept; nothing that needs one is supported.
+    #[arg(long, value_parser = duration)]
+    pub(crate) token_cache_max_duration: Option<std::time::Duration>,
+}
+
+const PRIORITY: &str = "the API server's priority and fairness decides instead";
+const KUBE_CONFIG: &str = "objects with spec.kubeConfig are refused";
+const DECRYPTION: &str = "objects with spec.decryption are refused";
+const TOKENS: &str = "nothing that needs a cloud token is supported";
+
+impl InertFlags {
+    /// The flags that were given, each with the reason why it changes nothing.
+    pub(crate) fn given(&self) -> Vec<(&'static str, &'static str)> {
+        let Self {
+            kube_api_qps,
+            kube_api_burst,
+            insecure_kubeconfig_exec,
+            insecure_kubeconfig_tls,
+            default_kubeconfig_service_account,
+            default_decryption_service_account,
+            sops_age_secret,
+            sops_vault_configmap,
+            token_cache_max_size,
+            token_cache_max_duration,
+        } = self;
+        let named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
+        [
+            (kube_api_qps.is_some(), "kube-api-qps", PRIORITY),
+            (kube_api_burst.is_some(), "kube-api-burst", PRIORITY),
+            (
+                *insecure_kubeconfig_exec == Some(true),
+                "insecure-kubeconfig-exec",
+                KUBE_CONFIG,
+            ),
+            (
+                *insecure_kubeconfig_tls == Some(true),
+                "insecure-kubeconfig-tls",
+                KUBE_CONFIG,
+            ),
+            (
+                named(default_kubeconfig_service_account),
+                "default-kubeconfig-service-account",
+                KUBE_CONFIG,
+            ),
+            (
+                named(default_decryption_service_account),
+                "default-decryption-service-account",
+                DECRYPTION,
+            ),
+            (named(sops_age_secret), "sops-age-secret", DECRYPTION),
+            (named(sops_vault_configmap), "sops-vault-configmap", DECRYPTION),
+            (token_cache_max_size.is_some(), "token-cache-max-size", TOKENS),
+            (
+                token_cache_max_duration.is_some(),
+                "token-cache-max-duration",
+                TOKENS,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(given, flag, reason)| given.then_some((flag, reason)))
+        .collect()
+    }
+
+    /// Whether an account is named that stock uses only with its gate `ObjectLevelWorkloadIdentity`.
+    pub(crate) fn needs_workload_identity(&self) -> bool {
+        let accounts = [
+            &self.default_kubeconfig_service_account,
+            &self.default_decryption_service_account,
+        ];
+        accounts.into_iter().flatten().any(|account| !account.is_empty())
+    }
+}
