@@ -109,7 +109,8 @@ async fn a_lockdown_says_who_may_write_artifacts() -> Result<()> {
     namespace.apply(&artifact("1").to_string()).await?;
     let tenant = testbed.kubeconfig_of(namespace.name(), "deployer").await?;
     let tenant = kube::config::Kubeconfig::read_from(tenant)?;
-    let config = kube::Config::from_custom_kubeconfig(tenant, &Default::default()).await?;
+    let config =
+        kube::Config::from_custom_kubeconfig(tenant, &kube::config::KubeConfigOptions::default()).await?;
     let resource = kube::api::ApiResource::erase::<artifact_crd::Artifact>(&());
     let artifacts: Api<DynamicObject> =
         Api::namespaced_with(kube::Client::try_from(config)?, namespace.name(), &resource);
