@@ -1,16 +1,19 @@
 //! A shallow clone by the `git` program.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use kustomize::{RemoteError, RepoSpec};
 
-use crate::Policy;
+use crate::pin::{Route, route};
 use crate::process::{self, Bounds, Outcome};
+use crate::{Network, Policy};
 
 /// How deep submodules may be nested where each of their hosts is checked.
 const SUBMODULE_DEPTH: usize = 10;
@@ -33,7 +36,12 @@ pub(crate) fn work_tree(directory: &Path) -> PathBuf {
 }
 
 /// Clones a repository at the wanted reference; nothing but its files is left.
-pub(crate) fn clone(repo: &RepoSpec, directory: &Path, policy: &Policy) -> Result<(), RemoteError> {
+pub(crate) fn clone(
+    repo: &RepoSpec,
+    directory: &Path,
+    policy: &Policy,
+    network: &dyn Network,
+) -> Result<(), RemoteError> {
     let address = repo.clone_spec();
     policy.check(&address)?;
     if repo.reference.starts_with('-') {
@@ -43,11 +51,12 @@ pub(crate) fn clone(repo: &RepoSpec, directory: &Path, policy: &Policy) -> Resul
     }
     let program = find_git()?;
     let git = Git {
-        own_ssh: has_own_ssh(&program),
+        own_ssh: own_ssh(&program),
         program,
         directory,
         time: repo.timeout.min(policy.git_time),
         policy,
+        network,
     };
     let root = work_tree(directory);
     fs::create_dir(&root).map_err(io_error)?;
@@ -56,12 +65,14 @@ pub(crate) fn clone(repo: &RepoSpec, directory: &Path, policy: &Policy) -> Resul
     } else {
         &repo.reference
     };
+    let route = git.route(&root, &address)?;
     git.run(&root, &["init"])?;
-    git.run(&root, &["remote", "add", "origin", &address])?;
-    git.run(&root, &["fetch", "--depth=1", &address, reference])?;
+    git.run(&root, &["remote", "add", "origin", &route.address])?;
+    let fetch = ["fetch", "--depth=1", &route.address, reference];
+    git.run_along(&route, &root, &fetch)?;
     git.run(&root, &["checkout", "FETCH_HEAD"])?;
     if repo.submodules {
-        if policy.hosts.is_some() {
+        if policy.hosts.is_some() || route.is_judged {
             git.update_checked_submodules(&root, 0)?;
         } else {
             git.run(&root, &["submodule", "update", "--init", "--recursive"])?;
@@ -82,16 +93,35 @@ fn find_git() -> Result<PathBuf, RemoteError> {
         })
 }
 
-fn has_own_ssh(git: &Path) -> bool {
-    let in_environment = ["GIT_SSH_COMMAND", "GIT_SSH"]
-        .iter()
-        .any(|variable| env::var_os(variable).is_some());
-    in_environment
-        || Command::new(git)
+/// How the environment or git's configuration says to run ssh, in the order in which git looks.
+fn own_ssh(git: &Path) -> Option<OsString> {
+    let configured = || {
+        let mut config = Command::new(git);
+        config
             .args(["config", "--get", "core.sshCommand"])
-            .current_dir("/")
-            .output()
-            .is_ok_and(|output| output.status.success())
+            .current_dir("/");
+        let output = config.output().ok().filter(|output| output.status.success())?;
+        Some(OsString::from_vec(output.stdout.trim_ascii_end().to_vec()))
+    };
+    let program = || {
+        let mut quoted = OsString::from("'");
+        quoted.push(env::var_os("GIT_SSH")?);
+        quoted.push("'");
+        Some(quoted)
+    };
+    env::var_os("GIT_SSH_COMMAND")
+        .or_else(configured)
+        .or_else(program)
+}
+
+/// The first version of git that can be told the addresses of a host (`http.curloptResolve`).
+const PINS_SINCE: [u32; 2] = [2, 37];
+
+/// Reads what `git version` prints, such as `git version 2.39.5 (Apple Git-154)`.
+fn version(text: &str) -> Option<[u32; 2]> {
+    let mut numbers = text.strip_prefix("git version ")?.split(['.', ' ', '\n']);
+    let mut number = || numbers.next()?.parse().ok();
+    Some([number()?, number()?])
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -106,20 +136,43 @@ struct Git<'a> {
     directory: &'a Path,
     time: Duration,
     policy: &'a Policy,
-    /// Whether the environment or git's configuration says how to run ssh.
-    own_ssh: bool,
+    network: &'a dyn Network,
+    own_ssh: Option<OsString>,
 }
 
 impl Git<'_> {
-    /// Runs one command in a directory of the clone and returns what it printed.
+    /// Finds out how an address may be reached.
+    fn route(&self, at: &Path, address: &str) -> Result<Route, RemoteError> {
+        let route = route(self.network, self.policy, address)?;
+        if route.is_judged {
+            let found = self.run(at, &["version"])?;
+            if version(&found).is_none_or(|version| version < PINS_SINCE) {
+                let [major, minor] = PINS_SINCE;
+                let text = format!(
+                    "git {major}.{minor} or newer is needed, which keeps to checked addresses: {}",
+                    found.trim()
+                );
+                return Err(RemoteError::Failed(text));
+            }
+        }
+        Ok(route)
+    }
+
+    /// Runs one command that reaches no other machine.
     fn run(&self, at: &Path, arguments: &[&str]) -> Result<String, RemoteError> {
+        self.run_along(&Route::default(), at, arguments)
+    }
+
+    /// Runs one command in a directory of the clone and returns what it printed.
+    fn run_along(&self, route: &Route, at: &Path, arguments: &[&str]) -> Result<String, RemoteError> {
         let shown = || format!("{} {}", self.program.display(), arguments.join(" "));
         let bounds = Bounds {
             time: self.time,
             directory: self.directory,
             bytes: self.policy.clone_bytes,
+            is_cancelled: &|| self.network.is_cancelled(),
         };
-        let mut command = self.command(at, arguments);
+        let mut command = self.command(route, at, arguments);
         let outcome = process::run(&mut command, &self.directory.join("output"), &bounds);
         match outcome.map_err(|e| RemoteError::Failed(format!("failed to run '{}': {e}", shown())))? {
             Outcome::Ended(status, output) if status.success() => Ok(output),
@@ -135,6 +188,7 @@ impl Git<'_> {
                 self.time,
                 shown()
             ))),
+            Outcome::Cancelled => Err(RemoteError::Failed("the build was given up".to_owned())),
             Outcome::TooLarge => Err(RemoteError::TooLarge(format!(
                 "the clone is larger than {} bytes: '{}'",
                 self.policy.clone_bytes,
@@ -143,7 +197,7 @@ impl Git<'_> {
         }
     }
 
-    fn command(&self, at: &Path, arguments: &[&str]) -> Command {
+    fn command(&self, route: &Route, at: &Path, arguments: &[&str]) -> Command {
         let mut git = Command::new(&self.program);
         // Nothing runs from a template, nothing is asked, and only protocols that kustomize names are spoken.
         let mut settings = vec![
@@ -163,7 +217,8 @@ impl Git<'_> {
         if env::var_os("GIT_ASKPASS").is_none() {
             settings.push("core.askPass=");
         }
-        for setting in settings {
+        let pins = route.settings.iter().map(String::as_str);
+        for setting in settings.into_iter().chain(pins) {
             git.args(["-c", setting]);
         }
         git.args(arguments).current_dir(at);
@@ -173,8 +228,13 @@ impl Git<'_> {
         git.env("GIT_TERMINAL_PROMPT", "0")
             .env_remove("SSH_ASKPASS")
             .env("SSH_ASKPASS_REQUIRE", "never");
-        if !self.own_ssh {
-            git.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
+        if self.own_ssh.is_none() || !route.ssh.is_empty() {
+            let mut ssh = self
+                .own_ssh
+                .clone()
+                .unwrap_or_else(|| "ssh -o BatchMode=yes".into());
+            ssh.push(&route.ssh);
+            git.env("GIT_SSH_COMMAND", ssh);
         }
         git
     }
@@ -190,26 +250,36 @@ impl Git<'_> {
         }
         self.run(root, &["submodule", "init"])?;
         let urls = self.run(root, &["config", "--get-regexp", r"^submodule\..*\.url$"])?;
-        for url in urls.lines().filter_map(|line| line.split_once(' ')) {
-            self.policy.check(url.1)?;
-        }
-        self.run(root, &["submodule", "update"])?;
-        let paths = self.run(
-            root,
-            &[
-                "config",
-                "--file",
-                ".gitmodules",
-                "--get-regexp",
-                r"^submodule\..*\.path$",
-            ],
-        )?;
-        for (_, path) in paths.lines().filter_map(|line| line.split_once(' ')) {
+        for (key, url) in urls.lines().filter_map(|line| line.split_once(' ')) {
+            self.policy.check(url)?;
+            let route = self.route(root, url)?;
+            self.run(root, &["config", key, &route.address])?;
+            let key = format!("{}.path", key.trim_end_matches(".url"));
+            let path = self.run(root, &["config", "--file", ".gitmodules", "--get", &key])?;
+            let path = path.trim_end_matches('\n');
+            self.run_along(&route, root, &["submodule", "update", "--", path])?;
             let submodule = root.join(path).canonicalize().map_err(io_error)?;
             if submodule.starts_with(self.directory.canonicalize().map_err(io_error)?) {
                 self.update_checked_submodules(&submodule, depth + 1)?;
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_git() {
+        for (text, expected) in [
+            ("git version 2.39.5\n", Some([2, 39])),
+            ("git version 2.37.GIT", Some([2, 37])),
+            ("git version 2.50.1 (Apple Git-155)", Some([2, 50])),
+            ("busybox", None),
+        ] {
+            assert_eq!(version(text), expected, "{text}");
+        }
     }
 }

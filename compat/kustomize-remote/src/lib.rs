@@ -3,7 +3,9 @@
 //! A build of [`kustomize`] is pure; what lies on other machines comes to it through its trait [`Remote`]. [`Fetcher`] is
 //! that trait as kustomize 5.8.1 does it: a GET for a file, and for a repository `git init`, `fetch --depth=1`,
 //! `checkout FETCH_HEAD` and its submodules, with the credentials that git and ssh find in their environment. Unlike
-//! upstream it is bounded by a [`Policy`], never asks for a password, and leaves no process behind when time is up.
+//! upstream it is bounded by a [`Policy`], never asks for a password, and leaves no process behind when time is up or
+//! nobody waits any more. Whoever makes a fetcher hands in the [`Network`], which may forbid hosts and addresses:
+//! `Direct`, a feature, is the network as it is.
 //!
 //! Make one for each build: a repository that a build names several times is cloned once, and the clones vanish with the
 //! fetcher.
@@ -12,24 +14,34 @@
 //! use std::sync::Arc;
 //!
 //! use kustomize::Options;
-//! use kustomize_remote::{Fetcher, Policy};
+//! use kustomize_remote::{Fetcher, Network, Policy};
 //!
-//! let mut options = Options::flux();
-//! options.remote = Some(Arc::new(Fetcher::new(Policy::default())));
+//! fn options(network: Arc<dyn Network>) -> Options {
+//!     let mut options = Options::flux();
+//!     options.remote = Some(Arc::new(Fetcher::new(Policy::default(), network)));
+//!     options
+//! }
 //! ```
 //!
 //! Without a remote, a build refuses every remote reference: that is `--no-remote-bases`.
 
+#[cfg(feature = "direct")]
+mod direct;
 mod git;
 mod host;
 mod http;
+mod network;
+mod pin;
 mod policy;
 mod process;
 
+#[cfg(feature = "direct")]
+pub use direct::Direct;
+pub use network::{Answer, Get, Network, NetworkError};
 pub use policy::Policy;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kustomize::{CloneOf, DiskTree, Remote, RemoteError, RepoSpec};
 use tempfile::TempDir;
@@ -38,7 +50,7 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct Fetcher {
     policy: Policy,
-    agent: OnceLock<ureq::Agent>,
+    network: Arc<dyn Network>,
     clones: Mutex<BTreeMap<CloneKey, TempDir>>,
 }
 
@@ -47,10 +59,10 @@ type CloneKey = (String, String, bool);
 
 impl Fetcher {
     /// A fetcher that has fetched nothing yet.
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: Policy, network: Arc<dyn Network>) -> Self {
         Self {
             policy,
-            agent: OnceLock::new(),
+            network,
             clones: Mutex::default(),
         }
     }
@@ -58,8 +70,7 @@ impl Fetcher {
 
 impl Remote for Fetcher {
     fn get(&self, url: &str, limit: u64) -> Result<Vec<u8>, RemoteError> {
-        let agent = self.agent.get_or_init(|| http::agent(&self.policy));
-        http::get(agent, &self.policy, url, limit)
+        http::get(&*self.network, &self.policy, url, limit)
     }
 
     fn clone_repo(&self, repo: &RepoSpec) -> Result<CloneOf, RemoteError> {
@@ -70,7 +81,7 @@ impl Remote for Fetcher {
                 .prefix("kustomize-")
                 .tempdir()
                 .map_err(|e| RemoteError::Failed(format!("cannot make a directory to clone into: {e}")))?;
-            git::clone(repo, directory.path(), &self.policy)?;
+            git::clone(repo, directory.path(), &self.policy, &*self.network)?;
             clones.insert(key.clone(), directory);
         }
         // Looked up again because the map owns the directory.

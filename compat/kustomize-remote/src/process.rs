@@ -23,6 +23,8 @@ pub(crate) struct Bounds<'a> {
     /// The directory that it fills, and how many bytes may be in it.
     pub(crate) directory: &'a Path,
     pub(crate) bytes: u64,
+    /// Tells whether nobody waits for it any more.
+    pub(crate) is_cancelled: &'a dyn Fn() -> bool,
 }
 
 /// How a program ended.
@@ -31,6 +33,7 @@ pub(crate) enum Outcome {
     Ended(ExitStatus, String),
     TimedOut,
     TooLarge,
+    Cancelled,
 }
 
 /// Runs a program in a process group of its own, without input; `output` is a file for what it prints.
@@ -51,6 +54,7 @@ pub(crate) fn run(command: &mut Command, output: &Path, bounds: &Bounds<'_>) -> 
     Ok(match ended? {
         Ended::TimedOut => Outcome::TimedOut,
         Ended::TooLarge => Outcome::TooLarge,
+        Ended::Cancelled => Outcome::Cancelled,
         Ended::Itself(_) if size(bounds.directory)? > bounds.bytes => Outcome::TooLarge,
         Ended::Itself(status) => {
             let mut said = Vec::new();
@@ -64,6 +68,7 @@ enum Ended {
     Itself(ExitStatus),
     TimedOut,
     TooLarge,
+    Cancelled,
 }
 
 fn wait(child: &mut Child, bounds: &Bounds<'_>) -> io::Result<Ended> {
@@ -73,6 +78,9 @@ fn wait(child: &mut Child, bounds: &Bounds<'_>) -> io::Result<Ended> {
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Ended::Itself(status));
+        }
+        if (bounds.is_cancelled)() {
+            return Ok(Ended::Cancelled);
         }
         if start.elapsed() > bounds.time {
             return Ok(Ended::TimedOut);

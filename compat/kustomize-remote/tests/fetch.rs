@@ -1,16 +1,17 @@
 //! A real git and a small HTTP server on this machine.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kustomize::{ErrorKind, MemoryTree, Options, build};
-use kustomize_remote::{Fetcher, Policy};
+use kustomize_remote::{Answer, Direct, Fetcher, Get, Network, NetworkError, Policy};
 use tempfile::TempDir;
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n";
@@ -62,9 +63,17 @@ fn repository() -> TempDir {
 }
 
 fn run(reference: &str, policy: Policy) -> Result<String, kustomize::Error> {
+    run_through(reference, policy, Arc::new(Direct::default()))
+}
+
+fn run_through(
+    reference: &str,
+    policy: Policy,
+    network: Arc<dyn Network>,
+) -> Result<String, kustomize::Error> {
     let tree = MemoryTree::new().with("kustomization.yaml", format!("resources: [{reference:?}]\n"));
     let options = Options {
-        remote: Some(Arc::new(Fetcher::new(policy))),
+        remote: Some(Arc::new(Fetcher::new(policy, network))),
         ..Options::default()
     };
     build(&tree, "/", &options)?.to_yaml()
@@ -72,6 +81,10 @@ fn run(reference: &str, policy: Policy) -> Result<String, kustomize::Error> {
 
 /// Answers every request on its own connection with what `respond` makes of its path.
 fn serve(respond: impl Fn(&str) -> String + Send + 'static) -> u16 {
+    serve_bytes(move |request, _| respond(request).into_bytes())
+}
+
+fn serve_bytes(respond: impl Fn(&str, &[u8]) -> Vec<u8> + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
@@ -81,21 +94,28 @@ fn serve(respond: impl Fn(&str) -> String + Send + 'static) -> u16 {
             let mut line = String::new();
             request.read_line(&mut line).expect("a request");
             let mut authorization = String::new();
+            let mut length = 0;
             loop {
                 let mut header = String::new();
                 if request.read_line(&mut header).expect("a request") <= 2 {
                     break;
                 }
-                if let Some((name, value)) = header.split_once(": ")
-                    && name.eq_ignore_ascii_case("authorization")
-                {
-                    value.trim().clone_into(&mut authorization);
+                match header.split_once(": ") {
+                    Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                        value.trim().clone_into(&mut authorization);
+                    }
+                    Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                        length = value.trim().parse().expect("a length");
+                    }
+                    _ => {}
                 }
             }
+            let mut body = vec![0; length];
+            request.read_exact(&mut body).expect("a body");
             let path = line.split(' ').nth(1).unwrap_or_default();
-            let answer = respond(&format!("{path} {authorization}"));
+            let answer = respond(format!("{path} {authorization}").trim_end(), &body);
             // A client that has seen enough may be gone.
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(&answer);
         }
     });
     port
@@ -216,7 +236,7 @@ fn submodules_come_along_unless_their_host_is_not_allowed() {
 fn files_come_over_http() {
     let port = serve(|request| match request {
         "/service.yaml Basic dXNlcjpwYXNz" => ok(SERVICE),
-        "/moved.yaml " => {
+        "/moved.yaml" => {
             "HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/service.yaml\r\n\r\n".to_owned()
         }
         _ => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
@@ -267,10 +287,164 @@ fn a_file_counts_towards_what_a_build_may_read() {
         format!("resources: ['http://127.0.0.1:{port}/a.yaml']\n"),
     );
     let mut options = Options {
-        remote: Some(Arc::new(Fetcher::new(Policy::default()))),
+        remote: Some(Arc::new(Fetcher::new(
+            Policy::default(),
+            Arc::new(Direct::default()),
+        ))),
         ..Options::default()
     };
     options.limits.bytes_read = 500;
     let error = build(&tree, "/", &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+}
+
+/// A network that knows one name besides the addresses of this machine, and can be given up.
+#[derive(Debug, Default)]
+struct Judged {
+    direct: Direct,
+    /// Whether somebody else connects, so that there are no addresses to pin.
+    proxied: bool,
+    cancelled: AtomicBool,
+}
+
+impl Judged {
+    fn check(host: &str) -> Result<(), NetworkError> {
+        match host {
+            "git.test" | "127.0.0.1" => Ok(()),
+            other => Err(NetworkError::Failed(format!("{other} is not asked"))),
+        }
+    }
+}
+
+impl Network for Judged {
+    fn get(&self, get: &Get<'_>) -> Result<Answer, NetworkError> {
+        let host = get.url.host_str().unwrap_or_default();
+        Self::check(host)?;
+        let mut here = get.url.clone();
+        if here.host_str() == Some("git.test") {
+            here.set_host(Some("127.0.0.1")).expect("a host");
+        }
+        self.direct.get(&Get {
+            url: &here,
+            authorization: get.authorization.clone(),
+            ..*get
+        })
+    }
+
+    fn judges(&self) -> bool {
+        true
+    }
+
+    fn addresses(&self, _scheme: &str, host: &str, _port: u16) -> Result<Option<Vec<IpAddr>>, NetworkError> {
+        Self::check(host)?;
+        Ok((!self.proxied).then(|| vec![Ipv4Addr::LOCALHOST.into()]))
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Serves a repository to git below `/repo.git`; what is below `/moved` is there, too, and `/away` on another host.
+fn serve_repository(repository: &TempDir) -> u16 {
+    let root = repository.path().to_owned();
+    let redirect = |to: String| {
+        format!("HTTP/1.1 301 Moved\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .into_bytes()
+    };
+    serve_bytes(move |path, body| {
+        let (advertise, kind, before) = match path {
+            "/repo.git/info/refs?service=git-upload-pack" => {
+                (true, "advertisement", &b"001e# service=git-upload-pack\n0000"[..])
+            }
+            "/repo.git/git-upload-pack" => (false, "result", &b""[..]),
+            moved if moved.starts_with("/moved/") => {
+                return redirect(moved.replacen("/moved/", "/repo.git/", 1));
+            }
+            away => return redirect(away.replacen("/away/", "http://elsewhere.test/", 1)),
+        };
+        let mut git = Command::new("git");
+        git.args(["upload-pack", "--stateless-rpc"]);
+        if advertise {
+            git.arg("--advertise-refs");
+        }
+        let mut child = git
+            .arg(&root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("git starts");
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(body)
+            .expect("git reads");
+        let said = child.wait_with_output().expect("git ends").stdout;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-{kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            before.len() + said.len()
+        );
+        [head.as_bytes(), before, &said].concat()
+    })
+}
+
+#[test]
+fn git_reaches_a_host_at_the_addresses_that_were_judged_only() {
+    let repository = repository();
+    let port = serve_repository(&repository);
+    let judged = || Arc::new(Judged::default());
+    let get = |reference: &str| run_through(reference, Policy::default(), judged());
+    // No name server knows the name: without a pin git does not find it.
+    for path in ["repo.git//base", "moved//base"] {
+        let built = get(&format!("git::http://git.test:{port}/{path}?ref=main"));
+        assert!(
+            built.as_ref().is_ok_and(|text| text.contains("main-web")),
+            "{built:?}"
+        );
+    }
+    let error = get(&format!("git::http://git.test:{port}/away//base?ref=main")).unwrap_err();
+    assert!(
+        error.to_string().contains("elsewhere.test is not asked"),
+        "{error}"
+    );
+    let proxied = Judged {
+        proxied: true,
+        ..Judged::default()
+    };
+    let away = format!("git::http://git.test:{port}/away//base?ref=main");
+    let error = run_through(&away, Policy::default(), Arc::new(proxied)).unwrap_err();
+    assert!(
+        error.to_string().contains("elsewhere.test is not asked"),
+        "git follows no redirect by itself: {error}"
+    );
+    for address in ["ssh://git@elsewhere.test/a.git", "git@elsewhere.test:a/b.git"] {
+        let error = get(&format!("{address}?ref=main")).unwrap_err();
+        assert!(
+            error.to_string().contains("elsewhere.test is not asked"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_build_that_is_given_up_ends_at_once_and_leaves_no_process() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let network = Arc::new(Judged::default());
+    let given_up = Arc::clone(&network);
+    thread::spawn(move || {
+        // The first request is answered; git's own waits for ever.
+        let (mut first, _) = listener.accept().unwrap();
+        let _ = first.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        drop(first);
+        let (_held, _) = listener.accept().unwrap();
+        given_up.cancelled.store(true, Ordering::Relaxed);
+        thread::sleep(Duration::from_mins(1));
+    });
+    let start = Instant::now();
+    let reference = format!("git::http://git.test:{port}/a.git?ref=main");
+    let error = run_through(&reference, Policy::default(), network).unwrap_err();
+    assert!(error.to_string().contains("given up"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }

@@ -10,7 +10,7 @@ use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
-use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, RestError, WatchCache};
+use controller_kit::{FairPlaces, Mapper, Metrics, ObjectKey, Queue, Rest, RestError, WatchCache};
 use flux_api::{Kustomization, KustomizationStatus};
 use kube::ResourceExt;
 use parking_lot::{Mutex, RwLock};
@@ -51,8 +51,11 @@ pub(crate) struct Context {
     pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
     /// Bounds the builds that run at once, because each needs memory for its whole overlay.
     pub(crate) builds: tokio::sync::Semaphore,
-    /// Bounds the builds that fetch from other machines, which take no place of the others.
-    pub(crate) remote_builds: tokio::sync::Semaphore,
+    /// Bounds the builds that fetch from other machines, which take no place of the others, nor all of their own for
+    /// one namespace.
+    pub(crate) remote_builds: FairPlaces,
+    /// How many builds of an object in a row gave way to a newer artifact while they fetched from other machines.
+    pub(crate) gave_way: Mutex<HashMap<ObjectKey, u32>>,
 }
 
 /// Whose an object is at the end of its run.
@@ -111,6 +114,7 @@ impl Context {
         self.written.forget(key);
         self.memory.lock().remove(key);
         self.awaiting.lock().remove(key);
+        self.gave_way.lock().remove(key);
         self.metrics
             .object_deleted("Kustomization", &key.namespace, &key.name);
     }

@@ -12,7 +12,7 @@ use controller_kit::events::EventRecorder;
 use controller_kit::interlock::{Claims, Interlock};
 use controller_kit::live::LiveStore;
 use controller_kit::{
-    Change, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache, WatchState,
+    Change, FairPlaces, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache, WatchState,
 };
 use flux_api::{KUSTOMIZE_NAME, Kustomization, REQUESTED_AT, Tolerant};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -30,8 +30,8 @@ use crate::fan_out::dependencies;
 use crate::reconcile::reconcile;
 use crate::written::WrittenStatuses;
 
-/// How many builds fetch from other machines at once.
-const REMOTE_BUILDS: usize = 8;
+/// How many builds fetch from other machines at once, of all namespaces and of one.
+const REMOTE_BUILDS: (usize, usize) = (8, 4);
 
 /// How long outdated Artifacts are waited for: another process may be the one that mirrors.
 const MIRROR_PATIENCE: Duration = Duration::from_secs(15);
@@ -104,7 +104,8 @@ pub async fn run(
         memory: Mutex::default(),
         awaiting: Mutex::default(),
         builds: tokio::sync::Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
-        remote_builds: tokio::sync::Semaphore::new(REMOTE_BUILDS),
+        remote_builds: FairPlaces::new(REMOTE_BUILDS.0, REMOTE_BUILDS.1),
+        gave_way: Mutex::default(),
         settings,
     });
     let watches = Watches {

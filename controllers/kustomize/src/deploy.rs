@@ -6,23 +6,27 @@ use std::time::Duration;
 
 use artifact_crd::Artifact;
 use controller_kit::artifact::{ArtifactTree, ContentError, Digest, FetchError, Refusal};
-use controller_kit::{ObjectKey, Rest, Superseded, Triggers};
-use flux_api::{Attempt, GoDuration, ORIGIN_REVISION, reason};
+use controller_kit::{Rest, Triggers};
+use envsubst::Variables;
+use flux_api::{Attempt, GoDuration, Kustomization, ORIGIN_REVISION, reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kustomize::{Options, Remote};
 use kustomize_remote::Fetcher;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
 
+use crate::RemoteBases;
 use crate::apply::apply;
-use crate::context::Context;
-use crate::decide::{Step, decide};
 use crate::health::await_health;
-use crate::reconcile::{Reconciliation, observe};
-use crate::remote::Probe;
+use crate::reconcile::Reconciliation;
+use crate::remote::{Probe, Reach};
 use crate::render::{EndOnDrop, RenderError, Rendered, render};
 use crate::report::{Failure, Outcome, Wait};
 use crate::tree::ArtifactFiles;
 use crate::variables;
+use crate::wanted::{Making, News, patience};
 
 /// Brings `artifact` into the cluster.
 pub(crate) async fn deploy(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Outcome {
@@ -45,7 +49,7 @@ async fn try_deploy(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result
     let tree = fetch(run, artifact).await?;
     run.status.last_attempted_revision.clone_from(&revision);
     run.enter("Building manifests");
-    let rendered = build(run, tree).await?;
+    let rendered = build(run, artifact, tree).await?;
     let rest = identity(run)?;
     run.enter("Detecting drift");
     let drifted = apply(run, &rest, rendered).await?;
@@ -72,8 +76,9 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
             ))
         })?;
     let digest: Digest = digest.parse().map_err(|error| failed(&error))?;
-    let (context, key, superseded) = (run.context, run.key.clone(), run.superseded.clone());
-    let content = Arc::clone(&context.content);
+    let (superseded, making) = (run.superseded, Making::of(run, artifact));
+    let content = Arc::clone(&run.context.content);
+    let namespace = artifact.metadata.namespace.as_deref().unwrap_or_default();
     let mut pause = Duration::from_millis(500);
     let mut retries = run.context.settings.http_retry;
     // Whoever asks for a run has perhaps mended what was refused.
@@ -86,8 +91,8 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
         let fetching = async {
             tokio::select! {
                 biased;
-                content = content.get(&artifact.spec.url, &digest, refusal) => Some(content),
-                () = outdated(context, &key, &superseded, artifact) => None,
+                content = content.get(&artifact.spec.url, &digest, namespace, refusal) => Some(content),
+                _ = making.outdated(Duration::ZERO) => None,
             }
         };
         let error = match run.slot.park(fetching).await {
@@ -108,9 +113,7 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
             _ => retries -= 1,
         }
         tracing::info!(namespace = %run.key.namespace, name = %run.key.name, %error, "artifact download failed, retrying");
-        let written = run
-            .write_progress(&format!("{}, retrying: {error}", run.stage))
-            .await;
+        let written = run.write_retry(&error.to_string()).await;
         written.map_err(|error| Outcome::Aborted(format!("cannot write the status: {error}")))?;
         let pausing = async {
             tokio::select! {
@@ -126,59 +129,39 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
     }
 }
 
-/// Completes when an artifact is not what the object is to be made from any more, or the controller ends.
-///
-/// Other news can wait for a download: giving it up would only begin it again.
-async fn outdated(context: &Context, key: &ObjectKey, superseded: &Superseded, artifact: &Artifact) {
-    superseded.wait().await;
-    while !context.shutdown.is_cancelled() {
-        let object = context.objects.get(key);
-        let step = object.map(|object| decide(&observe(context, &object)));
-        match step {
-            Some(Step::Deploy(now)) if !now.spec.differs_for_consumers(&artifact.spec) => {}
-            _ => return,
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
 /// Loads the variables and renders on a thread that may block.
-async fn build(run: &mut Reconciliation<'_>, tree: Arc<ArtifactTree>) -> Result<Rendered, Outcome> {
+async fn build(
+    run: &mut Reconciliation<'_>,
+    artifact: &Artifact,
+    tree: Arc<ArtifactTree>,
+) -> Result<Rendered, Outcome> {
     let failed = |error: &dyn std::fmt::Display| Outcome::Failed(Failure::new(reason::BUILD_FAILED, error));
     let variables = variables::load(&run.context.rest, &run.object)
         .await
         .map_err(|error| failed(&error))?;
-    let variables = Arc::new(variables);
-    let (object, strict) = (Arc::clone(&run.object), run.context.settings.strict_substitution);
-    // A run that is given up takes its build with it.
-    let end = EndOnDrop::default();
-    let rendering = |remote: Option<Arc<dyn Remote>>| {
-        let (tree, object, variables) = (Arc::clone(&tree), Arc::clone(&object), Arc::clone(&variables));
-        let mut options = Options::flux();
-        options.remote = remote;
-        options.cancelled = Some(end.flag());
-        tokio::task::spawn_blocking(move || {
-            render(&ArtifactFiles::new(&tree), &object, &variables, &options, strict)
-        })
+    let build = Build {
+        tree,
+        object: Arc::clone(&run.object),
+        variables: Arc::new(variables),
+        strict: run.context.settings.strict_substitution,
     };
     let context = run.context;
     let shutting_down = |_| Outcome::Aborted("the controller is shutting down".to_owned());
     // Most builds need nothing from elsewhere. One that does starts again where it may wait without being in the way.
     let probe = Arc::new(Probe::default());
-    let remote = context.settings.remote_bases.clone();
+    let bases = context.settings.remote_bases.as_ref();
     let local = {
-        let _permit = context.builds.acquire().await.map_err(shutting_down)?;
-        rendering(remote.is_some().then(|| Arc::clone(&probe) as Arc<dyn Remote>)).await
+        let permit = context.builds.acquire().await.map_err(shutting_down)?;
+        let remote = bases.map(|_| Arc::clone(&probe) as Arc<dyn Remote>);
+        // A run that is given up takes its build with it.
+        let end = EndOnDrop::default();
+        let rendered = build.clone().start(remote, &end, ()).await;
+        drop(permit);
+        rendered
     };
-    let rendered = match remote.filter(|_| probe.was_asked()) {
+    let rendered = match bases.filter(|_| probe.was_asked()) {
         None => local,
-        Some(policy) => {
-            let fetching = async {
-                let _permit = context.remote_builds.acquire().await.map_err(shutting_down)?;
-                Ok(rendering(Some(Arc::new(Fetcher::new(policy)))).await)
-            };
-            run.slot.park(fetching).await?
-        }
+        Some(bases) => build_with_bases(run, artifact, build, bases).await?,
     };
     match rendered {
         Ok(Ok(rendered)) => Ok(rendered),
@@ -189,6 +172,76 @@ async fn build(run: &mut Reconciliation<'_>, tree: Arc<ArtifactTree>) -> Result<
         Err(error) => Err(failed(&format!(
             "the build stopped unexpectedly, please report this: {error}"
         ))),
+    }
+}
+
+/// Builds what needs other machines, outside the worker slot; it ends at once, as does the wait for a place, when what
+/// it makes is not wanted any more.
+async fn build_with_bases(
+    run: &mut Reconciliation<'_>,
+    artifact: &Artifact,
+    build: Build,
+    bases: &RemoteBases,
+) -> Result<Result<Result<Rendered, RenderError>, JoinError>, Outcome> {
+    let (context, namespace) = (run.context, run.key.namespace.clone());
+    let making = Making::of(run, artifact);
+    let gave_way = context.gave_way.lock().get(&run.key).copied().unwrap_or(0);
+    let given_up = CancellationToken::new();
+    // Whatever ends this future ends what the build waits for.
+    let (_given_up, end) = (given_up.clone().drop_guard(), EndOnDrop::default());
+    let building = async {
+        let place = context.remote_builds.take(&namespace).await;
+        let network = Reach {
+            client: Arc::clone(&bases.client),
+            runtime: Handle::current(),
+            given_up,
+        };
+        let fetcher = Fetcher::new(bases.policy.clone(), Arc::new(network));
+        // The place is free when the thread is.
+        build.start(Some(Arc::new(fetcher)), &end, place).await
+    };
+    let built = async {
+        tokio::select! {
+            biased;
+            built = building => Ok(built),
+            news = making.outdated(patience(gave_way)) => Err(news),
+        }
+    };
+    let built = run.slot.park(built).await;
+    let mut all = context.gave_way.lock();
+    match built {
+        Err(News::Newer) => all.insert(run.key.clone(), gave_way.saturating_add(1)),
+        Err(News::None | News::Unwanted) | Ok(_) => all.remove(&run.key),
+    };
+    built.map_err(|_| Outcome::Superseded)
+}
+
+/// What a build is made from.
+#[derive(Clone)]
+struct Build {
+    tree: Arc<ArtifactTree>,
+    object: Arc<Kustomization>,
+    variables: Arc<Variables>,
+    strict: bool,
+}
+
+impl Build {
+    /// Renders on a thread that may block, which holds `place` as long as it runs.
+    fn start(
+        self,
+        remote: Option<Arc<dyn Remote>>,
+        end: &EndOnDrop,
+        place: impl Send + 'static,
+    ) -> JoinHandle<Result<Rendered, RenderError>> {
+        let mut options = Options::flux();
+        options.remote = remote;
+        options.cancelled = Some(end.flag());
+        tokio::task::spawn_blocking(move || {
+            let files = ArtifactFiles::new(&self.tree);
+            let rendered = render(&files, &self.object, &self.variables, &options, self.strict);
+            drop(place);
+            rendered
+        })
     }
 }
 

@@ -314,6 +314,17 @@ impl Reconciliation<'_> {
     /// Writes the status that has been reached so far; the run goes on.
     pub(crate) async fn write_progress(&mut self, message: &str) -> Result<(), controller_kit::RestError> {
         crate::report::progress(&self.object, &mut self.status, message, Timestamp::now());
+        self.write().await
+    }
+
+    /// Writes the status while a step that failed is tried again.
+    pub(crate) async fn write_retry(&mut self, error: &str) -> Result<(), controller_kit::RestError> {
+        let (object, status) = (&self.object, &mut self.status);
+        crate::report::retrying(object, status, &self.stage, error, Timestamp::now());
+        self.write().await
+    }
+
+    async fn write(&mut self) -> Result<(), controller_kit::RestError> {
         self.context
             .write_status(&self.key, &self.written, &self.status)
             .await?;

@@ -287,8 +287,29 @@ pub(crate) fn progress(
     message: &str,
     now: Timestamp,
 ) {
+    go_on(object, status, "Reconciliation in progress", message, now);
+}
+
+/// Writes that a run goes on after a failure that may pass, which `Ready` names.
+pub(crate) fn retrying(
+    object: &Kustomization,
+    status: &mut KustomizationStatus,
+    stage: &str,
+    error: &str,
+    now: Timestamp,
+) {
+    let message = format!("{stage}, retrying: {error}");
+    go_on(object, status, &format!("Retrying: {error}"), &message, now);
+}
+
+fn go_on(
+    object: &Kustomization,
+    status: &mut KustomizationStatus,
+    unknown: &str,
+    message: &str,
+    now: Timestamp,
+) {
     let generation = object.metadata.generation;
-    let unknown = "Reconciliation in progress";
     status.conditions.remove_condition(STALLED);
     let conditions = &mut status.conditions;
     conditions.set_condition(

@@ -6,9 +6,10 @@ use artifact_consumer::Access;
 use controller_kit::Backoff;
 use controller_kit::apply::CustomStage;
 use kube::core::Selector;
-use kustomize_remote::Policy;
 
-/// Settings of the kustomize controller; the defaults are stock's.
+use crate::RemoteBases;
+
+/// Settings of the kustomize controller; the defaults are stock's, but that remote bases need a client.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which Kustomizations are ours (`--watch-label-selector`).
@@ -27,7 +28,7 @@ pub struct Settings {
     /// Which sources may be referred to (`--no-cross-namespace-refs`, `--allowed-source-kinds`).
     pub access: Access,
     /// What kustomizations may fetch from other machines; nothing when absent (`--no-remote-bases`).
-    pub remote_bases: Option<Policy>,
+    pub remote_bases: Option<RemoteBases>,
     /// Service account of Kustomizations that name none (`--default-service-account`); empty for the controller's.
     pub default_service_account: String,
     /// Kinds of the custom apply stage (`--custom-apply-stage-kinds`).
@@ -59,7 +60,7 @@ impl Default for Settings {
             requeue_dependency: Duration::from_secs(30),
             http_retry: 9,
             access: Access::default(),
-            remote_bases: Some(Policy::default()),
+            remote_bases: None,
             default_service_account: String::new(),
             custom_stage: CustomStage::default(),
             interval_jitter: 5,

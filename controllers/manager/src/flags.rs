@@ -62,7 +62,8 @@ pub(crate) struct RunFlags {
     /// Refuse kustomize bases on other machines.
     #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) no_remote_bases: bool,
-    /// The only hosts that kustomize bases may come from, such as github.com or *.example.com; all by default.
+    /// The only hosts that kustomize bases may come from: host, *.suffix, address or network, with an optional port. By
+    /// default all but this machine, link-local and metadata addresses, and the cluster's services. Repeatable.
     #[arg(long, value_delimiter = ',')]
     pub(crate) remote_base_hosts: Vec<String>,
     /// Refuse sources in other namespaces.

@@ -1,5 +1,6 @@
 //! The binary that runs the Open Flux controllers: a thin command line over the libraries.
 
+mod bases;
 mod flags;
 mod gates;
 mod inert;

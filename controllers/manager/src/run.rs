@@ -10,6 +10,7 @@ use controller_kit::artifact::{
     CacheLimits, ContentCache, FetchOptions, Fetcher, HostAllowList, UnpackLimits,
 };
 use controller_kit::events::{self, EventRecorder};
+use controller_kit::http::HostList;
 use controller_kit::leader::{LeaderOptions, lead, lease_name};
 use controller_kit::object::GroupKind;
 use controller_kit::server::{Endpoint, bind, serve};
@@ -17,11 +18,11 @@ use controller_kit::{Backoff, Metrics, Rest, logging, selector};
 use flux_sources::AdapterOptions;
 use kube::Client;
 use kustomize_controller::{CONTROLLER, Connections, Settings};
-use kustomize_remote::Policy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bases;
 use crate::flags::{Controller, LogEncoding, RunFlags};
 use crate::gates::Gates;
 
@@ -63,6 +64,7 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
     let settings = settings(&flags)?;
     let hosts =
         HostAllowList::parse(flags.artifact_hosts.iter().map(String::as_str)).context("--artifact-hosts")?;
+    let bases = bases::hosts(&flags)?;
     let metrics = Metrics::new()?;
     let client = connect(&metrics).await?;
     let synced = CancellationToken::new();
@@ -133,7 +135,7 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
         tasks.spawn(
             process
                 .clone()
-                .run_kustomize(settings, content, mirrored, synced, lost.clone()),
+                .run_kustomize(settings, bases, content, mirrored, synced, lost.clone()),
         );
     } else {
         synced.cancel();
@@ -190,12 +192,23 @@ impl Process {
 
     async fn run_kustomize(
         self,
-        settings: Settings,
+        mut settings: Settings,
+        bases: Option<HostList>,
         content: Arc<ContentCache>,
         mirrored: CancellationToken,
         synced: CancellationToken,
         lost: CancellationToken,
     ) {
+        if !self.flags.no_remote_bases {
+            let networks = bases::service_networks(self.client.clone());
+            let Some(closed) = self.shutdown.run_until_cancelled(networks).await else {
+                return;
+            };
+            match bases::remote_bases(bases, closed) {
+                Ok(bases) => settings.remote_bases = Some(bases),
+                Err(error) => tracing::error!(%error, "remote bases are refused"),
+            }
+        }
         let connections = Connections {
             client: self.client.clone(),
             content,
@@ -313,12 +326,8 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
             allowed_kinds: flags.allowed_source_kinds.clone(),
             no_external_artifacts: !gates.external_artifact,
         },
-        remote_bases: (!flags.no_remote_bases).then(|| Policy {
-            hosts: (!flags.remote_base_hosts.is_empty()).then(|| flags.remote_base_hosts.clone()),
-            // A file:// repository would be one of the controller's own machine.
-            local_repositories: false,
-            ..Policy::default()
-        }),
+        // They need a client, and that the cluster's networks.
+        remote_bases: None,
         default_service_account: flags.default_service_account.clone(),
         custom_stage: CustomStage(
             flags

@@ -63,6 +63,10 @@ pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&st
         // Where the testbed's source-controller serves.
         "--artifact-hosts=127.0.0.1",
     ];
+    // Where its git server is, unless a test says which hosts may have bases.
+    let hosts = "--remote-base-hosts";
+    let here = "--remote-base-hosts=127.0.0.0/8";
+    let bases = (!arguments.iter().any(|argument| argument.starts_with(hosts))).then_some(&here);
     let environment = [
         ("KUBECONFIG", kubeconfig.display().to_string()),
         ("RUNTIME_NAMESPACE", "flux-system".to_owned()),
@@ -73,7 +77,7 @@ pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&st
         name,
         logs,
         &controller()?,
-        common.iter().chain(arguments),
+        common.iter().chain(bases).chain(arguments),
         &environment,
     )
 }

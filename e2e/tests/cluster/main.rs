@@ -28,6 +28,7 @@ mod operations;
 mod ours_deploys;
 mod prune;
 mod references;
+mod remote_bases;
 mod restart;
 mod selector;
 mod side_by_side;

@@ -8,13 +8,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
+use controller_kit::leader::lease_name;
 use e2e::testbed::{HttpServer, KUSTOMIZATION, PATIENCE, Process, Stock, Testbed, eventually, free_port};
 use e2e::tools::{self, Tool};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::ToSpan as _;
 use kube::Api;
-use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -25,14 +25,8 @@ use crate::app::{self, App, Owner, config_map};
 async fn lease(testbed: &Testbed) -> Result<Lease> {
     let leases: Api<Lease> = Api::namespaced(testbed.client().await?, "flux-system");
     eventually("the Lease", async || {
-        let found = leases.list(&ListParams::default()).await?.items.into_iter();
-        let mut ours = found.filter(|lease| {
-            let name = lease.metadata.name.as_deref().unwrap_or_default();
-            name.starts_with("kustomize-controller-leader-election-")
-        });
-        let first = ours.next();
-        ensure!(ours.next().is_none(), "there is more than one");
-        Ok(first)
+        let name = lease_name("kustomize-controller", "sharding.fluxcd.io/key=leader");
+        Ok(leases.get_opt(&name).await?)
     })
     .await
 }

@@ -87,8 +87,12 @@ async fn bad_answers_are_named_and_harm_nobody() -> Result<()> {
         assert!(message.len() < 1000, "{name}: {message}");
     }
     let retrying = |object: &DynamicObject| {
-        let message = condition(object, "Reconciling").map(|reconciling| reconciling["message"].to_string());
-        message.is_some_and(|message| message.contains("retrying: failed to download artifact from"))
+        let says = |kind: &str, text: &str| {
+            let message = condition(object, kind).map(|condition| condition["message"].to_string());
+            message.is_some_and(|message| message.contains(text))
+        };
+        says("Reconciling", "retrying: failed to download artifact from")
+            && says("Ready", "Retrying: failed to download artifact from")
     };
     namespace
         .wait(KUSTOMIZATION, "truncated", "says that it retries", retrying)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use kustomize::Remote;
-use kustomize_remote::{Fetcher, Policy};
+use kustomize_remote::{Direct, Fetcher, Policy};
 
 /// What a build may fetch.
 #[derive(Debug, Args)]
@@ -37,12 +37,13 @@ impl RemoteArgs {
         if self.no_remote_bases {
             return None;
         }
-        Some(Arc::new(Fetcher::new(Policy {
+        let policy = Policy {
             hosts: (!self.remote_hosts.is_empty()).then(|| self.remote_hosts.clone()),
             local_repositories: true,
             clone_bytes: self.limit_clone_bytes,
             get_time: Duration::from_secs(self.limit_get_seconds),
             git_time: Duration::from_secs(self.limit_git_seconds),
-        })))
+        };
+        Some(Arc::new(Fetcher::new(policy, Arc::new(Direct::default()))))
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::refused::Refused;
+use super::refused::{Refused, Wanted};
 use super::{ArtifactTree, Digest, FetchError, Fetcher, UnpackError, UnpackLimits, unpack};
 use crate::metrics::Metrics;
 
@@ -66,9 +66,9 @@ type Content = Result<Arc<ArtifactTree>, ContentError>;
 
 #[derive(Default)]
 struct State {
-    /// Downloads in progress; all who ask for the same share one, and its failure. The URL counts, so that nobody
-    /// waits for somebody else's slow server.
-    flights: HashMap<(Digest, String), WeakShared<BoxFuture<'static, Content>>>,
+    /// Downloads in progress; all who ask for the same share one, and its failure. URL and namespace count, so that
+    /// nobody waits for somebody else's slow server, or in somebody else's queue.
+    flights: HashMap<(Wanted, String), WeakShared<BoxFuture<'static, Content>>>,
     refused: Refused,
     kept: HashMap<Digest, (Arc<ArtifactTree>, u64)>,
     clock: u64,
@@ -92,19 +92,26 @@ impl ContentCache {
         self.fetcher.hosts()
     }
 
-    /// Gives the unpacked artifact, from the cache or from `url`, which must be allowed in either case.
+    /// Gives the unpacked artifact, from the cache or from `url`, which must be allowed in either case; what is scarce is
+    /// shared fairly among the namespaces of Artifacts.
     ///
     /// What is wrong with the bytes themselves is remembered for a while, so that a retry costs no download; other
     /// failures are not.
     ///
     /// # Errors
     /// See [`ContentError`].
-    pub async fn get(self: &Arc<Self>, url: &str, digest: &Digest, refusal: Refusal) -> Content {
+    pub async fn get(
+        self: &Arc<Self>,
+        url: &str,
+        digest: &Digest,
+        namespace: &str,
+        refusal: Refusal,
+    ) -> Content {
         // Whether a URL is refused must not depend on what others have fetched.
         self.hosts()
             .check(url)
             .map_err(|error| ContentError::Fetch(Arc::new(error.into())))?;
-        self.flight(url, digest, refusal)?.await
+        self.flight(url, digest, namespace, refusal)?.await
     }
 
     /// Gives the download in progress, or begins one; what is known already is ready at once.
@@ -112,6 +119,7 @@ impl ContentCache {
         self: &Arc<Self>,
         url: &str,
         digest: &Digest,
+        namespace: &str,
         refusal: Refusal,
     ) -> Result<Shared<BoxFuture<'static, Content>>, ContentError> {
         let wanted = (digest.clone(), url.to_owned());
@@ -129,17 +137,19 @@ impl ContentCache {
             Refusal::Forgotten => state.refused.forget(&wanted),
         }
         state.flights.retain(|_, flight| flight.upgrade().is_some());
-        if let Some(flight) = state.flights.get(&wanted).and_then(WeakShared::upgrade) {
+        let flown = (wanted.clone(), namespace.to_owned());
+        if let Some(flight) = state.flights.get(&flown).and_then(WeakShared::upgrade) {
             self.metrics.artifact_fetched("cache");
             return Ok(flight);
         }
-        let (cache, key) = (Arc::clone(self), wanted.clone());
+        let (cache, key) = (Arc::clone(self), flown.clone());
         let flight = async move {
-            let content = cache.download(&key.1, &key.0).await;
+            let (wanted, namespace) = &key;
+            let content = cache.download(&wanted.1, &wanted.0, namespace).await;
             let mut state = cache.state.lock();
             match &content {
-                Ok(tree) => state.keep(key.0.clone(), Arc::clone(tree), cache.limits.bytes),
-                Err(error) => state.refused.note(&key, error, Instant::now()),
+                Ok(tree) => state.keep(wanted.0.clone(), Arc::clone(tree), cache.limits.bytes),
+                Err(error) => state.refused.note(wanted, error, Instant::now()),
             }
             state.flights.remove(&key);
             drop(state);
@@ -147,16 +157,16 @@ impl ContentCache {
         };
         let flight = flight.boxed().shared();
         if let Some(weak) = flight.downgrade() {
-            state.flights.insert(wanted, weak);
+            state.flights.insert(flown, weak);
         }
         Ok(flight)
     }
 
-    async fn download(&self, url: &str, digest: &Digest) -> Content {
+    async fn download(&self, url: &str, digest: &Digest, namespace: &str) -> Content {
         self.metrics.artifact_fetched("download");
         let download = self
             .fetcher
-            .fetch(url, digest)
+            .fetch(url, digest, namespace)
             .await
             .map_err(|error| ContentError::Fetch(Arc::new(error)))?;
         let limits = self.unpack;
@@ -259,12 +269,12 @@ mod tests {
             (Refusal::Forgotten, 2),
             (Refusal::Stands, 2),
         ] {
-            let error = cache.get(&url, &digest, refusal).await.unwrap_err();
+            let error = cache.get(&url, &digest, "apps", refusal).await.unwrap_err();
             assert!(matches!(error, ContentError::Unpack(_)), "{error}");
             assert_eq!(requests.load(Ordering::Relaxed), expected);
         }
         let elsewhere = format!("http://{address}/b");
-        let _ = cache.get(&elsewhere, &digest, Refusal::Stands).await;
+        let _ = cache.get(&elsewhere, &digest, "apps", Refusal::Stands).await;
         assert_eq!(
             requests.load(Ordering::Relaxed),
             3,
@@ -277,11 +287,11 @@ mod tests {
         let (address, requests) = serve("503 Service Unavailable", Vec::new()).await;
         let (cache, url) = (cache(), format!("http://{address}/a"));
         let digest = Digest::sha256(b"");
-        let waiting = (0..20).map(|_| cache.get(&url, &digest, Refusal::Stands));
+        let waiting = (0..20).map(|_| cache.get(&url, &digest, "apps", Refusal::Stands));
         let answers = futures::future::join_all(waiting).await;
         assert!(answers.iter().all(Result::is_err));
         assert_eq!(requests.load(Ordering::Relaxed), 1);
-        let _ = cache.get(&url, &digest, Refusal::Stands).await;
+        let _ = cache.get(&url, &digest, "apps", Refusal::Stands).await;
         assert_eq!(
             requests.load(Ordering::Relaxed),
             2,

@@ -1,21 +1,16 @@
 //! Downloads artifacts: only from allowed hosts, bounded, without redirects, and verified.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use http::{StatusCode, header};
+use http_body_util::BodyExt;
 use tokio::time::Instant;
+use url::Url;
 
-use super::resolve::GuardedResolver;
 use super::{Digest, HostAllowList, UrlError, shown_url};
+use crate::http::{Client, Guard, HostList, error_text};
+use crate::{FairPlaces, Place};
 
 /// Bounds on a download.
 #[derive(Clone, Debug)]
@@ -112,15 +107,15 @@ impl FetchError {
 
 /// Downloads artifacts over pooled connections.
 pub struct Fetcher {
-    client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, Empty<Bytes>>,
+    client: Client,
     options: FetchOptions,
-    large: Arc<Semaphore>,
+    large: FairPlaces,
 }
 
 /// Downloads that grow beyond this wait for one of [`LARGE`] places, so that many at once do not fill the memory.
 const SMALL_BYTES: usize = 4 << 20;
 
-/// Large downloads that are in memory at once.
+/// Large downloads that are in memory at once, of which one namespace has at most half.
 const LARGE: usize = 2;
 
 /// What a large download has to bring within the idle time-out, so that a slow server does not keep a place for long.
@@ -132,7 +127,7 @@ pub struct Download {
     /// The bytes, which have the digest that was asked for.
     pub bytes: Bytes,
     /// The place of a large download, until its bytes are dropped.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 impl Fetcher {
@@ -141,22 +136,16 @@ impl Fetcher {
     /// # Errors
     /// The system's certificates cannot be read.
     pub fn new(options: FetchOptions) -> std::io::Result<Self> {
-        let mut connector = HttpConnector::new_with_resolver(GuardedResolver::new());
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(Duration::from_secs(5)));
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(4)
-            .build(connector);
+        let mut guard = options.hosts.guard();
+        if let Some(host) = &options.host_override {
+            // The operator's own word stands for whatever was listed.
+            let listed = HostList::parse([host.as_str()]).map_err(std::io::Error::other)?;
+            guard = Guard::new(Some(listed), "SOURCE_CONTROLLER_LOCALHOST");
+        }
         Ok(Self {
-            client,
+            client: Client::new(guard)?,
             options,
-            large: Arc::new(Semaphore::new(LARGE)),
+            large: FairPlaces::new(LARGE, LARGE / 2),
         })
     }
 
@@ -165,11 +154,11 @@ impl Fetcher {
         &self.options.hosts
     }
 
-    /// Downloads `url` and verifies that it has `digest`.
+    /// Downloads `url` for a namespace and verifies that it has `digest`.
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn fetch(&self, url: &str, digest: &Digest) -> Result<Download, FetchError> {
+    pub async fn fetch(&self, url: &str, digest: &Digest, namespace: &str) -> Result<Download, FetchError> {
         let mut target = self.options.hosts.check(url)?;
         let url = &shown_url(url);
         if let Some(host) = &self.options.host_override {
@@ -182,7 +171,7 @@ impl Fetcher {
                 });
             }
         }
-        let (bytes, place) = self.download(target.as_str(), url).await?;
+        let (bytes, place) = self.download(&target, url, namespace).await?;
         // Hashing a large artifact takes tens of milliseconds, which would stall other tasks of the thread.
         let expected = digest.clone();
         let verified = tokio::task::spawn_blocking(move || (expected.matches(&bytes), bytes)).await;
@@ -199,22 +188,19 @@ impl Fetcher {
     /// Downloads `target`, which messages show as `url`.
     async fn download(
         &self,
-        target: &str,
+        target: &Url,
         url: &str,
-    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), FetchError> {
-        let request = Request::get(target)
-            .header(header::ACCEPT_ENCODING, "identity")
-            .header(
-                header::USER_AGENT,
-                concat!("openflux/", env!("CARGO_PKG_VERSION")),
-            )
-            .body(Empty::new())
+        namespace: &str,
+    ) -> Result<(Bytes, Option<Place>), FetchError> {
+        let request = self
+            .client
+            .send(target, None)
             .map_err(|error| transport(url, &error.to_string()))?;
         let mut deadline = Instant::now() + self.options.timeout;
         let response = self
-            .within(deadline, url, "no answer", self.client.request(request))
+            .within(deadline, url, "no answer", request)
             .await?
-            .map_err(|error| transport(url, &causes(&error)))?;
+            .map_err(|error| transport(url, &error.to_string()))?;
         let status = response.status();
         match status {
             StatusCode::OK => {}
@@ -249,15 +235,14 @@ impl Fetcher {
             let Some(frame) = self.within(deadline, url, "no data", body.frame()).await? else {
                 return Ok((bytes.freeze(), place));
             };
-            let frame = frame.map_err(|error| transport(url, &causes(&error)))?;
+            let frame = frame.map_err(|error| transport(url, &error_text(&error)))?;
             if let Ok(data) = frame.into_data() {
                 if bytes.len() + data.len() > self.options.max_bytes {
                     return Err(too_large());
                 }
                 if place.is_none() && bytes.len() + data.len() > SMALL_BYTES {
                     let queued = Instant::now();
-                    // The semaphore is never closed.
-                    place = Arc::clone(&self.large).acquire_owned().await.ok();
+                    place = Some(self.large.take(namespace).await);
                     // Others may have kept it waiting for long, which is not this server's doing.
                     deadline += queued.elapsed();
                     pace = (Instant::now(), bytes.len());
@@ -310,15 +295,4 @@ fn transport(url: &str, reason: &str) -> FetchError {
         url: url.to_owned(),
         reason: reason.to_owned(),
     }
-}
-
-/// Joins an error with its causes; hyper's own text rarely says what happened.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

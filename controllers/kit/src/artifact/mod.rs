@@ -4,7 +4,6 @@ mod cache;
 mod digest;
 mod fetch;
 mod refused;
-mod resolve;
 mod unpack;
 mod url;
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{ContentError, Digest, FetchError};
 
 /// What was asked for: a digest, and where it was to come from.
-type Wanted = (Digest, String);
+pub(super) type Wanted = (Digest, String);
 
 /// The most refusals that are remembered.
 const MOST: usize = 256;

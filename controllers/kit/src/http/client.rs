@@ -1,0 +1,273 @@
+//! GET over pooled connections.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{self, ResponseFuture};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::TokioExecutor;
+use url::{Host, Url};
+
+use super::dial::Dial;
+use super::resolve::GuardedResolver;
+use super::{Guard, Refused};
+
+/// How long connecting may take.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The host must not be asked.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It took too long.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    /// The body is longer than was asked for.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(u64),
+    /// The connection failed, or something that is no HTTP came over it.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// Where it redirects to, as it says.
+    pub location: Option<String>,
+    /// The body of a success.
+    pub body: Bytes,
+}
+
+/// Sends requests to hosts that its guard allows.
+#[derive(Debug)]
+pub struct Client {
+    http: legacy::Client<HttpsConnector<Dial>, Empty<Bytes>>,
+    guard: Arc<Guard>,
+    proxies: Option<Arc<Matcher>>,
+}
+
+impl Client {
+    /// Creates a client that trusts the system's certificate authorities, and connects to every host itself.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn new(guard: Guard) -> io::Result<Self> {
+        Self::through(guard, None)
+    }
+
+    /// Creates a client that also uses the proxies of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), for
+    /// hosts outside of the cluster.
+    ///
+    /// A proxy resolves names by itself: of what goes through it the guard judges what the URL says, and no more.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn with_proxies(guard: Guard) -> io::Result<Self> {
+        Self::through(guard, Some(Arc::new(Matcher::from_env())))
+    }
+
+    fn through(guard: Guard, proxies: Option<Arc<Matcher>>) -> io::Result<Self> {
+        let guard = Arc::new(guard);
+        let connector = Dial::new(GuardedResolver::new(Arc::clone(&guard)), proxies.clone());
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(4)
+            .build(connector);
+        Ok(Self { http, guard, proxies })
+    }
+
+    /// Begins a GET; its body is the caller's to bound, and redirects are the caller's to follow.
+    ///
+    /// # Errors
+    /// The URL is refused, or is none that HTTP has.
+    pub fn send(
+        &self,
+        url: &Url,
+        authorization: Option<HeaderValue>,
+    ) -> Result<impl Future<Output = Result<Response<Incoming>, HttpError>> + use<>, HttpError> {
+        self.guard.check_url(url)?;
+        let mut request = Request::get(url.as_str())
+            .header(header::ACCEPT_ENCODING, "identity")
+            .header(
+                header::USER_AGENT,
+                concat!("openflux/", env!("CARGO_PKG_VERSION")),
+            );
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(Empty::new()).map_err(|error| failed(&error))?;
+        let sent: ResponseFuture = self.http.request(request);
+        Ok(async move { sent.await.map_err(|error| failed(&error)) })
+    }
+
+    /// Sends a GET, and reads the body of a success, of which there may be no more than `limit` bytes; without a limit
+    /// the body is of no interest.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub async fn get(
+        &self,
+        url: &Url,
+        authorization: Option<HeaderValue>,
+        limit: Option<u64>,
+        time: Duration,
+    ) -> Result<Answer, HttpError> {
+        let answer = async {
+            let response = self.send(url, authorization)?.await?;
+            let status = response.status();
+            let location = response.headers().get(header::LOCATION);
+            let location = location.and_then(|location| Some(location.to_str().ok()?.to_owned()));
+            let body = match limit {
+                Some(limit) if status.is_success() => read(response.into_body(), limit).await?,
+                _ => Bytes::new(),
+            };
+            Ok(Answer {
+                status,
+                location,
+                body,
+            })
+        };
+        tokio::time::timeout(time, answer)
+            .await
+            .map_err(|_| HttpError::TimedOut(time))?
+    }
+
+    /// Gives the addresses of a host that may be connected to, for a program that connects by itself; `None` where a
+    /// proxy connects for it.
+    ///
+    /// # Errors
+    /// The host is refused or unknown.
+    pub async fn addresses(
+        &self,
+        scheme: &str,
+        host: &str,
+        port: u16,
+    ) -> Result<Option<Vec<IpAddr>>, HttpError> {
+        let parsed = Host::parse(host).or_else(|error| {
+            // Addresses without brackets, as everything but a URL has them.
+            host.parse().map(Host::Ipv6).map_err(|_| failed(&error))
+        })?;
+        let borrowed = match &parsed {
+            Host::Domain(name) => Host::Domain(name.as_str()),
+            Host::Ipv4(address) => Host::Ipv4(*address),
+            Host::Ipv6(address) => Host::Ipv6(*address),
+        };
+        self.guard.check_host(&borrowed, Some(port))?;
+        let target = format!("{scheme}://{parsed}:{port}/").parse::<Uri>();
+        let target = target.map_err(|error| failed(&error))?;
+        let proxies = self.proxies.as_ref();
+        if proxies.and_then(|proxies| proxies.intercept(&target)).is_some() {
+            return Ok(None);
+        }
+        let addresses = match borrowed {
+            Host::Ipv4(address) => vec![address.into()],
+            Host::Ipv6(address) => vec![address.into()],
+            Host::Domain(name) => GuardedResolver::new(Arc::clone(&self.guard))
+                .addresses(name)
+                .await
+                .map_err(|error| failed(&error))?,
+        };
+        Ok(Some(addresses))
+    }
+}
+
+async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, HttpError> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| failed(&error))?.into_data() else {
+            continue;
+        };
+        if (bytes.len() + data.len()) as u64 > limit {
+            return Err(HttpError::TooLarge(limit));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+fn failed(error: &dyn std::error::Error) -> HttpError {
+    HttpError::Failed(error_text(error))
+}
+
+/// Joins an error with its causes; hyper's own text rarely says what happened.
+pub(crate) fn error_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::http::HostList;
+
+    /// Answers one request after the other with the same text.
+    async fn serve(answer: String) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = [0; 1024];
+                let _ = stream.read(&mut head).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        port
+    }
+
+    async fn get(hosts: &[&str], url: &str) -> Result<Answer, HttpError> {
+        let listed = (!hosts.is_empty()).then(|| HostList::parse(hosts.iter().copied()).expect("patterns"));
+        let client = Client::new(Guard::new(listed, "--hosts")).expect("certificates");
+        let url = Url::parse(url).expect("a URL");
+        client.get(&url, None, Some(5), Duration::from_secs(20)).await
+    }
+
+    #[tokio::test]
+    async fn neither_an_address_nor_a_name_leads_to_this_machine() {
+        let port =
+            serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi".to_owned()).await;
+        for host in ["127.0.0.1", "localhost"] {
+            let url = format!("http://{host}:{port}/");
+            let error = get(&[], &url).await.unwrap_err().to_string();
+            assert!(error.contains("an address of this machine"), "{error}");
+            let answer = get(&["127.0.0.0/8", "::1"], &url).await.expect("an answer");
+            assert_eq!(&answer.body[..], b"hi");
+        }
+        let error = get(&["example.org"], "http://example.com/").await.unwrap_err();
+        assert!(error.to_string().contains("not on the allow-list"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_told_and_a_long_body_refused() {
+        let port = serve("HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
+        let answer = get(&["127.0.0.1"], &format!("http://127.0.0.1:{port}/")).await;
+        assert_eq!(answer.expect("an answer").location.as_deref(), Some("/b"));
+        let port = serve("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nmore than five".to_owned()).await;
+        let error = get(&["127.0.0.1"], &format!("http://127.0.0.1:{port}/")).await;
+        assert!(matches!(error, Err(HttpError::TooLarge(5))), "{error:?}");
+    }
+}
