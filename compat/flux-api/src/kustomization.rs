@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{is_default, or_default};
+use crate::decode::{UnknownFields, is_default, or_default};
 use crate::inventory::Inventory;
 use crate::kind::api_kind;
 use crate::{
@@ -106,6 +106,9 @@ pub struct KustomizationSpec {
     /// Fields that drift detection leaves alone.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "or_default")]
     pub ignore: Vec<IgnoreRule>,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// Labels and annotations put on every object; they override existing keys.
@@ -118,6 +121,9 @@ pub struct CommonMetadata {
     /// Labels to add.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "or_default")]
     pub labels: BTreeMap<String, String>,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// How to decrypt encrypted files.
@@ -147,6 +153,9 @@ pub struct PostBuild {
     /// ConfigMaps and Secrets whose keys are variables; later ones win.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "or_default")]
     pub substitute_from: Vec<SubstituteReference>,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 impl PostBuild {
@@ -167,6 +176,9 @@ pub struct SubstituteReference {
     /// Whether it may be absent.
     #[serde(skip_serializing_if = "is_default")]
     pub optional: bool,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// A patch for the objects that a selector matches.
@@ -178,6 +190,9 @@ pub struct Patch {
     /// What it applies to; absent means the object that the patch itself names.
     #[serde(skip_serializing_if = "is_default")]
     pub target: Option<Selector>,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// Selects objects by regular expressions and by label selectors; an empty field matches anything.
@@ -205,6 +220,9 @@ pub struct Selector {
     /// Label selector.
     #[serde(skip_serializing_if = "is_default")]
     pub label_selector: String,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// A replacement for an image's name, tag or digest.
@@ -222,6 +240,9 @@ pub struct Image {
     /// The digest to use instead of a tag.
     #[serde(skip_serializing_if = "is_default")]
     pub digest: String,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// CEL expressions that tell the health of a custom kind.
@@ -283,6 +304,51 @@ pub struct KustomizationStatus {
     /// The last attempts, newest first.
     #[serde(skip_serializing_if = "is_default")]
     pub history: History,
+}
+
+impl KustomizationSpec {
+    /// Returns the path of a field that these types do not have, because a newer definition added it.
+    ///
+    /// Fields below `decryption`, `kubeConfig`, `healthCheckExprs` and `ignore` are not looked at.
+    pub fn unknown_field(&self) -> Option<String> {
+        let own = self.unknown.first("");
+        let metadata = || self.common_metadata.as_ref()?.unknown.first("commonMetadata.");
+        let source = || self.source_ref.unknown.first("sourceRef.");
+        let post_build = || {
+            let post_build = self.post_build.as_ref()?;
+            let sources = first_below(
+                "postBuild.substituteFrom",
+                &post_build.substitute_from,
+                |source, at| source.unknown.first(at),
+            );
+            post_build.unknown.first("postBuild.").or(sources)
+        };
+        let dependency = || first_below("dependsOn", &self.depends_on, |item, at| item.unknown.first(at));
+        let check = || {
+            first_below("healthChecks", &self.health_checks, |item, at| {
+                item.unknown.first(at)
+            })
+        };
+        let image = || first_below("images", &self.images, |item, at| item.unknown.first(at));
+        let patch = || {
+            first_below("patches", &self.patches, |patch, at| {
+                let target = || patch.target.as_ref()?.unknown.first(&format!("{at}target."));
+                patch.unknown.first(at).or_else(target)
+            })
+        };
+        own.or_else(metadata)
+            .or_else(source)
+            .or_else(post_build)
+            .or_else(dependency)
+            .or_else(check)
+            .or_else(image)
+            .or_else(patch)
+    }
+}
+
+fn first_below<T>(list: &str, items: &[T], look: impl Fn(&T, &str) -> Option<String>) -> Option<String> {
+    let mut items = items.iter().enumerate();
+    items.find_map(|(at, item)| look(item, &format!("{list}[{at}].")))
 }
 
 /// What happens to the applied objects when their Kustomization is deleted.

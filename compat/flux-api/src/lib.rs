@@ -1,6 +1,7 @@
 //! The stock Flux kinds as types, with their labels, annotations, reasons and identifiers.
 //!
-//! Every kind ignores fields that it does not know, so that objects of newer Flux versions can be read. Durations
+//! Every kind ignores fields that it does not know, so that objects of newer Flux versions can be read; those of a
+//! Kustomization's spec are named ([`KustomizationSpec::unknown_field`]), so that they can be refused. Durations
 //! that cannot be read are kept ([`Duration`]), and [`Tolerant`] carries objects through a watch that do not decode
 //! at all: one odd object never hides the others.
 //!
@@ -22,6 +23,7 @@ mod tolerant;
 
 pub use artifact::SourceArtifact;
 pub use conditions::{ConditionStatus, ConditionsExt, MAX_CONDITION_MESSAGE};
+pub use decode::UnknownFields;
 pub use duration::{Duration, DurationError, GoDuration};
 pub use history::{Attempt, HISTORY_MAX_SIZE, History, Snapshot};
 pub use inventory::{Inventory, InventoryEntry, ObjectId, ObjectIdError};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::decode::is_default;
+use crate::decode::{UnknownFields, is_default};
 
 /// Names an object in the namespace of the object that holds the reference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct NamespacedObjectKindReference {
     /// Namespace of the referent.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// Names the source of a Kustomization.
@@ -58,6 +61,9 @@ pub struct CrossNamespaceSourceReference {
     /// Namespace of the source; empty means that of the Kustomization.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 impl fmt::Display for CrossNamespaceSourceReference {
@@ -82,6 +88,9 @@ pub struct DependencyReference {
     /// CEL expression over `self` and `dep` that replaces the built-in readiness check.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub ready_expr: String,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 impl fmt::Display for DependencyReference {

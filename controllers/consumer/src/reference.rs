@@ -194,6 +194,7 @@ mod tests {
             kind: fields[1].clone(),
             namespace: fields[2].clone(),
             name: fields[3].clone(),
+            ..Default::default()
         };
         let annotation = artifact_crd::SOURCE_KIND_ANNOTATION.to_owned();
         let annotations = source_kind.map(|kind| BTreeMap::from([(annotation, kind.to_owned())]));

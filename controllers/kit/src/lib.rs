@@ -13,6 +13,8 @@
 mod client;
 mod definitions;
 mod fair;
+#[cfg(test)]
+mod fake;
 mod mapper;
 mod metrics;
 mod process_metrics;
@@ -43,5 +45,5 @@ pub use mapper::{MapError, Mapper, Mapping};
 pub use metrics::{Metrics, QueueMetrics};
 pub use queue::{Backoff, Queue, Requeue, Run, Slot, Superseded, Triggers};
 pub use refs::RefIndex;
-pub use rest::{ObjectPath, Rest, RestError};
+pub use rest::{ObjectPath, Rest, RestError, Seen};
 pub use watch::{Change, ObjectKey, WatchCache, WatchState};

@@ -183,6 +183,17 @@ impl Mapper {
             })
     }
 
+    /// Gives the endpoint of a kind in exactly this version if it is known already; asks nobody.
+    pub fn known(&self, group: &str, version: &str, kind: &str) -> Option<Mapping> {
+        let key = GroupKind {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+        };
+        let table = self.shared.table.read();
+        let mut mappings = table.kinds.get(&key)?.iter();
+        mappings.find(|mapping| mapping.version == version).cloned()
+    }
+
     /// Finds the endpoint of a kind in the version that the server prefers.
     ///
     /// # Errors

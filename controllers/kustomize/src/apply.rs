@@ -1,19 +1,19 @@
 //! Applies rendered objects in stages, and settles the inventory.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use controller_kit::apply::{
-    Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Interrupt, Stage, Verify,
-    split_stages,
+    Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Interrupt, Plan, Stage,
+    Verify, split_stages,
 };
 use controller_kit::events::Severity;
 use controller_kit::live::{Target, WaitOptions};
-use controller_kit::object::{ObjectId, split_api_version};
+use controller_kit::object::{ObjectId, Subject, split_api_version};
 use controller_kit::{KindVersion, MapError, ObjectKey, Rest, Triggers};
-use flux_api::{Kustomization, reason};
+use flux_api::{Inventory, InventoryEntry, Kustomization, reason};
 
 use crate::context::Context;
 use crate::deploy::remember;
@@ -23,6 +23,8 @@ use crate::prune::prune;
 use crate::reconcile::Reconciliation;
 use crate::render::Rendered;
 use crate::report::{Failure, Outcome, duration_of};
+use crate::status::StatusError;
+use crate::takeover::await_children;
 
 /// How long the objects of one stage may take before the next stage is given up, as in stock.
 const STAGE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -55,16 +57,22 @@ pub(crate) async fn apply(
     let stages = split_stages(rendered.objects, &run.context.settings.custom_stage);
     let mut memory = run.context.take_memory(&run.key, rest.identity());
     let mut entries = Vec::new();
+    let before = run.status.inventory.clone().unwrap_or_default();
     let applied = apply_stages(run, rest, stages, &mut memory, &mut entries).await;
-    let old = run.status.inventory.clone().unwrap_or_default();
     if let Err(stop) = applied {
         run.context.keep_memory(&run.key, memory);
         // What has been applied so far is ours to clean up, even if no later run gets further.
-        let mut partial = old;
-        inventory::keep(&mut partial, inventory::record(&entries).entries);
-        run.status.inventory = Some(partial);
-        let Stop::Failed(error) = stop else {
-            return Err(Outcome::Superseded);
+        if !stop.leaves_doubt() {
+            let mut partial = before;
+            inventory::keep(&mut partial, inventory::record(&entries).entries);
+            run.status.inventory = Some(partial);
+        }
+        let error = match stop {
+            Stop::Failed(error) => error,
+            Stop::Superseded => return Err(Outcome::Superseded),
+            Stop::Status(error) => {
+                return Err(Outcome::Aborted(format!("cannot write the status: {error}")));
+            }
         };
         remember(run, &rendered.checksum, reason::RECONCILIATION_FAILED);
         let message = [error.to_string(), change_list(&entries)].join("\n");
@@ -81,7 +89,21 @@ pub(crate) async fn apply(
     if !changes.is_empty() {
         run.record(Severity::Info, reason::PROGRESSING, changes);
     }
+    let mut old = run.status.inventory.clone().unwrap_or_default();
     let new = inventory::record(&entries);
+    warn_of_adoption(run, &before, &entries);
+    inventory::keep(&mut old, new.entries.iter().cloned());
+    run.status.inventory = Some(old.clone());
+    let children: Vec<(ObjectId, bool)> = entries
+        .iter()
+        .filter(|entry| matches!(entry.action, Action::Created | Action::Configured))
+        .map(|entry| (entry.id.clone(), entry.action == Action::Created))
+        .collect();
+    await_children(run, &children).await;
+    if let Some(aim) = &run.aim {
+        let desired = entries.iter().map(|entry| &entry.id);
+        run.context.progress.applied(&run.key, aim.clone(), desired);
+    }
     let pruned = prune(run, rest, &old, new, &rendered.checksum).await;
     memory.retain(|id| entries.iter().any(|entry| entry.id == *id));
     run.context.keep_memory(&run.key, memory);
@@ -98,11 +120,41 @@ pub(crate) async fn apply(
     })
 }
 
+/// Tells of a Namespace that was there before: `spec.targetNamespace` gives its own name to every Namespace of the
+/// source, so that one of somebody else may be meant without anybody knowing, and goes with the Kustomization.
+fn warn_of_adoption(run: &Reconciliation<'_>, before: &Inventory, entries: &[Entry]) {
+    let target = &run.object.spec.target_namespace;
+    let adopted = entries.iter().find(|entry| {
+        let ObjectId {
+            group, kind, name, ..
+        } = &entry.id;
+        group.is_empty() && kind == "Namespace" && name == target && entry.action == Action::Configured
+    });
+    let Some(adopted) = adopted else { return };
+    let known = InventoryEntry::new(&adopted.id, adopted.version.as_str());
+    if before.entries.iter().all(|entry| entry.id != known.id) {
+        let message = format!(
+            "{} existed before and is managed by this Kustomization now, because spec.targetNamespace renames the Namespace of the source; annotate it with kustomize.toolkit.fluxcd.io/prune: disabled to keep it when it leaves the source",
+            Subject(&adopted.id)
+        );
+        run.record(Severity::Error, reason::PROGRESSING, message);
+    }
+}
+
 /// Why not all stages were applied.
 enum Stop {
     Failed(ApplyError),
     /// A newer event ended the wait between two stages.
     Superseded,
+    /// What is about to be applied could not be written down, so that it is not applied.
+    Status(StatusError),
+}
+
+impl Stop {
+    /// Whether an object may be there although nobody said so.
+    fn leaves_doubt(&self) -> bool {
+        matches!(self, Self::Failed(ApplyError::Apply { .. }))
+    }
 }
 
 impl From<ApplyError> for Stop {
@@ -139,7 +191,8 @@ async fn apply_stages(
     };
     let mut obsolete = pin!(obsolete(context, run.key.clone(), Arc::clone(&run.object)));
     let superseded = run.superseded.clone();
-    for stage in stages {
+    let mut stages: VecDeque<Stage> = stages.into();
+    while let Some(stage) = stages.pop_front() {
         let wait = stage.wait;
         let defined = defined_kinds(&stage.objects);
         let before = entries.len();
@@ -151,6 +204,7 @@ async fn apply_stages(
         let plan = applier
             .plan(stage.objects, options, memory, &mut interrupt)
             .await?;
+        record_ahead(run, &plan, &stages).await.map_err(Stop::Status)?;
         applier
             .carry_out(plan, options, memory, run.slot, entries)
             .await?;
@@ -215,6 +269,40 @@ async fn passes_soon(context: &Context, error: &ApplyError) -> bool {
         }
     }
     context.mapper.are_coming(&missing).await
+}
+
+/// Writes down what is about to be applied, before it is: a process that ends in between leaves nothing behind that
+/// nobody knows of. What is listed already costs nothing.
+async fn record_ahead(
+    run: &mut Reconciliation<'_>,
+    plan: &Plan,
+    later: &VecDeque<Stage>,
+) -> Result<(), StatusError> {
+    let mut inventory = run.status.inventory.clone().unwrap_or_default();
+    let listed: HashSet<&str> = inventory.entries.iter().map(|entry| entry.id.as_str()).collect();
+    let planned: Vec<(Action, InventoryEntry)> = plan
+        .entries()
+        .map(|entry| {
+            (
+                entry.action,
+                InventoryEntry::new(&entry.id, entry.version.as_str()),
+            )
+        })
+        .collect();
+    let is_news = planned.iter().any(|(action, entry)| {
+        matches!(action, Action::Created | Action::Configured) && !listed.contains(entry.id.as_str())
+    });
+    if !is_news {
+        return Ok(());
+    }
+    // Most of the time all kinds are known by now, so that this is written once.
+    let objects = later.iter().flat_map(|stage| &stage.objects);
+    let later = objects.filter_map(|object| inventory::entry_of(&run.context.mapper, object));
+    let ahead: Vec<_> = planned.into_iter().map(|(_, entry)| entry).chain(later).collect();
+    inventory::keep(&mut inventory, ahead);
+    run.status.inventory = Some(inventory);
+    let message = run.stage.clone();
+    run.write_progress(&message).await
 }
 
 /// Completes when nobody wants the object to be deployed as it was any more, or the controller ends.

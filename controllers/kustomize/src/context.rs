@@ -10,13 +10,16 @@ use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
-use controller_kit::{FairPlaces, Mapper, Metrics, ObjectKey, Queue, Rest, RestError, WatchCache};
+use controller_kit::{FairPlaces, Mapper, Metrics, ObjectKey, Queue, Rest, WatchCache};
 use flux_api::{Kustomization, KustomizationStatus};
 use kube::ResourceExt;
 use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
+use crate::controller::References;
+use crate::status::{self, Base, StatusError};
+use crate::takeover::Progress;
 use crate::written::WrittenStatuses;
 
 /// Field manager of status and finalizers, as stock's controller has it.
@@ -42,6 +45,11 @@ pub(crate) struct Context {
     pub(crate) interlock: Interlock,
     /// All Kustomizations, ours and others': dependencies are read unfiltered.
     pub(crate) objects: WatchCache<Kustomization>,
+    /// Namespace that watches are restricted to; all namespaces when absent.
+    pub(crate) namespace: Option<String>,
+    pub(crate) references: Mutex<References>,
+    /// Who has applied what, for those who wait for them.
+    pub(crate) progress: Progress,
     pub(crate) artifacts: RwLock<ArtifactIndex>,
     /// How far the watch that fills `artifacts` has come.
     pub(crate) artifact_watch: WatchCache<Artifact>,
@@ -84,33 +92,97 @@ impl Context {
     }
 
     /// Writes the status of an object that is ours, and remembers it until the watch brings it.
+    ///
+    /// It is written over the newest version that is known; when somebody was faster, it is read again.
     pub(crate) async fn write_status(
         &self,
-        key: &ObjectKey,
+        object: &Kustomization,
         written: &KustomizationStatus,
         new: &KustomizationStatus,
-    ) -> Result<(), RestError> {
-        if let Some(version) = crate::status::write(&self.rest, key, written, new, None).await? {
-            self.written.remember(key, version, new.clone());
+    ) -> Result<(), StatusError> {
+        let key = ObjectKey::of(object);
+        let mut base = self.known_base(&key, object)?;
+        loop {
+            match status::write(&self.rest, object, &base, written, new).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(written)) => {
+                    let (version, status) = written;
+                    self.written.remember(&key, version, status);
+                    return Ok(());
+                }
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(StatusError::of(error)),
+            }
+            base = self.read_base(&key, object).await?;
         }
-        Ok(())
+    }
+
+    /// Takes note of a version that a write of ours has led to, ahead of the watch.
+    pub(crate) fn note_version(&self, key: &ObjectKey, version: String, status: &KustomizationStatus) {
+        self.written.remember(key, version, status.clone());
+    }
+
+    /// What is known without asking: what the watch has brought, or what we wrote since.
+    fn known_base(&self, key: &ObjectKey, object: &Kustomization) -> Result<Base, StatusError> {
+        let now = self.objects.get(key).ok_or(StatusError::Gone)?;
+        self.check_owner(&now, object)?;
+        let conditions = self.written.latest(key, &now).conditions;
+        let ahead = self.written.version(key);
+        let version = ahead.or_else(|| now.metadata.resource_version.clone());
+        Ok(Base {
+            version: version.unwrap_or_default(),
+            conditions,
+        })
+    }
+
+    async fn read_base(&self, key: &ObjectKey, object: &Kustomization) -> Result<Base, StatusError> {
+        let read = self
+            .rest
+            .get(&status::mapping(), &key.namespace, &key.name)
+            .await?;
+        let live: Kustomization = read
+            .and_then(|live| serde_json::from_value(live).ok())
+            .ok_or(StatusError::Gone)?;
+        self.check_owner(&live, object)?;
+        Ok(Base {
+            version: live.metadata.resource_version.unwrap_or_default(),
+            conditions: live.status.conditions,
+        })
+    }
+
+    fn check_owner(&self, now: &Kustomization, object: &Kustomization) -> Result<(), StatusError> {
+        if now.metadata.uid != object.metadata.uid {
+            Err(StatusError::Gone)
+        } else if self.reconciles(now) {
+            Ok(())
+        } else {
+            Err(StatusError::SomebodyElse)
+        }
     }
 
     /// Whose the object of a run is by now.
     pub(crate) fn ownership(&self, key: &ObjectKey, object: &Kustomization) -> Ownership {
         match self.objects.get(key) {
             Some(now) if now.metadata.uid != object.metadata.uid => Ownership::Gone,
-            Some(now)
-                if self.is_ours(&now) && self.interlock.rival(&key.namespace, now.labels()).is_none() =>
-            {
-                Ownership::Ours
-            }
+            Some(now) if self.reconciles(&now) => Ownership::Ours,
             Some(now) => Ownership::SomebodyElse(now.metadata.resource_version.clone().unwrap_or_default()),
             None => Ownership::Gone,
         }
     }
 
+    /// Tells whether an object is ours, and no stock controller's too.
+    pub(crate) fn reconciles(&self, object: &Kustomization) -> bool {
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        self.is_ours(object) && self.interlock.rival(namespace, object.labels()).is_none()
+    }
+
+    /// Tells whether an object would be in the caches if it existed.
+    pub(crate) fn is_watched(&self, key: &ObjectKey) -> bool {
+        self.namespace.as_ref().is_none_or(|only| *only == key.namespace)
+    }
+
     pub(crate) fn forget(&self, key: &ObjectKey) {
+        self.progress.forget(key);
         self.written.forget(key);
         self.memory.lock().remove(key);
         self.awaiting.lock().remove(key);

@@ -28,6 +28,7 @@ use crate::Settings;
 use crate::context::{CONTROLLER, CONTROLLER_LABEL, Context};
 use crate::fan_out::dependencies;
 use crate::reconcile::reconcile;
+use crate::takeover::Progress;
 use crate::written::WrittenStatuses;
 
 /// How many builds fetch from other machines at once, of all namespaces and of one.
@@ -98,6 +99,9 @@ pub async fn run(
         metrics,
         interlock: Interlock::new(CONTROLLER),
         objects: WatchCache::default(),
+        namespace: namespace.clone(),
+        references: Mutex::default(),
+        progress: Progress::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
         artifact_watch: WatchCache::default(),
         written: WrittenStatuses::default(),
@@ -110,7 +114,6 @@ pub async fn run(
     });
     let watches = Watches {
         context: Arc::clone(&context),
-        references: Arc::default(),
     };
     let tasks = TaskTracker::new();
     tasks.spawn(
@@ -190,13 +193,12 @@ where
 #[derive(Clone)]
 struct Watches {
     context: Arc<Context>,
-    references: Arc<Mutex<References>>,
 }
 
 /// Who refers to what, for all Kustomizations that are ours.
 #[derive(Default)]
-struct References {
-    sources: RefIndex<SourceKey, ObjectKey>,
+pub(crate) struct References {
+    pub(crate) sources: RefIndex<SourceKey, ObjectKey>,
     dependencies: RefIndex<ObjectKey, ObjectKey>,
     configs: RefIndex<(&'static str, ObjectKey), ObjectKey>,
 }
@@ -218,7 +220,8 @@ impl Watches {
                 let key = ObjectKey::of(new.as_ref());
                 let ours = self.context.is_ours(new);
                 self.context.written.seen(&key, new);
-                self.references
+                self.context
+                    .references
                     .lock()
                     .update(&self.context, &key, ours.then_some(new));
                 let was_ours = old.is_some_and(|old| self.context.is_ours(old));
@@ -243,13 +246,20 @@ impl Watches {
                 if old.is_none_or(|old| readiness(old) != readiness(new)) {
                     self.wake_dependents(&key);
                 }
+                let settles = |old: &Arc<Kustomization>| {
+                    readiness(old) != readiness(new) || object_triggers(old, new) != Triggers::default()
+                };
+                if old.is_none_or(settles) {
+                    self.context.progress.notify();
+                }
             }
             Change::Deleted { old } => {
                 let key = ObjectKey::of(old.as_ref());
-                self.references.lock().update(&self.context, &key, None);
+                self.context.references.lock().update(&self.context, &key, None);
                 self.context.queue.forget(&key);
                 self.context.forget(&key);
                 self.wake_dependents(&key);
+                self.context.progress.notify();
             }
             Change::Undecodable { .. } => {}
         }
@@ -258,7 +268,7 @@ impl Watches {
     /// Wakes those who wait for `key`; whoever is not waiting has nothing to do.
     fn wake_dependents(&self, key: &ObjectKey) {
         let awaiting = self.context.awaiting.lock();
-        for dependent in self.references.lock().dependencies.referrers(key) {
+        for dependent in self.context.references.lock().dependencies.referrers(key) {
             if awaiting.contains(dependent) {
                 self.context.queue.add(dependent.clone(), Triggers::DEPENDENCY);
             }
@@ -303,11 +313,12 @@ impl Watches {
                 Change::Undecodable { .. } => return,
             };
             let consumers = {
-                let references = self.references.lock();
+                let references = self.context.references.lock();
                 let consumers = touched.iter().flat_map(|key| references.sources.referrers(key));
                 consumers.cloned().collect()
             };
             self.context.wake_consumers(&consumers);
+            self.context.progress.notify();
         };
         self.context
             .artifact_watch
@@ -375,7 +386,7 @@ impl Watches {
                 None => return,
             };
             for referrer in changed.iter().flat_map(|key| {
-                let references = self.references.lock();
+                let references = self.context.references.lock();
                 references
                     .configs
                     .referrers(&(kind, key.clone()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use artifact_consumer::{LookupError, ReferenceError};
 use artifact_crd::Artifact;
 use controller_kit::ObjectKey;
-use flux_api::{ConditionStatus, ConditionsExt, FINALIZER, Kustomization, READY};
+use flux_api::{ConditionStatus, ConditionsExt, DeletionPolicy, FINALIZER, Kustomization, READY};
 
 /// Everything that the next step depends on.
 pub(crate) struct Observed<'a> {
@@ -69,7 +69,15 @@ pub(crate) enum Refusal {
     )]
     Unsupported {
         /// Path of the field.
-        field: &'static str,
+        field: String,
+    },
+    /// The object is being deleted, and where its objects are is not understood.
+    #[error(
+        "nothing was deleted, because spec.{field} is not supported by this version of the Open Flux kustomize controller: remove the shard label of the Kustomization to have the stock controller delete what it applied, or set spec.deletionPolicy: Orphan to leave it"
+    )]
+    Whereabouts {
+        /// Path of the field.
+        field: String,
     },
     /// A duration cannot be read.
     #[error("spec.{field}: {reason}; write a duration such as 10m or 1h30m")]
@@ -86,8 +94,13 @@ pub(crate) fn decide(observed: &Observed<'_>) -> Step {
     let object = observed.object;
     let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
     if object.metadata.deletion_timestamp.is_some() {
-        let held = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
-        return if held { Step::Finalize } else { Step::LetGo };
+        if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+            return Step::LetGo;
+        }
+        return match whereabouts(object).filter(|_| deletes(object)) {
+            Some(field) => Step::Refuse(Refusal::Whereabouts { field }),
+            None => Step::Finalize,
+        };
     }
     if object.spec.suspend {
         return Step::Rest;
@@ -108,6 +121,24 @@ pub(crate) fn decide(observed: &Observed<'_>) -> Step {
     Step::Deploy(Arc::clone(artifact))
 }
 
+/// Tells whether the end of an object is the end of what it applied.
+pub(crate) fn deletes(object: &Kustomization) -> bool {
+    let by_policy = match object.deletion_policy() {
+        DeletionPolicy::MirrorPrune => object.spec.prune,
+        DeletionPolicy::Delete | DeletionPolicy::WaitForTermination => true,
+        DeletionPolicy::Orphan => false,
+    };
+    by_policy && !object.spec.suspend
+}
+
+/// A field that decides where objects live, or as whom they are handled, and that is not understood: nothing may be
+/// deleted then, because it would be deleted somewhere else.
+fn whereabouts(object: &Kustomization) -> Option<String> {
+    let spec = &object.spec;
+    let kube_config = spec.kube_config.as_ref().map(|_| "kubeConfig".to_owned());
+    kube_config.or_else(|| spec.unknown_field())
+}
+
 /// Fields whose meaning would be lost if they were ignored stop the object instead.
 fn refusal(object: &Kustomization) -> Option<Refusal> {
     let spec = &object.spec;
@@ -123,7 +154,11 @@ fn refusal(object: &Kustomization) -> Option<Refusal> {
                 .any(|dependency| !dependency.ready_expr.is_empty()),
         ),
     ];
-    if let Some((field, _)) = unsupported.into_iter().find(|(_, used)| *used) {
+    let unsupported = unsupported.into_iter().find(|(_, used)| *used);
+    if let Some(field) = unsupported
+        .map(|(field, _)| field.to_owned())
+        .or_else(|| spec.unknown_field())
+    {
         return Some(Refusal::Unsupported { field });
     }
     let durations = [
@@ -141,7 +176,7 @@ fn refusal(object: &Kustomization) -> Option<Refusal> {
 }
 
 /// Tells why a dependency is not ready, in stock's words.
-fn not_ready(dependency: &Dependency, revision: &str) -> Option<String> {
+pub(crate) fn not_ready(dependency: &Dependency, revision: &str) -> Option<String> {
     let key = &dependency.key;
     let Some(object) = &dependency.object else {
         return Some(format!("dependency '{key}' not found"));
@@ -220,10 +255,22 @@ mod tests {
                 "dependsOn[].readyExpr",
             ),
             (json!({"ignore": [{"paths": ["/spec"]}]}), "ignore"),
+            (json!({"invention": 1}), "invention"),
+            (json!({"postBuild": {"invention": 1}}), "postBuild.invention"),
+            (
+                json!({"images": [{"name": "a", "other": null}, {"name": "b", "invention": 1}]}),
+                "images[1].invention",
+            ),
+            (
+                json!({"patches": [{"patch": "", "target": {"invention": ""}}]}),
+                "patches[0].target.invention",
+            ),
         ] {
             assert_eq!(
                 step(&spec, vec![]),
-                Step::Refuse(Refusal::Unsupported { field }),
+                Step::Refuse(Refusal::Unsupported {
+                    field: field.to_owned()
+                }),
                 "{spec}"
             );
         }
@@ -266,21 +313,45 @@ mod tests {
         }
     }
 
-    #[test]
-    fn deletion_comes_before_everything_else() {
-        let mut object = kustomization(&json!({"suspend": true}), &json!({}));
+    /// The step of an object that is being deleted.
+    fn last_step(spec: &Value, finalizers: &[&str]) -> Step {
+        let mut object = kustomization(spec, &json!({}));
         object.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
             jiff::Timestamp::UNIX_EPOCH,
         ));
-        let observed = |object: &Kustomization| {
-            decide(&Observed {
-                object,
-                artifact: Ok(artifact("r")),
-                dependencies: vec![],
-            })
-        };
-        assert_eq!(observed(&object), Step::Finalize);
-        object.metadata.finalizers = None;
-        assert_eq!(observed(&object), Step::LetGo);
+        object.metadata.finalizers = Some(finalizers.iter().map(ToString::to_string).collect());
+        decide(&Observed {
+            object: &object,
+            artifact: Ok(artifact("r")),
+            dependencies: vec![],
+        })
+    }
+
+    #[test]
+    fn deletion_comes_before_everything_else() {
+        assert_eq!(last_step(&json!({"suspend": true}), &[FINALIZER]), Step::Finalize);
+        assert_eq!(
+            last_step(&json!({"decryption": {"provider": "sops"}}), &[FINALIZER]),
+            Step::Finalize
+        );
+        assert_eq!(last_step(&json!({}), &["other"]), Step::LetGo);
+    }
+
+    #[test]
+    fn objects_that_are_somewhere_else_are_not_deleted_here() {
+        let remote = json!({"secretRef": {"name": "x"}});
+        for (spec, field) in [
+            (json!({"kubeConfig": remote}), Some("kubeConfig")),
+            (json!({"invention": 1}), Some("invention")),
+            (json!({"kubeConfig": remote, "deletionPolicy": "Orphan"}), None),
+            (json!({"kubeConfig": remote, "prune": false}), None),
+            (json!({"kubeConfig": remote, "suspend": true}), None),
+        ] {
+            let expected = field.map_or(Step::Finalize, |field| {
+                let field = field.to_owned();
+                Step::Refuse(Refusal::Whereabouts { field })
+            });
+            assert_eq!(last_step(&spec, &[FINALIZER]), expected, "{spec}");
+        }
     }
 }

@@ -24,6 +24,7 @@ use crate::reconcile::Reconciliation;
 use crate::remote::{Probe, Reach};
 use crate::render::{EndOnDrop, RenderError, Rendered, render};
 use crate::report::{Failure, Outcome, Wait};
+use crate::takeover::Aim;
 use crate::tree::ArtifactFiles;
 use crate::variables;
 use crate::wanted::{Making, News, patience};
@@ -45,6 +46,7 @@ async fn try_deploy(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result
         .cloned()
         .unwrap_or_default();
     run.revision = Some((revision.clone(), origin.clone()));
+    run.aim = Some(Aim::new(&run.object, artifact));
     run.enter("Fetching manifests");
     let tree = fetch(run, artifact).await?;
     run.status.last_attempted_revision.clone_from(&revision);

@@ -48,14 +48,17 @@ impl Context {
 /// The objects that `object` depends on.
 pub(crate) fn dependencies(object: &Kustomization) -> Vec<ObjectKey> {
     let own = object.metadata.namespace.as_deref().unwrap_or_default();
-    let key = |reference: &flux_api::DependencyReference| {
-        let namespace = match reference.namespace.as_str() {
-            "" => own,
-            namespace => namespace,
-        };
-        ObjectKey::new(namespace, reference.name.as_str())
-    };
+    let key = |reference| dependency_key(own, reference);
     object.spec.depends_on.iter().map(key).collect()
+}
+
+/// What an entry of `dependsOn` of an object in `namespace` means.
+pub(crate) fn dependency_key(namespace: &str, reference: &flux_api::DependencyReference) -> ObjectKey {
+    let namespace = match reference.namespace.as_str() {
+        "" => namespace,
+        other => other,
+    };
+    ObjectKey::new(namespace, reference.name.as_str())
 }
 
 /// Sorts keys so that each comes after those of them that it depends on; cycles end somewhere.

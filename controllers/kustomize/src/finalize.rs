@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use controller_kit::Mapping;
 use controller_kit::events::Severity;
 use controller_kit::object::{ObjectId, Subject};
+use controller_kit::{MapError, Mapping, Rest};
 use flux_api::{ConditionsExt, DeletionPolicy, InventoryEntry, READY, reason};
 use tokio::time::Instant;
 
+use crate::context::Context;
+use crate::decide::deletes;
 use crate::deploy::identity;
 use crate::prune::delete;
 use crate::reconcile::Reconciliation;
 use crate::report::{Failure, Outcome};
 use crate::status;
+use crate::takeover::await_takeover;
 
 /// Deletes the inventory unless the policy keeps it, and removes the finalizer.
 pub(crate) async fn finalize(run: &mut Reconciliation<'_>) -> Outcome {
@@ -24,7 +27,7 @@ pub(crate) async fn finalize(run: &mut Reconciliation<'_>) -> Outcome {
     if let Err(outcome) = clean_up(run).await {
         return outcome;
     }
-    match status::set_finalizer(&run.context.rest, &run.object, false).await {
+    match status::remove_finalizer(&run.context.rest, &run.object).await {
         Ok(()) => {
             run.context.forget(&run.key);
             Outcome::Gone
@@ -34,17 +37,13 @@ pub(crate) async fn finalize(run: &mut Reconciliation<'_>) -> Outcome {
 }
 
 async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
-    let policy = run.object.deletion_policy();
-    let deletes = match policy {
-        DeletionPolicy::MirrorPrune => run.object.spec.prune,
-        DeletionPolicy::Delete | DeletionPolicy::WaitForTermination => true,
-        DeletionPolicy::Orphan => false,
-    };
     let inventory = run.status.inventory.clone().unwrap_or_default();
-    if !deletes || run.object.spec.suspend || inventory.entries.is_empty() {
+    if !deletes(&run.object) || inventory.entries.is_empty() {
         return Ok(());
     }
-    let failed = |error: &dyn std::fmt::Display| Outcome::Failed(Failure::new(reason::PRUNE_FAILED, error));
+    // A namespace, a parent and whoever deletes the object wait for its end: it is tried again soon.
+    let failed =
+        |error: &dyn std::fmt::Display| Outcome::Failed(Failure::new(reason::PRUNE_FAILED, error).soon());
     let objects: Result<Vec<_>, _> = inventory
         .entries
         .iter()
@@ -63,6 +62,7 @@ async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
         return Ok(());
     }
     let rest = identity(run)?;
+    await_takeover(run, objects.iter().map(|(id, _)| id)).await?;
     let (lines, failures) = delete(run, &rest, objects).await;
     if !failures.message.is_empty() {
         return Err(failed(&format!(
@@ -76,7 +76,7 @@ async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
         let reason = ready.map_or(reason::RECONCILIATION_SUCCEEDED, |ready| ready.reason.as_str());
         run.record(Severity::Info, reason, lines);
     }
-    if policy == DeletionPolicy::WaitForTermination {
+    if run.object.deletion_policy() == DeletionPolicy::WaitForTermination {
         let timeout = run.timeout();
         let context = run.context;
         let superseded = run.superseded.clone();
@@ -126,17 +126,14 @@ async fn may_impersonate(run: &Reconciliation<'_>) -> Result<bool, controller_ki
 }
 
 async fn await_termination(
-    context: &crate::context::Context,
-    rest: &controller_kit::Rest,
+    context: &Context,
+    rest: &Rest,
     objects: &[(ObjectId, String)],
     timeout: Duration,
 ) -> bool {
     let deadline = Instant::now() + timeout;
     for (id, version) in objects {
-        let Ok(mapping) = context.mapper.mapping(&id.group, version, &id.kind).await else {
-            continue;
-        };
-        while !matches!(rest.get(&mapping, &id.namespace, &id.name).await, Ok(None)) {
+        while !is_terminated(context, rest, id, version).await {
             if Instant::now() >= deadline {
                 return false;
             }
@@ -144,4 +141,21 @@ async fn await_termination(
         }
     }
     true
+}
+
+/// Tells whether an object does not exist, or its kind is not served any more; what cannot be asked may exist.
+async fn is_terminated(context: &Context, rest: &Rest, id: &ObjectId, version: &str) -> bool {
+    let mapping = match context.mapper.mapping(&id.group, version, &id.kind).await {
+        Ok(mapping) => mapping,
+        Err(error) => return matches!(error, MapError::NoMatch { .. }),
+    };
+    match rest.get(&mapping, &id.namespace, &id.name).await {
+        Ok(live) => live.is_none(),
+        Err(error) => {
+            if error.is_not_served() {
+                context.mapper.invalidate().await;
+            }
+            false
+        }
+    }
 }

@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
+use controller_kit::Mapper;
 use controller_kit::apply::Entry;
+use controller_kit::object::{api_version, id_of, split_api_version};
 use flux_api::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
+use serde_json::Value;
 
 /// Records a change set in its order, unchanged and skipped objects included.
 pub(crate) fn record(entries: &[Entry]) -> Inventory {
@@ -17,6 +20,9 @@ pub(crate) fn record(entries: &[Entry]) -> Inventory {
 
 /// Gives what `old` lists and `new` does not; the version is not compared.
 ///
+/// An object that `new` lists without a namespace has none, whatever `old` says: it was written down before its kind
+/// was known, or its kind has changed its scope.
+///
 /// # Errors
 /// An entry of `old` that is not an inventory id: nothing may be pruned by an inventory that cannot be read.
 pub(crate) fn stale(old: &Inventory, new: &Inventory) -> Result<Vec<(ObjectId, String)>, ObjectIdError> {
@@ -28,11 +34,28 @@ pub(crate) fn stale(old: &Inventory, new: &Inventory) -> Result<Vec<(ObjectId, S
     let mut stale = Vec::new();
     for entry in &old.entries {
         let id = entry.object_id()?;
-        if !kept.contains(&id) {
+        let cluster_scoped = ObjectId {
+            namespace: String::new(),
+            ..id.clone()
+        };
+        if !kept.contains(&id) && !kept.contains(&cluster_scoped) {
             stale.push((id, entry.version.clone()));
         }
     }
     Ok(stale)
+}
+
+/// Gives the entry under which an object that is about to be applied will be recorded, if its kind is known.
+pub(crate) fn entry_of(mapper: &Mapper, object: &Value) -> Option<InventoryEntry> {
+    let mut id = id_of(object);
+    let (_, version) = split_api_version(api_version(object));
+    let mapping = mapper.known(&id.group, version, &id.kind)?;
+    if !mapping.namespaced {
+        id.namespace.clear();
+    } else if id.namespace.is_empty() {
+        return None;
+    }
+    Some(InventoryEntry::new(&id, version))
 }
 
 /// Adds entries that are not listed yet: objects that could not be pruned, or that a failed run had created.
@@ -68,6 +91,8 @@ mod tests {
             .collect();
         assert_eq!(names, ["x", "z"]);
         assert!(stale(&inventory(&["odd"]), &new).is_err());
+        let scoped = stale(&inventory(&["a_z__Namespace"]), &inventory(&["_z__Namespace"]));
+        assert_eq!(scoped, Ok(vec![]));
     }
 
     #[test]

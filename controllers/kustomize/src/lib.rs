@@ -4,7 +4,7 @@
 //!
 //! 1. `reconcile`: observe what the caches know, decide, act, report;
 //! 2. `decide`: the next step, as a pure function;
-//! 3. `deploy`: fetch, render (`tree`, `remote`, `variables`, `render`) as long as it is `wanted`, `apply` in stages, `prune` (`inventory`), wait (`health`);
+//! 3. `deploy`: fetch, render (`tree`, `remote`, `variables`, `render`) as long as it is `wanted`, `apply` in stages, `prune` (`inventory`, `takeover`), wait (`health`);
 //! 4. `finalize`: the end of an object;
 //! 5. `interlock`: what happens instead while a stock controller reconciles the object too;
 //! 6. `report` and `status`: conditions, events and the next run.
@@ -29,6 +29,7 @@ mod render;
 mod report;
 mod settings;
 mod status;
+mod takeover;
 mod tree;
 mod variables;
 mod wanted;

@@ -10,8 +10,9 @@ use crate::deploy::remember;
 use crate::inventory;
 use crate::reconcile::Reconciliation;
 use crate::report::{Failure, Outcome};
+use crate::takeover::{await_takeover, desired_elsewhere, tell_takers};
 
-/// Deletes what is no longer desired, and settles the inventory.
+/// Deletes what is no longer desired, and settles the inventory, which lists everything until then.
 pub(crate) async fn prune(
     run: &mut Reconciliation<'_>,
     rest: &Rest,
@@ -27,6 +28,7 @@ pub(crate) async fn prune(
         run.status.inventory = Some(new);
         return Ok(());
     }
+    await_takeover(run, stale.iter().map(|(id, _)| id)).await?;
     let (deletions, failures) = delete(run, rest, stale).await;
     inventory::keep(&mut new, failures.survivors);
     run.status.inventory = Some(new);
@@ -56,35 +58,57 @@ pub(crate) struct Deletions {
 
 /// Deletes objects in reverse order of application; gives the lines of the event, and the failures.
 pub(crate) async fn delete(
-    run: &Reconciliation<'_>,
+    run: &mut Reconciliation<'_>,
     rest: &Rest,
     mut objects: Vec<(ObjectId, String)>,
 ) -> (String, Deletions) {
+    let context = run.context;
     let owner_labels = [
         (KUSTOMIZE_NAME.to_owned(), run.key.name.clone()),
         (KUSTOMIZE_NAMESPACE.to_owned(), run.key.namespace.clone()),
     ];
+    let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| id.clone()).collect();
     let collection = GarbageCollection {
         rest,
-        mapper: &run.context.mapper,
+        mapper: &context.mapper,
         owner_labels: &owner_labels,
+        desired_elsewhere: &desired_elsewhere(context, &run.key, &ids),
+        own_namespace: &context.settings.own_namespace,
     };
     sort_for_delete(&mut objects, |(id, _)| id.clone());
     let versions: Vec<String> = objects.iter().map(|(_, version)| version.clone()).collect();
     let (mut lines, mut errors, mut survivors, mut deleted) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for ((id, deletion), version) in collection.delete_all(objects).await.into_iter().zip(versions) {
+    let (mut left, mut spared) = (Vec::new(), Vec::new());
+    let deletions = collection.delete_all(objects, run.slot).await;
+    for ((id, deletion), version) in deletions.into_iter().zip(versions) {
         match deletion {
             Deletion::Deleted => {
                 lines.push(format!("{} deleted", Subject(&id)));
                 deleted.push((id, version));
             }
             Deletion::Skipped => lines.push(format!("{} skipped", Subject(&id))),
+            Deletion::Left => {
+                lines.push(format!("{} skipped", Subject(&id)));
+                left.push(id);
+            }
+            Deletion::Spared => {
+                lines.push(format!("{} skipped", Subject(&id)));
+                spared.push(id);
+            }
             Deletion::Failed(failure) => {
                 errors.push(failure.to_string());
                 survivors.push(InventoryEntry::new(&id, version));
             }
         }
+    }
+    tell_takers(context, &run.key, &left);
+    for id in spared {
+        let message = format!(
+            "{} is not deleted, because the controller runs in it; delete it by hand if that is what you want",
+            Subject(&id)
+        );
+        run.record(Severity::Error, reason::PRUNE_FAILED, message);
     }
     let message = if errors.is_empty() {
         String::new()

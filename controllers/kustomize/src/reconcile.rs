@@ -14,7 +14,10 @@ use tracing::Instrument as _;
 
 use crate::context::{CONTROLLER_LABEL, Context, Ownership};
 use crate::decide::{ArtifactProblem, Dependency, Observed, Refusal, Step, decide};
+use crate::fan_out::dependency_key;
 use crate::report::{Outcome, Pace, Wait, conclude, duration_of, event_about};
+use crate::status::{Held, StatusError};
+use crate::takeover::Aim;
 use crate::{deploy, finalize, interlock, log, status};
 
 /// A run in progress: the object as it was when the run began, and the status that the run builds up.
@@ -32,6 +35,8 @@ pub(crate) struct Reconciliation<'a> {
     pub(crate) started: Instant,
     /// Revision and origin revision that events are about.
     pub(crate) revision: Option<(String, String)>,
+    /// What the run tries to apply, once that is known.
+    pub(crate) aim: Option<Aim>,
     /// How far the run got, in stock's words; empty before there is an artifact.
     pub(crate) stage: String,
 }
@@ -71,6 +76,7 @@ async fn reconcile_one(context: Arc<Context>, run: Run<ObjectKey>) -> Requeue {
         superseded: &superseded,
         started: Instant::now(),
         revision: None,
+        aim: None,
         stage: String::new(),
     };
     let observed = observe(&context, &run.object);
@@ -83,12 +89,7 @@ async fn reconcile_one(context: Arc<Context>, run: Run<ObjectKey>) -> Requeue {
 pub(crate) fn observe<'a>(context: &Context, object: &'a Kustomization) -> Observed<'a> {
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     let dependency = |reference: &flux_api::DependencyReference| {
-        let namespace = if reference.namespace.is_empty() {
-            namespace
-        } else {
-            &reference.namespace
-        };
-        let key = ObjectKey::new(namespace, reference.name.as_str());
+        let key = dependency_key(namespace, reference);
         let dependency = context.objects.get(&key);
         let same_source = dependency.as_ref().is_some_and(|dependency| {
             let resolved = |object: &Kustomization| context.source_key(object).ok();
@@ -132,7 +133,7 @@ async fn act(run: &mut Reconciliation<'_>, step: Step) -> Outcome {
         Step::Refuse(refusal) => {
             let reason = match refusal {
                 Refusal::Reference(_) => reason::ACCESS_DENIED,
-                Refusal::Unsupported { .. } => reason::FEATURE_GATE_DISABLED,
+                Refusal::Unsupported { .. } | Refusal::Whereabouts { .. } => reason::FEATURE_GATE_DISABLED,
                 Refusal::Duration { .. } => reason::RECONCILIATION_FAILED,
             };
             Outcome::Refused {
@@ -157,27 +158,33 @@ async fn act(run: &mut Reconciliation<'_>, step: Step) -> Outcome {
             Outcome::Waiting(Wait::Dependency(reason))
         }
         Step::Deploy(artifact) => match hold(run).await {
-            Ok(()) => {
+            Ok(Held::Yes(_)) => {
                 if !run.object.spec.depends_on.is_empty() {
                     tracing::info!("All dependencies are ready, proceeding with reconciliation");
                 }
                 deploy::deploy(run, &artifact).await
             }
+            // The watch is about to say so.
+            Ok(Held::Gone) => Outcome::Gone,
             Err(error) => Outcome::Aborted(format!("cannot set the finalizer: {error}")),
         },
     }
 }
 
 /// Makes sure that the object cannot vanish before what it applied has been dealt with.
-async fn hold(run: &mut Reconciliation<'_>) -> Result<(), controller_kit::RestError> {
+async fn hold(run: &mut Reconciliation<'_>) -> Result<Held, controller_kit::RestError> {
     let finalizers = run.object.metadata.finalizers.as_deref().unwrap_or_default();
     if finalizers
         .iter()
         .any(|finalizer| finalizer == flux_api::FINALIZER)
     {
-        return Ok(());
+        return Ok(Held::Yes(None));
     }
-    status::set_finalizer(&run.context.rest, &run.object, true).await
+    let held = status::set_finalizer(&run.context.rest, &run.object).await?;
+    if let Held::Yes(Some(version)) = &held {
+        run.context.note_version(&run.key, version.clone(), &run.written);
+    }
+    Ok(held)
 }
 
 async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
@@ -201,8 +208,9 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
         Outcome::Aborted(error) => tracing::error!(error = %error, "Reconciler error"),
         _ if ownership != Ownership::Ours => leave(&run, &ownership).await,
         _ => {
-            if let Err(error) = context.write_status(&run.key, &run.written, &run.status).await
-                && !error.is_not_found()
+            let written = context.write_status(&run.object, &run.written, &run.status).await;
+            if let Err(error) = written
+                && !matches!(error, StatusError::Gone)
             {
                 tracing::warn!(%error, "cannot write the status");
                 report.requeue = Requeue::Backoff;
@@ -227,6 +235,12 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
         ));
     }
     context.metrics.reconciled(CONTROLLER_LABEL, report.result, took);
+    if !matches!(report.requeue, Requeue::Backoff | Requeue::BackoffWithin(_))
+        && !matches!(outcome, Outcome::Superseded)
+        && let Some(aim) = run.aim.take()
+    {
+        context.progress.ended(&run.key, aim);
+    }
     if ownership == Ownership::Ours && !matches!(outcome, Outcome::Gone) {
         context
             .metrics
@@ -235,6 +249,7 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
         // The watch has said so before the run was over.
         context.forget(&run.key);
     }
+    context.progress.notify();
     report.requeue
 }
 
@@ -245,8 +260,11 @@ async fn leave(run: &Reconciliation<'_>, ownership: &Ownership) {
     let Ownership::SomebodyElse(version) = ownership else {
         return;
     };
-    let rest = &run.context.rest;
-    let left = status::write(rest, &run.key, &run.written, &run.status, Some(version.as_str())).await;
+    let base = status::Base {
+        version: version.clone(),
+        conditions: run.written.conditions.clone(),
+    };
+    let left = status::write(&run.context.rest, &run.object, &base, &run.written, &run.status).await;
     if let Err(error) = left {
         tracing::info!(namespace = %run.key.namespace, name = %run.key.name, %error, "the object moved to another controller during a run");
     }
@@ -312,7 +330,7 @@ impl Reconciliation<'_> {
     }
 
     /// Writes the status that has been reached so far; the run goes on.
-    pub(crate) async fn write_progress(&mut self, message: &str) -> Result<(), controller_kit::RestError> {
+    pub(crate) async fn write_progress(&mut self, message: &str) -> Result<(), StatusError> {
         crate::report::progress(&self.object, &mut self.status, message, Timestamp::now());
         self.write().await
     }
@@ -326,7 +344,7 @@ impl Reconciliation<'_> {
 
     async fn write(&mut self) -> Result<(), controller_kit::RestError> {
         self.context
-            .write_status(&self.key, &self.written, &self.status)
+            .write_status(&self.object, &self.written, &self.status)
             .await?;
         self.written = self.status.clone();
         Ok(())

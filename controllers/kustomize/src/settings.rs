@@ -14,6 +14,8 @@ use crate::RemoteBases;
 pub struct Settings {
     /// Which Kustomizations are ours (`--watch-label-selector`).
     pub selector: Selector,
+    /// Namespace that the controller runs in (`RUNTIME_NAMESPACE`), which it never deletes.
+    pub own_namespace: String,
     /// Whether objects that a live stock controller selects too are left alone (`--interlock`).
     pub interlock: bool,
     /// How many Kustomizations are reconciled at once (`--concurrent`).
@@ -54,6 +56,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             selector: Selector::default(),
+            own_namespace: "flux-system".to_owned(),
             interlock: true,
             concurrent: 4,
             concurrent_ssa: 4,

@@ -27,6 +27,11 @@ impl WrittenStatuses {
             .map_or_else(|| object.status.clone(), |(_, status)| status.clone())
     }
 
+    /// Gives the resource version that a status got which has not been seen since.
+    pub(crate) fn version(&self, key: &ObjectKey) -> Option<String> {
+        self.0.lock().get(key).map(|(version, _)| version.clone())
+    }
+
     /// Forgets what the watch has caught up with.
     pub(crate) fn seen(&self, key: &ObjectKey, object: &Kustomization) {
         let number = |version: &str| version.parse::<u64>().unwrap_or(0);

@@ -316,6 +316,7 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
         .map_err(|error| anyhow!("--watch-configs-label-selector: {error}"))?;
     Ok(Settings {
         selector: selector.map_err(|error| anyhow!("--watch-label-selector: {error}"))?,
+        own_namespace: runtime_namespace(),
         interlock: flags.interlock,
         concurrent: flags.concurrent,
         concurrent_ssa: flags.concurrent_ssa,

@@ -118,3 +118,33 @@ async fn a_retry_of_what_is_not_ready_verifies_nothing_again() -> Result<()> {
     app.wait(CONFIG_MAP, "a", "is blue again", is_blue).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_new_is_written_down_before_it_is_applied() -> Result<()> {
+    let app = App::start("ahead", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.deploy_ready("app", json!({})).await?;
+    let statuses = |writes: &[Write]| {
+        let of_status = |write: &&Write| write.resource == "kustomizations" && write.subresource == "status";
+        writes.iter().filter(of_status).count()
+    };
+    let until = |writes: Vec<Write>, name: &str| {
+        let first = writes
+            .iter()
+            .position(|write| write.resource == "configmaps" && write.name == name && !write.dry_run);
+        writes[..first.unwrap_or_default()].to_vec()
+    };
+    let known = app.writes()?.len();
+    let commit = app.push(&[("deploy/b.yaml", &config_map("b", "blue"))]).await?;
+    app.wait_applied("app", &commit).await?;
+    let writes = app.writes()?.split_off(known);
+    assert_eq!(statuses(&until(writes.clone(), "b")), 1, "{writes:?}");
+    assert_eq!(statuses(&writes), 2, "{writes:?}");
+
+    // What is listed already is not written down again.
+    let known = app.writes()?.len();
+    let commit = app.push(&[("deploy/b.yaml", &config_map("b", "red"))]).await?;
+    app.wait_applied("app", &commit).await?;
+    let writes = app.writes()?.split_off(known);
+    assert_eq!(statuses(&writes), 1, "{writes:?}");
+    Ok(())
+}

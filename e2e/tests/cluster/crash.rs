@@ -12,11 +12,12 @@ use serde_json::json;
 
 use crate::app::{Owner, config_map, start_shard};
 use crate::artifacts::{consume_as, offer};
+use crate::moves::trials;
 
 const COUNT: usize = 50;
 
 /// Moments in milliseconds after a start: pseudo-random, and the same in every run.
-fn moments(seed: u64) -> impl Iterator<Item = Duration> {
+pub(crate) fn moments(seed: u64) -> impl Iterator<Item = Duration> {
     let mut state = seed;
     std::iter::repeat_with(move || {
         // Knuth's linear congruential generator; its high bits are good enough for this.
@@ -52,17 +53,24 @@ impl Fleet {
             ("first", Answer::Bytes(Archive::of(&first).pack()?)),
             ("second", Answer::Bytes(Archive::of(&second).pack()?)),
         ])?;
-        offer(&namespace, "app", &server, "first").await?;
-        for name in names() {
-            let spec = json!({"namePrefix": format!("{name}-"), "wait": true});
-            consume_as(Owner::Shard(shard), &namespace, &name, "app", spec).await?;
-        }
-        Ok(Self {
+        let fleet = Self {
             testbed,
             namespace,
             server,
             shard,
-        })
+        };
+        fleet.install().await?;
+        Ok(fleet)
+    }
+
+    /// Makes all Kustomizations, of the first revision.
+    async fn install(&self) -> Result<()> {
+        offer(&self.namespace, "app", &self.server, "first").await?;
+        for name in names() {
+            let spec = json!({"namePrefix": format!("{name}-"), "wait": true});
+            consume_as(Owner::Shard(self.shard), &self.namespace, &name, "app", spec).await?;
+        }
+        Ok(())
     }
 
     /// Lives of a controller that each end with `kill -9`; the last one stays.
@@ -174,5 +182,35 @@ async fn killed_during_deletion_it_deletes_the_rest_and_nothing_else() -> Result
         .collect();
     left.sort();
     assert_eq!(fleet.objects(CONFIG_MAP).await?, left);
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_of_its_life_it_leaves_nothing_behind() -> Result<()> {
+    let fleet = Fleet::start("crash-trial").await?;
+    for round in 0..trials().div_ceil(8) {
+        let seed = 4 * round as u64;
+        if round > 0 {
+            fleet.install().await?;
+        }
+        drop(fleet.survive(2, seed).await?);
+        // What is new in the second revision has left the source again before anybody can know that it was applied.
+        offer(&fleet.namespace, "app", &fleet.server, "second").await?;
+        drop(fleet.survive(2, seed + 1).await?);
+        offer(&fleet.namespace, "app", &fleet.server, "first").await?;
+        drop(fleet.survive(2, seed + 2).await?);
+        for name in names() {
+            fleet.namespace.delete(KUSTOMIZATION, &name).await?;
+        }
+        let _controller = fleet.survive(2, seed + 3).await?;
+        for name in names() {
+            fleet.namespace.wait_gone(KUSTOMIZATION, &name).await?;
+        }
+        assert_eq!(
+            fleet.objects(CONFIG_MAP).await?,
+            Vec::<String>::new(),
+            "in round {round}"
+        );
+    }
     Ok(())
 }

@@ -1,12 +1,19 @@
 //! What becomes of the objects when their Kustomization is deleted: `deletionPolicy`, `prune`, `suspend`.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
-use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, eventually};
-use kube::Api;
+use e2e::testbed::{
+    Answer, Archive, ArtifactServer, CONFIG_MAP, KUSTOMIZATION, Testbed, condition, eventually,
+};
+use futures::StreamExt;
+use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use kube::api::{DeleteParams, DynamicObject};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use crate::app::{App, config_map};
+use crate::artifacts::{consume, offer};
 
 #[tokio::test]
 async fn each_policy_deletes_or_keeps() -> Result<()> {
@@ -74,5 +81,111 @@ async fn a_namespace_goes_with_the_kustomizations_in_it() -> Result<()> {
     })
     .await?;
     assert!(outside.get(CONFIG_MAP, "a").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn objects_of_another_cluster_are_not_deleted_in_this_one() -> Result<()> {
+    let app = App::start("remote", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.deploy_ready("app", json!({})).await?;
+    // As if stock had applied all this elsewhere: there is an object of the same name here, with the same labels.
+    let elsewhere = json!({"spec": {"kubeConfig": {"secretRef": {"name": "elsewhere"}}}});
+    app.patch(KUSTOMIZATION, "app", elsewhere).await?;
+    app.wait_failed(KUSTOMIZATION, "app", "FeatureGateDisabled")
+        .await?;
+    app.delete(KUSTOMIZATION, "app").await?;
+    let refuses = |object: &DynamicObject| {
+        let message = condition(object, "Ready").and_then(|ready| ready["message"].as_str());
+        message.is_some_and(|message| message.contains("nothing was deleted"))
+    };
+    app.wait(KUSTOMIZATION, "app", "says that nothing was deleted", refuses)
+        .await?;
+    app.events_with("nothing was deleted").await?;
+    assert_eq!(app.colour("a").await?.as_deref(), Some("blue"));
+    // Whoever keeps the objects anyway may go.
+    let orphan = json!({"spec": {"deletionPolicy": "Orphan"}});
+    app.patch(KUSTOMIZATION, "app", orphan).await?;
+    app.wait_gone(KUSTOMIZATION, "app").await?;
+    assert_eq!(app.colour("a").await?.as_deref(), Some("blue"));
+    Ok(())
+}
+
+/// A policy that denies the deletion of ConfigMaps in one namespace.
+fn denial(name: &str, namespace: &str) -> [String; 2] {
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["configmaps"]},
+                ],
+            },
+            "validations": [{"expression": "false", "message": "not now"}],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
+    });
+    [policy.to_string(), binding.to_string()]
+}
+
+#[tokio::test]
+async fn a_deletion_that_failed_is_tried_again_soon() -> Result<()> {
+    let app = App::start("denied", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.deploy_ready("app", json!({"retryInterval": "1h"})).await?;
+    for object in denial("denied-deletion", app.name()) {
+        app.apply(&object).await?;
+    }
+    let policies = Api::<ValidatingAdmissionPolicyBinding>::all(app.client().clone());
+    eventually("the policy to be in force", async || {
+        let api = app.api(CONFIG_MAP);
+        let dry_run = DeleteParams {
+            dry_run: true,
+            ..DeleteParams::default()
+        };
+        Ok(api.delete("a", &dry_run).await.is_err().then_some(()))
+    })
+    .await?;
+    app.delete(KUSTOMIZATION, "app").await?;
+    let message = app.wait_failed(KUSTOMIZATION, "app", "PruneFailed").await?;
+    assert!(message.contains("not now"), "{message}");
+    policies
+        .delete("denied-deletion", &DeleteParams::default())
+        .await?;
+    app.wait_gone(KUSTOMIZATION, "app").await?;
+    assert_eq!(app.colour("a").await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn deleted_at_any_moment_of_the_first_run_nothing_stays_behind() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("early").await?;
+    testbed.openflux_controller().await?;
+    let archive = Archive::of(&[("a.yaml", &config_map("a", "blue"))]).pack()?;
+    let server = ArtifactServer::start([("app", Answer::Bytes(archive))])?;
+    offer(&namespace, "app", &server, "app").await?;
+    let lives = (0..120_u64).map(async |number| -> Result<String> {
+        let name = format!("app-{number}");
+        let spec = json!({"namePrefix": format!("{name}-")});
+        consume(&namespace, &name, "app", spec).await?;
+        tokio::time::sleep(Duration::from_millis(number % 40 * 3)).await;
+        namespace.delete(KUSTOMIZATION, &name).await?;
+        Ok(name)
+    });
+    let names: Vec<Result<String>> = futures::stream::iter(lives).buffer_unordered(8).collect().await;
+    for name in names {
+        namespace.wait_gone(KUSTOMIZATION, &name?).await?;
+    }
+    // What a run that was in flight would have applied late.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let left = namespace.list(CONFIG_MAP).await?;
+    let mut left: Vec<_> = left.iter().map(ResourceExt::name_any).collect();
+    left.retain(|name| name.starts_with("app-"));
+    assert_eq!(left, Vec::<String>::new());
     Ok(())
 }

@@ -23,6 +23,7 @@ mod install;
 mod interlock;
 mod large_status;
 mod leadership;
+mod moves;
 mod odd_objects;
 mod operations;
 mod ours_deploys;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
+use kube::Api;
 use serde_json::json;
 
 use crate::app::{App, config_map, deployment};
@@ -88,5 +89,22 @@ async fn what_goes_goes_in_reverse_order_and_others_keep_what_they_have() -> Res
     let order: Vec<_> = deleted.iter().map(|write| write.resource.as_str()).collect();
     assert_eq!(order, ["deployments", "services", "configmaps"]);
     assert_eq!(app.colour("other").await?.as_deref(), Some("blue"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_namespace_of_the_controller_is_never_deleted() -> Result<()> {
+    // The controller of the tests runs in `flux-system`, as its RUNTIME_NAMESPACE says.
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: anything}}";
+    let app = App::start("runtime", &[("deploy/namespace.yaml", namespace)]).await?;
+    app.deploy_ready("app", json!({"targetNamespace": "flux-system"}))
+        .await?;
+    app.events_with("existed before").await?;
+    app.delete(KUSTOMIZATION, "app").await?;
+    app.wait_gone(KUSTOMIZATION, "app").await?;
+    app.events_with("the controller runs in it").await?;
+    let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(app.client().clone());
+    let own = namespaces.get("flux-system").await?;
+    assert_eq!(own.metadata.deletion_timestamp, None);
     Ok(())
 }

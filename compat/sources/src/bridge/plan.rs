@@ -22,6 +22,7 @@ pub(super) fn origin(artifact: &Artifact) -> Option<NamespacedObjectKindReferenc
         kind: kind.to_owned(),
         name: name.to_owned(),
         namespace: meta.namespace.clone().unwrap_or_default(),
+        ..NamespacedObjectKindReference::default()
     };
     match owners.iter().find(|owner| owner.controller == Some(true)) {
         _ if is_ours(artifact) => None,
