@@ -20,6 +20,7 @@ use crate::Settings;
 use crate::controller::References;
 use crate::status::{self, Base, StatusError};
 use crate::takeover::Progress;
+use crate::vanished::Vanished;
 use crate::written::WrittenStatuses;
 
 /// Field manager of status and finalizers, as stock's controller has it.
@@ -50,6 +51,7 @@ pub(crate) struct Context {
     pub(crate) references: Mutex<References>,
     /// Who has applied what, for those who wait for them.
     pub(crate) progress: Progress,
+    pub(crate) vanished: Vanished,
     pub(crate) artifacts: RwLock<ArtifactIndex>,
     /// How far the watch that fills `artifacts` has come.
     pub(crate) artifact_watch: WatchCache<Artifact>,

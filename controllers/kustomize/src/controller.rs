@@ -29,6 +29,7 @@ use crate::context::{CONTROLLER, CONTROLLER_LABEL, Context};
 use crate::fan_out::dependencies;
 use crate::reconcile::reconcile;
 use crate::takeover::Progress;
+use crate::vanished::Vanished;
 use crate::written::WrittenStatuses;
 
 /// How many builds fetch from other machines at once, of all namespaces and of one.
@@ -102,6 +103,7 @@ pub async fn run(
         namespace: namespace.clone(),
         references: Mutex::default(),
         progress: Progress::default(),
+        vanished: Vanished::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
         artifact_watch: WatchCache::default(),
         written: WrittenStatuses::default(),
@@ -256,8 +258,17 @@ impl Watches {
             Change::Deleted { old } => {
                 let key = ObjectKey::of(old.as_ref());
                 self.context.references.lock().update(&self.context, &key, None);
+                let status = self.context.written.latest(&key, old);
+                let vanished = self.context.reconciles(old) && self.context.vanished.note(old, status);
                 self.context.queue.forget(&key);
                 self.context.forget(&key);
+                if vanished {
+                    tracing::warn!(
+                        namespace = %key.namespace, name = %key.name,
+                        "the Kustomization has vanished in spite of its finalizer, which was written while it was being deleted; what it applied is dealt with now"
+                    );
+                    self.context.queue.add(key.clone(), Triggers::OBJECT);
+                }
                 self.wake_dependents(&key);
                 self.context.progress.notify();
             }

@@ -52,7 +52,7 @@ async fn try_deploy(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result
     run.status.last_attempted_revision.clone_from(&revision);
     run.enter("Building manifests");
     let rendered = build(run, artifact, tree).await?;
-    let rest = identity(run)?;
+    let rest = identity(run).map_err(Outcome::Failed)?;
     run.enter("Detecting drift");
     let drifted = apply(run, &rest, rendered).await?;
     await_health(run, &rest, &drifted).await?;
@@ -248,7 +248,7 @@ impl Build {
 }
 
 /// Gives the client of the identity that applies.
-pub(crate) fn identity(run: &Reconciliation<'_>) -> Result<Rest, Outcome> {
+pub(crate) fn identity(run: &Reconciliation<'_>) -> Result<Rest, Failure> {
     let context = run.context;
     let named = &run.object.spec.service_account_name;
     let account = if named.is_empty() {
@@ -260,7 +260,7 @@ pub(crate) fn identity(run: &Reconciliation<'_>) -> Result<Rest, Outcome> {
         return Ok(context.rest.clone());
     }
     let rest = context.rest.impersonating(&run.key.namespace, account);
-    rest.map_err(|error| Outcome::Failed(Failure::new(reason::RECONCILIATION_FAILED, error)))
+    rest.map_err(|error| Failure::new(reason::RECONCILIATION_FAILED, error))
 }
 
 /// Records the run in the history.

@@ -27,6 +27,9 @@ pub(crate) async fn finalize(run: &mut Reconciliation<'_>) -> Outcome {
     if let Err(outcome) = clean_up(run).await {
         return outcome;
     }
+    if run.context.vanished.is(&run.key, &run.object) {
+        return Outcome::Gone;
+    }
     match status::remove_finalizer(&run.context.rest, &run.object).await {
         Ok(()) => {
             run.context.forget(&run.key);
@@ -61,7 +64,7 @@ async fn clean_up(run: &mut Reconciliation<'_>) -> Result<(), Outcome> {
         );
         return Ok(());
     }
-    let rest = identity(run)?;
+    let rest = identity(run).map_err(|failure| Outcome::Failed(failure.soon()))?;
     await_takeover(run, objects.iter().map(|(id, _)| id)).await?;
     let (lines, failures) = delete(run, &rest, objects).await;
     if !failures.message.is_empty() {

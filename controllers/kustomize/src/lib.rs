@@ -5,7 +5,7 @@
 //! 1. `reconcile`: observe what the caches know, decide, act, report;
 //! 2. `decide`: the next step, as a pure function;
 //! 3. `deploy`: fetch, render (`tree`, `remote`, `variables`, `render`) as long as it is `wanted`, `apply` in stages, `prune` (`inventory`, `takeover`), wait (`health`);
-//! 4. `finalize`: the end of an object;
+//! 4. `finalize`: the end of an object, also of one that has `vanished`;
 //! 5. `interlock`: what happens instead while a stock controller reconciles the object too;
 //! 6. `report` and `status`: conditions, events and the next run.
 //!
@@ -31,6 +31,7 @@ mod settings;
 mod status;
 mod takeover;
 mod tree;
+mod vanished;
 mod variables;
 mod wanted;
 mod written;

@@ -90,6 +90,8 @@ pub(crate) async fn delete(
             Deletion::Skipped => lines.push(format!("{} skipped", Subject(&id))),
             Deletion::Left => {
                 lines.push(format!("{} skipped", Subject(&id)));
+                // It stays listed until it says that it is the other's, which may change its mind first.
+                survivors.push(InventoryEntry::new(&id, version));
                 left.push(id);
             }
             Deletion::Spared => {

@@ -54,7 +54,8 @@ async fn reconcile_one(context: Arc<Context>, run: Run<ObjectKey>) -> Requeue {
         mut slot,
         superseded,
     } = run;
-    let Some(object) = context.objects.get(&key) else {
+    let vanished = context.vanished.get(&key);
+    let Some(object) = vanished.clone().or_else(|| context.objects.get(&key)) else {
         context.forget(&key);
         return Requeue::Never;
     };
@@ -62,9 +63,13 @@ async fn reconcile_one(context: Arc<Context>, run: Run<ObjectKey>) -> Requeue {
     let rival = context.interlock.rival(&key.namespace, object.labels());
     if !ours || rival.is_some() {
         context.forget(&key);
+        context.vanished.forget(&key);
         return interlock::stand_back(&context, &object, rival.as_ref().filter(|_| ours)).await;
     }
-    let status = context.written.latest(&key, &object);
+    let status = match vanished {
+        Some(vanished) => vanished.status.clone(),
+        None => context.written.latest(&key, &object),
+    };
     let mut run = Reconciliation {
         context: &context,
         key,
@@ -180,6 +185,7 @@ async fn hold(run: &mut Reconciliation<'_>) -> Result<Held, controller_kit::Rest
     {
         return Ok(Held::Yes(None));
     }
+    run.context.vanished.hold(&run.object);
     let held = status::set_finalizer(&run.context.rest, &run.object).await?;
     if let Held::Yes(Some(version)) = &held {
         run.context.note_version(&run.key, version.clone(), &run.written);
@@ -249,8 +255,23 @@ async fn report(mut run: Reconciliation<'_>, outcome: &Outcome) -> Requeue {
         // The watch has said so before the run was over.
         context.forget(&run.key);
     }
+    if context.vanished.is(&run.key, &run.object) && has_settled(outcome) {
+        context.vanished.forget(&run.key);
+        if context.objects.get(&run.key).is_some() {
+            // Another object of its name has waited for this.
+            context.queue.add(run.key.clone(), Triggers::STARTUP);
+        }
+    }
     context.progress.notify();
     report.requeue
+}
+
+/// Tells whether nothing is left to do after a run.
+fn has_settled(outcome: &Outcome) -> bool {
+    !matches!(
+        outcome,
+        Outcome::Failed(_) | Outcome::Superseded | Outcome::Aborted(_)
+    )
 }
 
 /// Hands over to whoever the object belongs to now what the run has recorded, unless they have begun to write.

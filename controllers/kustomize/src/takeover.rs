@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A wait that ends within this time needs no word about it.
 const QUICK: Duration = Duration::from_millis(1500);
 
+/// How often to look without being told: that a run has left the queue, or that an object is somebody else's, counts too.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Longest wait until the watch brings Kustomizations that a run has applied itself.
 const WATCH_LAG: Duration = Duration::from_secs(5);
 
@@ -184,7 +187,11 @@ pub(crate) async fn await_takeover(
         bound = deadline;
         let message =
             format!("Waiting for Kustomization '{other}', which may take over what left the source");
-        if let Err(error) = run.write_progress(&message).await {
+        let written = run.write_progress(&message).await;
+        if let Err(error) = written
+            // There may be nothing left to write it on.
+            && !context.vanished.is(&key, &run.object)
+        {
             break Err(Outcome::Aborted(format!("cannot write the status: {error}")));
         }
     };
@@ -210,9 +217,10 @@ pub(crate) fn desired_elsewhere(
     let desired = context.progress.desired_by_others(own, objects);
     let stands = |key: &ObjectKey| {
         let object = context.objects.get(key);
-        object
-            .is_some_and(|object| context.reconciles(&object) && object.metadata.deletion_timestamp.is_none())
-            && !context.is_about_to_apply(key, own)
+        let acts = |object: &Kustomization| {
+            context.reconciles(object) && object.metadata.deletion_timestamp.is_none() && !object.spec.suspend
+        };
+        object.is_some_and(|object| acts(&object)) && !context.is_about_to_apply(key, own)
     };
     let desired = desired.into_iter().filter(|(_, key)| stands(key));
     desired.map(|(id, _)| id).collect()
@@ -299,8 +307,11 @@ impl Context {
                         changed.mark_unchanged();
                         continue;
                     }
-                    if changed.changed().await.is_err() {
-                        return;
+                    tokio::select! {
+                        told = changed.changed() => if told.is_err() {
+                            return;
+                        },
+                        () = tokio::time::sleep(LOOK) => {}
                     }
                 }
             }

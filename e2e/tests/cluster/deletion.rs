@@ -12,8 +12,9 @@ use kube::api::{DeleteParams, DynamicObject};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::app::{App, config_map};
-use crate::artifacts::{consume, offer};
+use crate::app::{App, Owner, config_map, start_shard};
+use crate::artifacts::{consume, consume_as, offer};
+use crate::webhooks::ask_nobody;
 
 #[tokio::test]
 async fn each_policy_deletes_or_keeps() -> Result<()> {
@@ -188,4 +189,52 @@ async fn deleted_at_any_moment_of_the_first_run_nothing_stays_behind() -> Result
     left.retain(|name| name.starts_with("app-"));
     assert_eq!(left, Vec::<String>::new());
     Ok(())
+}
+
+/// The API server looks for finalizers once, when it takes up a deletion; a webhook stretches the moment between that
+/// look and the end of the object.
+#[tokio::test]
+async fn a_deletion_that_was_under_way_when_the_finalizer_was_written_leaves_nothing_behind() -> Result<()> {
+    let shard = "under-way";
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace(shard).await?;
+    let archive = Archive::of(&[("a.yaml", &config_map("a", "blue"))]).pack()?;
+    let server = ArtifactServer::start([("app", Answer::Bytes(archive))])?;
+    offer(&namespace, "app", &server, "app").await?;
+    consume_as(Owner::Shard(shard), &namespace, "app", "app", json!({})).await?;
+    let deletes = json!({
+        "apiGroups": ["kustomize.toolkit.fluxcd.io"], "apiVersions": ["v1"], "resources": ["kustomizations"],
+        "operations": ["DELETE"],
+    });
+    let asks = json!({"failurePolicy": "Ignore", "timeoutSeconds": 15, "rules": [deletes]});
+    let nobody = ask_nobody(&namespace, asks).await?;
+    let api = namespace.api(KUSTOMIZATION);
+    let dry_run = DeleteParams {
+        dry_run: true,
+        ..DeleteParams::default()
+    };
+    let probe = eventually("the API server to ask", async || {
+        tokio::select! {
+            question = nobody.accept() => Ok(Some(question?)),
+            answer = api.delete("app", &dry_run) => Ok(answer.map(|_| None)?),
+        }
+    })
+    .await?;
+    drop(probe);
+    let deletion = namespace.delete(KUSTOMIZATION, "app");
+    let life = async {
+        // The API server asks, so that it has looked for finalizers.
+        let question = nobody.accept().await?;
+        let controller = start_shard(testbed, shard)?;
+        let object = namespace.wait_ready(KUSTOMIZATION, "app").await?;
+        assert!(object.metadata.deletion_timestamp.is_none());
+        assert_eq!(object.finalizers().len(), 1);
+        assert!(namespace.get(CONFIG_MAP, "a").await?.is_some());
+        Ok::<_, anyhow::Error>((controller, question))
+    };
+    let (deleted, alive) = futures::join!(deletion, life);
+    deleted?;
+    let _alive = alive?;
+    namespace.wait_gone(KUSTOMIZATION, "app").await?;
+    namespace.wait_gone(CONFIG_MAP, "a").await
 }

@@ -2,21 +2,23 @@
 
 use anyhow::Result;
 use e2e::testbed::{KUSTOMIZATION, Namespace, Testbed, Write, condition};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::app::{App, Owner, config_map};
 
-/// Makes every write of a ConfigMap of a namespace wait for somebody who takes connections and says nothing.
-async fn ask_nobody(namespace: &Namespace) -> Result<TcpListener> {
+/// Makes requests in a namespace wait for somebody who takes connections and says nothing; `asks` has the rules, and
+/// what follows from silence.
+pub(crate) async fn ask_nobody(namespace: &Namespace, asks: Value) -> Result<TcpListener> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let webhook = json!({
+    let mut webhook = json!({
         "name": "nobody.openflux.test", "admissionReviewVersions": ["v1"], "sideEffects": "None",
-        "failurePolicy": "Fail", "timeoutSeconds": 30,
         "clientConfig": {"url": format!("https://{}/", listener.local_addr()?)},
-        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["*"]}],
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.name()}},
     });
+    for field in ["failurePolicy", "timeoutSeconds", "rules"] {
+        webhook[field] = asks[field].clone();
+    }
     let configuration = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": namespace.name()}, "webhooks": [webhook],
@@ -39,7 +41,10 @@ async fn unanswered() -> Result<(App, TcpListener)> {
         .collect();
     let files: Vec<_> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
     let app = App::owned_by(SHARD, "unanswered", &files).await?;
-    let nobody = ask_nobody(&app).await?;
+    let writes =
+        json!({"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["*"]});
+    let asks = json!({"failurePolicy": "Fail", "timeoutSeconds": 30, "rules": [writes]});
+    let nobody = ask_nobody(&app, asks).await?;
     Ok((app, nobody))
 }
 

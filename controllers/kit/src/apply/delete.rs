@@ -51,7 +51,7 @@ pub struct DeleteFailure {
 }
 
 impl DeleteFailure {
-    fn new(id: &ObjectId, verb: &'static str, reason: impl ToString) -> Self {
+    fn new(id: &ObjectId, verb: &'static str, reason: &impl ToString) -> Self {
         Self {
             id: id.clone(),
             verb,
@@ -121,7 +121,7 @@ impl GarbageCollection<'_> {
         Err(DeleteFailure::new(
             id,
             "delete",
-            "somebody else changes it all the time",
+            &"somebody else changes it all the time",
         ))
     }
 
@@ -131,7 +131,7 @@ impl GarbageCollection<'_> {
             Ok(mapping) => mapping,
             Err(MapError::NoMatch { .. }) => return Ok(Look::NotServed),
             Err(error @ (MapError::Discovery(_) | MapError::Stale { .. })) => {
-                return Err(DeleteFailure::new(id, "query", error));
+                return Err(DeleteFailure::new(id, "query", &error));
             }
         };
         let live = match self.rest.get(&mapping, &id.namespace, &id.name).await {
@@ -168,7 +168,7 @@ impl GarbageCollection<'_> {
         verb: &'static str,
     ) -> Result<Look, DeleteFailure> {
         if !error.is_not_served() {
-            return Err(DeleteFailure::new(id, verb, error));
+            return Err(DeleteFailure::new(id, verb, &error));
         }
         self.mapper.invalidate().await;
         Ok(Look::NotServed)
