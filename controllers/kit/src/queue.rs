@@ -123,7 +123,8 @@ impl Slot {
     pub(crate) fn unbounded() -> Self {
         Self {
             semaphore: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-            permit: None,
+            metrics: QueueMetrics::unregistered(),
+            place: None,
         }
     }
 

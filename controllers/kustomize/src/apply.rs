@@ -151,9 +151,12 @@ enum Stop {
 }
 
 impl Stop {
-    /// Whether an object may be there although nobody said so.
+    /// Whether an object may be there although nobody said so: whatever is no refusal may have been done.
     fn leaves_doubt(&self) -> bool {
-        matches!(self, Self::Failed(ApplyError::Apply { .. }))
+        let Self::Failed(ApplyError::Apply { source, .. }) = self else {
+            return false;
+        };
+        !source.code().is_some_and(|code| (400..500).contains(&code))
     }
 }
 

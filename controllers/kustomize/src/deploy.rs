@@ -22,7 +22,7 @@ use crate::apply::apply;
 use crate::health::await_health;
 use crate::reconcile::Reconciliation;
 use crate::remote::{Probe, Reach};
-use crate::render::{EndOnDrop, RenderError, Rendered, render};
+use crate::render::{self, EndOnDrop, RenderError, Rendered, render};
 use crate::report::{Failure, Outcome, Wait};
 use crate::takeover::Aim;
 use crate::tree::ArtifactFiles;
@@ -49,6 +49,8 @@ async fn try_deploy(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result
     run.aim = Some(Aim::new(&run.object, artifact));
     run.enter("Fetching manifests");
     let tree = fetch(run, artifact).await?;
+    render::path(&ArtifactFiles::new(&tree), &run.object)
+        .map_err(|error| Outcome::Failed(Failure::new(reason::ARTIFACT_FAILED, error)))?;
     run.status.last_attempted_revision.clone_from(&revision);
     run.enter("Building manifests");
     let rendered = build(run, artifact, tree).await?;
@@ -167,9 +169,6 @@ async fn build(
     };
     match rendered {
         Ok(Ok(rendered)) => Ok(rendered),
-        Ok(Err(error @ RenderError::Path(_))) => {
-            Err(Outcome::Failed(Failure::new(reason::ARTIFACT_FAILED, error)))
-        }
         Ok(Err(error)) => Err(failed(&error)),
         Err(error) => Err(failed(&format!(
             "the build stopped unexpectedly, please report this: {error}"

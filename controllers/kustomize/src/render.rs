@@ -115,11 +115,7 @@ pub(crate) fn render(
     options: &Options,
     strict: bool,
 ) -> Result<Rendered, RenderError> {
-    // As in stock, `..` stops at the root of the artifact.
-    let path = clamp(&object.spec.path);
-    if !tree.resolve(&path).is_ok_and(|found| found.is_dir) {
-        return Err(RenderError::Path(object.spec.path.clone()));
-    }
+    let path = path(tree, object)?;
     // A specification that came out of JSON goes back into it.
     let spec = serde_json::to_value(&object.spec).unwrap_or_default();
     let generated =
@@ -170,6 +166,19 @@ pub(crate) fn render(
 }
 
 /// Joins a path to the root, resolving `.` and `..` without leaving it.
+/// Finds `spec.path` in the artifact; as in stock, `..` stops at its root.
+///
+/// # Errors
+/// It is not a directory.
+pub(crate) fn path(tree: &dyn FileTree, object: &Kustomization) -> Result<String, RenderError> {
+    let path = clamp(&object.spec.path);
+    if tree.resolve(&path).is_ok_and(|found| found.is_dir) {
+        Ok(path)
+    } else {
+        Err(RenderError::Path(object.spec.path.clone()))
+    }
+}
+
 fn clamp(path: &str) -> String {
     let mut segments = Vec::new();
     for segment in path.split('/') {

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use e2e::testbed::{KUSTOMIZATION, condition};
+use kube::api::DynamicObject;
 use serde_json::json;
 
 use crate::app::{App, config_map, deployment};
@@ -124,8 +126,19 @@ async fn a_path_that_is_not_there_is_named() -> Result<()> {
     let app = App::start("no-path", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
     for (name, path) in [("absent", "nowhere"), ("outside", "../../etc")] {
         app.deploy(name, json!({"path": path})).await?;
-        let message = app.wait_failed_at_first(name, "ArtifactFailed").await?;
-        assert!(message.starts_with("kustomization path not found: "), "{message}");
+        let says = |object: &DynamicObject| {
+            condition(object, "Ready").is_some_and(|ready| {
+                let message = ready["message"].as_str();
+                let is_named = message.is_some_and(|text| text.starts_with("kustomization path not found: "));
+                is_named && ready["reason"] == "ArtifactFailed"
+            })
+        };
+        let object = app.wait(KUSTOMIZATION, name, "names the path", says).await?;
+        // As in stock, such a revision has not been attempted.
+        assert!(
+            object.data["status"]["lastAttemptedRevision"].is_null(),
+            "{object:?}"
+        );
     }
     Ok(())
 }
