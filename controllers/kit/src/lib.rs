@@ -4,7 +4,7 @@
 //!
 //! - [`Queue`] decides what runs when; [`WatchCache`] follows the cluster and feeds it.
 //! - [`artifact`] fetches, verifies, unpacks and keeps artifacts.
-//! - [`http`] is the client below that, and below everything else that a URL leads to; [`FairPlaces`] bounds it.
+//! - [`http`] is the client below that, and below everything else that a URL leads to; [`FairBudget`] bounds it.
 //! - [`apply`] brings objects into the cluster, [`live`] knows what became of them, and [`readiness`] judges it.
 //! - [`interlock`] knows which objects a stock controller reconciles too.
 //! - [`Rest`] and [`Mapper`] are the requests below all of it.
@@ -40,7 +40,7 @@ pub mod server;
 
 pub use client::connect;
 pub use definitions::KindVersion;
-pub use fair::{FairPlaces, Place};
+pub use fair::{FairBudget, Portion};
 pub use mapper::{MapError, Mapper, Mapping};
 pub use metrics::{Metrics, QueueMetrics};
 pub use queue::{Backoff, Queue, Requeue, Run, Slot, Superseded, Triggers};

@@ -10,7 +10,7 @@ use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
-use controller_kit::{FairPlaces, Mapper, Metrics, ObjectKey, Queue, Rest, WatchCache};
+use controller_kit::{FairBudget, Mapper, Metrics, ObjectKey, Queue, Rest, WatchCache};
 use flux_api::{Kustomization, KustomizationStatus};
 use kube::ResourceExt;
 use parking_lot::{Mutex, RwLock};
@@ -63,7 +63,7 @@ pub(crate) struct Context {
     pub(crate) builds: tokio::sync::Semaphore,
     /// Bounds the builds that fetch from other machines, which take no place of the others, nor all of their own for
     /// one namespace.
-    pub(crate) remote_builds: FairPlaces,
+    pub(crate) remote_builds: FairBudget,
     /// How many builds of an object in a row gave way to a newer artifact while they fetched from other machines.
     pub(crate) gave_way: Mutex<HashMap<ObjectKey, u32>>,
 }

@@ -12,7 +12,7 @@ use controller_kit::events::EventRecorder;
 use controller_kit::interlock::{Claims, Interlock};
 use controller_kit::live::LiveStore;
 use controller_kit::{
-    Change, FairPlaces, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache, WatchState,
+    Change, FairBudget, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache, WatchState,
 };
 use flux_api::{KUSTOMIZE_NAME, Kustomization, REQUESTED_AT, Tolerant};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -110,7 +110,7 @@ pub async fn run(
         memory: Mutex::default(),
         awaiting: Mutex::default(),
         builds: tokio::sync::Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
-        remote_builds: FairPlaces::new(REMOTE_BUILDS.0, REMOTE_BUILDS.1),
+        remote_builds: FairBudget::new(REMOTE_BUILDS.0, REMOTE_BUILDS.1),
         gave_way: Mutex::default(),
         settings,
     });

@@ -95,7 +95,7 @@ async fn fetch(run: &mut Reconciliation<'_>, artifact: &Artifact) -> Result<Arc<
         let fetching = async {
             tokio::select! {
                 biased;
-                content = content.get(&artifact.spec.url, &digest, namespace, refusal) => Some(content),
+                content = content.tree(&artifact.spec.url, &digest, namespace, refusal) => Some(content),
                 _ = making.outdated(Duration::ZERO) => None,
             }
         };
@@ -191,7 +191,7 @@ async fn build_with_bases(
     // Whatever ends this future ends what the build waits for.
     let (_given_up, end) = (given_up.clone().drop_guard(), EndOnDrop::default());
     let building = async {
-        let place = context.remote_builds.take(&namespace).await;
+        let place = context.remote_builds.take(&namespace, 1).await;
         let network = Reach {
             client: Arc::clone(&bases.client),
             runtime: Handle::current(),

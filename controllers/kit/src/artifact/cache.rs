@@ -1,22 +1,26 @@
 //! The content cache: one digest is downloaded, verified and unpacked once, however many objects use it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::FutureExt;
-use futures::future::{BoxFuture, Shared, WeakShared};
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::refused::{Refused, Wanted};
-use super::{ArtifactTree, Digest, FetchError, Fetcher, UnpackError, UnpackLimits, unpack};
+use super::shelf::{Flight, Shelf, make_room};
+use super::{
+    ArtifactTree, Digest, Download, FetchError, Fetcher, UnpackError, UnpackLimits, measure, unpack,
+};
+use crate::FairBudget;
 use crate::metrics::Metrics;
 
 /// How much the cache keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheLimits {
-    /// Bytes of unpacked artifacts that nobody uses at the moment; 64 MiB by default.
+    /// Bytes of artifacts that nobody uses at the moment; 64 MiB by default.
     pub bytes: usize,
 }
 
@@ -26,8 +30,11 @@ impl Default for CacheLimits {
     }
 }
 
-/// Archives that are unpacked at once: each may need as much memory as [`UnpackLimits::bytes`].
+/// Archives that are unpacked at once, of which a namespace has one.
 const UNPACKING: usize = 2;
+
+/// The unit in which memory for unpacking is counted.
+const MEBIBYTE: usize = 1 << 20;
 
 /// Why an artifact is not at hand.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,37 +59,89 @@ pub enum Refusal {
     Forgotten,
 }
 
-/// Unpacked artifacts by digest, least recently used out first; safe to lose at any time.
+/// Artifacts by digest, least recently used out first; safe to lose at any time.
+///
+/// They are kept in the form in which they are used: as trees of files, or as they were served.
 pub struct ContentCache {
     fetcher: Fetcher,
     unpack: UnpackLimits,
     limits: CacheLimits,
     metrics: Metrics,
-    unpacking: Semaphore,
+    unpacking: FairBudget,
+    /// Mebibytes of what is being unpacked, as many as the largest archive needs.
+    memory: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
-type Content = Result<Arc<ArtifactTree>, ContentError>;
-
 #[derive(Default)]
 struct State {
-    /// Downloads in progress; all who ask for the same share one, and its failure. URL and namespace count, so that
-    /// nobody waits for somebody else's slow server, or in somebody else's queue.
-    flights: HashMap<(Wanted, String), WeakShared<BoxFuture<'static, Content>>>,
-    refused: Refused,
-    kept: HashMap<Digest, (Arc<ArtifactTree>, u64)>,
+    trees: Shelf<Arc<ArtifactTree>>,
+    files: Shelf<Bytes>,
     clock: u64,
+}
+
+/// A form in which artifacts are used.
+trait Form: Clone + Send + Sync + Sized + 'static {
+    fn shelf(state: &mut State) -> &mut Shelf<Self>;
+
+    /// The memory that it takes.
+    fn bytes(&self) -> usize;
+
+    /// Makes it of what was served.
+    fn make<'a>(
+        cache: &'a ContentCache,
+        download: Download,
+        namespace: &'a str,
+    ) -> BoxFuture<'a, Result<Self, ContentError>>;
+}
+
+impl Form for Arc<ArtifactTree> {
+    fn shelf(state: &mut State) -> &mut Shelf<Self> {
+        &mut state.trees
+    }
+
+    fn bytes(&self) -> usize {
+        ArtifactTree::bytes(self)
+    }
+
+    fn make<'a>(
+        cache: &'a ContentCache,
+        download: Download,
+        namespace: &'a str,
+    ) -> BoxFuture<'a, Result<Self, ContentError>> {
+        cache.unpack(download, namespace).boxed()
+    }
+}
+
+impl Form for Bytes {
+    fn shelf(state: &mut State) -> &mut Shelf<Self> {
+        &mut state.files
+    }
+
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+
+    fn make<'a>(
+        _cache: &'a ContentCache,
+        download: Download,
+        _namespace: &'a str,
+    ) -> BoxFuture<'a, Result<Self, ContentError>> {
+        futures::future::ready(Ok(download.bytes)).boxed()
+    }
 }
 
 impl ContentCache {
     /// Creates an empty cache in front of `fetcher`.
     pub fn new(fetcher: Fetcher, unpack: UnpackLimits, limits: CacheLimits, metrics: Metrics) -> Self {
+        let most = usize::try_from(unpack.bytes).unwrap_or(usize::MAX);
         Self {
             fetcher,
             unpack,
             limits,
             metrics,
-            unpacking: Semaphore::new(UNPACKING),
+            unpacking: FairBudget::new(UNPACKING, 1),
+            memory: Arc::new(Semaphore::new(mebibytes(most) as usize)),
             state: Mutex::default(),
         }
     }
@@ -100,13 +159,37 @@ impl ContentCache {
     ///
     /// # Errors
     /// See [`ContentError`].
-    pub async fn get(
+    pub async fn tree(
         self: &Arc<Self>,
         url: &str,
         digest: &Digest,
         namespace: &str,
         refusal: Refusal,
-    ) -> Content {
+    ) -> Result<Arc<ArtifactTree>, ContentError> {
+        self.get(url, digest, namespace, refusal).await
+    }
+
+    /// Gives the artifact as it was served, under the rules of [`ContentCache::tree`].
+    ///
+    /// # Errors
+    /// See [`ContentError`].
+    pub async fn bytes(
+        self: &Arc<Self>,
+        url: &str,
+        digest: &Digest,
+        namespace: &str,
+        refusal: Refusal,
+    ) -> Result<Bytes, ContentError> {
+        self.get(url, digest, namespace, refusal).await
+    }
+
+    async fn get<F: Form>(
+        self: &Arc<Self>,
+        url: &str,
+        digest: &Digest,
+        namespace: &str,
+        refusal: Refusal,
+    ) -> Result<F, ContentError> {
         // Whether a URL is refused must not depend on what others have fetched.
         self.hosts()
             .check(url)
@@ -115,98 +198,100 @@ impl ContentCache {
     }
 
     /// Gives the download in progress, or begins one; what is known already is ready at once.
-    fn flight(
+    fn flight<F: Form>(
         self: &Arc<Self>,
         url: &str,
         digest: &Digest,
         namespace: &str,
         refusal: Refusal,
-    ) -> Result<Shared<BoxFuture<'static, Content>>, ContentError> {
+    ) -> Result<Flight<F>, ContentError> {
         let wanted = (digest.clone(), url.to_owned());
         let mut state = self.state.lock();
-        if let Some(tree) = state.touch(digest) {
+        let now = state.tick();
+        let shelf = F::shelf(&mut state);
+        if let Some(content) = shelf.touch(digest, now) {
             self.metrics.artifact_fetched("cache");
-            return Ok(futures::future::ready(Ok(tree)).boxed().shared());
+            return Ok(futures::future::ready(Ok(content)).boxed().shared());
         }
         match refusal {
             Refusal::Stands => {
-                if let Some(error) = state.refused.get(&wanted, Instant::now()) {
+                if let Some(error) = shelf.refused.get(&wanted, Instant::now()) {
                     return Err(error);
                 }
             }
-            Refusal::Forgotten => state.refused.forget(&wanted),
+            Refusal::Forgotten => shelf.refused.forget(&wanted),
         }
-        state.flights.retain(|_, flight| flight.upgrade().is_some());
-        let flown = (wanted.clone(), namespace.to_owned());
-        if let Some(flight) = state.flights.get(&flown).and_then(WeakShared::upgrade) {
+        let flown = (wanted, namespace.to_owned());
+        if let Some(flight) = shelf.flight(&flown) {
             self.metrics.artifact_fetched("cache");
             return Ok(flight);
         }
         let (cache, key) = (Arc::clone(self), flown.clone());
         let flight = async move {
-            let (wanted, namespace) = &key;
-            let content = cache.download(&wanted.1, &wanted.0, namespace).await;
+            let ((digest, url), namespace) = &key;
+            let made: Result<F, ContentError> = cache.make(url, digest, namespace).await;
             let mut state = cache.state.lock();
-            match &content {
-                Ok(tree) => state.keep(wanted.0.clone(), Arc::clone(tree), cache.limits.bytes),
-                Err(error) => state.refused.note(wanted, error, Instant::now()),
+            let now = state.tick();
+            let shelf = F::shelf(&mut state);
+            shelf.land(&key);
+            match &made {
+                Ok(content) => {
+                    shelf.keep(digest.clone(), content.clone(), content.bytes(), now);
+                    let State { trees, files, .. } = &mut *state;
+                    make_room([trees, files], cache.limits.bytes);
+                }
+                Err(error) => shelf.refused.note(&key.0, error, Instant::now()),
             }
-            state.flights.remove(&key);
             drop(state);
-            content
+            made
         };
         let flight = flight.boxed().shared();
-        if let Some(weak) = flight.downgrade() {
-            state.flights.insert(flown, weak);
-        }
+        shelf.depart(flown, &flight);
         Ok(flight)
     }
 
-    async fn download(&self, url: &str, digest: &Digest, namespace: &str) -> Content {
+    async fn make<F: Form>(&self, url: &str, digest: &Digest, namespace: &str) -> Result<F, ContentError> {
         self.metrics.artifact_fetched("download");
-        let download = self
-            .fetcher
-            .fetch(url, digest, namespace)
-            .await
-            .map_err(|error| ContentError::Fetch(Arc::new(error)))?;
+        let download = self.fetcher.fetch(url, digest, namespace).await;
+        let download = download.map_err(|error| ContentError::Fetch(Arc::new(error)))?;
+        F::make(self, download, namespace).await
+    }
+
+    /// Unpacks what was downloaded, once it is known how much memory that takes and the memory is free.
+    ///
+    /// What a thread works with stays counted until the thread ends, even if nobody waits for it any more.
+    async fn unpack(&self, download: Download, namespace: &str) -> Result<Arc<ArtifactTree>, ContentError> {
         let limits = self.unpack;
-        // The semaphore is never closed.
-        let _unpacking = self
-            .unpacking
-            .acquire()
-            .await
-            .map_err(|_| ContentError::Aborted)?;
-        let tree = tokio::task::spawn_blocking(move || unpack(&download.bytes, limits))
-            .await
-            .map_err(|_| ContentError::Aborted)?
-            .map_err(|error| ContentError::Unpack(Arc::new(error)))?;
-        Ok(Arc::new(tree))
+        let refused = |error| ContentError::Unpack(Arc::new(error));
+        let turn = self.unpacking.take(namespace, 1).await;
+        let measuring = spawn_blocking(move || {
+            let measured = measure(&download.bytes, limits);
+            (measured, download, turn)
+        });
+        let (measured, download, turn) = measuring.await.map_err(|_| ContentError::Aborted)?;
+        let measured = measured.map_err(refused)?;
+        // Whoever has a turn needs nothing else to end it; the semaphore is never closed.
+        let memory = Arc::clone(&self.memory).acquire_many_owned(mebibytes(measured.bytes()));
+        let memory = memory.await.map_err(|_| ContentError::Aborted)?;
+        let unpacking = spawn_blocking(move || {
+            let tree = unpack(&download.bytes, limits, measured);
+            drop((download, turn, memory));
+            tree
+        });
+        let tree = unpacking.await.map_err(|_| ContentError::Aborted)?;
+        tree.map(Arc::new).map_err(refused)
     }
 }
 
-impl State {
-    fn touch(&mut self, digest: &Digest) -> Option<Arc<ArtifactTree>> {
-        self.clock += 1;
-        let (tree, used) = self.kept.get_mut(digest)?;
-        *used = self.clock;
-        Some(Arc::clone(tree))
-    }
+/// How many mebibytes some bytes are, at least one.
+fn mebibytes(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(MEBIBYTE).max(1)).unwrap_or(u32::MAX)
+}
 
-    fn keep(&mut self, digest: Digest, tree: Arc<ArtifactTree>, limit: usize) {
+impl State {
+    fn tick(&mut self) -> u64 {
         self.clock += 1;
-        self.kept.insert(digest, (tree, self.clock));
-        let mut total: usize = self.kept.values().map(|(tree, _)| tree.bytes()).sum();
-        while total > limit && self.kept.len() > 1 {
-            let oldest = self
-                .kept
-                .iter()
-                .min_by_key(|(_, (_, used))| *used)
-                .map(|(digest, _)| digest.clone());
-            let Some((tree, _)) = oldest.and_then(|digest| self.kept.remove(&digest)) else {
-                break;
-            };
-            total -= tree.bytes();
-        }
+        self.clock
     }
 }
 
@@ -269,12 +354,12 @@ mod tests {
             (Refusal::Forgotten, 2),
             (Refusal::Stands, 2),
         ] {
-            let error = cache.get(&url, &digest, "apps", refusal).await.unwrap_err();
+            let error = cache.tree(&url, &digest, "apps", refusal).await.unwrap_err();
             assert!(matches!(error, ContentError::Unpack(_)), "{error}");
             assert_eq!(requests.load(Ordering::Relaxed), expected);
         }
         let elsewhere = format!("http://{address}/b");
-        let _ = cache.get(&elsewhere, &digest, "apps", Refusal::Stands).await;
+        let _ = cache.tree(&elsewhere, &digest, "apps", Refusal::Stands).await;
         assert_eq!(
             requests.load(Ordering::Relaxed),
             3,
@@ -287,15 +372,51 @@ mod tests {
         let (address, requests) = serve("503 Service Unavailable", Vec::new()).await;
         let (cache, url) = (cache(), format!("http://{address}/a"));
         let digest = Digest::sha256(b"");
-        let waiting = (0..20).map(|_| cache.get(&url, &digest, "apps", Refusal::Stands));
+        let waiting = (0..20).map(|_| cache.tree(&url, &digest, "apps", Refusal::Stands));
         let answers = futures::future::join_all(waiting).await;
         assert!(answers.iter().all(Result::is_err));
         assert_eq!(requests.load(Ordering::Relaxed), 1);
-        let _ = cache.get(&url, &digest, "apps", Refusal::Stands).await;
+        let _ = cache.tree(&url, &digest, "apps", Refusal::Stands).await;
         assert_eq!(
             requests.load(Ordering::Relaxed),
             2,
             "it may be another answer by now"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_no_archive_can_be_had_as_it_is() {
+        let body = b"a chart".to_vec();
+        let digest = Digest::sha256(&body);
+        let (address, requests) = serve("200 OK", body).await;
+        let (cache, url) = (cache(), format!("http://{address}/a"));
+        let refused = cache.tree(&url, &digest, "apps", Refusal::Stands).await;
+        assert!(matches!(refused, Err(ContentError::Unpack(_))), "{refused:?}");
+        for _ in 0..3 {
+            let bytes = cache.bytes(&url, &digest, "apps", Refusal::Stands).await;
+            assert_eq!(&bytes.expect("bytes")[..], b"a chart");
+        }
+        assert_eq!(requests.load(Ordering::Relaxed), 2, "once for each form");
+    }
+
+    #[test]
+    fn trees_and_bytes_share_the_room() {
+        let mut state = State::default();
+        let one = |byte: u8| Digest::sha256(&[byte]);
+        for byte in 0..3 {
+            let now = state.tick();
+            let bytes = Bytes::from(vec![byte; 100]);
+            state.files.keep(one(byte), bytes, 100, now);
+            let now = state.tick();
+            state.trees.keep(one(byte), Arc::default(), 100, now);
+        }
+        let now = state.tick();
+        state.files.touch(&one(0), now);
+        let State { trees, files, .. } = &mut state;
+        make_room([trees, files], 300);
+        let found = |shelf: &mut Shelf<Bytes>| [0, 1, 2].map(|byte| shelf.touch(&one(byte), 0).is_some());
+        assert_eq!(found(files), [true, false, true]);
+        let found = [0, 1, 2].map(|byte| trees.touch(&one(byte), 0).is_some());
+        assert_eq!(found, [false, false, true]);
     }
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Digest, HostAllowList, UrlError, shown_url};
 use crate::http::{Client, Guard, HostList, error_text};
-use crate::{FairPlaces, Place};
+use crate::{FairBudget, Portion};
 
 /// Bounds on a download.
 #[derive(Clone, Debug)]
@@ -106,19 +106,26 @@ impl FetchError {
 }
 
 /// Downloads artifacts over pooled connections.
+///
+/// The bytes that are in memory at once are a budget, of which a download takes its part before its body is read: what
+/// it is announced to have, or the most that one may have.
 pub struct Fetcher {
     client: Client,
     options: FetchOptions,
-    large: FairPlaces,
+    small: FairBudget,
+    large: FairBudget,
 }
 
-/// Downloads that grow beyond this wait for one of [`LARGE`] places, so that many at once do not fill the memory.
-const SMALL_BYTES: usize = 4 << 20;
+/// Downloads up to this size have a budget of their own, so that they wait for no large one.
+const SMALL_BYTES: usize = 1 << 20;
 
-/// Large downloads that are in memory at once, of which one namespace has at most half.
-const LARGE: usize = 2;
+/// Bytes of small downloads that are in memory at once, of which one namespace has at most half.
+const SMALL: usize = 16 << 20;
 
-/// What a large download has to bring within the idle time-out, so that a slow server does not keep a place for long.
+/// Bytes of large downloads beside the largest, so that one that is slow does not keep all others waiting.
+const BESIDE_LARGEST: usize = 32 << 20;
+
+/// What a download has to bring within the idle time-out, so that a slow server does not keep its part for long.
 const SLOWEST_BYTES: usize = 4 << 20;
 
 /// The bytes of an artifact as they were served.
@@ -126,8 +133,8 @@ const SLOWEST_BYTES: usize = 4 << 20;
 pub struct Download {
     /// The bytes, which have the digest that was asked for.
     pub bytes: Bytes,
-    /// The place of a large download, until its bytes are dropped.
-    _place: Option<Place>,
+    /// Its part of the memory for downloads, until it is dropped.
+    _part: Portion,
 }
 
 impl Fetcher {
@@ -142,10 +149,12 @@ impl Fetcher {
             let listed = HostList::parse([host.as_str()]).map_err(std::io::Error::other)?;
             guard = Guard::new(Some(listed), "SOURCE_CONTROLLER_LOCALHOST");
         }
+        let large = options.max_bytes.saturating_add(BESIDE_LARGEST);
         Ok(Self {
             client: Client::new(guard)?,
+            small: FairBudget::new(SMALL, SMALL / 2),
+            large: FairBudget::new(large, large / 2),
             options,
-            large: FairPlaces::new(LARGE, LARGE / 2),
         })
     }
 
@@ -171,13 +180,13 @@ impl Fetcher {
                 });
             }
         }
-        let (bytes, place) = self.download(&target, url, namespace).await?;
+        let (bytes, part) = self.download(&target, url, namespace).await?;
         // Hashing a large artifact takes tens of milliseconds, which would stall other tasks of the thread.
         let expected = digest.clone();
-        let verified = tokio::task::spawn_blocking(move || (expected.matches(&bytes), bytes)).await;
+        let verified = tokio::task::spawn_blocking(move || (expected.matches(&bytes), bytes, part)).await;
         match verified {
-            Ok((true, bytes)) => Ok(Download { bytes, _place: place }),
-            Ok((false, _)) => Err(FetchError::Digest {
+            Ok((true, bytes, part)) => Ok(Download { bytes, _part: part }),
+            Ok((false, ..)) => Err(FetchError::Digest {
                 url: url.to_owned(),
                 digest: digest.clone(),
             }),
@@ -191,7 +200,7 @@ impl Fetcher {
         target: &Url,
         url: &str,
         namespace: &str,
-    ) -> Result<(Bytes, Option<Place>), FetchError> {
+    ) -> Result<(Bytes, Portion), FetchError> {
         let request = self
             .client
             .send(target, None)
@@ -221,45 +230,43 @@ impl Fetcher {
             .headers()
             .get(header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok());
-        let announced = announced
-            .and_then(|value| value.parse::<usize>().ok())
-            .unwrap_or(0);
-        if announced > self.options.max_bytes {
+        let announced = announced.and_then(|value| value.parse::<usize>().ok());
+        let most = announced.unwrap_or(self.options.max_bytes);
+        if most > self.options.max_bytes {
             return Err(too_large());
         }
+        let budget = if most <= SMALL_BYTES {
+            &self.small
+        } else {
+            &self.large
+        };
+        let queued = Instant::now();
+        let part = budget.take(namespace, most).await;
+        // Others may have kept it waiting for long, which is not this server's doing.
+        deadline += queued.elapsed();
         let mut body = response.into_body();
-        let mut bytes = BytesMut::with_capacity(announced.min(SMALL_BYTES));
-        let mut place = None;
+        let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0));
         let mut pace = (Instant::now(), 0);
         loop {
             let Some(frame) = self.within(deadline, url, "no data", body.frame()).await? else {
-                return Ok((bytes.freeze(), place));
+                return Ok((bytes.freeze(), part));
             };
             let frame = frame.map_err(|error| transport(url, &error_text(&error)))?;
-            if let Ok(data) = frame.into_data() {
-                if bytes.len() + data.len() > self.options.max_bytes {
-                    return Err(too_large());
-                }
-                if place.is_none() && bytes.len() + data.len() > SMALL_BYTES {
-                    let queued = Instant::now();
-                    place = Some(self.large.take(namespace).await);
-                    // Others may have kept it waiting for long, which is not this server's doing.
-                    deadline += queued.elapsed();
-                    pace = (Instant::now(), bytes.len());
-                    bytes.reserve(announced.saturating_sub(bytes.len()));
-                }
-                if place.is_some() && pace.0.elapsed() > self.options.idle_timeout {
-                    if bytes.len() - pace.1 < SLOWEST_BYTES {
-                        let text = format!(
-                            "less than {SLOWEST_BYTES} bytes within {:?}",
-                            self.options.idle_timeout
-                        );
-                        return Err(transport(url, &text));
-                    }
-                    pace = (Instant::now(), bytes.len());
-                }
-                bytes.extend_from_slice(&data);
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > most {
+                return Err(too_large());
             }
+            if pace.0.elapsed() > self.options.idle_timeout {
+                if bytes.len() - pace.1 < SLOWEST_BYTES {
+                    let text = format!(
+                        "less than {SLOWEST_BYTES} bytes within {:?}",
+                        self.options.idle_timeout
+                    );
+                    return Err(transport(url, &text));
+                }
+                pace = (Instant::now(), bytes.len());
+            }
+            bytes.extend_from_slice(&data);
         }
     }
 }

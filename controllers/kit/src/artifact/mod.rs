@@ -3,12 +3,16 @@
 mod cache;
 mod digest;
 mod fetch;
+mod meter;
 mod refused;
+mod shelf;
+mod tree;
 mod unpack;
 mod url;
 
 pub use cache::{CacheLimits, ContentCache, ContentError, Refusal};
 pub use digest::{Digest, DigestError};
 pub use fetch::{Download, FetchError, FetchOptions, Fetcher};
-pub use unpack::{ArtifactTree, UnpackError, UnpackLimits, unpack};
+pub use tree::{ArtifactTree, TreeFile};
+pub use unpack::{Measured, UnpackError, UnpackLimits, measure, unpack};
 pub use url::{HostAllowList, UrlError, shown_url};
