@@ -357,13 +357,13 @@ impl Reconciliation<'_> {
     }
 
     /// Writes the status while a step that failed is tried again.
-    pub(crate) async fn write_retry(&mut self, error: &str) -> Result<(), controller_kit::RestError> {
+    pub(crate) async fn write_retry(&mut self, error: &str) -> Result<(), StatusError> {
         let (object, status) = (&self.object, &mut self.status);
         crate::report::retrying(object, status, &self.stage, error, Timestamp::now());
         self.write().await
     }
 
-    async fn write(&mut self) -> Result<(), controller_kit::RestError> {
+    async fn write(&mut self) -> Result<(), StatusError> {
         self.context
             .write_status(&self.object, &self.written, &self.status)
             .await?;
