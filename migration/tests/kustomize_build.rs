@@ -116,10 +116,7 @@ fn errors_end_with_status_1_and_print_nothing() -> Result<()> {
         ),
         (&["--reorder", "x"], "illegal flag value --reorder x"),
         (&["--limit-steps", "3"], "the build takes more than 3 steps"),
-        (
-            &["--limit-made-bytes", "3"],
-            "kustomization.yaml: namePrefix: the build makes more than 3 bytes",
-        ),
+        (&["--limit-made-bytes", "3"], "the build makes more than 3 bytes"),
         (
             &["--limit-output-bytes", "3"],
             "the output is larger than 3 bytes",
