@@ -1,7 +1,7 @@
 //! The `flux` command line works on a Kustomization that is ours.
 
 use anyhow::Result;
-use e2e::testbed::CONFIG_MAP;
+use e2e::testbed::{CONFIG_MAP, eventually};
 use e2e::tools::Tool::Flux;
 use serde_json::json;
 
@@ -43,8 +43,11 @@ async fn get_tree_reconcile_suspend_and_resume() -> Result<()> {
         "flux reconcile returned before the commit was applied"
     );
 
-    let events = app.flux("events --for Kustomization/app").await?;
-    assert!(events.contains("ReconciliationSucceeded"), "{events}");
+    eventually("flux to show the event", async || {
+        let events = app.flux("events --for Kustomization/app").await?;
+        Ok(events.contains("ReconciliationSucceeded").then_some(()))
+    })
+    .await?;
     let trace = app.flux("trace configmap settings").await?;
     assert!(
         trace.contains("Kustomization:") && trace.contains("GitRepository:"),

@@ -74,8 +74,8 @@ async fn candidates_in_go_and_ours_keep_each_other_out() -> Result<()> {
         "--controllers=kustomize",
         "--watch-label-selector=sharding.fluxcd.io/key=leader",
         "--enable-leader-election",
-        "--leader-election-lease-duration=4s",
-        "--leader-election-renew-deadline=3s",
+        "--leader-election-lease-duration=15s",
+        "--leader-election-renew-deadline=12s",
         "--leader-election-retry-period=500ms",
     ];
     let start = |name: &str| app.testbed.start_openflux(name, &flags);

@@ -169,6 +169,9 @@ async fn what_was_applied_before_a_failure_is_in_the_inventory() -> Result<()> {
         ("deploy/b.yaml", &*config_map("b", "blue")),
     ];
     let app = App::start("half", &files).await?;
+    // Every namespace gets it, sooner or later; it counts.
+    app.wait(CONFIG_MAP, "kube-root-ca.crt", "is there", |_| true)
+        .await?;
     // A dry-run takes nothing of a quota, so that only the second object fails, and only in earnest.
     let existing = app.list(CONFIG_MAP).await?.len();
     let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"},

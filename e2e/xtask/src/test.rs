@@ -29,7 +29,7 @@ const PROGRAMS: &[&str] = &["build", "--workspace", "--bins"];
 const BUILD_TESTS: &[&str] = &["test", "--workspace", "--no-run"];
 const UNIT_TESTS: &[&str] = &["test", "--workspace", "--exclude", "e2e"];
 /// They mostly wait for controllers, so more of them than there are cores run at once.
-const CLUSTER_TESTS: &[&str] = &["test", "--package", "e2e", "--", "--test-threads=12"];
+const CLUSTER_TESTS: &[&str] = &["test", "--package", "e2e", "--", "--test-threads=8"];
 
 pub(crate) fn run_all() -> Result<()> {
     let mut summary = Vec::new();
