@@ -127,8 +127,11 @@ async fn a_lockdown_says_who_may_write_artifacts() -> Result<()> {
     namespace
         .apply(&MAY_WRITE.replace("NAMESPACE", namespace.name()))
         .await?;
+    // A write that came before the policy was in force has changed the object; the same again would change nothing.
+    let mut revision = 2;
     eventually("the policy to decide", async || {
-        let refused = write(&artifact("2")).await;
+        revision += 1;
+        let refused = write(&artifact(&revision.to_string())).await;
         Ok(is_forbidden(&refused, "--artifact-writers").then_some(()))
     })
     .await?;
