@@ -17,7 +17,7 @@ fn root() -> PathBuf {
 fn list(section: &str, key: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(root().join("deny.toml")).expect("deny.toml");
     let section = text
-        .split_once(&format!("[{section}]\n"))
+        .split_once(&format!("[{section}]"))
         .expect("the section")
         .1
         .split("\n[")
