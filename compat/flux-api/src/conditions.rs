@@ -52,6 +52,18 @@ pub trait ConditionsExt {
     /// Removes the condition of a type and returns whether there was one.
     fn remove_condition(&mut self, type_: &str) -> bool;
 
+    /// Puts a condition in the place of another one, whose transition time it keeps; without the other one, nothing is
+    /// done.
+    fn replace_condition(
+        &mut self,
+        other: &str,
+        type_: &str,
+        status: ConditionStatus,
+        reason: &str,
+        message: impl Into<String>,
+        generation: Option<i64>,
+    );
+
     /// Returns whether the condition of a type has a status.
     fn has_status(&self, type_: &str, status: ConditionStatus) -> bool {
         self.get_condition(type_)
@@ -97,6 +109,23 @@ impl ConditionsExt for Vec<Condition> {
             }),
         }
         sort(self);
+    }
+
+    fn replace_condition(
+        &mut self,
+        other: &str,
+        type_: &str,
+        status: ConditionStatus,
+        reason: &str,
+        message: impl Into<String>,
+        generation: Option<i64>,
+    ) {
+        let Some(since) = self.get_condition(other).map(|c| c.last_transition_time.0) else {
+            return;
+        };
+        self.remove_condition(other);
+        self.remove_condition(type_);
+        self.set_condition(type_, status, reason, message, generation, since);
     }
 
     fn remove_condition(&mut self, type_: &str) -> bool {
@@ -179,6 +208,20 @@ mod tests {
         assert_eq!(order, [STALLED, RECONCILING, READY, "Zoned", "Aged", HEALTHY]);
         assert!(conditions.remove_condition(STALLED));
         assert!(!conditions.remove_condition(STALLED));
+    }
+
+    #[test]
+    fn what_is_replaced_hands_on_its_time() {
+        let mut conditions = Vec::new();
+        let (yes, no) = (ConditionStatus::True, ConditionStatus::False);
+        conditions.set_condition("Old", yes, "R", "a", Some(1), at(100));
+        conditions.set_condition("New", no, "R", "b", Some(1), at(200));
+        conditions.replace_condition("Old", "New", yes, "S", "c", Some(2));
+        assert_eq!(conditions.len(), 1);
+        let new = conditions[0].clone();
+        assert_eq!((new.type_.as_str(), new.last_transition_time.0), ("New", at(100)));
+        conditions.replace_condition("Old", "New", no, "T", "d", Some(3));
+        assert_eq!(conditions, [new]);
     }
 
     #[test]

@@ -20,6 +20,16 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// Looks below each item of a list, whose path is `list[index].`.
+pub(crate) fn first_below<T>(
+    list: &str,
+    items: &[T],
+    look: impl Fn(&T, &str) -> Option<String>,
+) -> Option<String> {
+    let mut items = items.iter().enumerate();
+    items.find_map(|(at, item)| look(item, &format!("{list}[{at}].")))
+}
+
 /// The names of fields that a type does not have, because a newer definition added them; it is put in with
 /// `#[serde(flatten)]`.
 ///

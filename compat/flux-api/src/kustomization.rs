@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{UnknownFields, is_default, or_default};
+use crate::decode::{UnknownFields, first_below, is_default, or_default};
 use crate::inventory::Inventory;
 use crate::kind::api_kind;
 use crate::{
@@ -274,6 +274,9 @@ pub struct IgnoreRule {
     /// The objects; absent means all.
     #[serde(skip_serializing_if = "is_default")]
     pub target: Option<Selector>,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// What the controller did last.
@@ -344,11 +347,6 @@ impl KustomizationSpec {
             .or_else(image)
             .or_else(patch)
     }
-}
-
-fn first_below<T>(list: &str, items: &[T], look: impl Fn(&T, &str) -> Option<String>) -> Option<String> {
-    let mut items = items.iter().enumerate();
-    items.find_map(|(at, item)| look(item, &format!("{list}[{at}].")))
 }
 
 /// What happens to the applied objects when their Kustomization is deleted.

@@ -1,9 +1,10 @@
 //! The stock Flux kinds as types, with their labels, annotations, reasons and identifiers.
 //!
-//! Every kind ignores fields that it does not know, so that objects of newer Flux versions can be read; those of a
-//! Kustomization's spec are named ([`KustomizationSpec::unknown_field`]), so that they can be refused. Durations
-//! that cannot be read are kept ([`Duration`]), and [`Tolerant`] carries objects through a watch that do not decode
-//! at all: one odd object never hides the others.
+//! Every kind ignores fields that it does not know, so that objects of newer Flux versions can be read; those of
+//! the specs of Kustomizations and HelmReleases are named ([`KustomizationSpec::unknown_field`],
+//! [`HelmReleaseSpec::unknown_field`]), so that they can be refused. Durations that cannot be read are kept
+//! ([`Duration`]), and [`Tolerant`] carries objects through a watch that do not decode at all: one odd object never
+//! hides the others.
 //!
 //! The kinds implement [`kube_core::Resource`]. They are for reading, and for writing `status` as a patch; an object
 //! must not be written back as a whole, for that would drop what the types do not know.
@@ -12,6 +13,7 @@ mod artifact;
 mod conditions;
 mod decode;
 mod duration;
+mod helm_release;
 mod history;
 mod inventory;
 mod kind;
@@ -25,6 +27,14 @@ pub use artifact::SourceArtifact;
 pub use conditions::{ConditionStatus, ConditionsExt, MAX_CONDITION_MESSAGE};
 pub use decode::UnknownFields;
 pub use duration::{Duration, DurationError, GoDuration};
+pub use helm_release::{
+    ActionStrategy, ChartReference, DriftDetection, HelmChartTemplate, HelmChartTemplateMeta,
+    HelmChartTemplateSpec, HelmChartVerification, HelmRelease, HelmReleaseSpec, HelmReleaseStatus, Install,
+    InstallRemediation, KustomizePostRenderer, PostRendererSpec, RELEASE_HISTORY_MAX_SIZE, ReleaseAction,
+    ReleaseHistory, ReleaseSnapshot, Remediation, RemediationStrategy, Rollback, SNAPSHOT_API_VERSION, Test,
+    TestFilter, TestHook, Uninstall, Upgrade, UpgradeRemediation, ValuesReference, WaitStrategy,
+    shorten_release_name,
+};
 pub use history::{Attempt, HISTORY_MAX_SIZE, History, Snapshot};
 pub use inventory::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
 pub use kustomization::{

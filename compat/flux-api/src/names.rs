@@ -40,6 +40,13 @@ pub const KUSTOMIZE_SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
 /// Annotation of objects: `disabled` keeps encrypted fields as they are.
 pub const KUSTOMIZE_DECRYPT: &str = "kustomize.toolkit.fluxcd.io/decrypt";
 
+/// Label of a release's objects, and of the HelmChart made for it: the name of the HelmRelease.
+pub const HELM_NAME: &str = "helm.toolkit.fluxcd.io/name";
+/// Label of a release's objects, and of the HelmChart made for it: the namespace of the HelmRelease.
+pub const HELM_NAMESPACE: &str = "helm.toolkit.fluxcd.io/namespace";
+/// Label or annotation of objects: `disabled` keeps them from being compared with their release.
+pub const HELM_DRIFT_DETECTION: &str = "helm.toolkit.fluxcd.io/driftDetection";
+
 /// Value that switches one of the above on, in any letter case.
 pub const ENABLED: &str = "enabled";
 /// Value that switches one of the above off, in any letter case.
@@ -56,6 +63,14 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// Condition: the applied objects are healthy.
 pub const HEALTHY: &str = "Healthy";
+/// Condition: the last install or upgrade went well.
+pub const RELEASED: &str = "Released";
+/// Condition: the tests of the release went well.
+pub const TEST_SUCCESS: &str = "TestSuccess";
+/// Condition: the release was rolled back or uninstalled because it had failed.
+pub const REMEDIATED: &str = "Remediated";
+/// Condition: somebody else has changed objects of the release.
+pub const DRIFTED: &str = "Drifted";
 
 /// Keys of event metadata, without the prefix of the sending group.
 pub mod event {
@@ -75,6 +90,10 @@ pub mod event {
     pub const COMMIT_STATUS: &str = "commit_status";
     /// The value of [`COMMIT_STATUS`].
     pub const COMMIT_STATUS_UPDATE: &str = "update";
+    /// Digest of the OCI artifact of a chart.
+    pub const OCI_DIGEST: &str = "oci-digest";
+    /// Version of the application in a chart.
+    pub const APP_VERSION: &str = "app-version";
     /// Identifier of a change request.
     pub const CHANGE_REQUEST: &str = "change_request";
     /// Severity of an informational event.
@@ -127,4 +146,55 @@ pub mod reason {
     pub const DIR_CREATION_FAILED: &str = "DirectoryCreationFailed";
     /// The stored artifact is that of the current state of the source.
     pub const ARTIFACT_UP_TO_DATE: &str = "ArtifactUpToDate";
+
+    /// The chart's source has no artifact that can be used.
+    pub const SOURCE_NOT_READY: &str = "SourceNotReady";
+    /// The values could not be composed.
+    pub const VALUES_ERROR: &str = "ValuesError";
+    /// The version of the chart does not go with the revision of its artifact.
+    pub const CHART_MUTATE_ERROR: &str = "ChartMutateError";
+    /// The identity that applies could not be taken on.
+    pub const REST_CLIENT_ERROR: &str = "RESTClientError";
+    /// The release records could not be read, or say what nobody knows.
+    pub const STATE_ERROR: &str = "StateError";
+    /// An action ended in an error that is none of the release.
+    pub const RECONCILE_ERROR: &str = "ReconcileError";
+    /// An install went well.
+    pub const INSTALL_SUCCEEDED: &str = "InstallSucceeded";
+    /// An install failed.
+    pub const INSTALL_FAILED: &str = "InstallFailed";
+    /// An upgrade went well.
+    pub const UPGRADE_SUCCEEDED: &str = "UpgradeSucceeded";
+    /// An upgrade failed.
+    pub const UPGRADE_FAILED: &str = "UpgradeFailed";
+    /// The tests went well.
+    pub const TEST_SUCCEEDED: &str = "TestSucceeded";
+    /// A test failed.
+    pub const TEST_FAILED: &str = "TestFailed";
+    /// The tests have not run yet.
+    pub const AWAITING_TESTS: &str = "AwaitingTests";
+    /// A rollback went well.
+    pub const ROLLBACK_SUCCEEDED: &str = "RollbackSucceeded";
+    /// A rollback failed.
+    pub const ROLLBACK_FAILED: &str = "RollbackFailed";
+    /// An uninstall went well.
+    pub const UNINSTALL_SUCCEEDED: &str = "UninstallSucceeded";
+    /// An uninstall failed.
+    pub const UNINSTALL_FAILED: &str = "UninstallFailed";
+    /// The release was left in the middle of an action.
+    pub const PENDING_RELEASE: &str = "PendingRelease";
+    /// No attempt is left.
+    pub const RETRIES_EXCEEDED: &str = "RetriesExceeded";
+    /// There is no release to go back to.
+    pub const MISSING_ROLLBACK_TARGET: &str = "MissingRollbackTarget";
+    /// Somebody else has changed objects of the release.
+    pub const DRIFT_DETECTED: &str = "DriftDetected";
+    /// Nobody else has changed objects of the release.
+    pub const NO_DRIFT_DETECTED: &str = "NoDriftDetected";
+    /// What somebody else had changed was put right.
+    pub const DRIFT_CORRECTED: &str = "DriftCorrected";
+    /// What somebody else had changed could not be put right.
+    pub const DRIFT_CORRECTION_FAILED: &str = "DriftCorrectionFailed";
+    /// The list of the release's objects could not be made.
+    pub const INVENTORY_BUILD_FAILED: &str = "InventoryBuildFailed";
 }

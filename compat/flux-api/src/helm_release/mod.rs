@@ -1,0 +1,38 @@
+//! `HelmRelease`, `helm.toolkit.fluxcd.io/v2`, as helm-controller 1.6.4 defines it.
+
+mod actions;
+mod chart;
+mod history;
+mod names;
+mod spec;
+mod status;
+
+pub use actions::{
+    ActionStrategy, DriftDetection, Install, InstallRemediation, Remediation, RemediationStrategy, Rollback,
+    Test, TestFilter, Uninstall, Upgrade, UpgradeRemediation,
+};
+pub use chart::{
+    ChartReference, HelmChartTemplate, HelmChartTemplateMeta, HelmChartTemplateSpec, HelmChartVerification,
+};
+pub use history::{
+    RELEASE_HISTORY_MAX_SIZE, ReleaseHistory, ReleaseSnapshot, SNAPSHOT_API_VERSION, TestHook,
+};
+pub use names::shorten_release_name;
+pub use spec::{HelmReleaseSpec, KustomizePostRenderer, PostRendererSpec, ValuesReference, WaitStrategy};
+pub use status::{HelmReleaseStatus, ReleaseAction};
+
+use crate::kind::api_kind;
+
+api_kind! {
+    /// A Helm release: a chart, values, and how to bring them into a cluster.
+    HelmRelease {
+        spec: HelmReleaseSpec,
+        status: HelmReleaseStatus,
+        group: "helm.toolkit.fluxcd.io",
+        version: "v2",
+        plural: "helmreleases"
+    }
+}
+
+#[cfg(test)]
+mod tests;
