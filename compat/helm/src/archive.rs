@@ -3,9 +3,10 @@
 use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
+use jiff::Timestamp;
 
 use crate::path;
-use crate::{File, Limits};
+use crate::{File, Limits, Time};
 
 /// An archive that cannot be read, or that Helm refuses.
 #[derive(Debug, thiserror::Error)]
@@ -107,13 +108,36 @@ pub(crate) fn read(archive: &[u8], limits: &Limits) -> Result<Vec<File>, Archive
         if files.len() == limits.files {
             return Err(ArchiveError::TooManyFiles(limits.files));
         }
-        files.push(File::new(name, data));
+        files.push(File::new(name, data).with_modified(modified(&mut entry)));
     }
     if files.is_empty() {
         Err(ArchiveError::Empty)
     } else {
         Ok(files)
     }
+}
+
+/// When a file was last changed; the extended header tells it with a fraction of a second.
+fn modified(entry: &mut tar::Entry<'_, impl Read>) -> Time {
+    let extended = entry.pax_extensions().ok().flatten().and_then(|mut extensions| {
+        extensions.find_map(|extension| {
+            let extension = extension.ok()?;
+            (extension.key() == Ok("mtime")).then(|| seconds(extension.value().ok()?))?
+        })
+    });
+    let at = extended.or_else(|| {
+        let seconds = i64::try_from(entry.header().mtime().ok()?).ok()?;
+        Timestamp::from_second(seconds).ok()
+    });
+    at.map(Time::from).unwrap_or_default()
+}
+
+/// Reads seconds with a fraction, of which nine digits count.
+fn seconds(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let nanos: i32 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+    let nanos = if whole.starts_with('-') { -nanos } else { nanos };
+    Timestamp::new(whole.parse().ok()?, nanos).ok()
 }
 
 /// Turns the name of a tar entry into a path below the chart's root, refusing what leads out of it.

@@ -8,12 +8,13 @@ use gotmpl::Map;
 use crate::archive::{self, ArchiveError};
 use crate::decode::{Place, TypeMismatch};
 use crate::files::Files;
+use crate::lock::Lock;
 use crate::metadata::{InvalidMetadata, Metadata, RawMetadata};
 use crate::path;
 use crate::schema::Compiled;
 use crate::template_cache::TemplateCache;
 use crate::values::{self, ValuesError};
-use crate::{File, Limits};
+use crate::{File, Limits, Time};
 
 /// A chart with its subcharts: immutable, cheap to clone, shared between threads and renders.
 ///
@@ -31,15 +32,22 @@ pub struct Template {
     pub name: String,
     /// The text, in any encoding.
     pub text: Arc<[u8]>,
+    /// When it was last changed, as its archive says.
+    pub modified: Time,
 }
 
 #[derive(Debug)]
 struct Inner {
     metadata: Metadata,
+    lock: Option<Lock>,
     templates: Vec<Template>,
     values: Map,
+    /// Whether there is a `values.yaml`.
+    has_values: bool,
     schema: Option<Arc<[u8]>>,
+    schema_modified: Time,
     files: Vec<File>,
+    modified: Time,
     subcharts: Vec<Chart>,
     /// How many charts it is together with those below it.
     size: usize,
@@ -163,6 +171,26 @@ impl Chart {
         &self.inner.values
     }
 
+    /// Whether the chart has a `values.yaml`, be it an empty one.
+    pub fn has_values(&self) -> bool {
+        self.inner.has_values
+    }
+
+    /// The content of `Chart.lock` or, in a chart of Helm 2, of `requirements.lock`.
+    pub fn lock(&self) -> Option<&Lock> {
+        self.inner.lock.as_ref()
+    }
+
+    /// When `Chart.yaml` was last changed.
+    pub fn modified(&self) -> Time {
+        self.inner.modified
+    }
+
+    /// When `values.schema.json` was last changed.
+    pub fn schema_modified(&self) -> Time {
+        self.inner.schema_modified
+    }
+
     /// The text of `values.schema.json`.
     pub fn schema(&self) -> Option<&[u8]> {
         self.inner.schema.as_deref()
@@ -226,10 +254,13 @@ impl Chart {
 #[derive(Default)]
 struct Parts {
     metadata: Option<RawMetadata>,
+    lock: Option<Lock>,
     templates: Vec<Template>,
-    values: Map,
+    values: Option<Map>,
     schema: Option<Arc<[u8]>>,
+    schema_modified: Time,
     files: Vec<File>,
+    modified: Time,
     /// The files below `charts/`, by the first element of their path there.
     subcharts: BTreeMap<String, Vec<File>>,
     warnings: Vec<String>,
@@ -249,7 +280,9 @@ impl Loader<'_> {
         let parts = Parts::sort(files)?;
         let raw = parts.metadata.ok_or(LoadError::NoChartYaml)?;
         let metadata = raw.validate()?;
-        let items = values::items(&parts.values) + metadata.items();
+        let has_values = parts.values.is_some();
+        let values = parts.values.unwrap_or_default();
+        let items = values::items(&values) + metadata.items();
         self.left.value_items = self
             .left
             .value_items
@@ -274,10 +307,14 @@ impl Loader<'_> {
         }
         let inner = Inner {
             metadata,
+            lock: parts.lock,
             templates: parts.templates,
-            values: parts.values,
+            values,
+            has_values,
             schema: parts.schema,
+            schema_modified: parts.schema_modified,
             files: parts.files,
+            modified: parts.modified,
             size: 1 + subcharts.iter().map(Chart::size).sum::<usize>(),
             subcharts,
             warnings: parts.warnings,
@@ -303,6 +340,7 @@ impl Loader<'_> {
                 Some(File {
                     name: name.to_owned(),
                     content: file.content,
+                    modified: file.modified,
                 })
             });
             return self.chart(below.collect(), depth + 1);
@@ -335,6 +373,7 @@ impl Parts {
             let metadata = parts.metadata.get_or_insert_default();
             read_metadata(metadata, "Chart.yaml", bytes(file)?)?;
             metadata.default_api_version();
+            parts.modified = file.modified;
         }
         for file in files {
             parts.add(file)?;
@@ -345,9 +384,12 @@ impl Parts {
     fn add(&mut self, file: File) -> Result<(), LoadError> {
         match file.name.as_str() {
             "Chart.yaml" => {}
-            "Chart.lock" => check_yaml("Chart.lock", bytes(&file)?)?,
-            "values.yaml" => self.values = values::read(bytes(&file)?)?,
-            "values.schema.json" => self.schema = Some(Arc::clone(bytes(&file)?)),
+            "Chart.lock" => self.lock = Lock::read("Chart.lock", bytes(&file)?)?,
+            "values.yaml" => self.values = Some(values::read(bytes(&file)?)?),
+            "values.schema.json" => {
+                self.schema = Some(Arc::clone(bytes(&file)?));
+                self.schema_modified = file.modified;
+            }
             "requirements.yaml" => {
                 let metadata = self.metadata.get_or_insert_default();
                 read_metadata(metadata, "requirements.yaml", bytes(&file)?)?;
@@ -362,7 +404,7 @@ impl Parts {
                 }
             }
             "requirements.lock" => {
-                check_yaml("requirements.lock", bytes(&file)?)?;
+                self.lock = Lock::read("requirements.lock", bytes(&file)?)?;
                 if self.metadata.get_or_insert_default().is_v1() {
                     self.files.push(file);
                 } else {
@@ -376,6 +418,7 @@ impl Parts {
             name if name.starts_with("templates/") => self.templates.push(Template {
                 name: name.to_owned(),
                 text: Arc::clone(bytes(&file)?),
+                modified: file.modified,
             }),
             name if name.starts_with("charts/") && path::ext(name) != ".prov" => {
                 let name = name.strip_prefix("charts/").unwrap_or_default().to_owned();
@@ -383,6 +426,7 @@ impl Parts {
                 self.subcharts.entry(first).or_default().push(File {
                     name,
                     content: file.content,
+                    modified: file.modified,
                 });
             }
             _ => self.files.push(file),
@@ -419,7 +463,7 @@ fn bytes(file: &File) -> Result<&Arc<[u8]>, LoadError> {
     })
 }
 
-fn read_yaml(file: &'static str, data: &[u8]) -> Result<serde_json::Value, LoadError> {
+pub(crate) fn read_yaml(file: &'static str, data: &[u8]) -> Result<serde_json::Value, LoadError> {
     go_yaml::sigs::to_value(data, &go_yaml::Limits::default())
         .map_err(|error| LoadError::Yaml { file, error })
 }
@@ -429,9 +473,4 @@ fn read_metadata(metadata: &mut RawMetadata, file: &'static str, data: &[u8]) ->
     metadata
         .read(&document)
         .map_err(|error| LoadError::Field { file, error })
-}
-
-/// Lock files take no part in rendering, but Helm refuses a chart with a broken one.
-fn check_yaml(file: &'static str, data: &[u8]) -> Result<(), LoadError> {
-    read_yaml(file, data).map(drop)
 }

@@ -4,15 +4,26 @@ use serde_json::{Map, Value as Json};
 
 use go_yaml::float;
 
+use crate::Time;
+use crate::time::InvalidTime;
+
 /// A value whose JSON type does not fit its field, in the words of `encoding/json`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go {place} of type {wanted}"
-)]
-pub struct TypeMismatch {
-    found: &'static str,
-    place: String,
-    wanted: String,
+#[error("error unmarshaling JSON: while decoding JSON: {0}")]
+pub struct TypeMismatch(Misfit);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Misfit {
+    #[error("json: cannot unmarshal {found} into Go {place} of type {wanted}")]
+    Kind {
+        found: &'static str,
+        place: String,
+        wanted: String,
+    },
+    #[error("Time.UnmarshalJSON: input is not a JSON string")]
+    NoTime,
+    #[error("{0}")]
+    Time(InvalidTime),
 }
 
 /// Where in a typed value the decoder is: the Go struct it is in, and the path of field names that led to it.
@@ -46,11 +57,11 @@ impl Place {
         } else {
             format!("struct field {}.{}", self.strukt, self.path)
         };
-        TypeMismatch {
+        TypeMismatch(Misfit::Kind {
             found: kind(found),
             place,
             wanted: wanted.into(),
-        }
+        })
     }
 
     /// Reads a string; numbers and booleans become text, as `sigs.k8s.io/yaml` does for string fields.
@@ -61,6 +72,13 @@ impl Place {
             Json::Number(n) => Ok(number_text(n)),
             other => Err(self.mismatch(other, "string")),
         }
+    }
+
+    // A place like the others, though no message of a time names it.
+    #[allow(clippy::unused_self)]
+    pub(crate) fn time(&self, value: &Json) -> Result<Time, TypeMismatch> {
+        let text = value.as_str().ok_or(TypeMismatch(Misfit::NoTime))?;
+        text.parse().map_err(|error| TypeMismatch(Misfit::Time(error)))
     }
 
     pub(crate) fn boolean(&self, value: &Json) -> Result<bool, TypeMismatch> {

@@ -175,7 +175,7 @@ impl Collector<'_> {
             insert(&subcharts, subchart.name.as_str(), child.into());
         }
         let library = metadata.is_library();
-        for Template { name, text } in chart.chart.templates() {
+        for Template { name, text, .. } in chart.chart.templates() {
             if library && !path::base(name).starts_with('_') {
                 continue;
             }

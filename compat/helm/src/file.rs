@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use crate::Time;
+
 /// A file of a chart: its path below the chart's root, and its bytes.
 #[derive(Debug, Clone)]
 pub struct File {
@@ -10,6 +12,8 @@ pub struct File {
     pub name: String,
     /// The content, without a UTF-8 byte order mark at its start.
     pub content: Content,
+    /// When it was last changed, as its archive says; release records keep it.
+    pub modified: Time,
 }
 
 impl File {
@@ -18,7 +22,15 @@ impl File {
         Self {
             name: name.into(),
             content: Content(Inner::Bytes(without_mark(data.as_ref()).into())),
+            modified: Time::default(),
         }
+    }
+
+    /// The same file with the time of its last change.
+    #[must_use]
+    pub fn with_modified(mut self, modified: Time) -> Self {
+        self.modified = modified;
+        self
     }
 
     /// A file of `size` bytes that is read when a template asks for it, at most once.
@@ -38,6 +50,7 @@ impl File {
                 read,
                 result: OnceLock::new(),
             }))),
+            modified: Time::default(),
         }
     }
 }

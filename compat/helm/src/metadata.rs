@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::Value as Json;
 use sprig::semver::Version;
 
@@ -9,73 +10,101 @@ use crate::decode::{Place, TypeMismatch};
 use crate::{go, path};
 
 /// What a chart says about itself, checked by Helm's rules.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// The chart's name; for a subchart that a parent aliased, the alias.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The URL of a home page.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub home: String,
     /// URLs of the source code.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
     /// The chart's version, a semantic version in Helm's lenient reading.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
     /// One sentence about the chart.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Words to search for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
     /// The people to ask.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintainers: Vec<Maintainer>,
     /// The URL of an icon.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub icon: String,
     /// `v1`, also if not given, or `v2`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub api_version: String,
     /// Not used by Helm.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub condition: String,
     /// Not used by Helm.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub tags: String,
     /// The version of the application inside.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub app_version: String,
     /// Whether the chart should no longer be used.
+    #[serde(skip_serializing_if = "is_false")]
     pub deprecated: bool,
     /// Free text for other tools.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// The Kubernetes versions that the chart runs on, as a semantic version constraint.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub kube_version: String,
     /// The subcharts that the chart asks for; nothing if `Chart.yaml` does not have the list, not even an empty one.
+    #[serde(skip_serializing_if = "lists_nothing")]
     pub dependencies: Option<Vec<Dependency>>,
     /// `application`, also if empty, or `library`.
+    #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
     pub chart_type: String,
 }
 
 /// A person or organisation that maintains a chart.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Maintainer {
     /// The name.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The mail address.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub email: String,
     /// A URL.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
 }
 
 /// A subchart that a chart asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Dependency {
     /// The name of the chart; its alias once dependencies are processed.
     pub name: String,
     /// The versions that will do, as a semantic version constraint.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
     /// Where the chart can be fetched.
     pub repository: String,
     /// Paths of values, separated by commas, of which the first boolean enables or disables the subchart.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub condition: String,
     /// Names of tags that enable or disable the subchart together with others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Whether the subchart takes part; set while dependencies are processed.
+    #[serde(skip_serializing_if = "is_false")]
     pub enabled: bool,
     /// Values of the subchart that become values of the parent: names of exports, or objects `{child, parent}`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub import_values: Vec<Json>,
     /// The name under which the parent uses the subchart.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub alias: String,
 }
 
@@ -177,6 +206,16 @@ impl RawMetadata {
         if self.fields.api_version.is_empty() {
             "v1".clone_into(&mut self.fields.api_version);
         }
+    }
+
+    /// The fields as they stand, of a chart that was checked before it was stored.
+    pub(crate) fn unchecked(self) -> Metadata {
+        let mut fields = self.fields;
+        fields.maintainers = self.maintainers.into_iter().flatten().collect();
+        fields.dependencies = self
+            .dependencies
+            .map(|dependencies| dependencies.into_iter().flatten().collect());
+        fields
     }
 
     /// Checks the rules and removes what does not print.
@@ -321,7 +360,7 @@ fn maintainer(place: &Place, value: &Json) -> Result<Maintainer, TypeMismatch> {
     })
 }
 
-fn dependencies(place: &Place, value: &Json) -> Result<Vec<Option<Dependency>>, TypeMismatch> {
+pub(crate) fn dependencies(place: &Place, value: &Json) -> Result<Vec<Option<Dependency>>, TypeMismatch> {
     let items = place.list(value, "[]*v2.Dependency")?;
     items
         .iter()
@@ -347,6 +386,16 @@ fn dependency(place: &Place, value: &Json) -> Result<Dependency, TypeMismatch> {
             .unwrap_or_default(),
         alias: string("alias")?,
     })
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[allow(clippy::ref_option, reason = "serde passes references")]
+fn lists_nothing(list: &Option<Vec<Dependency>>) -> bool {
+    list.as_ref().is_none_or(Vec::is_empty)
 }
 
 fn optional<T>(

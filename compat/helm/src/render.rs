@@ -17,7 +17,7 @@ use crate::post_render::{self, PostRenderError, PostRenderStrategy, PostRenderer
 use crate::preparation::{Exceeded, Preparation};
 use crate::schema::{self, SchemaError};
 use crate::template_error::TemplateError;
-use crate::{Chart, File, Limits, Lookup, NoCluster, go, path};
+use crate::{Chart, File, Limits, Lookup, Metadata, NoCluster, go, path, release};
 
 /// Helm's template functions over a given source of time, chance and name resolution; make one per process.
 #[derive(Clone)]
@@ -96,6 +96,8 @@ pub struct Rendered {
     pub notes: String,
     /// The files of `crds/`, the chart's own first, by their full paths; Helm does not render them.
     pub crds: Vec<File>,
+    /// The chart as the release's record keeps it, with the dependencies that take part.
+    pub chart: Option<release::Chart>,
     /// What Helm would warn of.
     pub warnings: Vec<String>,
 }
@@ -169,6 +171,7 @@ impl Renderer {
         let Prepared {
             templates,
             crds,
+            recorded,
             mut warnings,
         } = stacker::grow(PREPARATION_STACK, || prepare(chart, values, options))?;
         let state = RenderState::new(Arc::clone(&options.lookup));
@@ -189,6 +192,7 @@ impl Renderer {
             hooks: sorted.hooks,
             notes,
             crds,
+            chart: Some(recorded),
             warnings,
         })
     }
@@ -207,6 +211,7 @@ const PREPARATION_STACK: usize = 16 << 20;
 struct Prepared {
     templates: Vec<Placed>,
     crds: Vec<File>,
+    recorded: release::Chart,
     warnings: Vec<String>,
 }
 
@@ -230,8 +235,19 @@ fn prepare(chart: &Chart, values: &Map, options: &RenderOptions) -> Result<Prepa
     Ok(Prepared {
         templates,
         crds,
+        recorded: recorded(&root),
         warnings: work.into_warnings(),
     })
+}
+
+/// The chart with what became of its dependencies, without copies of what is in it.
+fn recorded(root: &Instance) -> release::Chart {
+    let metadata = Metadata {
+        dependencies: root.dependencies.clone(),
+        ..root.chart.metadata().clone()
+    };
+    let has_values = root.chart.has_values() || root.dependencies.is_some();
+    release::Chart::packed(&root.chart, metadata, has_values.then(|| root.values.clone()))
 }
 
 fn check_kube_version(root: &Instance, capabilities: &Capabilities) -> Result<(), RenderError> {
@@ -276,6 +292,7 @@ fn crds(root: &Instance, work: &mut Preparation) -> Result<Vec<File>, Exceeded> 
                 crds.push(File {
                     name: path::join(full_path, &file.name),
                     content: file.content.clone(),
+                    modified: file.modified,
                 });
             }
         }

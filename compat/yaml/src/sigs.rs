@@ -7,7 +7,7 @@ use crate::build::{ToJson, build_plain, build_value};
 use crate::compose::Composer;
 use crate::de::{TO_JSON, from_value};
 use crate::decode::decode_v2;
-use crate::emit::{write_value, write_value_within};
+use crate::emit::{write_value, write_value_bytewise, write_value_within};
 use crate::reader::{Input, read};
 use crate::scanner::Flavor;
 use crate::value::{Value, through_json};
@@ -108,6 +108,20 @@ pub fn value_to_string(value: &serde_json::Value) -> Result<String, Error> {
     }
     let mut out = String::new();
     write_value(&mut out, value)?;
+    Ok(out)
+}
+
+/// Prints a JSON value as Go prints the pairs of `JSONObjectToYAMLObject` after they were sorted: keys in bytewise order,
+/// and texts as they stand, without a pass through JSON text.
+///
+/// ```
+/// let value = serde_json::json!({"port10": 1, "port9": [1.0, {}]});
+/// assert_eq!(go_yaml::sigs::bytewise_to_string(&value)?, "port10: 1\nport9:\n- 1\n- {}\n");
+/// # Ok::<(), go_yaml::Error>(())
+/// ```
+pub fn bytewise_to_string(value: &serde_json::Value) -> Result<String, Error> {
+    let mut out = String::new();
+    write_value_bytewise(&mut out, value)?;
     Ok(out)
 }
 

@@ -6,7 +6,7 @@ mod value;
 mod writer;
 
 pub(crate) use tree::write_document;
-pub(crate) use value::{is_base60, write_value, write_value_within};
+pub(crate) use value::{is_base60, write_value, write_value_bytewise, write_value_within};
 
 use crate::scanner::{Flavor, ScalarStyle};
 use crate::{Error, Style};

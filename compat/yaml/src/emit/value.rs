@@ -42,14 +42,30 @@ pub(crate) fn write_value_within<T: Tree>(
     value: &T,
     max_bytes: usize,
 ) -> Result<(), Error> {
+    write(out, value, max_bytes, Keys::Natural)
+}
+
+/// Appends one document with the keys of maps in bytewise order.
+pub(crate) fn write_value_bytewise<T: Tree>(out: &mut String, value: &T) -> Result<(), Error> {
+    write(out, value, usize::MAX, Keys::Bytewise)
+}
+
+fn write<T: Tree>(out: &mut String, value: &T, max_bytes: usize, keys: Keys) -> Result<(), Error> {
     let mut writer = Writer::new(2, WIDTH, max_bytes);
     writer.out = std::mem::take(out);
-    let done = node(&mut writer, value, Place::Root, 0);
+    let done = node(&mut writer, value, Place::Root, keys, 0);
     if done.is_ok() {
         writer.write_indent();
     }
     *out = writer.out;
     done
+}
+
+/// The order of the keys of maps: that of Go's printer, or that of lists of pairs which somebody sorted before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Natural,
+    Bytewise,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +75,13 @@ enum Place {
     Value,
 }
 
-fn node<T: Tree>(writer: &mut Writer, value: &T, place: Place, depth: usize) -> Result<(), Error> {
+fn node<T: Tree>(
+    writer: &mut Writer,
+    value: &T,
+    place: Place,
+    keys: Keys,
+    depth: usize,
+) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(too_deep());
     }
@@ -83,14 +105,18 @@ fn node<T: Tree>(writer: &mut Writer, value: &T, place: Place, depth: usize) -> 
             for item in items {
                 writer.write_indent();
                 writer.write_indicator("-", true, false, true);
-                node(writer, item, Place::Item, depth + 1)?;
+                node(writer, item, Place::Item, keys, depth + 1)?;
             }
             writer.indent = outer;
         }
         Shape::Map(pairs) => {
             let outer = writer.indent;
             deeper(writer, false);
-            for (key, value) in natural_order(Flavor::V2, pairs) {
+            let pairs = match keys {
+                Keys::Natural => natural_order(Flavor::V2, pairs),
+                Keys::Bytewise => pairs,
+            };
+            for (key, value) in pairs {
                 writer.write_indent();
                 if is_simple_key(key) {
                     string(writer, key, true);
@@ -101,7 +127,7 @@ fn node<T: Tree>(writer: &mut Writer, value: &T, place: Place, depth: usize) -> 
                     writer.write_indent();
                     writer.write_indicator(":", true, false, true);
                 }
-                node(writer, value, Place::Value, depth + 1)?;
+                node(writer, value, Place::Value, keys, depth + 1)?;
             }
             writer.indent = outer;
         }
