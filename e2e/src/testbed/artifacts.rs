@@ -44,6 +44,12 @@ impl Archive {
         self.entry(path, kind, target, &[])
     }
 
+    /// Adds an entry that says something about the one after it, such as a long name.
+    #[must_use]
+    pub fn about_the_next(self, kind: tar::EntryType, content: &[u8]) -> Self {
+        self.entry("././@LongLink", kind, "", content)
+    }
+
     /// The header is written byte by byte, because the tar crate refuses to write hostile paths.
     fn entry(mut self, path: &str, kind: tar::EntryType, target: &str, content: &[u8]) -> Self {
         let mut header = tar::Header::new_ustar();

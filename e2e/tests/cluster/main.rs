@@ -18,6 +18,7 @@ mod flux_cli;
 mod force;
 mod hand_over;
 mod health;
+mod hostile_memory;
 mod impersonation;
 mod install;
 mod interlock;
