@@ -23,6 +23,8 @@
 //! }
 //! ```
 //!
+//! Errors show no credentials of the URLs that they name.
+//!
 //! Without a remote, a build refuses every remote reference: that is `--no-remote-bases`.
 
 #[cfg(feature = "direct")]
@@ -70,7 +72,7 @@ impl Fetcher {
 
 impl Remote for Fetcher {
     fn get(&self, url: &str, limit: u64) -> Result<Vec<u8>, RemoteError> {
-        http::get(&*self.network, &self.policy, url, limit)
+        http::get(&*self.network, &self.policy, url, limit).map_err(RemoteError::redacted)
     }
 
     fn clone_repo(&self, repo: &RepoSpec) -> Result<CloneOf, RemoteError> {
@@ -81,7 +83,8 @@ impl Remote for Fetcher {
                 .prefix("kustomize-")
                 .tempdir()
                 .map_err(|e| RemoteError::Failed(format!("cannot make a directory to clone into: {e}")))?;
-            git::clone(repo, directory.path(), &self.policy, &*self.network)?;
+            let cloned = git::clone(repo, directory.path(), &self.policy, &*self.network);
+            cloned.map_err(RemoteError::redacted)?;
             clones.insert(key.clone(), directory);
         }
         // Looked up again because the map owns the directory.

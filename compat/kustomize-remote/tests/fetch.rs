@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kustomize::{ErrorKind, MemoryTree, Options, build};
+use kustomize::{ErrorKind, MemoryTree, Options, Remote as _, RepoSpec, build};
 use kustomize_remote::{Answer, Direct, Fetcher, Get, Network, NetworkError, Policy};
 use tempfile::TempDir;
 
@@ -147,6 +147,33 @@ fn failures_of_git_are_told_in_the_words_of_upstream() {
         error.contains("couldn't find remote ref gone") && error.ends_with(": exit status 128"),
         "{error}"
     );
+}
+
+#[test]
+fn errors_of_git_give_no_credentials_away() {
+    let port = serve(|_| "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_owned());
+    for credentials in [
+        "user:hunter2",
+        "hunter2",
+        "user:hun/hunter2",
+        "user:hun'hunter2",
+        "user:x@hunter2",
+    ] {
+        for query in ["ref=main", "ref=main&sig=hunter2"] {
+            let url = format!("http://{credentials}@127.0.0.1:{port}/a/b.git?{query}");
+            let error = run(&url, Policy::default()).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.contains("xxxxx") && error.contains("127.0.0.1"), "{error}");
+        }
+        let fetcher = Fetcher::new(Policy::default(), Arc::new(Direct::default()));
+        let address = format!("http://{credentials}@127.0.0.1:{port}/a/b.git");
+        if let Some(repo) = RepoSpec::parse(&address) {
+            let Err(error) = fetcher.clone_repo(&repo) else {
+                panic!("{address} is forbidden");
+            };
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::remote::redact;
+use crate::remote::redact_urls;
 
 /// Why a build failed: a kind that decides its fate, and the text that kustomize itself would print.
 ///
@@ -62,7 +62,7 @@ impl Error {
 
     /// The same error without what URLs in its text may give away.
     pub(crate) fn redacted(mut self) -> Self {
-        self.text = redact(&self.text);
+        self.text = redact_urls(&self.text);
         self
     }
 

@@ -69,6 +69,10 @@ pub fn generate_kustomization(
     spec: &Value,
     options: &Options,
 ) -> Result<Generated, Error> {
+    generate(tree, path, spec, options).map_err(Error::redacted)
+}
+
+fn generate(tree: &dyn FileTree, path: &str, spec: &Value, options: &Options) -> Result<Generated, Error> {
     let directory = tree
         .resolve(&path::join("/", path))
         .map_err(|e| load_error(&e))?

@@ -64,6 +64,6 @@ pub use error::{Error, ErrorKind};
 pub(crate) use fieldspec::FieldSpec;
 pub use flux::{Generated, build_flux, generate_kustomization};
 pub use options::{Limits, LoadRestrictions, Options, Profile, Reorder};
-pub use remote::{CloneOf, Remote, RemoteError, RepoSpec};
+pub use remote::{CloneOf, Remote, RemoteError, RepoSpec, redact_urls};
 pub use resid::{Gvk, ResId};
 pub use tree::{DiskTree, Entry, FileTree, MemoryTree, Resolved, TreeError, TreeErrorReason};

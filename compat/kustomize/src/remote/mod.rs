@@ -3,7 +3,7 @@
 mod redact;
 mod repo;
 
-pub(crate) use redact::redact;
+pub use redact::redact_urls;
 pub use repo::RepoSpec;
 
 use std::sync::Arc;
@@ -20,6 +20,19 @@ pub trait Remote: Send + Sync {
 
     /// A shallow clone of a repository at the wanted reference.
     fn clone_repo(&self, repo: &RepoSpec) -> Result<CloneOf, RemoteError>;
+}
+
+impl RemoteError {
+    /// The same error without what URLs in its text may give away.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        match self {
+            Self::Status(code, reason) => Self::Status(code, redact_urls(&reason)),
+            Self::TooLarge(text) => Self::TooLarge(redact_urls(&text)),
+            Self::TimedOut(text) => Self::TimedOut(redact_urls(&text)),
+            Self::Failed(text) => Self::Failed(redact_urls(&text)),
+        }
+    }
 }
 
 /// A repository on this machine for the time of a build.
