@@ -8,7 +8,8 @@ use artifact_crd::{Artifact, ArtifactSpec};
 use controller_kit::artifact::HostAllowList;
 use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
 use controller_kit::{
-    Backoff, Change, Metrics, ObjectKey, Queue, Requeue, Run, Triggers, WatchCache, WatchState,
+    Backoff, Change, Following, Metrics, ObjectKey, Queue, Requeue, Run, SharedWatch, Triggers, WatchCache,
+    WatchState,
 };
 use flux_api::{Bucket, ExternalArtifact, GitRepository, HelmChart, HelmRepository, OCIRepository};
 use k8s_openapi::jiff::Timestamp;
@@ -47,9 +48,10 @@ pub struct AdapterOptions {
 /// Mirrors sources until `shutdown`.
 ///
 /// A missing CRD, of Artifact or of a source kind, is waited for: kinds that are there work meanwhile. `mirrored` fires
-/// once every source that there was at the start has been mirrored.
+/// once every source that there was at the start has been mirrored. `artifacts` covers the namespaces of `options`.
 pub async fn run(
     client: Client,
+    artifacts: SharedWatch<Artifact>,
     options: AdapterOptions,
     metrics: Metrics,
     events: EventRecorder,
@@ -65,7 +67,7 @@ pub async fn run(
         metrics,
         events,
         queue: queue.clone(),
-        artifacts: WatchCache::default(),
+        artifacts,
         by_owner: Mutex::default(),
         written: Mutex::default(),
         reported: Mutex::default(),
@@ -77,6 +79,7 @@ pub async fn run(
         external: WatchCache::default(),
         first_look: FirstLook::new(mirrored),
     });
+    let _following = adapters.follow_artifacts();
     let handler = {
         let adapters = Arc::clone(&adapters);
         move |run: Run<SourceId>| {
@@ -95,7 +98,6 @@ pub async fn run(
     tokio::join!(
         serve,
         adapters.look_at_all(&shutdown),
-        adapters.watch_artifacts(&shutdown),
         adapters.watch(&adapters.git, &shutdown),
         adapters.watch(&adapters.oci, &shutdown),
         adapters.watch(&adapters.bucket, &shutdown),
@@ -111,7 +113,7 @@ struct Adapters {
     metrics: Metrics,
     events: EventRecorder,
     queue: Queue<SourceId>,
-    artifacts: WatchCache<Artifact>,
+    artifacts: SharedWatch<Artifact>,
     /// Artifacts that others made, by the UID of the source that controls them.
     by_owner: Mutex<HashMap<String, ObjectKey>>,
     /// What was written, and when, as long as it has not come back through the watch.
@@ -204,30 +206,23 @@ impl Adapters {
             .await;
     }
 
-    async fn watch_artifacts(&self, shutdown: &CancellationToken) {
-        let on_change = |change: Change<'_, Artifact>| match change {
+    fn follow_artifacts(self: &Arc<Self>) -> Following<Artifact> {
+        let adapters = Arc::clone(self);
+        self.artifacts.follow(move |change| match change {
             Change::Applied { old, new } => {
                 if let Some(old) = old {
-                    self.unlink(old);
+                    adapters.unlink(old);
                 }
-                self.link(new);
-                self.enqueue_owner(new);
+                adapters.link(new);
+                adapters.enqueue_owner(new);
             }
             Change::Deleted { old } => {
-                self.written.lock().remove(&ObjectKey::of(old.as_ref()));
-                self.unlink(old);
-                self.enqueue_owner(old);
+                adapters.written.lock().remove(&ObjectKey::of(old.as_ref()));
+                adapters.unlink(old);
+                adapters.enqueue_owner(old);
             }
             Change::Undecodable { .. } => {}
-        };
-        self.artifacts
-            .run(
-                self.options.watched(&self.client),
-                watcher::Config::default(),
-                shutdown.clone(),
-                on_change,
-            )
-            .await;
+        })
     }
 
     fn link(&self, artifact: &Artifact) {

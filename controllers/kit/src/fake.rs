@@ -12,7 +12,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower_service::Service;
 
-/// What the server answers to a method, a path and a body: a status code and a body.
+/// What the server answers to a method, a path and a body: a status code and a body. The path of a watch ends in `?watch`.
 type Answer = dyn Fn(&Method, &str, &Value) -> (u16, Value) + Send + Sync;
 
 /// Gives a client of a server that answers by `answer`, apart from the discovery of `v1` ConfigMaps, which are known as
@@ -67,7 +67,12 @@ impl Service<Request<Body>> for Server {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.expect("a body").to_bytes();
             let body = serde_json::from_slice(&body).unwrap_or_default();
-            let (code, text) = answer(&parts.method, parts.uri.path(), &body);
+            let is_watch = parts
+                .uri
+                .query()
+                .is_some_and(|query| query.contains("watch=true"));
+            let path = format!("{}{}", parts.uri.path(), if is_watch { "?watch" } else { "" });
+            let (code, text) = answer(&parts.method, &path, &body);
             let response = Response::builder().status(code);
             Ok(response.body(Full::from(text.to_string())).expect("a response"))
         })

@@ -23,6 +23,7 @@ mod raw;
 mod redact;
 mod refs;
 mod rest;
+mod shared_watch;
 mod watch;
 
 pub mod apply;
@@ -46,4 +47,5 @@ pub use metrics::{Metrics, QueueMetrics};
 pub use queue::{Backoff, Queue, Requeue, Run, Slot, Superseded, Triggers};
 pub use refs::RefIndex;
 pub use rest::{ObjectPath, Rest, RestError, Seen};
+pub use shared_watch::{Following, SharedWatch};
 pub use watch::{Change, ObjectKey, WatchCache, WatchState};

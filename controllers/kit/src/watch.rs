@@ -73,6 +73,15 @@ pub enum Change<'a, T> {
     },
 }
 
+impl<T> Clone for Change<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+// It holds references only, so that this asks nothing of `T`.
+impl<T> Copy for Change<'_, T> {}
+
 /// A cache of all objects of one kind that a selector matches; clones share it.
 pub struct WatchCache<T> {
     shared: Arc<Shared<T>>,

@@ -10,7 +10,7 @@ use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
-use controller_kit::{FairBudget, Mapper, Metrics, ObjectKey, Queue, Rest, WatchCache};
+use controller_kit::{FairBudget, Mapper, Metrics, ObjectKey, Queue, Rest, SharedWatch, WatchCache};
 use flux_api::{Kustomization, KustomizationStatus};
 use kube::ResourceExt;
 use parking_lot::{Mutex, RwLock};
@@ -54,7 +54,7 @@ pub(crate) struct Context {
     pub(crate) vanished: Vanished,
     pub(crate) artifacts: RwLock<ArtifactIndex>,
     /// How far the watch that fills `artifacts` has come.
-    pub(crate) artifact_watch: WatchCache<Artifact>,
+    pub(crate) artifact_watch: SharedWatch<Artifact>,
     pub(crate) written: WrittenStatuses,
     pub(crate) memory: Mutex<HashMap<ObjectKey, ApplyMemory>>,
     /// Objects whose last run waits for a dependency.

@@ -12,7 +12,8 @@ use controller_kit::events::EventRecorder;
 use controller_kit::interlock::{Claims, Interlock};
 use controller_kit::live::LiveStore;
 use controller_kit::{
-    Change, FairBudget, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, Triggers, WatchCache, WatchState,
+    Change, FairBudget, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, SharedWatch, Triggers, WatchCache,
+    WatchState,
 };
 use flux_api::{KUSTOMIZE_NAME, Kustomization, REQUESTED_AT, Tolerant};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -42,6 +43,8 @@ const MIRROR_PATIENCE: Duration = Duration::from_secs(15);
 pub struct Connections {
     /// Client that acts as the controller.
     pub client: Client,
+    /// The Artifacts of the namespaces that are watched.
+    pub artifacts: SharedWatch<Artifact>,
     /// Artifacts by digest.
     pub content: Arc<ContentCache>,
     /// Takes events.
@@ -68,6 +71,7 @@ pub async fn run(
 ) {
     let Connections {
         client,
+        artifacts,
         content,
         recorder,
         metrics,
@@ -105,7 +109,7 @@ pub async fn run(
         progress: Progress::default(),
         vanished: Vanished::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
-        artifact_watch: WatchCache::default(),
+        artifact_watch: artifacts,
         written: WrittenStatuses::default(),
         memory: Mutex::default(),
         awaiting: Mutex::default(),
@@ -123,12 +127,12 @@ pub async fn run(
             .clone()
             .follow_objects(client.clone(), namespace.clone(), shutdown.clone()),
     );
-    tasks.spawn(watches.clone().follow_artifacts(
-        client.clone(),
-        namespace.clone(),
-        mirrored,
-        shutdown.clone(),
-    ));
+    let following = CancellationToken::new();
+    tasks.spawn(
+        watches
+            .clone()
+            .follow_artifacts(mirrored, following.clone(), shutdown.clone()),
+    );
     if let Some(selector) = &context.settings.watch_configs {
         let config = watcher::Config::default().labels(selector);
         tasks.spawn(watches.clone().follow_configs::<ConfigMap>(
@@ -155,6 +159,7 @@ pub async fn run(
     tokio::select! {
         () = shutdown.cancelled() => return,
         () = async {
+            following.cancelled().await;
             tokio::join!(context.objects.settled(), context.artifact_watch.settled());
             if context.settings.interlock {
                 stock_is_known(&deployments).await;
@@ -302,11 +307,11 @@ impl Watches {
         interlock.follow(&cache, client, shutdown, on_change).await;
     }
 
+    /// Follows Artifacts once they are up to date, and says by `following` when it has begun to.
     async fn follow_artifacts(
         self,
-        client: Client,
-        namespace: Option<String>,
         mirrored: CancellationToken,
+        following: CancellationToken,
         shutdown: CancellationToken,
     ) {
         tokio::select! {
@@ -316,25 +321,23 @@ impl Watches {
                 tracing::info!("not every source has been mirrored yet; Artifacts are deployed as they are");
             }
         }
-        let api: Api<Tolerant<Artifact>> = watched(&client, namespace.as_deref());
-        let on_change = |change: Change<'_, Artifact>| {
+        let context = Arc::clone(&self.context);
+        let _following = self.context.artifact_watch.follow(move |change| {
             let touched = match change {
-                Change::Applied { new, .. } => self.context.artifacts.write().apply(new),
-                Change::Deleted { old } => self.context.artifacts.write().remove(&ArtifactName::of(old)),
+                Change::Applied { new, .. } => context.artifacts.write().apply(new),
+                Change::Deleted { old } => context.artifacts.write().remove(&ArtifactName::of(old)),
                 Change::Undecodable { .. } => return,
             };
             let consumers = {
-                let references = self.context.references.lock();
+                let references = context.references.lock();
                 let consumers = touched.iter().flat_map(|key| references.sources.referrers(key));
                 consumers.cloned().collect()
             };
-            self.context.wake_consumers(&consumers);
-            self.context.progress.notify();
-        };
-        self.context
-            .artifact_watch
-            .run(api, watcher::Config::default(), shutdown, on_change)
-            .await;
+            context.wake_consumers(&consumers);
+            context.progress.notify();
+        });
+        following.cancel();
+        shutdown.cancelled().await;
     }
 
     /// Follows ConfigMaps or Secrets that ask to be followed by their label; only metadata is read.

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use artifact_consumer::Access;
+use artifact_crd::Artifact;
 use controller_kit::apply::CustomStage;
 use controller_kit::artifact::{
-    CacheLimits, ContentCache, FetchOptions, Fetcher, HostAllowList, UnpackLimits,
+    CacheLimits, ContentCache, FetchOptions, Fetcher, HostAllowList, StandIns, UnpackLimits,
 };
 use controller_kit::events::{self, EventRecorder};
 use controller_kit::http::HostList;
 use controller_kit::leader::{LeaderOptions, lead, lease_name};
 use controller_kit::object::GroupKind;
 use controller_kit::server::{Endpoint, bind, serve};
-use controller_kit::{Backoff, Metrics, Rest, logging, selector};
+use controller_kit::{Backoff, Metrics, Rest, SharedWatch, logging, selector};
 use flux_sources::AdapterOptions;
-use kube::Client;
+use kube::{Api, Client};
 use kustomize_controller::{CONTROLLER, Connections, Settings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -97,9 +98,15 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
     let (recorder, sink) = events::recorder(rest.clone(), CONTROLLER, &host, &flags.events_addr)?;
     tasks.spawn(sink.run(shutdown.clone()));
 
+    let watched = if flags.watch_all_namespaces {
+        Api::all(client.clone())
+    } else {
+        Api::namespaced(client.clone(), &runtime_namespace())
+    };
     let process = Process {
         flags,
         client,
+        artifacts: SharedWatch::new(watched, shutdown.clone()),
         rest,
         metrics,
         recorder,
@@ -111,8 +118,8 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
     let mirrored = CancellationToken::new();
     if process.flags.controllers.contains(&Controller::Sources) {
         let mirrored = mirrored.clone();
-        let run = |client, options, metrics, events, shutdown| {
-            flux_sources::run(client, options, metrics, events, mirrored, shutdown)
+        let run = |client, artifacts, options, metrics, events, shutdown| {
+            flux_sources::run(client, artifacts, options, metrics, events, mirrored, shutdown)
         };
         tasks.spawn(
             process
@@ -163,6 +170,8 @@ async fn manage(flags: RunFlags) -> anyhow::Result<()> {
 struct Process {
     flags: RunFlags,
     client: Client,
+    /// Kept once for all controllers; each follows it while it leads.
+    artifacts: SharedWatch<Artifact>,
     rest: Rest,
     metrics: Metrics,
     recorder: EventRecorder,
@@ -175,7 +184,14 @@ impl Process {
     /// Runs the source adapters or the bridge, which are connected to the same.
     async fn run_sources<F: Future<Output = ()>>(
         self,
-        run: impl FnOnce(Client, AdapterOptions, Metrics, EventRecorder, CancellationToken) -> F,
+        run: impl FnOnce(
+            Client,
+            SharedWatch<Artifact>,
+            AdapterOptions,
+            Metrics,
+            EventRecorder,
+            CancellationToken,
+        ) -> F,
         name: &str,
         lost: CancellationToken,
     ) {
@@ -184,9 +200,11 @@ impl Process {
             namespace: self.namespace(),
             concurrency: self.flags.concurrent_sources,
         };
-        let (client, metrics) = (self.client.clone(), self.metrics.clone());
+        let (client, artifacts, metrics) =
+            (self.client.clone(), self.artifacts.clone(), self.metrics.clone());
         let recorder = self.recorder.reporting_as(name);
-        let controller = Box::pin(run(client, options, metrics, recorder, self.shutdown.clone()));
+        let shutdown = self.shutdown.clone();
+        let controller = Box::pin(run(client, artifacts, options, metrics, recorder, shutdown));
         self.as_leader(name, "", lost, controller).await;
     }
 
@@ -211,6 +229,7 @@ impl Process {
         }
         let connections = Connections {
             client: self.client.clone(),
+            artifacts: self.artifacts.clone(),
             content,
             recorder: self.recorder.clone(),
             metrics: self.metrics.clone(),
@@ -275,13 +294,10 @@ impl Process {
 
     fn content_cache(&self) -> anyhow::Result<Arc<ContentCache>> {
         let flags = &self.flags;
-        let host_override = std::env::var("SOURCE_CONTROLLER_LOCALHOST")
-            .ok()
-            .filter(|host| !host.is_empty());
         let options = FetchOptions {
             hosts: self.hosts.clone(),
             max_bytes: flags.artifact_max_bytes,
-            host_override,
+            stand_ins: StandIns::from_environment(),
             ..FetchOptions::default()
         };
         let fetcher = Fetcher::new(options).context("cannot read the certificates of the system")?;

@@ -3,12 +3,13 @@
 use anyhow::{Context as _, Result};
 use controller_kit::artifact::HostAllowList;
 use controller_kit::events::recorder;
-use controller_kit::{Metrics, Rest};
+use controller_kit::{Metrics, Rest, SharedWatch};
 use e2e::testbed::{
     ARTIFACT, BUCKET, EXTERNAL_ARTIFACT, GIT_REPOSITORY, HELM_CHART, HELM_REPOSITORY, Kind, Namespace,
     OCI_REPOSITORY, Options, S3, Testbed, condition, eventually, is_ready,
 };
 use flux_sources::AdapterOptions;
+use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -40,8 +41,10 @@ impl Adapters {
             namespace: Some(namespace.name().to_owned()),
             concurrency: 16,
         };
+        let artifacts = Api::namespaced(client.clone(), namespace.name());
         let task = tokio::spawn(flux_sources::run(
             client,
+            SharedWatch::new(artifacts, shutdown.clone()),
             options,
             Metrics::new()?,
             events,

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use artifact_crd::{Artifact, BRIDGED_TO_ANNOTATION, GROUP, KIND, VERSION};
 use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
-use controller_kit::{Backoff, Change, Metrics, ObjectKey, Queue, Requeue, Run, Triggers, WatchCache};
+use controller_kit::{
+    Backoff, Change, Following, Metrics, ObjectKey, Queue, Requeue, Run, SharedWatch, Triggers, WatchCache,
+};
 use flux_api::{ExternalArtifact, NamespacedObjectKindReference, SourceStatus};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -31,8 +33,11 @@ const CONTROLLER: &str = "openflux-artifact-bridge";
 const TAKEN_RETRY: Duration = Duration::from_mins(1);
 
 /// Offers the Artifacts of custom sources as ExternalArtifacts until `shutdown`.
+///
+/// `artifacts` covers the namespaces of `options`.
 pub async fn run(
     client: Client,
+    artifacts: SharedWatch<Artifact>,
     options: AdapterOptions,
     metrics: Metrics,
     events: EventRecorder,
@@ -47,10 +52,11 @@ pub async fn run(
         metrics,
         events,
         queue: queue.clone(),
-        artifacts: WatchCache::default(),
+        artifacts,
         externals: WatchCache::default(),
         reported: Mutex::default(),
     });
+    let _following = bridge.follow_artifacts();
     let handler = {
         let bridge = Arc::clone(&bridge);
         move |run: Run<ObjectKey>| {
@@ -65,11 +71,7 @@ pub async fn run(
         }
         queue.serve(concurrency, shutdown.clone(), handler).await;
     };
-    tokio::join!(
-        serve,
-        bridge.watch_artifacts(shutdown.clone()),
-        bridge.watch_externals(shutdown.clone()),
-    );
+    tokio::join!(serve, bridge.watch_externals(shutdown.clone()));
 }
 
 struct Bridge {
@@ -78,28 +80,25 @@ struct Bridge {
     metrics: Metrics,
     events: EventRecorder,
     queue: Queue<ObjectKey>,
-    artifacts: WatchCache<Artifact>,
+    artifacts: SharedWatch<Artifact>,
     externals: WatchCache<ExternalArtifact>,
     /// Artifacts of which it has been said that their names are taken.
     reported: Mutex<HashSet<ObjectKey>>,
 }
 
 impl Bridge {
-    async fn watch_artifacts(&self, shutdown: CancellationToken) {
-        let on_change = |change: Change<'_, Artifact>| match change {
-            Change::Applied { new, .. } => self.queue.add(ObjectKey::of(new.as_ref()), Triggers::ARTIFACT),
+    fn follow_artifacts(self: &Arc<Self>) -> Following<Artifact> {
+        let bridge = Arc::clone(self);
+        self.artifacts.follow(move |change| match change {
+            Change::Applied { new, .. } => bridge.queue.add(ObjectKey::of(new.as_ref()), Triggers::ARTIFACT),
             // Its ExternalArtifact goes with it, by its owner reference.
             Change::Deleted { old } => {
                 let key = ObjectKey::of(old.as_ref());
-                self.reported.lock().remove(&key);
-                self.queue.forget(&key);
+                bridge.reported.lock().remove(&key);
+                bridge.queue.forget(&key);
             }
             Change::Undecodable { .. } => {}
-        };
-        let config = watcher::Config::default();
-        self.artifacts
-            .run(self.options.watched(&self.client), config, shutdown, on_change)
-            .await;
+        })
     }
 
     /// Brings back what somebody else changed or deleted.

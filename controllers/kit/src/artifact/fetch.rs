@@ -8,8 +8,8 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Digest, HostAllowList, UrlError, shown_url};
-use crate::http::{Client, Guard, HostList, error_text};
+use super::{Digest, HostAllowList, StandIns, UrlError, shown_url};
+use crate::http::{Client, error_text};
 use crate::{FairBudget, Portion};
 
 /// Bounds on a download.
@@ -23,8 +23,8 @@ pub struct FetchOptions {
     pub idle_timeout: Duration,
     /// Longest time for the whole download; 5 min by default.
     pub timeout: Duration,
-    /// Stands in for the host of every URL, as `SOURCE_CONTROLLER_LOCALHOST` does in stock controllers.
-    pub host_override: Option<String>,
+    /// Hosts that stand in for those of URLs; none by default.
+    pub stand_ins: StandIns,
 }
 
 impl Default for FetchOptions {
@@ -34,7 +34,7 @@ impl Default for FetchOptions {
             max_bytes: 128 << 20,
             idle_timeout: Duration::from_secs(30),
             timeout: Duration::from_mins(5),
-            host_override: None,
+            stand_ins: StandIns::default(),
         }
     }
 }
@@ -143,12 +143,8 @@ impl Fetcher {
     /// # Errors
     /// The system's certificates cannot be read.
     pub fn new(options: FetchOptions) -> std::io::Result<Self> {
-        let mut guard = options.hosts.guard();
-        if let Some(host) = &options.host_override {
-            // The operator's own word stands for whatever was listed.
-            let listed = HostList::parse([host.as_str()]).map_err(std::io::Error::other)?;
-            guard = Guard::new(Some(listed), "SOURCE_CONTROLLER_LOCALHOST");
-        }
+        let stand_ins = options.stand_ins.list().map_err(std::io::Error::other)?;
+        let guard = options.hosts.guard(stand_ins);
         let large = options.max_bytes.saturating_add(BESIDE_LARGEST);
         Ok(Self {
             client: Client::new(guard)?,
@@ -168,18 +164,10 @@ impl Fetcher {
     /// # Errors
     /// See [`FetchError`].
     pub async fn fetch(&self, url: &str, digest: &Digest, namespace: &str) -> Result<Download, FetchError> {
-        let mut target = self.options.hosts.check(url)?;
+        let target = self.options.hosts.check(url)?;
         let url = &shown_url(url);
-        if let Some(host) = &self.options.host_override {
-            let (name, port) = host.split_once(':').unwrap_or((host, ""));
-            let replaced = target.set_host(Some(name)).is_ok() && target.set_port(port.parse().ok()).is_ok();
-            if !replaced {
-                return Err(FetchError::Transport {
-                    url: url.to_owned(),
-                    reason: format!("{host:?} is not a host"),
-                });
-            }
-        }
+        let target = self.options.stand_ins.apply(target);
+        let target = target.map_err(|reason| transport(url, &reason))?;
         let (bytes, part) = self.download(&target, url, namespace).await?;
         // Hashing a large artifact takes tens of milliseconds, which would stall other tasks of the thread.
         let expected = digest.clone();

@@ -57,9 +57,9 @@ impl HostAllowList {
         HostList::parse(patterns).map(Self)
     }
 
-    /// Gives the guard of connections to these hosts.
-    pub(super) fn guard(&self) -> Guard {
-        Guard::new(Some(self.0.clone()), "--artifact-hosts")
+    /// Gives the guard of connections to these hosts and some others.
+    pub(super) fn guard(&self, others: HostList) -> Guard {
+        Guard::new(Some(self.0.clone().and(others)), "--artifact-hosts")
     }
 
     /// Checks a URL and gives it parsed.

@@ -59,6 +59,13 @@ impl HostList {
         }
     }
 
+    /// Joins two lists.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.patterns.extend(other.patterns);
+        self
+    }
+
     /// Tells whether the list has a host that a URL names, be it a name or an address.
     pub fn has(&self, host: &Host<&str>, port: Option<u16>) -> bool {
         let mut patterns = self.patterns.iter();
