@@ -265,3 +265,60 @@ fn only_the_listed_folders_are_at_the_top() {
     let expected = ["artifact-crd", "compat", "controllers", "e2e", "migration"];
     assert_eq!(folders, BTreeSet::from(expected));
 }
+
+/// The files of a crate without folders, and which of them each names; tests left out.
+fn files_and_uses(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let files: BTreeMap<String, String> = fs::read_dir(src)
+        .expect("a folder of sources")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).expect("a readable file"))
+        })
+        .filter(|(name, _)| name != "lib")
+        .collect();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let uses = |text: &String| {
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let named = text.split("crate::").skip(1).flat_map(|rest| {
+            let list = rest.strip_prefix('{').and_then(|rest| rest.split(';').next());
+            let one = || rest.split(|c| !is_word(c)).next().unwrap_or_default();
+            list.unwrap_or_else(one).split(|c| !is_word(c))
+        });
+        let named = named.filter(|name| files.contains_key(*name));
+        named.map(str::to_owned).collect()
+    };
+    files
+        .iter()
+        .map(|(name, text)| (name.clone(), uses(text)))
+        .collect()
+}
+
+#[test]
+fn files_of_a_run_call_down_and_are_never_called_back() {
+    for folder in ["controllers/deployer", "controllers/kustomize"] {
+        let mut uses = files_and_uses(&root().join(folder).join("src"));
+        assert!(
+            uses.values().any(|used| used.len() > 1),
+            "{folder}: nothing was understood"
+        );
+        // Whoever uses nothing that is left is no part of a circle.
+        loop {
+            let is_low = |used: &BTreeSet<String>| used.iter().all(|used| !uses.contains_key(used));
+            let low: Vec<String> = uses
+                .iter()
+                .filter(|(_, used)| is_low(used))
+                .map(|(name, _)| name.clone())
+                .collect();
+            if low.is_empty() {
+                break;
+            }
+            uses.retain(|name, _| !low.contains(name));
+        }
+        assert!(
+            uses.is_empty(),
+            "{folder}: files in a circle, or above one: {uses:#?}"
+        );
+    }
+}

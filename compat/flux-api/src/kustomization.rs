@@ -363,7 +363,7 @@ pub enum DeletionPolicy {
 }
 
 /// The shortest timeout; a smaller value is raised to it.
-const MIN_TIMEOUT: GoDuration = GoDuration::from_nanos(30_000_000_000);
+pub(crate) const MIN_TIMEOUT: GoDuration = GoDuration::from_nanos(30_000_000_000);
 
 impl Kustomization {
     /// Returns the health check timeout: `timeout`, else `interval` less 30 s; at least 30 s.

@@ -6,12 +6,15 @@
 //! ([`Duration`]), and [`Tolerant`] carries objects through a watch that do not decode at all: one odd object never
 //! hides the others.
 //!
+//! The kinds that deployers reconcile have in common what [`Deployed`] says.
+//!
 //! The kinds implement [`kube_core::Resource`]. They are for reading, and for writing `status` as a patch; an object
 //! must not be written back as a whole, for that would drop what the types do not know.
 
 mod artifact;
 mod conditions;
 mod decode;
+mod deployed;
 mod duration;
 mod helm_release;
 mod history;
@@ -26,6 +29,7 @@ mod tolerant;
 pub use artifact::SourceArtifact;
 pub use conditions::{ConditionStatus, ConditionsExt, MAX_CONDITION_MESSAGE};
 pub use decode::UnknownFields;
+pub use deployed::{Deployed, DeployedStatus};
 pub use duration::{Duration, DurationError, GoDuration};
 pub use helm_release::{
     ActionStrategy, ChartReference, DriftDetection, HelmChartTemplate, HelmChartTemplateMeta,

@@ -77,21 +77,37 @@ pub enum ReferenceError {
         name: String,
     },
     /// `apiVersion` is none.
-    #[error("spec.sourceRef.apiVersion: {0:?} is not of the form 'version' or 'group/version'")]
-    ApiVersion(String),
+    #[error("{field}.apiVersion: {api_version:?} is not of the form 'version' or 'group/version'")]
+    ApiVersion {
+        /// Path of the reference.
+        field: &'static str,
+        /// What it says.
+        api_version: String,
+    },
     /// The kind or the name is empty.
-    #[error("spec.sourceRef.{0} is empty")]
-    Empty(&'static str),
+    #[error("{field}.{part} is empty")]
+    Empty {
+        /// Path of the reference.
+        field: &'static str,
+        /// `kind` or `name`.
+        part: &'static str,
+    },
     /// A custom group with the stock kind, and nothing that tells the true kind.
     #[error(
-        "spec.sourceRef.apiVersion names the group {0:?}, which has no kind ExternalArtifact: set the annotation \
+        "{field}.apiVersion names the group {group:?}, which has no kind ExternalArtifact: set the annotation \
          '{annotation}' to the kind of the source",
         annotation = artifact_crd::SOURCE_KIND_ANNOTATION
     )]
-    SourceKindUnknown(String),
+    SourceKindUnknown {
+        /// Path of the reference.
+        field: &'static str,
+        /// API group of the source.
+        group: String,
+    },
 }
 
-/// Resolves the reference of an object in `namespace` that has `annotations`.
+/// Resolves the reference of an object in `namespace` that has `annotations`; `field` is the path of the reference in the
+/// object, such as `spec.sourceRef`.
 ///
 /// Three dialects end in one key:
 /// - stock Flux names one of its kinds, and whatever it says as `apiVersion` without a group is ignored;
@@ -104,16 +120,17 @@ pub enum ReferenceError {
 /// all others to the core group, as Open Flux has it.
 pub fn resolve(
     reference: &CrossNamespaceSourceReference,
+    field: &'static str,
     namespace: &str,
     annotations: Option<&BTreeMap<String, String>>,
     access: &Access,
 ) -> Result<SourceKey, ReferenceError> {
-    for (field, value) in [("kind", &reference.kind), ("name", &reference.name)] {
+    for (part, value) in [("kind", &reference.kind), ("name", &reference.name)] {
         if value.is_empty() {
-            return Err(ReferenceError::Empty(field));
+            return Err(ReferenceError::Empty { field, part });
         }
     }
-    let (group, kind) = group_kind(reference, annotations)?;
+    let (group, kind) = group_kind(reference, field, annotations)?;
     let key = SourceKey {
         group: group.to_owned(),
         kind: kind.to_owned(),
@@ -156,13 +173,17 @@ const EXTERNAL_ARTIFACT: &str = "ExternalArtifact";
 
 fn group_kind<'a>(
     reference: &'a CrossNamespaceSourceReference,
+    field: &'static str,
     annotations: Option<&'a BTreeMap<String, String>>,
 ) -> Result<(&'a str, &'a str), ReferenceError> {
     let kind = reference.kind.as_str();
     let api_version = reference.api_version.as_str();
     let group = match api_version.split_once('/') {
         Some((group, version)) if !group.is_empty() && !version.is_empty() && !version.contains('/') => group,
-        Some(_) => return Err(ReferenceError::ApiVersion(api_version.to_owned())),
+        Some(_) => {
+            let api_version = api_version.to_owned();
+            return Err(ReferenceError::ApiVersion { field, api_version });
+        }
         // A version alone: the core group, but stock's kinds do not live there and stock never looks at it.
         None => match kind {
             "GitRepository" | "OCIRepository" | "Bucket" | "HelmRepository" | "HelmChart"
@@ -178,7 +199,10 @@ fn group_kind<'a>(
         Some(kind) if !kind.is_empty() => Ok((group, kind)),
         // The group of Artifacts has no other kind that could be meant.
         _ if group == artifact_crd::GROUP => Ok((group, artifact_crd::KIND)),
-        _ => Err(ReferenceError::SourceKindUnknown(group.to_owned())),
+        _ => {
+            let group = group.to_owned();
+            Err(ReferenceError::SourceKindUnknown { field, group })
+        }
     }
 }
 
@@ -198,7 +222,7 @@ mod tests {
         };
         let annotation = artifact_crd::SOURCE_KIND_ANNOTATION.to_owned();
         let annotations = source_kind.map(|kind| BTreeMap::from([(annotation, kind.to_owned())]));
-        let result = resolve(&reference, "apps", annotations.as_ref(), access);
+        let result = resolve(&reference, "spec.sourceRef", "apps", annotations.as_ref(), access);
         let text = result.map_or_else(|error| format!("error: {error}"), |key| key.to_string());
         assert_eq!(text, expected, "{reference:?}");
     }
@@ -330,5 +354,12 @@ mod tests {
         for (reference, access, expected) in rows {
             check(reference, None, access, expected);
         }
+    }
+    #[test]
+    fn the_field_to_edit_is_named() {
+        let reference = CrossNamespaceSourceReference::default();
+        let result = resolve(&reference, "spec.chartRef", "apps", None, &Access::default());
+        let error = result.expect_err("there is no kind").to_string();
+        assert_eq!(error, "spec.chartRef.kind is empty");
     }
 }

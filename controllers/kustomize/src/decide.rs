@@ -2,67 +2,12 @@
 
 use std::sync::Arc;
 
-use artifact_consumer::{LookupError, ReferenceError};
-use artifact_crd::Artifact;
-use controller_kit::ObjectKey;
-use flux_api::{ConditionStatus, ConditionsExt, DeletionPolicy, FINALIZER, Kustomization, READY};
+use flux_api::{DeletionPolicy, Kustomization, reason};
+use flux_deployer::{ArtifactProblem, Observed, Refusal, Step, first_not_ready, is_held};
 
-/// Everything that the next step depends on.
-pub(crate) struct Observed<'a> {
-    /// The object to reconcile.
-    pub(crate) object: &'a Kustomization,
-    /// The artifact that its `sourceRef` means.
-    pub(crate) artifact: Result<Arc<Artifact>, ArtifactProblem>,
-    /// The objects that it depends on, in the order of `dependsOn`.
-    pub(crate) dependencies: Vec<Dependency>,
-}
-
-/// Why there is no artifact.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ArtifactProblem {
-    /// The reference cannot be followed, ever.
-    Reference(ReferenceError),
-    /// There is no artifact at the moment.
-    Lookup(LookupError),
-    /// The cluster has no Artifact resource, or it cannot be read.
-    NotServed(String),
-}
-
-/// An object of `dependsOn` as the cluster has it.
-pub(crate) struct Dependency {
-    /// Its namespace and name.
-    pub(crate) key: ObjectKey,
-    /// The object, unless it does not exist.
-    pub(crate) object: Option<Arc<Kustomization>>,
-    /// Whether it consumes the same source.
-    pub(crate) same_source: bool,
-}
-
-/// The next step.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Step {
-    /// Delete what was applied, then let the object go.
-    Finalize,
-    /// Nothing, because the object is being deleted and is not held by us.
-    LetGo,
-    /// Nothing, because the object is suspended.
-    Rest,
-    /// Nothing until somebody edits the object.
-    Refuse(Refusal),
-    /// Nothing until the artifact is there.
-    AwaitArtifact(ArtifactProblem),
-    /// Nothing until a dependency is ready.
-    AwaitDependency(String),
-    /// Bring the artifact into the cluster.
-    Deploy(Arc<Artifact>),
-}
-
-/// Why an object is not reconciled until it is edited.
+/// What about an object keeps it from being reconciled until it is edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
-    /// The reference to the source cannot be followed.
-    #[error(transparent)]
-    Reference(#[from] ReferenceError),
+enum Unfit {
     /// The object uses something that this version does not do.
     #[error(
         "spec.{field} is not supported by this version of the Open Flux kustomize controller; remove it, or remove the shard label of the Kustomization to hand it back to the stock controller"
@@ -89,36 +34,46 @@ pub(crate) enum Refusal {
     },
 }
 
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        let reason = match unfit {
+            Unfit::Unsupported { .. } | Unfit::Whereabouts { .. } => reason::FEATURE_GATE_DISABLED,
+            Unfit::Duration { .. } => reason::RECONCILIATION_FAILED,
+        };
+        Self {
+            reason,
+            message: unfit.to_string(),
+        }
+    }
+}
+
 /// Decides the next step.
-pub(crate) fn decide(observed: &Observed<'_>) -> Step {
+pub(crate) fn decide(observed: &Observed<'_, Kustomization>) -> Step {
     let object = observed.object;
-    let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
     if object.metadata.deletion_timestamp.is_some() {
-        if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        if !is_held(object) {
             return Step::LetGo;
         }
         return match whereabouts(object).filter(|_| deletes(object)) {
-            Some(field) => Step::Refuse(Refusal::Whereabouts { field }),
+            Some(field) => Step::Refuse(Unfit::Whereabouts { field }.into()),
             None => Step::Finalize,
         };
     }
     if object.spec.suspend {
         return Step::Rest;
     }
-    if let Some(refusal) = refusal(object) {
-        return Step::Refuse(refusal);
+    if let Some(unfit) = unfit(object) {
+        return Step::Refuse(unfit.into());
     }
     let artifact = match &observed.artifact {
         Ok(artifact) => artifact,
-        Err(ArtifactProblem::Reference(error)) => return Step::Refuse(Refusal::Reference(error.clone())),
+        Err(ArtifactProblem::Reference(error)) => return Step::Refuse(error.into()),
         Err(problem) => return Step::AwaitArtifact(problem.clone()),
     };
-    for dependency in &observed.dependencies {
-        if let Some(reason) = not_ready(dependency, &artifact.spec.revision) {
-            return Step::AwaitDependency(reason);
-        }
+    match first_not_ready(&observed.dependencies, &artifact.spec.revision) {
+        Some(reason) => Step::AwaitDependency(reason),
+        None => Step::Deploy(Arc::clone(artifact)),
     }
-    Step::Deploy(Arc::clone(artifact))
 }
 
 /// Tells whether the end of an object is the end of what it applied.
@@ -140,7 +95,7 @@ fn whereabouts(object: &Kustomization) -> Option<String> {
 }
 
 /// Fields whose meaning would be lost if they were ignored stop the object instead.
-fn refusal(object: &Kustomization) -> Option<Refusal> {
+fn unfit(object: &Kustomization) -> Option<Unfit> {
     let spec = &object.spec;
     let unsupported = [
         ("decryption", spec.decryption.is_some()),
@@ -159,7 +114,7 @@ fn refusal(object: &Kustomization) -> Option<Refusal> {
         .map(|(field, _)| field.to_owned())
         .or_else(|| spec.unknown_field())
     {
-        return Some(Refusal::Unsupported { field });
+        return Some(Unfit::Unsupported { field });
     }
     let durations = [
         ("interval", spec.interval.get().err()),
@@ -169,31 +124,18 @@ fn refusal(object: &Kustomization) -> Option<Refusal> {
     let (field, error) = durations
         .into_iter()
         .find_map(|(field, error)| Some((field, error?)))?;
-    Some(Refusal::Duration {
+    Some(Unfit::Duration {
         field,
         reason: error.to_string(),
     })
 }
 
-/// Tells why a dependency is not ready, in stock's words.
-pub(crate) fn not_ready(dependency: &Dependency, revision: &str) -> Option<String> {
-    let key = &dependency.key;
-    let Some(object) = &dependency.object else {
-        return Some(format!("dependency '{key}' not found"));
-    };
-    let status = &object.status;
-    let settled = object.metadata.generation == Some(status.observed_generation);
-    if !settled || !status.conditions.has_status(READY, ConditionStatus::True) {
-        return Some(format!("dependency '{key}' is not ready"));
-    }
-    if dependency.same_source && status.last_applied_revision != revision {
-        return Some(format!("dependency '{key}' revision is not up to date"));
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
+    use artifact_crd::Artifact;
+    use controller_kit::ObjectKey;
+    use flux_api::FINALIZER;
+    use flux_deployer::Dependency;
     use serde_json::{Value, json};
 
     use super::*;
@@ -218,7 +160,7 @@ mod tests {
         Arc::new(artifact)
     }
 
-    fn dependency(status: Option<Value>, same_source: bool) -> Dependency {
+    fn dependency(status: Option<Value>, same_source: bool) -> Dependency<Kustomization> {
         Dependency {
             key: ObjectKey::new("apps", "base"),
             object: status.map(|status| Arc::new(kustomization(&json!({}), &status))),
@@ -226,7 +168,7 @@ mod tests {
         }
     }
 
-    fn step(spec: &Value, dependencies: Vec<Dependency>) -> Step {
+    fn step(spec: &Value, dependencies: Vec<Dependency<Kustomization>>) -> Step {
         let object = kustomization(spec, &json!({}));
         decide(&Observed {
             object: &object,
@@ -268,16 +210,19 @@ mod tests {
         ] {
             assert_eq!(
                 step(&spec, vec![]),
-                Step::Refuse(Refusal::Unsupported {
-                    field: field.to_owned()
-                }),
+                Step::Refuse(
+                    Unfit::Unsupported {
+                        field: field.to_owned()
+                    }
+                    .into()
+                ),
                 "{spec}"
             );
         }
-        assert!(matches!(
-            step(&json!({"timeout": "soon"}), vec![]),
-            Step::Refuse(Refusal::Duration { field: "timeout", .. })
-        ));
+        let Step::Refuse(refusal) = step(&json!({"timeout": "soon"}), vec![]) else {
+            panic!("a duration that cannot be read is no duration");
+        };
+        assert!(refusal.message.starts_with("spec.timeout: "), "{refusal:?}");
     }
 
     #[test]
@@ -349,7 +294,7 @@ mod tests {
         ] {
             let expected = field.map_or(Step::Finalize, |field| {
                 let field = field.to_owned();
-                Step::Refuse(Refusal::Whereabouts { field })
+                Step::Refuse(Unfit::Whereabouts { field }.into())
             });
             assert_eq!(last_step(&spec, &[FINALIZER]), expected, "{spec}");
         }

@@ -1,42 +1,65 @@
 //! The kustomize deployer: Artifact in, applied objects out.
 //!
-//! A run reads as this table of contents, one file each:
+//! Whatever all deployers have in common is `flux_deployer`. What is here reads as this table of contents, and each file
+//! calls only those below it:
 //!
-//! 1. `reconcile`: observe what the caches know, decide, act, report;
-//! 2. `decide`: the next step, as a pure function;
-//! 3. `deploy`: fetch, render (`tree`, `remote`, `variables`, `render`) as long as it is `wanted`, `apply` in stages, `prune` (`inventory`, `takeover`), wait (`health`);
-//! 4. `finalize`: the end of an object, also of one that has `vanished`;
-//! 5. `interlock`: what happens instead while a stock controller reconciles the object too;
-//! 6. `report` and `status`: conditions, events and the next run.
+//! 1. `deploy`: fetch, `build`, apply in stages, prune, wait for readiness; `finalize`: the end of an object;
+//! 2. the stages: `build` (`tree`, `remote`, `patience`, `variables`, `render`), `apply` (`kinds`), and which objects to wait
+//!    for (`checks`);
+//! 3. `ledger`: what their results mean for status, history and events; `log`: for the log;
+//! 4. `stop`: why a run stops before its end, and what is to become of each reason;
+//! 5. `decide`: the next step, as a pure function; `kind`: names, and what is kept about objects.
 //!
-//! `controller` wires watches to the queue. The controller reads Artifacts and never a source kind.
+//! The controller reads Artifacts and never a source kind.
 
 mod apply;
-mod context;
-mod controller;
+mod build;
+mod checks;
 mod decide;
 mod deploy;
-mod fan_out;
 mod finalize;
-mod health;
-mod interlock;
-mod inventory;
+mod kind;
+mod kinds;
+mod ledger;
 mod log;
-mod prune;
-mod reconcile;
+mod patience;
 mod remote;
 mod render;
-mod report;
 mod settings;
-mod status;
-mod takeover;
+mod stop;
 mod tree;
-mod vanished;
 mod variables;
-mod wanted;
-mod written;
 
-pub use context::CONTROLLER;
-pub use controller::{Connections, run};
+use artifact_crd::Artifact;
+use flux_deployer::{Deployer, Outcome, Run};
+use tokio_util::sync::CancellationToken;
+
+pub use flux_deployer::Connections;
+pub use kind::CONTROLLER;
 pub use remote::RemoteBases;
 pub use settings::Settings;
+
+use kind::Kustomize;
+
+/// Runs the kustomize controller until `shutdown`; `synced` fires when its caches are complete.
+///
+/// On shutdown, runs in progress are given time to end by the caller; what they leave is picked up by the next start.
+pub async fn run(
+    connections: Connections,
+    settings: Settings,
+    synced: CancellationToken,
+    shutdown: CancellationToken,
+) {
+    let deployer = settings.deployer.clone();
+    flux_deployer::run(Kustomize::new(settings), connections, deployer, synced, shutdown).await;
+}
+
+impl Deployer for Kustomize {
+    async fn deploy(run: &mut Run<'_, Self>, artifact: &Artifact) -> Outcome {
+        deploy::deploy(run, artifact).await
+    }
+
+    async fn clean_up(run: &mut Run<'_, Self>) -> Result<(), Outcome> {
+        finalize::clean_up(run).await.map_err(Outcome::from)
+    }
+}

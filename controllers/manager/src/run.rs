@@ -330,12 +330,11 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
     let selector = selector::parse(&flags.watch_label_selector);
     selector::parse(&flags.watch_configs_label_selector)
         .map_err(|error| anyhow!("--watch-configs-label-selector: {error}"))?;
-    Ok(Settings {
+    let deployer = flux_deployer::Settings {
         selector: selector.map_err(|error| anyhow!("--watch-label-selector: {error}"))?,
         own_namespace: runtime_namespace(),
         interlock: flags.interlock,
         concurrent: flags.concurrent,
-        concurrent_ssa: flags.concurrent_ssa,
         requeue_dependency: flags.requeue_dependency,
         http_retry: flags.http_retry,
         access: Access {
@@ -343,9 +342,22 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
             allowed_kinds: flags.allowed_source_kinds.clone(),
             no_external_artifacts: !gates.external_artifact,
         },
+        default_service_account: flags.default_service_account.clone(),
+        interval_jitter: flags.interval_jitter_percentage,
+        backoff: Backoff {
+            min: flags.min_retry_delay,
+            max: flags.max_retry_delay,
+        },
+        fail_fast: !gates.disable_fail_fast_behavior,
+        watch_configs: gates
+            .config_watchers
+            .then(|| flags.watch_configs_label_selector.clone()),
+    };
+    Ok(Settings {
+        deployer,
+        concurrent_ssa: flags.concurrent_ssa,
         // They need a client, and that the cluster's networks.
         remote_bases: None,
-        default_service_account: flags.default_service_account.clone(),
         custom_stage: CustomStage(
             flags
                 .custom_apply_stage_kinds
@@ -353,18 +365,9 @@ fn settings(flags: &RunFlags) -> anyhow::Result<Settings> {
                 .map(|text| group_kind(text))
                 .collect(),
         ),
-        interval_jitter: flags.interval_jitter_percentage,
-        backoff: Backoff {
-            min: flags.min_retry_delay,
-            max: flags.max_retry_delay,
-        },
         strict_substitution: gates.strict_post_build_substitutions,
-        fail_fast: !gates.disable_fail_fast_behavior,
         migrate_api_version: gates.migrate_api_version,
         group_change_log: gates.group_change_log,
-        watch_configs: gates
-            .config_watchers
-            .then(|| flags.watch_configs_label_selector.clone()),
     })
 }
 

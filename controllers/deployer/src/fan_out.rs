@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 
 use controller_kit::{ObjectKey, Triggers};
-use flux_api::Kustomization;
 
 use crate::context::Context;
-use crate::decide::{Step, decide};
-use crate::reconcile::observe;
+use crate::kind::Kind;
+use crate::step::{Step, dependencies};
 
-impl Context {
+impl<K: Kind> Context<K> {
     /// Wakes the consumers of an artifact that changed, dependencies before their dependents.
     ///
     /// A dependent whose dependency is woken too, and has to deploy the new revision first, would only say that it
@@ -17,7 +16,9 @@ impl Context {
     pub(crate) fn wake_consumers(&self, consumers: &HashSet<ObjectKey>) {
         let dependencies = |key: &ObjectKey| {
             let object = self.objects.get(key);
-            object.map(|object| dependencies(&object)).unwrap_or_default()
+            object
+                .map(|object| dependencies(object.as_ref()))
+                .unwrap_or_default()
         };
         for key in dependencies_first(consumers, dependencies) {
             let follows = dependencies(&key).iter().any(|on| consumers.contains(on));
@@ -37,28 +38,12 @@ impl Context {
         };
         // Whoever waits is woken from here on; what has changed before is seen by the look.
         let is_new = self.awaiting.lock().insert(key.clone());
-        let waits = matches!(decide(&observe(self, &object)), Step::AwaitDependency(_));
+        let waits = matches!(K::decide(&self.observe(&object)), Step::AwaitDependency(_));
         if is_new && !waits {
             self.awaiting.lock().remove(key);
         }
         waits
     }
-}
-
-/// The objects that `object` depends on.
-pub(crate) fn dependencies(object: &Kustomization) -> Vec<ObjectKey> {
-    let own = object.metadata.namespace.as_deref().unwrap_or_default();
-    let key = |reference| dependency_key(own, reference);
-    object.spec.depends_on.iter().map(key).collect()
-}
-
-/// What an entry of `dependsOn` of an object in `namespace` means.
-pub(crate) fn dependency_key(namespace: &str, reference: &flux_api::DependencyReference) -> ObjectKey {
-    let namespace = match reference.namespace.as_str() {
-        "" => namespace,
-        other => other,
-    };
-    ObjectKey::new(namespace, reference.name.as_str())
 }
 
 /// Sorts keys so that each comes after those of them that it depends on; cycles end somewhere.

@@ -3,28 +3,33 @@
 use std::collections::HashMap;
 
 use controller_kit::ObjectKey;
-use flux_api::{Kustomization, KustomizationStatus};
+use flux_api::Deployed;
 use parking_lot::Mutex;
 
 /// The statuses that were last written and have not been seen since.
-#[derive(Default)]
-pub(crate) struct WrittenStatuses(Mutex<HashMap<ObjectKey, (String, KustomizationStatus)>>);
+pub(crate) struct WrittenStatuses<O: Deployed>(Mutex<HashMap<ObjectKey, (String, O::Status)>>);
 
-impl WrittenStatuses {
+impl<O: Deployed> Default for WrittenStatuses<O> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<O: Deployed> WrittenStatuses<O> {
     /// Remembers a status, and the resource version that it got.
-    pub(crate) fn remember(&self, key: &ObjectKey, version: String, status: KustomizationStatus) {
+    pub(crate) fn remember(&self, key: &ObjectKey, version: String, status: O::Status) {
         self.0.lock().insert(key.clone(), (version, status));
     }
 
     /// Gives the status of an object: what was last written, as long as `object` is older than that.
     ///
     /// A run that started from an older inventory would lose sight of what the run before it created.
-    pub(crate) fn latest(&self, key: &ObjectKey, object: &Kustomization) -> KustomizationStatus {
+    pub(crate) fn latest(&self, key: &ObjectKey, object: &O) -> O::Status {
         self.seen(key, object);
         let written = self.0.lock();
         written
             .get(key)
-            .map_or_else(|| object.status.clone(), |(_, status)| status.clone())
+            .map_or_else(|| object.status().clone(), |(_, status)| status.clone())
     }
 
     /// Gives the resource version that a status got which has not been seen since.
@@ -33,9 +38,9 @@ impl WrittenStatuses {
     }
 
     /// Forgets what the watch has caught up with.
-    pub(crate) fn seen(&self, key: &ObjectKey, object: &Kustomization) {
+    pub(crate) fn seen(&self, key: &ObjectKey, object: &O) {
         let number = |version: &str| version.parse::<u64>().unwrap_or(0);
-        let seen = object.metadata.resource_version.as_deref().map_or(0, number);
+        let seen = object.meta().resource_version.as_deref().map_or(0, number);
         let mut written = self.0.lock();
         if written
             .get(key)
@@ -52,11 +57,16 @@ impl WrittenStatuses {
 
 #[cfg(test)]
 mod tests {
+    use flux_api::Kustomization;
+
     use super::*;
 
     #[test]
     fn a_status_is_kept_until_the_watch_has_caught_up() {
-        let (written, key) = (WrittenStatuses::default(), ObjectKey::new("apps", "web"));
+        let (written, key) = (
+            WrittenStatuses::<Kustomization>::default(),
+            ObjectKey::new("apps", "web"),
+        );
         let at = |version: &str, revision: &str| {
             let object = serde_json::json!({
                 "metadata": {"name": "web", "resourceVersion": version},

@@ -1,33 +1,31 @@
 //! Before something is deleted: waits until those who are about to take it over have done so.
 //!
-//! An object that one commit moves from one Kustomization to another of the same source is applied by the new owner
+//! An object that one commit moves from one owner to another of the same source is applied by the new owner
 //! and deleted by the old one, in no order. Everybody is woken by the same event, so that the old owner can know who is
 //! about to apply that artifact too. It waits for them, outside its worker slot, before it deletes; they then have put
-//! their labels on the object, and it stays what it is. The same holds for a Kustomization that is deleted while
-//! another one, perhaps a new one, takes over its objects.
+//! their labels on the object, and it stays what it is. The same holds for an owner that is deleted while another one,
+//! perhaps a new one, takes over its objects.
 //!
 //! Nobody waits for ever, nor for each other: what is waited for is that others have *applied*, and everybody applies
 //! before it waits. Those who depend on the one that waits cannot run before it has ended, and are not waited for.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_consumer::SourceKey;
-use artifact_crd::Artifact;
 use controller_kit::object::ObjectId;
 use controller_kit::{ObjectKey, Triggers};
-use flux_api::{ConditionStatus, ConditionsExt, KUSTOMIZE_GROUP, Kustomization, READY};
-use parking_lot::Mutex;
-use tokio::sync::watch;
+use flux_api::{ConditionStatus, ConditionsExt, Deployed, DeployedStatus, READY};
+use kube::Resource as _;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::decide::{Step, decide, not_ready};
-use crate::fan_out::dependencies;
-use crate::reconcile::{Reconciliation, observe};
-use crate::report::Outcome;
+use crate::kind::{Kind, kind_name, mapping};
+use crate::outcome::Halt;
+use crate::progress::Aim;
+use crate::run::Run;
+use crate::step::{Step, dependencies, not_ready};
 
 /// Longest wait for others, however long `spec.timeout` is: a source may have consumers that are stuck for hours.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -38,102 +36,8 @@ const QUICK: Duration = Duration::from_millis(1500);
 /// How often to look without being told: that a run has left the queue, or that an object is somebody else's, counts too.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Longest wait until the watch brings Kustomizations that a run has applied itself.
+/// Longest wait until the watch brings objects of its own kind that a run has applied.
 const WATCH_LAG: Duration = Duration::from_secs(5);
-
-/// A generation of an object together with an artifact: what one run is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Aim {
-    uid: Option<String>,
-    generation: Option<i64>,
-    revision: String,
-    digest: Option<String>,
-}
-
-impl Aim {
-    pub(crate) fn new(object: &Kustomization, artifact: &Artifact) -> Self {
-        Self {
-            uid: object.metadata.uid.clone(),
-            generation: object.metadata.generation,
-            revision: artifact.spec.revision.clone(),
-            digest: artifact.spec.digest.clone(),
-        }
-    }
-}
-
-/// What was tried last for one object.
-struct Tried {
-    aim: Aim,
-    /// Hashes of the objects that it desires, sorted; none if they could not be applied.
-    desired: Box<[u64]>,
-}
-
-/// Who has tried what in the life of this process; those who wait are told.
-pub(crate) struct Progress {
-    tried: Mutex<HashMap<ObjectKey, Tried>>,
-    /// Who waits, and for whom.
-    waits: Mutex<HashMap<ObjectKey, ObjectKey>>,
-    changed: watch::Sender<()>,
-    seed: RandomState,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            tried: Mutex::default(),
-            waits: Mutex::default(),
-            changed: watch::Sender::new(()),
-            seed: RandomState::new(),
-        }
-    }
-}
-
-impl Progress {
-    /// Takes note that everything that an object desires has been applied.
-    pub(crate) fn applied<'a>(&self, key: &ObjectKey, aim: Aim, desired: impl Iterator<Item = &'a ObjectId>) {
-        let mut desired: Box<[u64]> = desired.map(|id| self.seed.hash_one(id)).collect();
-        desired.sort_unstable();
-        self.tried.lock().insert(key.clone(), Tried { aim, desired });
-        self.notify();
-    }
-
-    /// Takes note that a run with an aim has come to an end, whatever came of it; the next one is an interval away.
-    pub(crate) fn ended(&self, key: &ObjectKey, aim: Aim) {
-        let mut tried = self.tried.lock();
-        if tried.get(key).is_none_or(|tried| tried.aim != aim) {
-            let desired = Box::default();
-            tried.insert(key.clone(), Tried { aim, desired });
-        }
-    }
-
-    pub(crate) fn forget(&self, key: &ObjectKey) {
-        self.tried.lock().remove(key);
-    }
-
-    /// Tells those who wait that they should look again.
-    pub(crate) fn notify(&self) {
-        self.changed.send_replace(());
-    }
-
-    fn has_tried(&self, key: &ObjectKey, aim: &Aim) -> bool {
-        let tried = self.tried.lock();
-        tried.get(key).is_some_and(|tried| tried.aim == *aim)
-    }
-
-    /// Gives those among `objects` that somebody else desires, with who does.
-    fn desired_by_others(&self, own: &ObjectKey, objects: &[ObjectId]) -> Vec<(ObjectId, ObjectKey)> {
-        let hashes: Vec<u64> = objects.iter().map(|id| self.seed.hash_one(id)).collect();
-        let tried = self.tried.lock();
-        let others = tried.iter().filter(|(key, _)| *key != own);
-        others
-            .flat_map(|(key, tried)| {
-                let theirs = objects.iter().zip(&hashes);
-                let theirs = theirs.filter(|(_, hash)| tried.desired.binary_search(hash).is_ok());
-                theirs.map(|(id, _)| (id.clone(), key.clone()))
-            })
-            .collect()
-    }
-}
 
 /// Waits until everybody who may be about to take over some of `doomed` has applied what its source has now.
 ///
@@ -141,15 +45,15 @@ impl Progress {
 ///
 /// # Errors
 /// A newer event or the end of the controller came first.
-pub(crate) async fn await_takeover(
-    run: &mut Reconciliation<'_>,
+pub async fn await_takeover<K: Kind>(
+    run: &mut Run<'_, K>,
     doomed: impl Iterator<Item = &ObjectId>,
-) -> Result<(), Outcome> {
+) -> Result<(), Halt> {
     let (context, key) = (run.context, run.key.clone());
-    let Ok(source) = context.source_key(&run.object) else {
+    let Ok(source) = context.source_of(&run.object) else {
         return Ok(());
     };
-    let doomed: HashSet<ObjectKey> = doomed.filter_map(kustomization_key).collect();
+    let doomed: HashSet<ObjectKey> = doomed.filter_map(key_of::<K>).collect();
     let consumers = context.other_consumers(&source, &key, &doomed);
     if !consumers
         .iter()
@@ -172,27 +76,27 @@ pub(crate) async fn await_takeover(
         };
         match run.slot.park(next).await {
             Next::GoOn => break Ok(()),
-            Next::Stop => break Err(Outcome::Superseded),
+            Next::Stop => break Err(Halt::Superseded),
             Next::Late => {}
         }
         let other = context.progress.waits.lock().get(&key).map(ToString::to_string);
         let other = other.unwrap_or_default();
+        let kind = kind_name::<K::Object>();
         if bound == deadline {
             tracing::warn!(
                 namespace = %key.namespace, name = %key.name,
-                "what left the source is deleted although Kustomization '{other}', which may take it over, has not applied yet"
+                "what left the source is deleted although {kind} '{other}', which may take it over, has not applied yet"
             );
             break Ok(());
         }
         bound = deadline;
-        let message =
-            format!("Waiting for Kustomization '{other}', which may take over what left the source");
+        let message = format!("Waiting for {kind} '{other}', which may take over what left the source");
         let written = run.write_progress(&message).await;
         if let Err(error) = written
             // There may be nothing left to write it on.
             && !context.vanished.is(&key, &run.object)
         {
-            break Err(Outcome::Aborted(format!("cannot write the status: {error}")));
+            break Err(error.into());
         }
     };
     if context.progress.waits.lock().remove(&key).is_some() {
@@ -209,16 +113,16 @@ enum Next {
 
 /// Gives those among `objects` that others desire by now. Some may still carry the labels of the one that asks, because
 /// a run of an earlier revision was the last to apply them.
-pub(crate) fn desired_elsewhere(
-    context: &Context,
+pub(crate) fn desired_elsewhere<K: Kind>(
+    context: &Context<K>,
     own: &ObjectKey,
     objects: &[ObjectId],
 ) -> HashSet<ObjectId> {
     let desired = context.progress.desired_by_others(own, objects);
     let stands = |key: &ObjectKey| {
         let object = context.objects.get(key);
-        let acts = |object: &Kustomization| {
-            context.reconciles(object) && object.metadata.deletion_timestamp.is_none() && !object.spec.suspend
+        let acts = |object: &K::Object| {
+            context.reconciles(object) && object.meta().deletion_timestamp.is_none() && !object.is_suspended()
         };
         object.is_some_and(|object| acts(&object)) && !context.is_about_to_apply(key, own)
     };
@@ -227,7 +131,7 @@ pub(crate) fn desired_elsewhere(
 }
 
 /// Wakes those who desire an object that was left to them, so that they put their labels on it.
-pub(crate) fn tell_takers(context: &Context, own: &ObjectKey, left: &[ObjectId]) {
+pub(crate) fn tell_takers<K: Kind>(context: &Context<K>, own: &ObjectKey, left: &[ObjectId]) {
     let takers: HashSet<ObjectKey> = context
         .progress
         .desired_by_others(own, left)
@@ -240,18 +144,19 @@ pub(crate) fn tell_takers(context: &Context, own: &ObjectKey, left: &[ObjectId])
     }
 }
 
-/// Waits until the watch has brought the Kustomizations that this run has applied; others count on it.
-pub(crate) async fn await_children(run: &mut Reconciliation<'_>, changed: &[(ObjectId, bool)]) {
+/// Waits until the watch has brought the objects of its own kind that this run has changed, or created; others count on
+/// it.
+pub async fn await_children<K: Kind>(run: &mut Run<'_, K>, changed: &[(ObjectId, bool)]) {
     let context = run.context;
     let mut children = Vec::new();
     for (id, created) in changed {
-        let Some(key) = kustomization_key(id).filter(|key| *key != run.key && context.is_watched(key)) else {
+        let Some(key) = key_of::<K>(id).filter(|key| *key != run.key && context.is_watched(key)) else {
             continue;
         };
         let generation = if *created {
             0
         } else {
-            let mapping = crate::status::mapping();
+            let mapping = mapping::<K::Object>();
             let read = context.rest.get(&mapping, &key.namespace, &key.name).await;
             let read = read.ok().flatten();
             let generation = read.and_then(|read| read.pointer("/metadata/generation")?.as_i64());
@@ -265,7 +170,7 @@ pub(crate) async fn await_children(run: &mut Reconciliation<'_>, changed: &[(Obj
     let mut changed = context.progress.changed.subscribe();
     let seen = |(key, generation): &(ObjectKey, i64)| {
         let object = context.objects.get(key);
-        let caught_up = |object: Arc<Kustomization>| object.metadata.generation >= Some(*generation);
+        let caught_up = |object: Arc<K::Object>| object.meta().generation >= Some(*generation);
         context.objects.is_undecodable(key) || object.is_some_and(caught_up)
     };
     let all_seen = async {
@@ -287,12 +192,14 @@ pub(crate) async fn await_children(run: &mut Reconciliation<'_>, changed: &[(Obj
     run.slot.park(waiting).await;
 }
 
-fn kustomization_key(id: &ObjectId) -> Option<ObjectKey> {
-    let is_kustomization = id.group == KUSTOMIZE_GROUP && id.kind == "Kustomization";
-    is_kustomization.then(|| ObjectKey::new(id.namespace.as_str(), id.name.as_str()))
+/// The key of an object, if it is of the kind itself.
+fn key_of<K: Kind>(id: &ObjectId) -> Option<ObjectKey> {
+    let own = mapping::<K::Object>();
+    let is_own = id.group == own.group && id.kind == own.kind;
+    is_own.then(|| ObjectKey::new(id.namespace.as_str(), id.name.as_str()))
 }
 
-impl Context {
+impl<K: Kind> Context<K> {
     /// Completes when nobody else is about to apply what `source` has now.
     async fn others_have_applied(&self, source: &SourceKey, own: &ObjectKey, doomed: &HashSet<ObjectKey>) {
         let mut changed = self.progress.changed.subscribe();
@@ -329,7 +236,7 @@ impl Context {
         doomed: &HashSet<ObjectKey>,
     ) -> Vec<ObjectKey> {
         let references = self.references.lock();
-        let consumers = references.sources.referrers(source);
+        let consumers = references.consumers(source);
         let others = consumers.filter(|key| *key != own && !doomed.contains(key));
         others.cloned().collect()
     }
@@ -362,11 +269,11 @@ impl Context {
     fn is_behind(
         &self,
         key: &ObjectKey,
-        object: &Kustomization,
+        object: &K::Object,
         own: &ObjectKey,
         known: &mut HashMap<ObjectKey, bool>,
     ) -> bool {
-        let observed = observe(self, object);
+        let observed = self.observe(object);
         let Ok(artifact) = &observed.artifact else {
             return false;
         };
@@ -374,7 +281,7 @@ impl Context {
         if self.progress.has_tried(key, &Aim::new(object, artifact)) {
             return false;
         }
-        match decide(&observed) {
+        match K::decide(&observed) {
             Step::Deploy(_) => true,
             Step::AwaitDependency(_) => {
                 let revision = &artifact.spec.revision;
@@ -393,11 +300,12 @@ impl Context {
         let Some(object) = self.objects.get(key) else {
             return false;
         };
-        if object.spec.suspend || object.metadata.deletion_timestamp.is_some() {
+        if object.is_suspended() || object.meta().deletion_timestamp.is_some() {
             return false;
         }
         if !self.reconciles(&object) {
-            return !object.status.conditions.has_status(READY, ConditionStatus::False);
+            let conditions = object.status().conditions();
+            return !conditions.has_status(READY, ConditionStatus::False);
         }
         // It may wait for somebody who depends on the one that asks, so that both would wait for ever.
         let waits_for = self.progress.waits.lock().get(key).cloned();
@@ -409,7 +317,7 @@ impl Context {
     }
 
     /// Tells whether an object depends on `on`, directly or through others.
-    fn depends_on(&self, object: &Kustomization, on: &ObjectKey, seen: &mut HashSet<ObjectKey>) -> bool {
+    fn depends_on(&self, object: &K::Object, on: &ObjectKey, seen: &mut HashSet<ObjectKey>) -> bool {
         dependencies(object).into_iter().any(|key| {
             key == *on
                 || (seen.insert(key.clone())

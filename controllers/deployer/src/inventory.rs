@@ -9,7 +9,7 @@ use flux_api::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
 use serde_json::Value;
 
 /// Records a change set in its order, unchanged and skipped objects included.
-pub(crate) fn record(entries: &[Entry]) -> Inventory {
+pub fn record(entries: &[Entry]) -> Inventory {
     let entries = entries
         .iter()
         .map(|entry| InventoryEntry::new(&entry.id, entry.version.as_str()));
@@ -25,7 +25,7 @@ pub(crate) fn record(entries: &[Entry]) -> Inventory {
 ///
 /// # Errors
 /// An entry of `old` that is not an inventory id: nothing may be pruned by an inventory that cannot be read.
-pub(crate) fn stale(old: &Inventory, new: &Inventory) -> Result<Vec<(ObjectId, String)>, ObjectIdError> {
+pub fn stale(old: &Inventory, new: &Inventory) -> Result<Vec<(ObjectId, String)>, ObjectIdError> {
     let kept = new
         .entries
         .iter()
@@ -46,7 +46,7 @@ pub(crate) fn stale(old: &Inventory, new: &Inventory) -> Result<Vec<(ObjectId, S
 }
 
 /// Gives the entry under which an object that is about to be applied will be recorded, if its kind is known.
-pub(crate) fn entry_of(mapper: &Mapper, object: &Value) -> Option<InventoryEntry> {
+pub fn entry_of(mapper: &Mapper, object: &Value) -> Option<InventoryEntry> {
     let mut id = id_of(object);
     let (_, version) = split_api_version(api_version(object));
     let mapping = mapper.known(&id.group, version, &id.kind)?;
@@ -59,7 +59,7 @@ pub(crate) fn entry_of(mapper: &Mapper, object: &Value) -> Option<InventoryEntry
 }
 
 /// Adds entries that are not listed yet: objects that could not be pruned, or that a failed run had created.
-pub(crate) fn keep(inventory: &mut Inventory, more: impl IntoIterator<Item = InventoryEntry>) {
+pub fn keep(inventory: &mut Inventory, more: impl IntoIterator<Item = InventoryEntry>) {
     let mut known: HashSet<String> = inventory.entries.iter().map(|entry| entry.id.clone()).collect();
     inventory
         .entries

@@ -5,25 +5,23 @@ use std::time::Duration;
 
 use artifact_crd::Artifact;
 use controller_kit::{ObjectKey, Superseded};
-use flux_api::Kustomization;
+use kube::Resource as _;
 use tokio::time::Instant;
 
 use crate::context::{Context, Ownership};
-use crate::decide::{Step, decide};
-use crate::reconcile::{Reconciliation, observe};
+use crate::kind::Kind;
+use crate::run::Run;
+use crate::step::Step;
 
 /// Between two looks, once there was news.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a build is left alone by newer artifacts when the one before gave way to one; it doubles each time.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Enough for whatever a build is given the time for.
-const MOST_DOUBLINGS: u32 = 10;
+/// How often to look whether what is being planned is still wanted.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What has happened to what a run is making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
+pub enum News {
     /// Nothing that changes it.
     None,
     /// There is a newer artifact.
@@ -33,16 +31,17 @@ pub(crate) enum News {
 }
 
 /// What a run makes something of.
-pub(crate) struct Making<'a> {
-    context: &'a Context,
+pub struct Making<'a, K: Kind> {
+    context: &'a Context<K>,
     key: ObjectKey,
-    object: Arc<Kustomization>,
+    object: Arc<K::Object>,
     artifact: &'a Artifact,
     superseded: &'a Superseded,
 }
 
-impl<'a> Making<'a> {
-    pub(crate) fn of(run: &Reconciliation<'a>, artifact: &'a Artifact) -> Self {
+impl<'a, K: Kind> Making<'a, K> {
+    /// Says that a run makes something of an artifact.
+    pub fn of(run: &Run<'a, K>, artifact: &'a Artifact) -> Self {
         Self {
             context: run.context,
             key: run.key.clone(),
@@ -57,17 +56,17 @@ impl<'a> Making<'a> {
         let Some(now) = context.objects.get(&self.key) else {
             return News::Unwanted;
         };
-        let edited = now.metadata.generation != self.object.metadata.generation;
+        let edited = now.meta().generation != self.object.meta().generation;
         if edited
             || context.shutdown.is_cancelled()
             || context.ownership(&self.key, &self.object) != Ownership::Ours
         {
             return News::Unwanted;
         }
-        let observed = observe(context, &now);
+        let observed = context.observe(&now);
         match &observed.artifact {
             Ok(artifact) if artifact.spec.differs_for_consumers(&self.artifact.spec) => News::Newer,
-            _ => match decide(&observed) {
+            _ => match K::decide(&observed) {
                 Step::Finalize | Step::LetGo | Step::Rest | Step::Refuse(_) => News::Unwanted,
                 // What it waits for now does not change what is being made.
                 Step::AwaitArtifact(_) | Step::AwaitDependency(_) | Step::Deploy(_) => News::None,
@@ -78,7 +77,7 @@ impl<'a> Making<'a> {
     /// Completes when it is not wanted any more; a newer artifact counts once `patience` is over.
     ///
     /// Other news can wait: giving up would only begin it again.
-    pub(crate) async fn outdated(&self, patience: Duration) -> News {
+    pub async fn outdated(&self, patience: Duration) -> News {
         let start = Instant::now();
         self.superseded.wait().await;
         loop {
@@ -95,24 +94,21 @@ impl<'a> Making<'a> {
     }
 }
 
-/// How long a build is left alone by newer artifacts after `gave_way` builds in a row that gave way to one.
+/// Completes when nobody wants an object to be deployed as it was any more, or the controller ends.
 ///
-/// The first gives way at once, as it may hang; but artifacts that come more often than a clone takes must not keep it
-/// from ever ending.
-pub(crate) fn patience(gave_way: u32) -> Duration {
-    match gave_way.min(MOST_DOUBLINGS) {
-        0 => Duration::ZERO,
-        times => PATIENCE * 2_u32.pow(times - 1),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn artifacts_that_come_often_leave_a_build_more_and_more_time() {
-        let seconds = [0, 1, 2, 3, 8, u32::MAX].map(|gave_way| patience(gave_way).as_secs());
-        assert_eq!(seconds, [0, 5, 10, 20, 640, 2560]);
+/// A newer artifact can wait until this one is planned; were it not so, one that comes often enough would keep all of
+/// them from being applied.
+pub async fn obsolete<K: Kind>(context: &Context<K>, key: ObjectKey, object: Arc<K::Object>) {
+    let is_wanted = || {
+        context.objects.get(&key).is_some_and(|now| {
+            let (now_meta, meta) = (now.meta(), object.meta());
+            now_meta.uid == meta.uid
+                && now_meta.generation == meta.generation
+                && now_meta.deletion_timestamp == meta.deletion_timestamp
+                && context.is_ours(&now)
+        })
+    };
+    while !context.shutdown.is_cancelled() && is_wanted() {
+        tokio::time::sleep(LOOK).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Kustomizations that vanish although they are held.
+//! Objects that vanish although they are held.
 //!
 //! The API server looks for finalizers once, when a deletion begins. One that is under way when our finalizer is
 //! written takes the object away in spite of it: nobody is asked to deal with what was applied, or is about to be. Such
@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use controller_kit::ObjectKey;
-use flux_api::{FINALIZER, Kustomization, KustomizationStatus};
+use flux_api::Deployed;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use parking_lot::Mutex;
 use tokio::time::Instant;
+
+use crate::step::is_held;
 
 /// A deletion that began before the finalizer was written has ended by then: API servers give a request one minute.
 ///
@@ -22,49 +24,55 @@ use tokio::time::Instant;
 const UNDER_WAY: Duration = Duration::from_mins(2);
 
 /// Objects that vanished, and those that may.
-#[derive(Default)]
-pub(crate) struct Vanished {
+pub(crate) struct Vanished<O> {
     /// When objects were given the finalizer, by UID.
     held: Mutex<HashMap<String, Instant>>,
-    objects: Mutex<HashMap<ObjectKey, Arc<Kustomization>>>,
+    objects: Mutex<HashMap<ObjectKey, Arc<O>>>,
 }
 
-impl Vanished {
+impl<O> Default for Vanished<O> {
+    fn default() -> Self {
+        Self {
+            held: Mutex::default(),
+            objects: Mutex::default(),
+        }
+    }
+}
+
+impl<O: Deployed> Vanished<O> {
     /// Takes note that an object is about to be given the finalizer.
-    pub(crate) fn hold(&self, object: &Kustomization) {
+    pub(crate) fn hold(&self, object: &O) {
         let mut held = self.held.lock();
         held.retain(|_, since| since.elapsed() < UNDER_WAY);
-        if let Some(uid) = &object.metadata.uid {
+        if let Some(uid) = &object.meta().uid {
             held.insert(uid.clone(), Instant::now());
         }
     }
 
     /// Tells whether an object that is gone was held to the last; it is kept then, with the last status, until it is
     /// [forgotten](Self::forget).
-    pub(crate) fn note(&self, last: &Kustomization, status: KustomizationStatus) -> bool {
-        let uid = last.metadata.uid.as_deref().unwrap_or_default();
+    pub(crate) fn note(&self, last: &O, status: O::Status) -> bool {
+        let uid = last.meta().uid.as_deref().unwrap_or_default();
         let since = self.held.lock().remove(uid);
-        let finalizers = last.metadata.finalizers.as_deref().unwrap_or_default();
-        let is_held = finalizers.iter().any(|finalizer| finalizer == FINALIZER);
-        let vanished = is_held
-            && last.metadata.deletion_timestamp.is_none()
+        let vanished = is_held(last)
+            && last.meta().deletion_timestamp.is_none()
             && since.is_some_and(|since| since.elapsed() < UNDER_WAY);
         if vanished {
             let mut object = last.clone();
-            object.metadata.deletion_timestamp = Some(Time(Timestamp::now()));
-            object.status = status;
+            object.meta_mut().deletion_timestamp = Some(Time(Timestamp::now()));
+            *object.status_mut() = status;
             self.objects.lock().insert(ObjectKey::of(last), Arc::new(object));
         }
         vanished
     }
 
     /// Gives the object that has vanished, as if it were about to be deleted.
-    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<Kustomization>> {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<O>> {
         self.objects.lock().get(key).cloned()
     }
 
     /// Tells whether this is what [`Vanished::get`] gives.
-    pub(crate) fn is(&self, key: &ObjectKey, object: &Arc<Kustomization>) -> bool {
+    pub(crate) fn is(&self, key: &ObjectKey, object: &Arc<O>) -> bool {
         let objects = self.objects.lock();
         objects
             .get(key)
@@ -79,6 +87,7 @@ impl Vanished {
 
 #[cfg(test)]
 mod tests {
+    use flux_api::{FINALIZER, Kustomization, KustomizationStatus};
     use serde_json::json;
 
     use super::*;

@@ -1,0 +1,108 @@
+//! Waits until objects are ready.
+
+use std::time::Duration;
+
+use controller_kit::live::{Target, WaitEnd, WaitOptions};
+use controller_kit::{Rest, Triggers};
+use flux_api::{ConditionsExt, Deployed, DeployedStatus, GoDuration, READY, REQUESTED_AT, reason};
+use kube::Resource as _;
+
+use crate::context::Ownership;
+use crate::kind::{Kind, kind_name};
+use crate::outcome::Halt;
+use crate::run::Run;
+
+/// Objects that become ready within this time need no word about waiting.
+const QUICK: Duration = Duration::from_millis(1500);
+
+/// What a wait for readiness came to.
+#[derive(Debug)]
+pub struct Waited {
+    /// How long it took.
+    pub took: GoDuration,
+    /// What is not ready; nothing if everything is.
+    pub unready: Option<String>,
+}
+
+/// Waits outside the worker slot until everything is ready; a newer event ends the wait.
+///
+/// # Errors
+/// A newer event came first; or the status could not be written.
+pub async fn wait<K: Kind>(run: &mut Run<'_, K>, rest: &Rest, targets: Vec<Target>) -> Result<Waited, Halt> {
+    let started = tokio::time::Instant::now();
+    let context = run.context;
+    let options = WaitOptions {
+        timeout: run.timeout(),
+        fail_fast: context.settings.fail_fast,
+    };
+    let mut waiting = Box::pin(context.live.wait(targets, options, rest));
+    // What is ready at once needs no word about waiting; a moment covers objects whose watch has just been opened.
+    let quick = run.slot.park(tokio::time::timeout(QUICK, &mut waiting)).await;
+    let end = if let Ok(end) = quick {
+        end
+    } else {
+        if !is_announced(run) {
+            run.write_wait().await?;
+        }
+        match run.unless_superseded(&mut waiting).await {
+            Ok(end) => end,
+            Err(_) => return Err(canceled(run)),
+        }
+    };
+    let unready = match end {
+        WaitEnd::Ready => None,
+        end @ (WaitEnd::NotReady { .. } | WaitEnd::NoNamespace(_)) => Some(end.message().unwrap_or_default()),
+    };
+    Ok(Waited {
+        took: GoDuration::from(started.elapsed()),
+        unready,
+    })
+}
+
+/// A newer event has ended the wait; tells which, if the object is still ours to say so.
+fn canceled<K: Kind>(run: &Run<'_, K>) -> Halt {
+    let (context, before) = (run.context, &run.object);
+    let is_ours = context.ownership(&run.key, before) == Ownership::Ours;
+    let Some(now) = context.objects.get(&run.key).filter(|_| is_ours) else {
+        return Halt::Superseded;
+    };
+    if context.shutdown.is_cancelled() {
+        return Halt::Superseded;
+    }
+    let revision = run.about().revision;
+    let has_new_artifact = || match context.artifact_of(before) {
+        Ok(artifact) => artifact.spec.revision != revision,
+        Err(_) => true,
+    };
+    let home = run.key.namespace.as_str();
+    let itself = || format!("{}/{}", kind_name::<K::Object>(), run.key);
+    let requested = |object: &K::Object| object.meta().annotations.as_ref()?.get(REQUESTED_AT).cloned();
+    let changes = now.meta().generation != before.meta().generation || requested(&now) != requested(before);
+    let by = if changes {
+        itself()
+    } else if has_new_artifact() {
+        let source = context.source_of(before).ok();
+        source.map_or_else(itself, |source| {
+            format!("{}/{}/{}", source.kind, source.namespace, source.name)
+        })
+    } else {
+        // A ConfigMap or Secret that the object reads; with several it is not known which.
+        match before.configs().as_slice() {
+            [(kind, name)] => format!("{kind}/{home}/{name}"),
+            _ => itself(),
+        }
+    };
+    Halt::Canceled { by }
+}
+
+/// Tells whether the object says already that it is not ready, and the run is a retry that has nothing to add.
+///
+/// It goes on saying so then: a condition that changes twice with every retry would tell nothing, and wake everybody.
+fn is_announced<K: Kind>(run: &Run<'_, K>) -> bool {
+    let ready = run.status.conditions().get_condition(READY);
+    let said = ready.is_some_and(|ready| {
+        ready.reason == reason::HEALTH_CHECK_FAILED
+            && ready.observed_generation == run.object.meta().generation
+    });
+    said && run.status == run.written && !run.was_asked_by(Triggers::REQUESTED)
+}

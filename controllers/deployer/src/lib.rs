@@ -1,0 +1,58 @@
+//! What makes a controller a Flux deployer: everything but what it does with its artifacts.
+//!
+//! A deployer says what its kind is ([`Kind`]) and brings an artifact into the cluster ([`Deployer`]); everything else is
+//! the same for all of them, and is here. In reading order, from the steering downwards:
+//!
+//! 1. `controller` connects `watches` and `configs` to the queue; `fan_out` knows whom an artifact wakes, by `references`;
+//! 2. `reconcile` is one run: observe, decide, act, report;
+//! 3. `report` makes conditions, event and next run of an [`Outcome`]: the one table of fates;
+//! 4. what stages are made of: [`fetch`] an artifact as long as it is [`wanted`], wait for [`health`], [`prune`] by
+//!    [`inventory`] after [`takeover`] by others, act as the right `identity`;
+//! 5. [`Run`] is the bottom of a run: what it is about, how far it got, and its words; `conditions` and `events` are those;
+//! 6. `context` is what all runs share: `written` statuses, objects that have `vanished`, `progress` of others, the
+//!    `finalizer` and the patches of `status`; `interlock` is what happens while a stock controller reconciles the object too.
+//!
+//! Files call down this list and are never called back. A deployer reads Artifacts and never a source kind.
+
+mod conditions;
+mod configs;
+mod context;
+mod controller;
+mod events;
+mod fan_out;
+mod finalizer;
+mod identity;
+mod interlock;
+mod kind;
+mod log;
+mod outcome;
+mod progress;
+mod reconcile;
+mod references;
+mod report;
+mod run;
+mod settings;
+mod status;
+mod step;
+mod vanished;
+mod watches;
+mod written;
+
+pub mod fetch;
+pub mod health;
+pub mod inventory;
+pub mod prune;
+pub mod takeover;
+pub mod wanted;
+
+pub use conditions::Conditions;
+pub use context::{Context, Ownership};
+pub use controller::{Connections, run};
+pub use events::About;
+pub use kind::{Kind, Names, StatusOf};
+pub use outcome::{Failure, Fate, Halt, Outcome, Success, Wait};
+pub use reconcile::Deployer;
+pub use run::Run;
+pub use settings::Settings;
+pub use status::StatusError;
+pub use step::{ArtifactProblem, Dependency, Observed, Refusal, Step, first_not_ready, is_held};

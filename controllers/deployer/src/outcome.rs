@@ -1,0 +1,94 @@
+//! How a run ends, and what is to become of each end.
+
+use crate::step::Refusal;
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The object is gone, or was never held by us.
+    Gone,
+    /// The object is suspended.
+    Suspended,
+    /// Everything is in the cluster, and ready if that was asked for.
+    Succeeded(Success),
+    /// Something outside is missing; an event or a timer brings the next run.
+    Waiting(Wait),
+    /// A step failed and is tried again.
+    Failed(Failure),
+    /// The object has to be edited first.
+    Refused(Refusal),
+    /// The run was halted; nothing is wrong with what it was about.
+    Halted(Halt),
+}
+
+/// Why a run stops where it is.
+#[derive(Debug)]
+pub enum Halt {
+    /// A newer event ended a wait; the next run starts at once.
+    Superseded,
+    /// A newer event ended the wait for readiness, and says so; the next run starts at once.
+    Canceled {
+        /// Kind, namespace and name of what changed.
+        by: String,
+    },
+    /// The controller is shutting down or the API server cannot be written to; nothing can be reported.
+    Aborted(String),
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Success {
+    /// Reason of `Ready`.
+    pub reason: &'static str,
+    /// Text of `Ready`.
+    pub message: String,
+}
+
+/// What a run waits for.
+#[derive(Debug)]
+pub enum Wait {
+    /// The artifact does not exist, or its file does not.
+    Artifact(String),
+    /// A dependency is not ready.
+    Dependency(String),
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Reason of the condition, such as `BuildFailed`.
+    pub reason: &'static str,
+    /// Text for people.
+    pub message: String,
+    /// What is not ready, if that is why.
+    pub unhealthy: Option<String>,
+    /// When it is tried again.
+    pub fate: Fate,
+}
+
+/// What is to become of a failure, by its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It passes by itself: the next run comes after the back-off, if that is sooner than the retry interval.
+    RetrySoon,
+    /// It lasts until somebody mends it: the next run comes after the retry interval.
+    Retry,
+}
+
+impl Failure {
+    /// Makes a failure that something outside causes.
+    pub fn new(reason: &'static str, fate: Fate, error: impl std::fmt::Display) -> Self {
+        Self {
+            reason,
+            message: error.to_string(),
+            unhealthy: None,
+            fate,
+        }
+    }
+}
+
+impl From<Halt> for Outcome {
+    fn from(halt: Halt) -> Self {
+        Self::Halted(halt)
+    }
+}

@@ -1,0 +1,260 @@
+//! One run: observe, decide, act, report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_crd::Artifact;
+use controller_kit::{ObjectKey, Requeue, RestError, Triggers};
+use flux_api::Deployed;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use crate::context::{Context, Ownership};
+use crate::events::event_about;
+use crate::finalizer::{self, Held};
+use crate::kind::{Kind, kind_name};
+use crate::outcome::{Halt, Outcome, Wait};
+use crate::report::{Pace, conclude};
+use crate::run::Run;
+use crate::status::{self, Base, StatusError};
+use crate::step::{ArtifactProblem, Step, is_held};
+use crate::{interlock, log};
+
+/// What only one deployer does: its stages.
+pub trait Deployer: Kind {
+    /// Brings an artifact into the cluster.
+    fn deploy(run: &mut Run<'_, Self>, artifact: &Artifact) -> impl Future<Output = Outcome> + Send;
+
+    /// Deals with what was applied, before an object that is being deleted is let go.
+    fn clean_up(run: &mut Run<'_, Self>) -> impl Future<Output = Result<(), Outcome>> + Send;
+}
+
+/// Reconciles one object; whatever is logged meanwhile names it.
+pub(crate) async fn reconcile<D: Deployer>(
+    context: Arc<Context<D>>,
+    run: controller_kit::Run<ObjectKey>,
+) -> Requeue {
+    let span = log::span::<D>(&run.key);
+    reconcile_one(&context, run).instrument(span).await
+}
+
+async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::Run<ObjectKey>) -> Requeue {
+    let controller_kit::Run {
+        key,
+        triggers,
+        mut slot,
+        superseded,
+    } = run;
+    let vanished = context.vanished.get(&key);
+    let Some(object) = vanished.clone().or_else(|| context.objects.get(&key)) else {
+        context.forget(&key);
+        return Requeue::Never;
+    };
+    let ours = context.is_ours(&object);
+    let rival = context.interlock.rival(&key.namespace, object.labels());
+    if !ours || rival.is_some() {
+        context.forget(&key);
+        context.vanished.forget(&key);
+        return interlock::stand_back(context, &object, rival.as_ref().filter(|_| ours)).await;
+    }
+    let status = match vanished {
+        Some(vanished) => vanished.status().clone(),
+        None => context.written.latest(&key, &object),
+    };
+    let mut run = Run {
+        context,
+        key,
+        written: status.clone(),
+        status,
+        object,
+        triggers,
+        slot: &mut slot,
+        superseded: &superseded,
+        started: Instant::now(),
+        about: None,
+        aim: None,
+        stage: String::new(),
+    };
+    let object = Arc::clone(&run.object);
+    let step = D::decide(&context.observe(&object));
+    let outcome = act(&mut run, step).await;
+    report(run, &outcome).await
+}
+
+async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
+    run.context.awaiting.lock().remove(&run.key);
+    match step {
+        Step::Finalize => finalize(run).await,
+        Step::LetGo => Outcome::Gone,
+        Step::Rest => {
+            tracing::info!("Reconciliation is suspended for this object");
+            Outcome::Suspended
+        }
+        Step::Refuse(refusal) => Outcome::Refused(refusal),
+        Step::AwaitArtifact(problem) => Outcome::Waiting(Wait::Artifact(match problem {
+            ArtifactProblem::Lookup(error) => error.to_string(),
+            ArtifactProblem::Reference(error) => error.to_string(),
+            ArtifactProblem::NotServed(reason) => {
+                format!("Artifacts cannot be read, is their CustomResourceDefinition installed? {reason}")
+            }
+        })),
+        Step::AwaitDependency(reason) => {
+            let context = run.context;
+            context.awaiting.lock().insert(run.key.clone());
+            // From here on a change wakes us; one that came since we looked has woken nobody.
+            if D::decide(&context.observe(&run.object)) != Step::AwaitDependency(reason.clone()) {
+                context.queue.add(run.key.clone(), Triggers::DEPENDENCY);
+            }
+            Outcome::Waiting(Wait::Dependency(reason))
+        }
+        Step::Deploy(artifact) => match hold(run).await {
+            Ok(Held::Yes(_)) => {
+                if !run.object.depends_on().is_empty() {
+                    tracing::info!("All dependencies are ready, proceeding with reconciliation");
+                }
+                D::deploy(run, &artifact).await
+            }
+            // The watch is about to say so.
+            Ok(Held::Gone) => Outcome::Gone,
+            Err(error) => aborted("cannot set the finalizer", &error),
+        },
+    }
+}
+
+/// Makes sure that the object cannot vanish before what it applied has been dealt with.
+async fn hold<K: Kind>(run: &mut Run<'_, K>) -> Result<Held, RestError> {
+    if is_held(run.object.as_ref()) {
+        return Ok(Held::Yes(None));
+    }
+    run.context.vanished.hold(&run.object);
+    let held = finalizer::set::<K>(&run.context.rest, &run.object).await?;
+    if let Held::Yes(Some(version)) = &held {
+        run.context.note_version(&run.key, version.clone(), &run.written);
+    }
+    Ok(held)
+}
+
+/// Deals with what was applied, and removes the finalizer.
+async fn finalize<D: Deployer>(run: &mut Run<'_, D>) -> Outcome {
+    if let Err(outcome) = D::clean_up(run).await {
+        return outcome;
+    }
+    if run.context.vanished.is(&run.key, &run.object) {
+        return Outcome::Gone;
+    }
+    match finalizer::remove::<D>(&run.context.rest, &run.object).await {
+        Ok(()) => {
+            run.context.forget(&run.key);
+            Outcome::Gone
+        }
+        Err(error) => aborted("cannot remove the finalizer", &error),
+    }
+}
+
+fn aborted(what: &str, error: &RestError) -> Outcome {
+    Outcome::Halted(Halt::Aborted(format!("{what}: {error}")))
+}
+
+/// Writes down how a run ended, tells everybody, and says when the next one is due.
+async fn report<K: Kind>(mut run: Run<'_, K>, outcome: &Outcome) -> Requeue {
+    let took = run.started.elapsed();
+    let (context, settings) = (run.context, &run.context.settings);
+    let pace = Pace::of(
+        run.object.as_ref(),
+        settings.interval_jitter,
+        settings.requeue_dependency,
+    );
+    let (object, status) = (run.object.as_ref(), &mut run.status);
+    let mut report = conclude(outcome, object, status, &run.stage, &pace, took, Timestamp::now());
+    let ownership = context.ownership(&run.key, &run.object);
+    match outcome {
+        Outcome::Gone => {}
+        _ if ownership == Ownership::Gone => {}
+        Outcome::Halted(Halt::Aborted(error)) => tracing::error!(error = %error, "Reconciler error"),
+        _ if ownership != Ownership::Ours => leave(&run, &ownership).await,
+        _ => {
+            let written = context.write_status(&run.object, &run.written, &run.status).await;
+            if let Err(error) = written
+                && !matches!(error, StatusError::Gone)
+            {
+                tracing::warn!(%error, "cannot write the status");
+                report.requeue = Requeue::Backoff;
+                report.result = "error";
+            }
+        }
+    }
+    if let Some((severity, reason, message)) = report.event {
+        log::ended(&run, severity, &message);
+        let about = run.about.as_ref();
+        let finished = matches!(outcome, Outcome::Succeeded(_));
+        let event = event_about(run.object.as_ref(), severity, reason, message, about, finished);
+        context.recorder.record(event);
+    }
+    settle(&mut run, outcome, &ownership, report.requeue, report.result, took);
+    report.requeue
+}
+
+/// Counts a run, and tells those who wait for its object.
+fn settle<K: Kind>(
+    run: &mut Run<'_, K>,
+    outcome: &Outcome,
+    ownership: &Ownership,
+    requeue: Requeue,
+    result: &str,
+    took: Duration,
+) {
+    let (context, key) = (run.context, &run.key);
+    context.metrics.reconciled(K::NAMES.label, result, took);
+    if !matches!(requeue, Requeue::Backoff | Requeue::BackoffWithin(_))
+        && !matches!(outcome, Outcome::Halted(Halt::Superseded))
+        && let Some(aim) = run.aim.take()
+    {
+        context.progress.ended(key, aim);
+    }
+    if *ownership == Ownership::Ours && !matches!(outcome, Outcome::Gone) {
+        let kind = kind_name::<K::Object>();
+        context
+            .metrics
+            .object_reconciled(&kind, &key.namespace, &key.name, took);
+    } else {
+        // The watch has said so before the run was over.
+        context.forget(key);
+    }
+    if context.vanished.is(key, &run.object) && has_settled(outcome) {
+        context.vanished.forget(key);
+        if context.objects.get(key).is_some() {
+            // Another object of its name has waited for this.
+            context.queue.add(key.clone(), Triggers::STARTUP);
+        }
+    }
+    context.progress.notify();
+}
+
+/// Tells whether nothing is left to do after a run.
+fn has_settled(outcome: &Outcome) -> bool {
+    !matches!(
+        outcome,
+        Outcome::Failed(_) | Outcome::Halted(Halt::Superseded | Halt::Aborted(_))
+    )
+}
+
+/// Hands over to whoever the object belongs to now what the run has recorded, unless they have begun to write.
+///
+/// What is lost then is in their own record: they apply the same artifact.
+async fn leave<K: Kind>(run: &Run<'_, K>, ownership: &Ownership) {
+    use flux_api::DeployedStatus;
+    let Ownership::SomebodyElse(version) = ownership else {
+        return;
+    };
+    let base = Base {
+        version: version.clone(),
+        conditions: run.written.conditions().clone(),
+    };
+    let rest = &run.context.rest;
+    let left = status::write::<K>(rest, &run.object, &base, &run.written, &run.status).await;
+    if let Err(error) = left {
+        tracing::info!(namespace = %run.key.namespace, name = %run.key.name, %error, "the object moved to another controller during a run");
+    }
+}

@@ -1,0 +1,57 @@
+//! What an operator chooses about any deployer.
+
+use std::time::Duration;
+
+use artifact_consumer::Access;
+use controller_kit::Backoff;
+use kube::core::Selector;
+
+/// Settings that all deployers have; the defaults are stock's.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which objects are ours (`--watch-label-selector`).
+    pub selector: Selector,
+    /// Namespace that the controller runs in (`RUNTIME_NAMESPACE`), which it never deletes.
+    pub own_namespace: String,
+    /// Whether objects that a live stock controller selects too are left alone (`--interlock`).
+    pub interlock: bool,
+    /// How many objects are reconciled at once (`--concurrent`).
+    pub concurrent: usize,
+    /// How long to wait for a dependency or an artifact before looking again without an event
+    /// (`--requeue-dependency`).
+    pub requeue_dependency: Duration,
+    /// Retries of a download that fails for the moment (`--http-retry`).
+    pub http_retry: u32,
+    /// Which sources may be referred to (`--no-cross-namespace-refs`, `--allowed-source-kinds`).
+    pub access: Access,
+    /// Service account of objects that name none (`--default-service-account`); empty for the controller's.
+    pub default_service_account: String,
+    /// Percentage by which the interval is spread (`--interval-jitter-percentage`).
+    pub interval_jitter: u8,
+    /// Back-off after errors that have no interval of their own.
+    pub backoff: Backoff,
+    /// Whether a failed object ends health checks early (gate `DisableFailFastBehavior` turns it off).
+    pub fail_fast: bool,
+    /// Labels that mark ConfigMaps and Secrets whose changes reconcile at once (`--watch-configs-label-selector`);
+    /// none are watched when absent (gate `DisableConfigWatchers`).
+    pub watch_configs: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            selector: Selector::default(),
+            own_namespace: "flux-system".to_owned(),
+            interlock: true,
+            concurrent: 4,
+            requeue_dependency: Duration::from_secs(30),
+            http_retry: 9,
+            access: Access::default(),
+            default_service_account: String::new(),
+            interval_jitter: 5,
+            backoff: Backoff::default(),
+            fail_fast: true,
+            watch_configs: Some(format!("{}=Enabled", flux_api::WATCH_LABEL)),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! From the files of an artifact to objects: loads the variables and renders, where that is in nobody's way.
+
+use std::sync::Arc;
+
+use artifact_crd::Artifact;
+use controller_kit::artifact::ArtifactTree;
+use envsubst::Variables;
+use flux_api::Kustomization;
+use flux_deployer::wanted::{Making, News};
+use flux_deployer::{Halt, Run};
+use kustomize::{Options, Remote};
+use kustomize_remote::Fetcher;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::RemoteBases;
+use crate::kind::Kustomize;
+use crate::patience::patience;
+use crate::remote::{Probe, Reach};
+use crate::render::{EndOnDrop, RenderError, Rendered, render};
+use crate::stop::Stop;
+use crate::tree::ArtifactFiles;
+use crate::variables;
+
+/// Loads the variables and renders on a thread that may block.
+pub(crate) async fn build(
+    run: &mut Run<'_, Kustomize>,
+    artifact: &Artifact,
+    tree: Arc<ArtifactTree>,
+) -> Result<Rendered, Stop> {
+    let variables = variables::load(&run.context.rest, &run.object).await?;
+    let build = Build {
+        tree,
+        object: Arc::clone(&run.object),
+        variables: Arc::new(variables),
+        strict: run.context.own.settings.strict_substitution,
+    };
+    let own = &run.context.own;
+    let shutting_down = |_| Halt::Aborted("the controller is shutting down".to_owned());
+    // Most builds need nothing from elsewhere. One that does starts again where it may wait without being in the way.
+    let probe = Arc::new(Probe::default());
+    let bases = own.settings.remote_bases.as_ref();
+    let local = {
+        let permit = own.builds.acquire().await.map_err(shutting_down)?;
+        let remote = bases.map(|_| Arc::clone(&probe) as Arc<dyn Remote>);
+        // A run that is given up takes its build with it.
+        let end = EndOnDrop::default();
+        let rendered = build.clone().start(remote, &end, ()).await;
+        drop(permit);
+        rendered
+    };
+    let rendered = match bases.filter(|_| probe.was_asked()) {
+        None => local?,
+        Some(bases) => build_with_bases(run, artifact, build, bases).await?,
+    };
+    Ok(rendered?)
+}
+
+/// Builds what needs other machines, outside the worker slot; it ends at once, as does the wait for a place, when what
+/// it makes is not wanted any more.
+async fn build_with_bases(
+    run: &mut Run<'_, Kustomize>,
+    artifact: &Artifact,
+    build: Build,
+    bases: &RemoteBases,
+) -> Result<Result<Rendered, RenderError>, Stop> {
+    let (own, namespace) = (&run.context.own, run.key.namespace.clone());
+    let making = Making::of(run, artifact);
+    let gave_way = own.gave_way.lock().get(&run.key).copied().unwrap_or(0);
+    let given_up = CancellationToken::new();
+    // Whatever ends this future ends what the build waits for.
+    let (_given_up, end) = (given_up.clone().drop_guard(), EndOnDrop::default());
+    let building = async {
+        let place = own.remote_builds.take(&namespace, 1).await;
+        let network = Reach {
+            client: Arc::clone(&bases.client),
+            runtime: Handle::current(),
+            given_up,
+        };
+        let fetcher = Fetcher::new(bases.policy.clone(), Arc::new(network));
+        // The place is free when the thread is.
+        build.start(Some(Arc::new(fetcher)), &end, place).await
+    };
+    let built = async {
+        tokio::select! {
+            biased;
+            built = building => Ok(built),
+            news = making.outdated(patience(gave_way)) => Err(news),
+        }
+    };
+    let built = run.slot.park(built).await;
+    let mut all = own.gave_way.lock();
+    match built {
+        Err(News::Newer) => all.insert(run.key.clone(), gave_way.saturating_add(1)),
+        Err(News::None | News::Unwanted) | Ok(_) => all.remove(&run.key),
+    };
+    Ok(built.map_err(|_| Halt::Superseded)??)
+}
+
+/// What a build is made from.
+#[derive(Clone)]
+struct Build {
+    tree: Arc<ArtifactTree>,
+    object: Arc<Kustomization>,
+    variables: Arc<Variables>,
+    strict: bool,
+}
+
+impl Build {
+    /// Renders on a thread that may block, which holds `place` as long as it runs.
+    fn start(
+        self,
+        remote: Option<Arc<dyn Remote>>,
+        end: &EndOnDrop,
+        place: impl Send + 'static,
+    ) -> JoinHandle<Result<Rendered, RenderError>> {
+        let mut options = Options::flux();
+        options.remote = remote;
+        options.cancelled = Some(end.flag());
+        tokio::task::spawn_blocking(move || {
+            let files = ArtifactFiles::new(&self.tree);
+            let rendered = render(&files, &self.object, &self.variables, &options, self.strict);
+            drop(place);
+            rendered
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! Which objects a Kustomization waits for.
+
+use controller_kit::ObjectKey;
+use controller_kit::apply::{Action, Entry};
+use controller_kit::live::Target;
+use controller_kit::object::{ObjectId, split_api_version};
+use flux_api::Kustomization;
+use serde_json::Value;
+
+use crate::stop::Stop;
+
+/// Gives the objects whose readiness this object waits for; nothing when it does not ask for that.
+///
+/// # Errors
+/// A check whose API version is none.
+pub(crate) fn targets(
+    object: &Kustomization,
+    entries: &[Entry],
+    vanishing: &[ObjectId],
+) -> Result<Option<Vec<Target>>, Stop> {
+    let spec = &object.spec;
+    let target = |id: ObjectId, version: Option<String>, owned: bool| Target {
+        may_vanish: vanishing.contains(&id),
+        id,
+        version,
+        owned,
+    };
+    let mut targets = Vec::new();
+    if spec.wait {
+        let applied = entries.iter().filter(|entry| entry.action != Action::Skipped);
+        targets.extend(applied.map(|entry| target(entry.id.clone(), Some(entry.version.clone()), true)));
+    } else {
+        for check in &spec.health_checks {
+            let api_version = if check.api_version.is_empty() {
+                "apps/v1"
+            } else {
+                &check.api_version
+            };
+            if api_version.matches('/').count() > 1 {
+                return Err(Stop::HealthCheck(api_version.to_owned()));
+            }
+            let (group, _) = split_api_version(api_version);
+            let id = ObjectId {
+                namespace: check.namespace.clone(),
+                name: check.name.clone(),
+                group: group.to_owned(),
+                kind: check.kind.clone(),
+            };
+            // What has just been applied is followed already.
+            let applied = entries
+                .iter()
+                .find(|entry| entry.id == id && entry.action != Action::Skipped);
+            let version = applied.map(|entry| entry.version.clone());
+            targets.push(target(id, version, applied.is_some()));
+        }
+    }
+    if targets.is_empty() {
+        return Ok(None);
+    }
+    // Nobody waits for itself.
+    let key = ObjectKey::of(object);
+    targets.retain(|target| {
+        let id = &target.id;
+        !(id.kind == "Kustomization" && id.name == key.name && id.namespace == key.namespace)
+    });
+    Ok(Some(targets))
+}
+
+/// A Job that removes itself when it is done is not missing when it is gone.
+pub(crate) fn may_vanish(object: &Value) -> bool {
+    object.get("kind").and_then(Value::as_str) == Some("Job")
+        && object
+            .pointer("/spec/ttlSecondsAfterFinished")
+            .is_some_and(Value::is_number)
+}

@@ -1,0 +1,305 @@
+//! Why a run stops before its end, and what is to become of each reason: the one table.
+
+use controller_kit::RestError;
+use controller_kit::apply::ApplyError;
+use flux_api::{GoDuration, ObjectIdError, reason};
+use flux_deployer::fetch::ArtifactError;
+use flux_deployer::{Failure, Fate, Halt, Outcome, StatusError};
+
+use crate::render::RenderError;
+use crate::variables::VariablesError;
+
+/// Why an artifact was not brought into the cluster, or what was applied not dealt with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// Nothing is wrong: the run is halted.
+    #[error("halted")]
+    Halted(Halt),
+    /// There is no content.
+    #[error(transparent)]
+    Artifact(ArtifactError),
+    /// `spec.path` is not in the artifact.
+    #[error(transparent)]
+    Path(RenderError),
+    /// The variables are not at hand.
+    #[error(transparent)]
+    Variables(#[from] VariablesError),
+    /// The artifact could not be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The build ended by itself.
+    #[error("the build stopped unexpectedly, please report this: {0}")]
+    Crashed(#[from] tokio::task::JoinError),
+    /// The service account cannot be one.
+    #[error(transparent)]
+    Identity(RestError),
+    /// Objects were not applied; `changes` lists those that were.
+    #[error("{}", with_changes(.error, .changes))]
+    Apply {
+        /// What went wrong.
+        error: Box<ApplyError>,
+        /// A line for each object that was changed before.
+        changes: String,
+        /// Whether it is only about kinds that are on their way.
+        coming: bool,
+    },
+    /// Nothing may be pruned by an inventory that cannot be read.
+    #[error("status.inventory cannot be read, nothing was pruned: {0}")]
+    Inventory(ObjectIdError),
+    /// Objects that are no longer desired are still there.
+    #[error("delete failed, errors: {}", .0.join("; "))]
+    Prune(Vec<String>),
+    /// A health check names no API version.
+    #[error("unexpected GroupVersion string: {0}")]
+    HealthCheck(String),
+    /// Objects did not become ready.
+    #[error("health check failed after {took}: {detail}")]
+    Unhealthy {
+        /// After which time.
+        took: GoDuration,
+        /// Which.
+        detail: String,
+    },
+    /// The end of an object: nothing may be deleted by an inventory that cannot be read.
+    #[error(
+        "status.inventory cannot be read, nothing was deleted: {0}; set spec.deletionPolicy: Orphan to let the object go"
+    )]
+    LastInventory(ObjectIdError),
+    /// The end of an object: it is not known whether its service account exists.
+    #[error(transparent)]
+    LastIdentity(RestError),
+    /// The end of an object: its service account cannot be one.
+    #[error(transparent)]
+    LastImpersonation(RestError),
+    /// The end of an object: what it applied is still there.
+    #[error("pruning for deleted resource failed: delete failed, errors: {}", .0.join("; "))]
+    LastPrune(Vec<String>),
+}
+
+impl Stop {
+    /// What the conditions give as the reason, and what is to become of it.
+    fn fate(&self) -> (&'static str, Fate) {
+        match self {
+            // Never asked: these have outcomes of their own.
+            Self::Halted(_) | Self::Artifact(_) => (reason::ARTIFACT_FAILED, Fate::Retry),
+            Self::Path(_) => (reason::ARTIFACT_FAILED, Fate::Retry),
+            Self::Variables(_) | Self::Render(_) | Self::Crashed(_) => (reason::BUILD_FAILED, Fate::Retry),
+            Self::Identity(_) | Self::Inventory(_) => (reason::RECONCILIATION_FAILED, Fate::Retry),
+            Self::Apply { coming: true, .. } => (reason::RECONCILIATION_FAILED, Fate::RetrySoon),
+            Self::Apply { coming: false, .. } => (reason::RECONCILIATION_FAILED, Fate::Retry),
+            Self::Prune(_) => (reason::PRUNE_FAILED, Fate::Retry),
+            Self::HealthCheck(_) | Self::Unhealthy { .. } => (reason::HEALTH_CHECK_FAILED, Fate::Retry),
+            // A namespace, a parent and whoever deletes the object wait for its end.
+            Self::LastImpersonation(_) => (reason::RECONCILIATION_FAILED, Fate::RetrySoon),
+            Self::LastInventory(_) | Self::LastIdentity(_) | Self::LastPrune(_) => {
+                (reason::PRUNE_FAILED, Fate::RetrySoon)
+            }
+        }
+    }
+
+    /// Gives the reason under which the history keeps it: of what went wrong in the cluster.
+    pub(crate) fn history_reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Apply { .. } | Self::Prune(_) | Self::HealthCheck(_) | Self::Unhealthy { .. } => {
+                Some(self.fate().0)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an object may be there although nobody said so: whatever is no refusal may have been done.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        let Self::Apply { error, .. } = self else {
+            return false;
+        };
+        let ApplyError::Apply { source, .. } = error.as_ref() else {
+            return false;
+        };
+        !source.code().is_some_and(|code| (400..500).contains(&code))
+    }
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halted(halt)
+    }
+}
+
+impl From<StatusError> for Stop {
+    fn from(error: StatusError) -> Self {
+        Self::Halted(error.into())
+    }
+}
+
+impl From<ArtifactError> for Stop {
+    fn from(error: ArtifactError) -> Self {
+        Self::Artifact(error)
+    }
+}
+
+impl From<ApplyError> for Stop {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Interrupted => Self::Halted(Halt::Superseded),
+            error => Self::Apply {
+                error: Box::new(error),
+                changes: String::new(),
+                coming: false,
+            },
+        }
+    }
+}
+
+impl From<Stop> for Outcome {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Halted(halt) => halt.into(),
+            Stop::Artifact(error) => error.into(),
+            stop => {
+                let (reason, fate) = stop.fate();
+                let mut failure = Failure::new(reason, fate, &stop);
+                if let Stop::Unhealthy { detail, .. } = stop {
+                    failure.unhealthy = Some(detail);
+                }
+                Self::Failed(failure)
+            }
+        }
+    }
+}
+
+/// The error first, then what was done before it.
+fn with_changes(error: &ApplyError, changes: &str) -> String {
+    let text = [error.to_string(), changes.to_owned()].join("\n");
+    text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use flux_api::InventoryEntry;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_to_stop_has_one_fate() {
+        let odd = InventoryEntry {
+            id: "odd".into(),
+            version: "v1".into(),
+        };
+        let unreadable = || odd.object_id().unwrap_err();
+        let refused = || RestError::Request("no".into());
+        let apply = |coming| Stop::Apply {
+            error: Box::new(ApplyError::NotReady("CustomResourceDefinition/a".into())),
+            changes: "ConfigMap/apps/a created".into(),
+            coming,
+        };
+        let took = GoDuration::from(Duration::from_secs(30));
+        let detail = || "timeout waiting for: [Deployment/apps/web]".to_owned();
+        let gone = || {
+            vec![
+                "ConfigMap/apps/a: no".to_owned(),
+                "ConfigMap/apps/b: no".to_owned(),
+            ]
+        };
+        let rows = [
+            (
+                Stop::Variables(VariablesError::Kind("X".into())),
+                "BuildFailed",
+                Fate::Retry,
+                false,
+            ),
+            (
+                Stop::Path(RenderError::Path("/x".into())),
+                "ArtifactFailed",
+                Fate::Retry,
+                false,
+            ),
+            (
+                Stop::Render(RenderError::Path("/x".into())),
+                "BuildFailed",
+                Fate::Retry,
+                false,
+            ),
+            (
+                Stop::Identity(refused()),
+                "ReconciliationFailed",
+                Fate::Retry,
+                false,
+            ),
+            (apply(false), "ReconciliationFailed", Fate::Retry, true),
+            (apply(true), "ReconciliationFailed", Fate::RetrySoon, true),
+            (
+                Stop::Inventory(unreadable()),
+                "ReconciliationFailed",
+                Fate::Retry,
+                false,
+            ),
+            (Stop::Prune(gone()), "PruneFailed", Fate::Retry, true),
+            (
+                Stop::HealthCheck("a/b/c".into()),
+                "HealthCheckFailed",
+                Fate::Retry,
+                true,
+            ),
+            (
+                Stop::Unhealthy {
+                    took,
+                    detail: detail(),
+                },
+                "HealthCheckFailed",
+                Fate::Retry,
+                true,
+            ),
+            (
+                Stop::LastInventory(unreadable()),
+                "PruneFailed",
+                Fate::RetrySoon,
+                false,
+            ),
+            (
+                Stop::LastIdentity(refused()),
+                "PruneFailed",
+                Fate::RetrySoon,
+                false,
+            ),
+            (
+                Stop::LastImpersonation(refused()),
+                "ReconciliationFailed",
+                Fate::RetrySoon,
+                false,
+            ),
+            (Stop::LastPrune(gone()), "PruneFailed", Fate::RetrySoon, false),
+        ];
+        for (stop, reason, fate, is_history) in rows {
+            let text = stop.to_string();
+            let history = is_history.then_some(reason);
+            assert_eq!(stop.history_reason(), history, "{text}");
+            let unhealthy = matches!(stop, Stop::Unhealthy { .. }).then(detail);
+            let Outcome::Failed(failure) = stop.into() else {
+                panic!("{text} is a failure");
+            };
+            let found = (failure.reason, failure.fate, failure.unhealthy);
+            assert_eq!(found, (reason, fate, unhealthy), "{text}");
+            assert_eq!(failure.message, text);
+        }
+    }
+
+    #[test]
+    fn what_was_done_follows_what_went_wrong() {
+        let stop = |changes: &str| Stop::Apply {
+            error: Box::new(ApplyError::NotReady("boom".into())),
+            changes: changes.into(),
+            coming: false,
+        };
+        assert_eq!(
+            stop("").to_string(),
+            ApplyError::NotReady("boom".into()).to_string()
+        );
+        assert!(
+            stop("ConfigMap/apps/a created")
+                .to_string()
+                .ends_with("boom\nConfigMap/apps/a created")
+        );
+    }
+}
