@@ -9,4 +9,4 @@ mod cargo;
 pub mod testbed;
 pub mod tools;
 
-pub use cargo::cargo;
+pub use cargo::{cargo, host_target, shipped};

@@ -33,6 +33,8 @@ pub enum Tool {
     Flux,
     /// `sops`, to encrypt test fixtures.
     Sops,
+    /// `crane`, which reads and pushes container images.
+    Crane,
     /// The reference OCI registry.
     Registry,
     /// An S3 server on a plain folder (versitygw).
@@ -159,6 +161,13 @@ static REGISTRY: Recipe = Recipe {
     assets: &[],
     missing_embed: None,
 };
+static CRANE: Recipe = Recipe {
+    folder: "crane",
+    module: "github.com/google/go-containerregistry",
+    ldflags: "",
+    assets: &[],
+    missing_embed: None,
+};
 static S3: Recipe = Recipe {
     folder: "s3",
     module: "github.com/versity/versitygw",
@@ -169,7 +178,7 @@ static S3: Recipe = Recipe {
 
 impl Tool {
     /// Every tool, in the order in which a cold cache is best filled: what most tests need comes first.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Kustomize,
         Self::Helm,
         Self::Etcd,
@@ -186,6 +195,7 @@ impl Tool {
         Self::KubeScheduler,
         Self::Kwok,
         Self::Sops,
+        Self::Crane,
     ];
 
     /// The name of the executable.
@@ -207,7 +217,7 @@ impl Tool {
             Self::KustomizeController | Self::NotificationController => 60,
             Self::HelmController | Self::Sops | Self::S3 => 60,
             Self::Flux => 60,
-            Self::Registry => 20,
+            Self::Registry | Self::Crane => 20,
         }
     }
 
@@ -259,6 +269,11 @@ impl Tool {
                 "registry",
                 "github.com/distribution/distribution/v3/cmd/registry",
                 &REGISTRY,
+            ),
+            Self::Crane => (
+                "crane",
+                "github.com/google/go-containerregistry/cmd/crane",
+                &CRANE,
             ),
             Self::S3 => ("versitygw", "github.com/versity/versitygw/cmd/versitygw", &S3),
         }

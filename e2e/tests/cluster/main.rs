@@ -19,6 +19,7 @@ mod force;
 mod hand_over;
 mod health;
 mod hostile_memory;
+mod image;
 mod impersonation;
 mod install;
 mod interlock;

@@ -46,6 +46,9 @@ enum Task {
     Generate(generate::Arguments),
     /// Build the `openflux` program as it is shipped, and print its path.
     Dist,
+    /// Make the container image of `openflux-controller`, as an OCI archive, without Docker.
+    #[command(disable_help_flag = true)]
+    Image(testbed::Arguments),
     /// Measure, side by side with the stock tools.
     Bench(bench::Arguments),
     /// What a benchmark starts to measure a program.
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Generate(arguments) => generate::run(&arguments),
         Task::Dist => dist::run(),
+        Task::Image(arguments) => testbed::image(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Measure { command } => bench::measure::run(&command),
     };

@@ -21,6 +21,7 @@ const TOOLS: &[Tool] = &[
     Tool::Helm,
     Tool::Registry,
     Tool::S3,
+    Tool::Crane,
 ];
 
 const FORMAT: &[&str] = &["fmt", "--all", "--check"];

@@ -1,4 +1,4 @@
-//! `cargo xtask testbed` and `cargo xtask demo`: the program of the crate `e2e`, which links the Kubernetes client.
+//! `cargo xtask testbed`, `demo` and `image`: programs of the crate `e2e`, which link what this one does without.
 
 use anyhow::Result;
 use e2e::tools::Tool;
@@ -47,8 +47,17 @@ pub(crate) fn demo(arguments: &Arguments) -> Result<()> {
     forward(&["demo"], arguments)
 }
 
+/// Makes the image of the controller.
+pub(crate) fn image(arguments: &Arguments) -> Result<()> {
+    program("image", &[], arguments)
+}
+
 /// Runs the testbed's program.
 pub(crate) fn forward(task: &[&str], arguments: &Arguments) -> Result<()> {
-    let command = ["run", "--quiet", "--package", "e2e", "--bin", "testbed", "--"];
+    program("testbed", task, arguments)
+}
+
+fn program(name: &str, task: &[&str], arguments: &Arguments) -> Result<()> {
+    let command = ["run", "--quiet", "--package", "e2e", "--bin", name, "--"];
     run(cargo(command).args(task).args(&arguments.rest))
 }
