@@ -75,7 +75,7 @@ impl Place {
     }
 
     // A place like the others, though no message of a time names it.
-    #[allow(clippy::unused_self)]
+    #[expect(clippy::unused_self, reason = "a place like the others")]
     pub(crate) fn time(&self, value: &Json) -> Result<Time, TypeMismatch> {
         let text = value.as_str().ok_or(TypeMismatch(Misfit::NoTime))?;
         text.parse().map_err(|error| TypeMismatch(Misfit::Time(error)))

@@ -388,12 +388,12 @@ fn dependency(place: &Place, value: &Json) -> Result<Dependency, TypeMismatch> {
     })
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(value: &bool) -> bool {
     !value
 }
 
-#[allow(clippy::ref_option, reason = "serde passes references")]
+#[expect(clippy::ref_option, reason = "serde passes references")]
 fn lists_nothing(list: &Option<Vec<Dependency>>) -> bool {
     list.as_ref().is_none_or(Vec::is_empty)
 }

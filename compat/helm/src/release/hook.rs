@@ -238,7 +238,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 pub(crate) fn is_zero(number: &i64) -> bool {
     *number == 0
 }
