@@ -97,18 +97,24 @@ impl Write {
     }
 }
 
-/// The writes to objects of one namespace, in the order of their answers.
-pub(super) fn writes(logs: &Path, namespace: &str) -> Result<Vec<Write>> {
+/// How the names of objects begin that do not exist and are deleted to know that everything before is in the log.
+pub(super) const FENCE: &str = "audit-fence-";
+
+/// The writes to objects of one namespace, in the order of their answers; nothing before `fence` is among them.
+pub(super) fn writes(logs: &Path, namespace: &str, fence: &str) -> Result<Option<Vec<Write>>> {
     let path = log(logs);
     let log = std::fs::read_to_string(&path)
         .with_context(|| format!("{}: was the control plane started with `audit`?", path.display()))?;
     let mut writes = Vec::new();
+    let mut complete = false;
     // The last line may be half written.
     for line in log.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
         let event: Value = serde_json::from_str(line).context("the audit log")?;
         if event.pointer("/objectRef/namespace").and_then(Value::as_str) == Some(namespace) {
             writes.push(Write::parse(&event));
+            complete |= writes.last().is_some_and(|write| write.name == fence);
         }
     }
-    Ok(writes)
+    writes.retain(|write| !write.name.starts_with(FENCE));
+    Ok(complete.then_some(writes))
 }

@@ -51,7 +51,7 @@ use anyhow::{Context as _, Result, bail};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
 use tokio::sync::OnceCell;
 
@@ -152,8 +152,25 @@ impl Testbed {
     }
 
     /// Every write to objects of a namespace so far, dry-runs included; needs [`Options::audit`].
-    pub fn writes(&self, namespace: &Namespace) -> Result<Vec<Write>> {
-        audit::writes(&self.logs, namespace.name())
+    ///
+    /// A watcher hears of a write before its request has ended and is in the log, so a request of its own goes first:
+    /// when that is in the log, what was heard of before is there too.
+    pub async fn writes(&self, namespace: &Namespace) -> Result<Vec<Write>> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let fence = format!("{}{}", audit::FENCE, NUMBER.fetch_add(1, Ordering::Relaxed));
+        let gone = namespace
+            .api(CONFIG_MAP)
+            .delete(&fence, &DeleteParams::default())
+            .await;
+        anyhow::ensure!(
+            matches!(&gone, Err(kube::Error::Api(status)) if status.code == 404),
+            "{fence}: {gone:?}"
+        );
+        eventually("the audit log has the last request", async || {
+            audit::writes(&self.logs, namespace.name(), &fence)
+        })
+        .await
     }
 
     /// The kubeconfig of an administrator.

@@ -164,8 +164,8 @@ spec: {{interval: 1h, url: '{url}', ref: {{branch: main}}}}
     }
 
     /// Every write to the namespace so far.
-    pub(crate) fn writes(&self) -> Result<Vec<Write>> {
-        self.testbed.writes(self)
+    pub(crate) async fn writes(&self) -> Result<Vec<Write>> {
+        self.testbed.writes(self).await
     }
 
     /// All events about Kustomizations, once there is one with this text: they are written when there is time.

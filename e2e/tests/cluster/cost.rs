@@ -12,8 +12,8 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 impl App {
     /// What the controller wrote to ConfigMaps since there were `known` writes, as `apply a` or `dry-run a`.
-    pub(crate) fn applied_since(&self, known: usize) -> Result<Vec<String>> {
-        let writes = self.writes()?.split_off(known);
+    pub(crate) async fn applied_since(&self, known: usize) -> Result<Vec<String>> {
+        let writes = self.writes().await?.split_off(known);
         let ours = |write: &&Write| write.resource == "configmaps" && write.manager == "kustomize-controller";
         let told = |write: &Write| {
             format!(
@@ -35,25 +35,26 @@ async fn an_upgrade_asks_about_what_changed_and_an_idle_run_writes_nothing() -> 
     let app = App::start("cost", &files).await?;
     app.deploy_ready("app", json!({"wait": true})).await?;
     assert_eq!(
-        app.applied_since(0)?
+        app.applied_since(0)
+            .await?
             .iter()
             .filter(|write| write.starts_with("apply"))
             .count(),
         4
     );
 
-    let known = app.writes()?.len();
+    let known = app.writes().await?.len();
     let commit = app.push(&[("deploy/c.yaml", &config_map("c", "red"))]).await?;
     app.wait_applied("app", &commit).await?;
-    assert_eq!(app.applied_since(known)?, ["apply c"]);
+    assert_eq!(app.applied_since(known).await?, ["apply c"]);
 
     // On request, and at the interval, everything is verified, and nothing is written.
-    let known = app.writes()?.len();
+    let known = app.writes().await?.len();
     app.reconcile("app").await?;
-    let mut verified = app.applied_since(known)?;
+    let mut verified = app.applied_since(known).await?;
     verified.sort();
     assert_eq!(verified, NAMES.map(|name| format!("dry-run {name}")));
-    let about_itself: Vec<_> = app.writes()?.split_off(known);
+    let about_itself: Vec<_> = app.writes().await?.split_off(known);
     let statuses = about_itself
         .iter()
         .filter(|write| write.resource == "kustomizations" && write.subresource == "status");
@@ -96,15 +97,18 @@ async fn a_retry_of_what_is_not_ready_verifies_nothing_again() -> Result<()> {
     app.wait_failed(KUSTOMIZATION, "app", "HealthCheckFailed").await?;
     let attempts =
         |object: &DynamicObject| object.data["status"]["history"][0]["totalReconciliations"].as_i64();
-    let (before, known) = (app.existing(KUSTOMIZATION, "app").await?, app.writes()?.len());
+    let (before, known) = (
+        app.existing(KUSTOMIZATION, "app").await?,
+        app.writes().await?.len(),
+    );
     let more = |object: &DynamicObject| attempts(object) >= attempts(&before).map(|count| count + 3);
     let after = app
         .wait(KUSTOMIZATION, "app", "was tried three times more", more)
         .await?;
     let retries = attempts(&after).unwrap_or(0) - attempts(&before).unwrap_or(0);
 
-    assert_eq!(app.applied_since(known)?, Vec::<String>::new());
-    let writes = app.writes()?.split_off(known);
+    assert_eq!(app.applied_since(known).await?, Vec::<String>::new());
+    let writes = app.writes().await?.split_off(known);
     let of = |resource: &str| writes.iter().filter(|write| write.resource == resource).count() as i64;
     assert!(
         of("kustomizations") <= retries + 1,
@@ -133,18 +137,18 @@ async fn what_is_new_is_written_down_before_it_is_applied() -> Result<()> {
             .position(|write| write.resource == "configmaps" && write.name == name && !write.dry_run);
         writes[..first.unwrap_or_default()].to_vec()
     };
-    let known = app.writes()?.len();
+    let known = app.writes().await?.len();
     let commit = app.push(&[("deploy/b.yaml", &config_map("b", "blue"))]).await?;
     app.wait_applied("app", &commit).await?;
-    let writes = app.writes()?.split_off(known);
+    let writes = app.writes().await?.split_off(known);
     assert_eq!(statuses(&until(writes.clone(), "b")), 1, "{writes:?}");
     assert_eq!(statuses(&writes), 2, "{writes:?}");
 
     // What is listed already is not written down again.
-    let known = app.writes()?.len();
+    let known = app.writes().await?.len();
     let commit = app.push(&[("deploy/b.yaml", &config_map("b", "red"))]).await?;
     app.wait_applied("app", &commit).await?;
-    let writes = app.writes()?.split_off(known);
+    let writes = app.writes().await?.split_off(known);
     assert_eq!(statuses(&writes), 1, "{writes:?}");
     Ok(())
 }

@@ -51,7 +51,7 @@ async fn what_another_kustomization_wrote_under_the_same_name_is_noticed() -> Re
 async fn everything_is_verified_at_the_interval_however_often_commits_come() -> Result<()> {
     let app = App::start("busy", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
     app.deploy_ready("app", json!({"interval": "5s"})).await?;
-    let known = app.writes()?.len();
+    let known = app.writes().await?.len();
     let mut number = 0;
     eventually("a dry-run of what does not change", async || {
         number += 1;
@@ -59,7 +59,11 @@ async fn everything_is_verified_at_the_interval_however_often_commits_come() -> 
             .push(&[("deploy/b.yaml", &config_map("b", &number.to_string()))])
             .await?;
         app.wait_applied("app", &commit).await?;
-        let verified = app.applied_since(known)?.iter().any(|write| write == "dry-run a");
+        let verified = app
+            .applied_since(known)
+            .await?
+            .iter()
+            .any(|write| write == "dry-run a");
         Ok(verified.then_some(()))
     })
     .await?;
@@ -77,11 +81,11 @@ async fn what_equals_the_cluster_takes_no_ownership() -> Result<()> {
     app.deploy_ready("app", json!({})).await?;
     let theirs = json!({"data": {"size": "big"}});
     let before = app.patch(CONFIG_MAP, "a", theirs).await?;
-    let known = app.writes()?.len();
+    let known = app.writes().await?.len();
     let bigger = config_map("a", "blue").replace("data: {", "data: {size: big, ");
     let commit = app.push(&[("deploy/a.yaml", &bigger)]).await?;
     app.wait_applied("app", &commit).await?;
-    assert_eq!(app.applied_since(known)?, ["dry-run a"]);
+    assert_eq!(app.applied_since(known).await?, ["dry-run a"]);
     let after = app.existing(CONFIG_MAP, "a").await?;
     assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
     Ok(())

@@ -79,10 +79,10 @@ async fn what_goes_goes_in_reverse_order_and_others_keep_what_they_have() -> Res
     let app = App::start("reverse", &files).await?;
     app.deploy_ready("app", json!({})).await?;
     app.deploy_ready("other", json!({"path": "other"})).await?;
-    let known = app.writes()?.len();
+    let known = app.writes().await?.len();
     app.delete(KUSTOMIZATION, "app").await?;
     app.wait_gone(KUSTOMIZATION, "app").await?;
-    let mut deleted = app.writes()?.split_off(known);
+    let mut deleted = app.writes().await?.split_off(known);
     deleted.retain(|write| {
         write.verb == "delete" && ["configmaps", "services", "deployments"].contains(&&*write.resource)
     });

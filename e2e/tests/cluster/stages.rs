@@ -27,7 +27,7 @@ async fn one_rejected_object_keeps_its_stage_from_being_applied() -> Result<()> 
         "{message}"
     );
     let applied = |write: &Write| write.manager == "kustomize-controller" && !write.dry_run;
-    assert!(!app.writes()?.iter().any(applied));
+    assert!(!app.writes().await?.iter().any(applied));
 
     let commit = app.push(&[("deploy/b.yaml", &config_map("b", "blue"))]).await?;
     app.wait_applied("app", &commit).await?;

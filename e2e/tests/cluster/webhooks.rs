@@ -67,7 +67,7 @@ async fn a_webhook_that_does_not_answer_holds_up_nobody_else() -> Result<()> {
         .await?;
     assert!(message.contains("failed calling webhook"), "{message}");
     let is_dry_run = |write: &&Write| write.resource == "configmaps" && write.dry_run;
-    let asked = failing.writes()?.iter().filter(is_dry_run).count();
+    let asked = failing.writes().await?.iter().filter(is_dry_run).count();
     assert!((1..=8).contains(&asked), "{asked} dry-runs");
 
     // The only worker does something else meanwhile, and what is planned in vain ends with its object.
