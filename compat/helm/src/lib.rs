@@ -47,6 +47,7 @@ mod limits;
 mod lock;
 mod lookup;
 mod manifest;
+pub mod merge;
 mod metadata;
 pub mod path;
 mod post_render;

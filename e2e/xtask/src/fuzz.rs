@@ -1,5 +1,6 @@
 //! `cargo xtask fuzz <engine>`: compare an engine with the real tool on random input.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -10,7 +11,8 @@ use crate::{dist, parity, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl`, `helm`, `kustomize`, `normalize`, `readiness`, `sprig`, `values` (`--set` and its like) or `yaml`.
+    /// The engine: `gotmpl`, `helm`, `kustomize`, `normalize`, `readiness`, `sprig`, `three-way` (client-side apply), `values`
+    /// (`--set` and its like) or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
@@ -139,6 +141,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             replay.env("SPRIG_CASES", cases);
             replay
         }
+        "three-way" => {
+            let cases = root.join("target/fuzz-three-way.jsonl");
+            let mut oracle = Command::new(build_oracle(&root, "apply-oracle")?);
+            oracle
+                .args(["merge", &seed, &count])
+                .stdout(File::create(&cases)?);
+            workspace::run(&mut oracle)?;
+            let mut replay = workspace::cargo(["test", "-p", "helm", "--lib", "merge::tests::patches"]);
+            replay.env("THREE_WAY_CASES", cases);
+            replay
+        }
         "values" => {
             let mut differential = example("helm", "differential_values")?;
             differential
@@ -155,7 +168,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         "helm" => return helm(arguments, example("helm", "mutate_values")?),
         other => bail!(
-            "there is no engine {other:?}, only: gotmpl, helm, kustomize, normalize, readiness, sprig, values, yaml"
+            "there is no engine {other:?}, only: gotmpl, helm, kustomize, normalize, readiness, sprig, three-way, values, yaml"
         ),
     };
     workspace::run(&mut differential)

@@ -32,6 +32,13 @@ const GENERATED: &[Generated] = &[
         oracle: "normalize-oracle",
         argument: "table",
     },
+    Generated {
+        name: "patch-types",
+        about: "how the fields of built-in kinds are merged, as compat/helm needs them",
+        path: "compat/helm/src/merge/patch-types.txt",
+        oracle: "apply-oracle",
+        argument: "patch-types",
+    },
 ];
 
 #[derive(clap::Args)]

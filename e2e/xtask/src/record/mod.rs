@@ -12,6 +12,7 @@ mod normalize;
 mod post_render;
 mod readiness;
 mod sprig;
+mod three_way;
 mod yaml;
 
 use std::fs;
@@ -40,6 +41,7 @@ const RECORDERS: &[Recorder] = &[
     post_render::POST_RENDER,
     readiness::READINESS,
     sprig::SPRIG,
+    three_way::THREE_WAY,
     yaml::YAML,
 ];
 

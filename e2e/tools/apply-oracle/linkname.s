@@ -1,0 +1,1 @@
+// An empty assembly file lets merge.go declare a function without a body.
