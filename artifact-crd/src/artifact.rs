@@ -48,6 +48,10 @@ pub mod reason {
     pub const URL_NOT_ALLOWED: &str = "URLNotAllowed";
     /// The source's artifact was not taken over, because it is incomplete; the last one is kept.
     pub const INVALID_ARTIFACT: &str = "InvalidArtifact";
+    /// The source was edited, and has not been reconciled since: its artifact is what it offered before.
+    pub const SOURCE_OUTDATED: &str = "SourceOutdated";
+    /// The source needs an edit before it offers anything else.
+    pub const SOURCE_STALLED: &str = "SourceStalled";
 }
 
 /// Where the bytes of one revision of something are.
@@ -94,6 +98,35 @@ pub struct ArtifactStatus {
     /// [`READY`] and [`SOURCE_READY`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+    /// The last generation of the source that was reconciled, and that [`SOURCE_READY`] speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_generation: Option<i64>,
+}
+
+impl ArtifactStatus {
+    /// Tells why what the source is asked for now is not what the artifact holds; nothing if it is, or if nobody knows.
+    ///
+    /// A source that fails to look for something newer still offers what it has.
+    pub fn source_problem(&self) -> Option<&str> {
+        let condition = self.source_ready()?;
+        let is_outdated = matches!(
+            condition.reason.as_str(),
+            reason::SOURCE_OUTDATED | reason::SOURCE_STALLED
+        );
+        (condition.status == "False" && is_outdated).then_some(condition.message.as_str())
+    }
+
+    /// Returns whether the source has become ready in a newer status, for the first time or for a newer generation.
+    pub fn source_comes_up(&self, newer: &Self) -> bool {
+        let is_ready = |status: &Self| status.source_ready().is_some_and(|ready| ready.status == "True");
+        is_ready(newer) && (!is_ready(self) || self.source_generation < newer.source_generation)
+    }
+
+    fn source_ready(&self) -> Option<&Condition> {
+        self.conditions
+            .iter()
+            .find(|condition| condition.type_ == SOURCE_READY)
+    }
 }
 
 impl ArtifactSpec {
@@ -156,6 +189,35 @@ mod tests {
             size: Some(size),
             ..ArtifactSpec::default()
         }
+    }
+
+    #[test]
+    fn a_source_comes_up_when_it_is_ready_again_or_for_a_newer_generation() {
+        let status = |is: &str, reason: &str, generation: i64| {
+            let ready = serde_json::json!({"type": SOURCE_READY, "status": is, "reason": reason, "message": "m",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"});
+            ArtifactStatus {
+                conditions: vec![serde_json::from_value(ready).expect("a condition")],
+                source_generation: Some(generation),
+                ..ArtifactStatus::default()
+            }
+        };
+        let (ready, outdated) = (
+            status("True", "Ready", 1),
+            status("False", reason::SOURCE_OUTDATED, 1),
+        );
+        let failed = status("False", "Failed", 1);
+        assert_eq!(outdated.source_problem(), Some("m"));
+        assert_eq!(
+            status("False", reason::SOURCE_STALLED, 1).source_problem(),
+            Some("m")
+        );
+        assert_eq!((ready.source_problem(), failed.source_problem()), (None, None));
+        assert_eq!(ArtifactStatus::default().source_problem(), None);
+        assert!(outdated.source_comes_up(&ready) && failed.source_comes_up(&ready));
+        assert!(ArtifactStatus::default().source_comes_up(&ready));
+        assert!(ready.source_comes_up(&status("True", "Ready", 2)));
+        assert!(!ready.source_comes_up(&ready) && !ready.source_comes_up(&outdated));
     }
 
     #[test]

@@ -113,6 +113,11 @@ fn status() -> Value {
                 "format": "int64",
                 "description": "The generation that the conditions speak of.",
             },
+            "sourceGeneration": {
+                "type": "integer",
+                "format": "int64",
+                "description": "The last generation of the source that was reconciled, and that SourceReady speaks of.",
+            },
             "conditions": {
                 "type": "array",
                 "description": "Ready: the source still offers the artifact. SourceReady: the source is up to date.",

@@ -42,6 +42,7 @@ fn the_schema_has_every_field_that_the_type_writes() {
         status: ArtifactStatus {
             observed_generation: Some(1),
             conditions: vec![serde_json::from_value(condition).expect("a condition")],
+            source_generation: Some(1),
         },
         ..Artifact::default()
     };

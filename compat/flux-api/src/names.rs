@@ -197,4 +197,6 @@ pub mod reason {
     pub const DRIFT_CORRECTION_FAILED: &str = "DriftCorrectionFailed";
     /// The list of the release's objects could not be made.
     pub const INVENTORY_BUILD_FAILED: &str = "InventoryBuildFailed";
+    /// It is not known of all kinds whether their objects live in namespaces.
+    pub const NAMESPACE_CHECK_SKIPPED: &str = "NamespaceCheckSkipped";
 }

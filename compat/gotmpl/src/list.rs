@@ -10,8 +10,8 @@ use crate::value::Value;
 
 /// A Go slice: a typed view (start, length, capacity) of a shared array.
 ///
-/// Clones and sub-slices share the array. Nothing but [`List::sort_by`] changes an array in place,
-/// so one that is only read can go to any thread.
+/// Clones and sub-slices share the array. Nothing but [`List::set`] and [`List::sort_by`] changes an array in
+/// place, so one that is only read can go to any thread.
 #[derive(Clone, Debug)]
 pub struct List {
     cell: Option<Arc<ListCell>>,
@@ -259,6 +259,26 @@ impl List {
         part.len = to - from;
         part.cap -= from;
         Some(part)
+    }
+
+    /// Sets item `index` in place, which every slice of the same array sees; returns whether there is such an item.
+    ///
+    /// Unlike a map, a list is never looked at for cycles: it must not be made to hold itself.
+    pub fn set(&self, index: usize, value: Value) -> bool {
+        let Some(cell) = self.cell.as_ref().filter(|_| index < self.len) else {
+            return false;
+        };
+        let mut array = cell.lock();
+        let items = Arc::make_mut(array.values());
+        let at = self.start + index;
+        if items.len() <= at {
+            // What lies beyond the items so far reads as zero values.
+            items.resize(at + 1, Value::zero(self.elem_type()));
+        }
+        let old = items.get_mut(at).map(|item| std::mem::replace(item, value));
+        drop(array);
+        drop(old); // after the lock is released: it may own other lists
+        true
     }
 
     /// Sorts the items in place, which every slice of the same array sees.

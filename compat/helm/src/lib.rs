@@ -30,6 +30,7 @@
 mod archive;
 mod capabilities;
 mod chart;
+pub mod chart_version;
 mod coalesce;
 mod decode;
 pub mod digest;
@@ -63,6 +64,7 @@ mod template_cache;
 mod template_error;
 mod time;
 pub mod values;
+pub mod values_from;
 mod values_methods;
 
 pub use archive::{ArchiveError, is_gzip};

@@ -284,20 +284,16 @@ impl<'a, 'r> Parser<'a, 'r> {
 
     /// Reads what follows the `]` of an index; returns the list with that element set.
     ///
-    /// If that fails, the list is as far as Helm has changed it by then, which shows if the argument just ended.
+    /// As in Helm, an element that exists is set in place, which everybody sees who shares the list; a list that has to
+    /// grow becomes another one. If reading fails, the list is as far as it was changed by then.
     fn item(&mut self, list: &List, index: i64, level: usize, depth: usize) -> (List, Result<(), Stop>) {
-        let mut items = list.items().collect();
-        let result = self.element(&mut items, index, level, depth);
-        (List::new(items), result)
+        match self.element(list, index, level, depth) {
+            Ok(list) => (list, Ok(())),
+            Err(stop) => (list.clone(), Err(stop)),
+        }
     }
 
-    fn element(
-        &mut self,
-        items: &mut Vec<Value>,
-        index: i64,
-        level: usize,
-        depth: usize,
-    ) -> Result<(), Stop> {
+    fn element(&mut self, list: &List, index: i64, level: usize, depth: usize) -> Result<List, Stop> {
         if depth == MAX_NESTED {
             return Err(StrvalsError::TooManyIndexes.into());
         }
@@ -316,25 +312,20 @@ impl<'a, 'r> Parser<'a, 'r> {
             Some('=') => self.value()?,
             Some('[') => {
                 let next = self.index()?;
-                let inner = match items.get(at) {
+                let inner = match list.get(at) {
                     None | Some(Value::Nil) => List::default(),
-                    Some(value) => expect_list(value)?,
+                    Some(value) => expect_list(&value)?,
                 };
                 let (inner, result) = self.item(&inner, next, level, depth + 1);
-                if result.is_err() {
-                    if let Some(current @ Value::List(_)) = items.get_mut(at) {
-                        *current = inner.into();
-                    }
-                    return result;
-                }
+                result?;
                 inner.into()
             }
             Some(_) => {
-                let inner = match items.get_mut(at) {
-                    Some(Value::Map(table)) => table.clone(),
-                    Some(other) => {
+                let inner = match list.get(at) {
+                    Some(Value::Map(table)) => table,
+                    Some(_) => {
                         let inner = Map::new();
-                        *other = inner.clone().into();
+                        list.set(at, inner.clone().into());
                         inner
                     }
                     None => Map::new(),
@@ -343,24 +334,25 @@ impl<'a, 'r> Parser<'a, 'r> {
                 inner.into()
             }
         };
-        self.set_item(items, at, value).map_err(Stop::Error)
+        self.set_item(list, at, value).map_err(Stop::Error)
     }
 
-    fn set_item(&mut self, items: &mut Vec<Value>, at: usize, value: Value) -> Result<(), StrvalsError> {
+    fn set_item(&mut self, list: &List, at: usize, value: Value) -> Result<List, StrvalsError> {
         if at > MAX_INDEX {
             return Err(StrvalsError::LargeIndex(at as i64));
         }
-        if items.len() <= at {
-            self.elements += at + 1;
-            if self.elements > MAX_ELEMENTS {
-                return Err(StrvalsError::TooManyElements);
-            }
-            items.resize(at + 1, Value::Nil);
+        if at < list.len() {
+            list.set(at, value);
+            return Ok(list.clone());
         }
-        if let Some(item) = items.get_mut(at) {
-            *item = value;
+        self.elements += at + 1;
+        if self.elements > MAX_ELEMENTS {
+            return Err(StrvalsError::TooManyElements);
         }
-        Ok(())
+        let mut items: Vec<Value> = list.items().collect();
+        items.resize(at, Value::Nil);
+        items.push(value);
+        Ok(List::new(items))
     }
 }
 

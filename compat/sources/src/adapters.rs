@@ -343,7 +343,7 @@ impl Adapters {
                 else {
                     return Ok(());
                 };
-                if let Some(status) = conditions::status(artifact, ready, &source.state, Timestamp::now()) {
+                if let Some(status) = conditions::status(artifact, ready, source, Timestamp::now()) {
                     self.remember(write::apply_status(&api, name, &status).await?);
                 }
                 Ok(())

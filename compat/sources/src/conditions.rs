@@ -4,13 +4,13 @@ use artifact_crd::{Artifact, ArtifactStatus, READY, SOURCE_READY, reason};
 use flux_api::{ConditionStatus, ConditionsExt};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::SourceState;
+use crate::{ObservedSource, SourceState};
 
 /// Returns the status to write, or `None` when the one that is there says it all.
 pub(crate) fn status(
     artifact: &Artifact,
     ready: &(&'static str, String),
-    state: &SourceState,
+    source: &ObservedSource,
     now: Timestamp,
 ) -> Option<ArtifactStatus> {
     let mut status = artifact.status.clone();
@@ -24,39 +24,25 @@ pub(crate) fn status(
     status
         .conditions
         .set_condition(READY, is_ready, ready.0, ready.1.as_str(), generation, now);
-    match state {
-        SourceState::Ready => {
-            let message = "the source is up to date";
-            status.conditions.set_condition(
-                SOURCE_READY,
-                ConditionStatus::True,
-                "Ready",
-                message,
-                generation,
-                now,
-            );
-        }
+    let known = status.conditions.get_condition(SOURCE_READY).is_some();
+    let no = ConditionStatus::False;
+    let said = match &source.state {
+        SourceState::Ready => Some((ConditionStatus::True, "Ready", "the source is up to date")),
         SourceState::Failed { reason, message } => {
             let reason = if reason.is_empty() { "Failed" } else { reason };
-            let message = message.as_str();
-            status.conditions.set_condition(
-                SOURCE_READY,
-                ConditionStatus::False,
-                reason,
-                message,
-                generation,
-                now,
-            );
+            Some((no, reason, message.as_str()))
         }
+        SourceState::Stalled(message) => Some((no, reason::SOURCE_STALLED, message.as_str())),
+        SourceState::Outdated(message) => Some((no, reason::SOURCE_OUTDATED, message.as_str())),
         // A source at work says nothing new, so that a reconciliation without a result costs no write.
-        SourceState::Progressing => {
-            if status.conditions.get_condition(SOURCE_READY).is_none() {
-                let (is, message) = (ConditionStatus::False, "the source is being reconciled");
-                status
-                    .conditions
-                    .set_condition(SOURCE_READY, is, "Progressing", message, generation, now);
-            }
-        }
+        SourceState::Progressing if known => None,
+        SourceState::Progressing => Some((no, "Progressing", "the source is being reconciled")),
+    };
+    if let Some((is, reason, message)) = said {
+        status.source_generation = source.generation;
+        status
+            .conditions
+            .set_condition(SOURCE_READY, is, reason, message, generation, now);
     }
     (status != artifact.status).then_some(status)
 }

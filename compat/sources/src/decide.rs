@@ -289,6 +289,7 @@ mod tests {
             deleting: false,
             bridged: false,
             state: SourceState::Ready,
+            generation: Some(1),
         };
         change(&mut source);
         source

@@ -91,13 +91,17 @@ impl fmt::Display for SourceId {
 pub enum SourceState {
     /// It reconciled its newest generation with success.
     Ready,
-    /// It failed, or needs an edit.
+    /// It failed to look for something newer.
     Failed {
         /// The reason of its condition.
         reason: String,
         /// The message of its condition.
         message: String,
     },
+    /// It needs an edit; with the message of its condition.
+    Stalled(String),
+    /// It was edited and has not been reconciled since; with what it says about that.
+    Outdated(String),
     /// It is at work; what was known before still stands.
     Progressing,
 }
@@ -119,6 +123,8 @@ pub struct ObservedSource {
     pub bridged: bool,
     /// How it is doing.
     pub state: SourceState,
+    /// The last generation that it reconciled, if it tells.
+    pub generation: Option<i64>,
 }
 
 impl ObservedSource {
@@ -136,40 +142,44 @@ impl ObservedSource {
                 .as_ref()
                 .is_some_and(|labels| labels.contains_key(BRIDGED_FROM)),
             state: state(source),
+            generation: (K::KIND != SourceKind::ExternalArtifact)
+                .then_some(source.status().observed_generation),
         }
     }
 }
 
 fn state<K: Mirrored>(source: &K) -> SourceState {
     let status = source.status();
-    let failed = |type_: &str, is: ConditionStatus| {
-        status
-            .conditions
-            .get_condition(type_)
-            .filter(|c| c.status == is.as_str())
-            .map(|c| SourceState::Failed {
-                reason: c.reason.clone(),
-                message: c.message.clone(),
-            })
+    let with = |type_: &str, is: ConditionStatus| {
+        let condition = status.conditions.get_condition(type_);
+        condition.filter(|condition| condition.status == is.as_str())
     };
-    // What stock's helm-controller asks of a source: not stalled, ready, and ready for its present generation.
-    if let Some(stalled) = failed(STALLED, ConditionStatus::True) {
-        return stalled;
+    let failed = with(READY, ConditionStatus::False);
+    // What stock's helm-controller asks of a source: reconciled in its present generation, and not stalled. An
+    // ExternalArtifact has no observed generation, and its producer may set no conditions.
+    let is_external = K::KIND == SourceKind::ExternalArtifact;
+    if !is_external && source.meta().generation != Some(status.observed_generation) {
+        let message = failed.map_or(OUTDATED, |failed| failed.message.as_str());
+        return SourceState::Outdated(message.to_owned());
     }
-    if let Some(not_ready) = failed(READY, ConditionStatus::False) {
-        return not_ready;
+    if let Some(stalled) = with(STALLED, ConditionStatus::True) {
+        return SourceState::Stalled(stalled.message.clone());
     }
-    let ready = status.conditions.has_status(READY, ConditionStatus::True)
-        // An ExternalArtifact has no observed generation, and its producer may set no conditions.
-        || (K::KIND == SourceKind::ExternalArtifact && status.conditions.is_empty());
-    let current = K::KIND == SourceKind::ExternalArtifact
-        || source.meta().generation == Some(status.observed_generation);
-    if ready && current {
+    if let Some(failed) = failed {
+        return SourceState::Failed {
+            reason: failed.reason.clone(),
+            message: failed.message.clone(),
+        };
+    }
+    if with(READY, ConditionStatus::True).is_some() || (is_external && status.conditions.is_empty()) {
         SourceState::Ready
     } else {
         SourceState::Progressing
     }
 }
+
+/// What stock says of a source that was edited.
+const OUTDATED: &str = "latest generation of object has not been reconciled";
 
 /// A stock kind that is mirrored.
 pub trait Mirrored: Source {
@@ -225,30 +235,28 @@ mod tests {
     #[test]
     fn a_source_is_ready_for_its_present_generation_only() {
         let condition = |type_: &str, status: &str| json!({"type": type_, "status": status, "reason": "R", "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        let row = |generation: i64, conditions: &[(&str, &str)]| {
+            let conditions: Vec<_> = conditions
+                .iter()
+                .map(|(type_, is)| condition(type_, is))
+                .collect();
+            json!({"observedGeneration": generation, "conditions": conditions})
+        };
         let failed = SourceState::Failed {
             reason: "R".into(),
             message: "m".into(),
         };
-        check(&json!({}), &SourceState::Progressing);
-        check(
-            &json!({"observedGeneration": 2, "conditions": [condition("Ready", "True")]}),
-            &SourceState::Ready,
-        );
-        check(
-            &json!({"observedGeneration": 1, "conditions": [condition("Ready", "True")]}),
-            &SourceState::Progressing,
-        );
-        check(
-            &json!({"observedGeneration": 2, "conditions": [condition("Ready", "Unknown")]}),
-            &SourceState::Progressing,
-        );
-        check(
-            &json!({"observedGeneration": 2, "conditions": [condition("Ready", "False")]}),
-            &failed,
-        );
-        check(
-            &json!({"observedGeneration": 2, "conditions": [condition("Ready", "True"), condition("Stalled", "True")]}),
-            &failed,
-        );
+        let outdated = SourceState::Outdated(OUTDATED.into());
+        check(&json!({}), &outdated);
+        check(&row(2, &[("Ready", "True")]), &SourceState::Ready);
+        check(&row(1, &[("Ready", "True")]), &outdated);
+        check(&row(1, &[("Ready", "False")]), &SourceState::Outdated("m".into()));
+        check(&row(2, &[("Ready", "Unknown")]), &SourceState::Progressing);
+        check(&row(2, &[]), &SourceState::Progressing);
+        check(&row(2, &[("Ready", "False")]), &failed);
+        for ready in ["True", "False"] {
+            let stalled = SourceState::Stalled("m".into());
+            check(&row(2, &[("Ready", ready), ("Stalled", "True")]), &stalled);
+        }
     }
 }

@@ -112,17 +112,63 @@ pub fn value_to_string(value: &serde_json::Value) -> Result<String, Error> {
 }
 
 /// Prints a JSON value as Go prints the pairs of `JSONObjectToYAMLObject` after they were sorted: keys in bytewise order,
-/// and texts as they stand, without a pass through JSON text.
+/// and texts and numbers as they stand, without a pass through JSON text.
 ///
 /// ```
-/// let value = serde_json::json!({"port10": 1, "port9": [1.0, {}]});
-/// assert_eq!(go_yaml::sigs::bytewise_to_string(&value)?, "port10: 1\nport9:\n- 1\n- {}\n");
+/// let value = serde_json::json!({"port10": 1, "port9": [1.0, {}], "large": 1e19});
+/// let text = go_yaml::sigs::bytewise_to_string(&value)?;
+/// assert_eq!(text, "large: 10000000000000000000\nport10: 1\nport9:\n- 1\n- {}\n");
 /// # Ok::<(), go_yaml::Error>(())
 /// ```
 pub fn bytewise_to_string(value: &serde_json::Value) -> Result<String, Error> {
     let mut out = String::new();
-    write_value_bytewise(&mut out, value)?;
+    if has_large_integers(value) {
+        let mut value = value.clone();
+        to_integers(&mut value);
+        write_value_bytewise(&mut out, &value)?;
+    } else {
+        write_value_bytewise(&mut out, value)?;
+    }
     Ok(out)
+}
+
+/// The whole number that a float is exactly, where its shortest digits may be others.
+fn large_integer(number: &serde_json::Number) -> Option<serde_json::Number> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    let value = number
+        .as_f64()
+        .filter(|value| number.is_f64() && value.abs() > EXACT)?;
+    if value >= -(2_f64.powi(63)) && value < 2_f64.powi(63) {
+        Some((value as i64).into())
+    } else if value > 0.0 && value < 2_f64.powi(64) {
+        Some((value as u64).into())
+    } else {
+        None
+    }
+}
+
+fn has_large_integers(value: &serde_json::Value) -> bool {
+    use serde_json::Value as Json;
+    match value {
+        Json::Number(number) => large_integer(number).is_some(),
+        Json::Array(items) => items.iter().any(has_large_integers),
+        Json::Object(pairs) => pairs.values().any(has_large_integers),
+        Json::Null | Json::Bool(_) | Json::String(_) => false,
+    }
+}
+
+fn to_integers(value: &mut serde_json::Value) {
+    use serde_json::Value as Json;
+    match value {
+        Json::Number(number) => {
+            if let Some(integer) = large_integer(number) {
+                *number = integer;
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(to_integers),
+        Json::Object(pairs) => pairs.values_mut().for_each(to_integers),
+        Json::Null | Json::Bool(_) | Json::String(_) => {}
+    }
 }
 
 /// Whether every string of the value survives being written as JSON and read as YAML, which is what `Marshal` does.

@@ -178,6 +178,11 @@ impl ArtifactIndex {
     }
 }
 
+/// The keys that mean an Artifact: its own, and those of its owners.
+pub fn consumed_as(artifact: &Artifact) -> Vec<SourceKey> {
+    with_self(owner_keys(artifact), ArtifactName::of(artifact))
+}
+
 fn owners(artifact: &Artifact) -> impl Iterator<Item = &OwnerReference> {
     artifact
         .metadata

@@ -9,5 +9,5 @@
 mod index;
 mod reference;
 
-pub use index::{ArtifactIndex, ArtifactName, LookupError, MAX_OWNERS};
+pub use index::{ArtifactIndex, ArtifactName, LookupError, MAX_OWNERS, consumed_as};
 pub use reference::{Access, ReferenceError, SourceKey, resolve};

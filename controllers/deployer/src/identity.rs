@@ -42,7 +42,8 @@ impl<K: Kind> Run<'_, K> {
         Ok(found.is_some())
     }
 
-    fn service_account(&self) -> &str {
+    /// Gives the service account that the run acts as; empty for the controller itself.
+    pub fn service_account(&self) -> &str {
         match self.object.service_account() {
             "" => &self.context.settings.default_service_account,
             named => named,

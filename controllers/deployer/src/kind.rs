@@ -23,6 +23,10 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// Decides the next step; reads no clock, no cluster and no cache.
     fn decide(observed: &Observed<'_, Self::Object>) -> Step;
 
+    /// Whether objects ask for sources that are up to date: a run is due once a source has become that, even if its
+    /// artifact is still the same.
+    const FOLLOWS_SOURCES: bool = false;
+
     /// Drops what is kept about an object that is gone, or not ours any more.
     fn forget(&self, key: &ObjectKey);
 }

@@ -50,7 +50,7 @@ pub use context::{Context, Ownership};
 pub use controller::{Connections, run};
 pub use events::About;
 pub use kind::{Kind, Names, StatusOf};
-pub use outcome::{Failure, Fate, Halt, Outcome, Success, Wait};
+pub use outcome::{Conclusion, Failure, Fate, Halt, Next, Outcome, Success, Wait};
 pub use reconcile::Deployer;
 pub use run::Run;
 pub use settings::Settings;

@@ -39,7 +39,7 @@ fn reconcile_id() -> String {
 pub(crate) fn ended<K: Kind>(run: &Run<'_, K>, severity: Severity, message: &str) {
     let revision = run.about().revision;
     match severity {
-        Severity::Info => tracing::info!(revision, "{message}"),
+        Severity::Info | Severity::Trace => tracing::info!(revision, "{message}"),
         Severity::Error => tracing::error!(revision, error = message, "Reconciliation failed"),
     }
 }

@@ -1,5 +1,7 @@
 //! How a run ends, and what is to become of each end.
 
+use std::time::Duration;
+
 use crate::step::Refusal;
 
 /// How a run ended.
@@ -19,6 +21,34 @@ pub enum Outcome {
     Refused(Refusal),
     /// The run was halted; nothing is wrong with what it was about.
     Halted(Halt),
+    /// The deployer has written the conditions itself, and told everybody.
+    Concluded(Conclusion),
+}
+
+/// How a run ended of which the deployer has said everything but when the next one begins.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// When to run again, if no event comes before.
+    pub next: Next,
+    /// Whether the generation counts as reconciled.
+    pub is_observed: bool,
+    /// What went wrong, if something did.
+    pub error: Option<String>,
+}
+
+/// When the run after a concluded one begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// After the interval of the object.
+    Interval,
+    /// After this time.
+    After(Duration),
+    /// After this time, spread as the interval is.
+    Around(Duration),
+    /// After the back-off of the object.
+    Backoff,
+    /// With the next event.
+    Event,
 }
 
 /// Why a run stops where it is.

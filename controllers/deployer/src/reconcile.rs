@@ -15,7 +15,7 @@ use crate::context::{Context, Ownership};
 use crate::events::event_about;
 use crate::finalizer::{self, Held};
 use crate::kind::{Kind, kind_name};
-use crate::outcome::{Halt, Outcome, Wait};
+use crate::outcome::{Conclusion, Halt, Next, Outcome, Wait};
 use crate::report::{Pace, conclude};
 use crate::run::Run;
 use crate::status::{self, Base, StatusError};
@@ -29,6 +29,21 @@ pub trait Deployer: Kind {
 
     /// Deals with what was applied, before an object that is being deleted is let go.
     fn clean_up(run: &mut Run<'_, Self>) -> impl Future<Output = Result<(), Outcome>> + Send;
+
+    /// Tells whether something has to be made before there can be an artifact.
+    fn has_to_prepare(_run: &Run<'_, Self>) -> bool {
+        false
+    }
+
+    /// Makes it; the object cannot vanish by then. The next step is decided anew after that.
+    fn prepare(_run: &mut Run<'_, Self>) -> impl Future<Output = Result<(), Outcome>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Says in words of the deployer how a run ended, where they differ from those that all deployers have.
+    fn conclude(_run: &mut Run<'_, Self>, outcome: Outcome) -> Outcome {
+        outcome
+    }
 }
 
 /// Reconciles one object; whatever is logged meanwhile names it.
@@ -77,10 +92,30 @@ async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::R
         aim: None,
         stage: String::new(),
     };
-    let object = Arc::clone(&run.object);
-    let step = D::decide(&context.observe(&object));
-    let outcome = act(&mut run, step).await;
+    let outcome = match next_step(&mut run).await {
+        Ok(step) => act(&mut run, step).await,
+        Err(outcome) => outcome,
+    };
+    let outcome = D::conclude(&mut run, outcome);
     report(run, &outcome).await
+}
+
+/// Decides what to do, after what has to be there before.
+async fn next_step<D: Deployer>(run: &mut Run<'_, D>) -> Result<Step, Outcome> {
+    let (context, object) = (run.context, Arc::clone(&run.object));
+    let decide = || D::decide(&context.observe(&object));
+    let step = decide();
+    let goes_on = matches!(
+        step,
+        Step::AwaitArtifact(_) | Step::AwaitDependency(_) | Step::Deploy(_)
+    );
+    if !goes_on || !D::has_to_prepare(run) {
+        return Ok(step);
+    }
+    hold_or_end(run).await?;
+    // A future of its own, as most runs never make one.
+    Box::pin(D::prepare(run)).await?;
+    Ok(decide())
 }
 
 async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
@@ -109,17 +144,25 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
             }
             Outcome::Waiting(Wait::Dependency(reason))
         }
-        Step::Deploy(artifact) => match hold(run).await {
-            Ok(Held::Yes(_)) => {
-                if !run.object.depends_on().is_empty() {
-                    tracing::info!("All dependencies are ready, proceeding with reconciliation");
-                }
-                D::deploy(run, &artifact).await
+        Step::Deploy(artifact) => {
+            if let Err(outcome) = hold_or_end(run).await {
+                return outcome;
             }
-            // The watch is about to say so.
-            Ok(Held::Gone) => Outcome::Gone,
-            Err(error) => aborted("cannot set the finalizer", &error),
-        },
+            if !run.object.depends_on().is_empty() {
+                tracing::info!("All dependencies are ready, proceeding with reconciliation");
+            }
+            D::deploy(run, &artifact).await
+        }
+    }
+}
+
+/// Makes sure that the object cannot vanish, or ends the run.
+async fn hold_or_end<K: Kind>(run: &mut Run<'_, K>) -> Result<(), Outcome> {
+    match hold(run).await {
+        Ok(Held::Yes(_)) => Ok(()),
+        // The watch is about to say so.
+        Ok(Held::Gone) => Err(Outcome::Gone),
+        Err(error) => Err(aborted("cannot set the finalizer", &error)),
     }
 }
 
@@ -236,7 +279,12 @@ fn settle<K: Kind>(
 fn has_settled(outcome: &Outcome) -> bool {
     !matches!(
         outcome,
-        Outcome::Failed(_) | Outcome::Halted(Halt::Superseded | Halt::Aborted(_))
+        Outcome::Failed(_)
+            | Outcome::Halted(Halt::Superseded | Halt::Aborted(_))
+            | Outcome::Concluded(Conclusion {
+                next: Next::Backoff,
+                ..
+            })
     )
 }
 

@@ -11,7 +11,7 @@ use flux_api::{
 use jiff::Timestamp;
 
 use crate::conditions::Conditions;
-use crate::outcome::{Failure, Fate, Halt, Outcome, Wait};
+use crate::outcome::{Conclusion, Failure, Fate, Halt, Next, Outcome, Wait};
 use crate::step::Refusal;
 
 /// Numbers that the table needs.
@@ -22,6 +22,8 @@ pub(crate) struct Pace {
     pub(crate) retry: Duration,
     /// Next look at what is missing, if no event comes before.
     pub(crate) dependency: Duration,
+    /// How much longer or shorter a spread time is.
+    pub(crate) spread: f64,
 }
 
 impl Pace {
@@ -33,6 +35,7 @@ impl Pace {
             interval: object.interval().to_std().mul_f64(spread),
             retry: object.retry_interval().to_std(),
             dependency,
+            spread,
         }
     }
 }
@@ -75,6 +78,23 @@ pub(crate) fn conclude<O: Deployed>(
     conditions.remove(OWNERSHIP_CONFLICT);
     let report = match outcome {
         Outcome::Gone | Outcome::Suspended => Report::silent(Requeue::Never, "success"),
+        Outcome::Concluded(Conclusion {
+            next,
+            is_observed,
+            error,
+        }) => {
+            if *is_observed {
+                status.set_observed_generation(generation);
+            }
+            let (requeue, result) = match next {
+                Next::Interval => (after(pace.interval), "requeue_after"),
+                Next::After(delay) => (after(*delay), "requeue_after"),
+                Next::Around(delay) => (after(delay.mul_f64(pace.spread)), "requeue_after"),
+                Next::Backoff => (Requeue::Backoff, "requeue"),
+                Next::Event => (Requeue::Never, "success"),
+            };
+            return Report::silent(requeue, if error.is_some() { "error" } else { result });
+        }
         Outcome::Halted(Halt::Superseded) => Report::silent(Requeue::Never, "requeue"),
         Outcome::Halted(Halt::Aborted(_)) => Report::silent(Requeue::Backoff, "error"),
         Outcome::Halted(Halt::Canceled { by }) => {
@@ -215,6 +235,7 @@ mod tests {
         interval: Duration::from_mins(10),
         retry: Duration::from_mins(2),
         dependency: Duration::from_secs(30),
+        spread: 1.05,
     };
 
     fn check(
@@ -336,6 +357,33 @@ mod tests {
             true,
             -1,
         );
+    }
+
+    #[test]
+    fn a_deployer_may_conclude_in_its_own_words() {
+        let at_work: &[_] = &[
+            ("Reconciling", "True", "Progressing"),
+            ("Ready", "Unknown", "Progressing"),
+        ];
+        for (next, requeue) in [
+            (Next::Interval, Requeue::After(PACE.interval)),
+            (Next::After(PACE.dependency), Requeue::After(PACE.dependency)),
+            (
+                Next::Around(PACE.dependency),
+                Requeue::After(Duration::from_millis(31_500)),
+            ),
+            (Next::Backoff, Requeue::Backoff),
+            (Next::Event, Requeue::Never),
+        ] {
+            for (is_observed, observed) in [(true, 2), (false, -1)] {
+                let conclusion = Conclusion {
+                    next,
+                    is_observed,
+                    error: None,
+                };
+                check(&Outcome::Concluded(conclusion), at_work, requeue, false, observed);
+            }
+        }
     }
 
     #[test]

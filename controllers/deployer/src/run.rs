@@ -104,7 +104,11 @@ impl<K: Kind> Run<'_, K> {
 
     /// Records an event of this run, ahead of its end.
     pub fn record(&self, severity: Severity, reason: &str, message: String) {
-        let about = self.about.as_ref();
+        self.tell(severity, reason, message, self.about.as_ref());
+    }
+
+    /// Records an event of this run about something else than the run as a whole, or about nothing in particular.
+    pub fn tell(&self, severity: Severity, reason: &str, message: String, about: Option<&About>) {
         let event = event_about(self.object.as_ref(), severity, reason, message, about, false);
         self.context.recorder.record(event);
     }
@@ -151,7 +155,11 @@ impl<K: Kind> Run<'_, K> {
         Conditions::of(self.object.as_ref(), &mut self.status, Timestamp::now())
     }
 
-    async fn write(&mut self) -> Result<(), StatusError> {
+    /// Writes the status that has been reached so far, in whatever words it is.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub async fn write(&mut self) -> Result<(), StatusError> {
         self.context
             .write_status(&self.object, &self.written, &self.status)
             .await?;

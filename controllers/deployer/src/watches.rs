@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_consumer::ArtifactName;
+use artifact_consumer::{ArtifactName, consumed_as};
 use controller_kit::interlock::Claims;
 use controller_kit::{Change, ObjectKey, Triggers, WatchCache};
 use flux_api::{ConditionsExt, Deployed, DeployedStatus, REQUESTED_AT, Tolerant};
@@ -172,7 +172,15 @@ impl<K: Kind> Watches<K> {
         let context = Arc::clone(&self.context);
         let _following = self.context.artifact_watch.follow(move |change| {
             let touched = match change {
-                Change::Applied { new, .. } => context.artifacts.write().apply(new),
+                Change::Applied { old, new } => {
+                    let touched = context.artifacts.write().apply(new);
+                    let came_up = || old.is_some_and(|old| old.status.source_comes_up(&new.status));
+                    if touched.is_empty() && K::FOLLOWS_SOURCES && came_up() {
+                        consumed_as(new)
+                    } else {
+                        touched
+                    }
+                }
                 Change::Deleted { old } => context.artifacts.write().remove(&ArtifactName::of(old)),
                 Change::Undecodable { .. } => return,
             };

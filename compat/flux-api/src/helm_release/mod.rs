@@ -2,6 +2,7 @@
 
 mod actions;
 mod chart;
+mod deployed;
 mod history;
 mod names;
 mod spec;

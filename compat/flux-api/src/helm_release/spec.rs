@@ -163,7 +163,7 @@ pub struct WaitStrategy {
 }
 
 /// The timeout when none is given.
-const DEFAULT_TIMEOUT: GoDuration = GoDuration::from_nanos(300_000_000_000);
+pub(super) const DEFAULT_TIMEOUT: GoDuration = GoDuration::from_nanos(300_000_000_000);
 /// How many records are kept when nothing is said.
 const DEFAULT_MAX_HISTORY: i64 = 5;
 

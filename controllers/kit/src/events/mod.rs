@@ -34,6 +34,8 @@ pub enum Severity {
     Info,
     /// Something went wrong.
     Error,
+    /// A detail, which the notification receiver does not hear of.
+    Trace,
 }
 
 /// The object that an event is about.
@@ -182,11 +184,23 @@ impl EventRecorder {
             event,
             at: Timestamp::now(),
         });
+        // The first place is the cluster.
+        let places = match recorded.event.severity {
+            Severity::Info | Severity::Error => self.senders.len(),
+            Severity::Trace => 1,
+        };
         let send = |sender: &mpsc::Sender<Recorded>| sender.try_send(Arc::clone(&recorded));
         let full =
             |sender: &mpsc::Sender<Recorded>| matches!(send(sender), Err(mpsc::error::TrySendError::Full(_)));
         // Each has to be tried, however the others fare.
-        if self.senders.iter().filter(|sender| full(sender)).count() > 0 {
+        if self
+            .senders
+            .iter()
+            .take(places)
+            .filter(|sender| full(sender))
+            .count()
+            > 0
+        {
             let event = &recorded.event;
             let subject = format!(
                 "{}/{}/{}",
@@ -290,7 +304,7 @@ impl Cluster {
             "involvedObject": regarding,
             "reason": event.reason,
             "message": message,
-            "type": match event.severity { Severity::Info => "Normal", Severity::Error => "Warning" },
+            "type": match event.severity { Severity::Info | Severity::Trace => "Normal", Severity::Error => "Warning" },
             "source": {"component": **controller},
             "reportingComponent": **controller,
             "reportingInstance": self.instance,
@@ -318,7 +332,7 @@ impl Webhook {
         } = report;
         json!({
             "involvedObject": event.regarding,
-            "severity": match event.severity { Severity::Info => "info", Severity::Error => "error" },
+            "severity": match event.severity { Severity::Info => "info", Severity::Error => "error", Severity::Trace => "trace" },
             "timestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "message": cut(&event.message, MAX_WEBHOOK_MESSAGE),
             "reason": event.reason,

@@ -7,6 +7,7 @@ mod envsubst;
 mod flux_kustomize;
 mod gotmpl;
 mod helm;
+mod helm_release;
 pub(crate) mod kustomize;
 mod normalize;
 mod post_render;
@@ -36,6 +37,7 @@ const RECORDERS: &[Recorder] = &[
     flux_kustomize::FLUX_KUSTOMIZE,
     gotmpl::GOTMPL,
     helm::HELM,
+    helm_release::HELM_RELEASE,
     kustomize::KUSTOMIZE,
     normalize::NORMALIZE,
     post_render::POST_RENDER,
