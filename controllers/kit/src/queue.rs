@@ -145,6 +145,12 @@ impl Slot {
 pub struct Superseded(CancellationToken);
 
 impl Superseded {
+    /// Never tells of anything, for tests.
+    #[cfg(test)]
+    pub(crate) fn never() -> Self {
+        Self(CancellationToken::new())
+    }
+
     /// Completes when the key has been queued again.
     pub async fn wait(&self) {
         self.0.cancelled().await;

@@ -41,12 +41,14 @@ pub(crate) async fn apply_stages(
         rest,
         mapper: &context.mapper,
         live: &context.live,
+        own_namespace: &context.settings.own_namespace,
     };
     let options = ApplyOptions {
         force: run.object.spec.force,
         verify: verification(run, memory),
         concurrency: Concurrency(settings.concurrent_ssa),
         timeout: run.timeout(),
+        silence: silence(run),
         migrate_api_version: settings.migrate_api_version,
     };
     let mut obsolete = pin!(obsolete(context, run.key.clone(), Arc::clone(&run.object)));
@@ -59,14 +61,19 @@ pub(crate) async fn apply_stages(
         let mut interrupt = Interrupt {
             obsolete: obsolete.as_mut(),
             superseded: &superseded,
-            slot: run.slot,
+            slot: &mut *run.slot,
         };
         let plan = applier
             .plan(stage.objects, options, memory, &mut interrupt)
             .await?;
         ledger::record_ahead(run, &plan, &stages).await?;
+        let mut interrupt = Interrupt {
+            obsolete: obsolete.as_mut(),
+            superseded: &superseded,
+            slot: &mut *run.slot,
+        };
         applier
-            .carry_out(plan, options, memory, run.slot, entries)
+            .carry_out(plan, options, memory, &mut interrupt, entries)
             .await?;
         let applied = &entries[before..];
         let changed = applied
@@ -101,6 +108,14 @@ pub(crate) async fn apply_stages(
         memory.note_verified();
     }
     Ok(())
+}
+
+/// Gives the longest time without an answer: `spec.timeout` as it was written, although stock raises a short one to 30 s
+/// for everything that goes on.
+fn silence(run: &Run<'_, Kustomize>) -> Duration {
+    let written = run.object.spec.timeout.as_ref();
+    let written = written.and_then(|timeout| timeout.get().ok());
+    written.map_or_else(|| run.timeout(), |timeout| timeout.to_std().min(run.timeout()))
 }
 
 /// Tells which objects to verify: all on request, after a start, at the interval, and whenever that has not been done

@@ -1,16 +1,15 @@
 //! The apply engine: who applies, and what a run asks of it.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::plan::Planned;
 use super::{ApplyError, Normalized};
 use crate::live::{Live, LiveStore};
 use crate::mapper::Mapper;
 use crate::object::Subject;
-use crate::queue::{Slot, Superseded};
 use crate::rest::{Rest, RestError};
 
 /// Applies objects as one identity.
@@ -23,6 +22,8 @@ pub struct Applier<'a> {
     pub live: &'a LiveStore,
     /// Whether values of all objects may be secret, and not only those of Secrets; errors do not repeat them then.
     pub hides_values: bool,
+    /// The namespace that the controller runs in, which is never recreated: that takes the controller along.
+    pub own_namespace: &'a str,
 }
 
 /// How many objects of one stage are planned at once.
@@ -47,20 +48,53 @@ pub struct ApplyOptions {
     pub verify: Verify,
     /// How many objects are planned at once (`--concurrent-ssa`).
     pub concurrency: Concurrency,
-    /// Longest time that planning a stage may take, and longest wait for an object that is recreated to disappear.
+    /// Longest time that planning a stage may take, as may an apply that is its own dry-run, and longest wait for an
+    /// object that is recreated to disappear.
     pub timeout: Duration,
+    /// Longest time without any answer while a stage is planned; at least 5 s.
+    pub silence: Duration,
     /// Whether the entries of `managedFields` are moved to the applied API version first (gate `MigrateAPIVersion`).
     pub migrate_api_version: bool,
 }
 
-/// What ends planning before the API server has said all that was asked.
-pub struct Interrupt<'a> {
-    /// Completes once what is being planned is of no use any more.
-    pub obsolete: Pin<&'a mut (dyn Future<Output = ()> + Send)>,
-    /// Tells of any newer event, which is only heeded while the API server does not answer.
-    pub superseded: &'a Superseded,
-    /// The worker slot, which is given up while the API server does not answer.
-    pub slot: &'a mut Slot,
+/// An answer is waited for at least this long, however short a timeout is.
+const MIN_SILENCE: Duration = Duration::from_secs(5);
+
+/// How long the API server is asked what would become of the objects of a stage.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    end: Instant,
+    whole: Duration,
+    silence: Duration,
+}
+
+impl Patience {
+    pub(super) fn begin(options: ApplyOptions) -> Self {
+        Self {
+            end: Instant::now() + options.timeout,
+            whole: options.timeout,
+            silence: options.silence.max(MIN_SILENCE),
+        }
+    }
+
+    /// Gives the moment up to which the next answer is waited for.
+    pub(super) fn deadline(&self) -> Instant {
+        self.end.min(Instant::now() + self.silence)
+    }
+
+    /// The error of having waited for that long, when `verified` of `all` objects had an answer.
+    pub(super) fn is_over(&self, verified: usize, all: usize) -> ApplyError {
+        let waited = if Instant::now() < self.end {
+            format!("{}s without an answer", self.silence.as_secs())
+        } else {
+            format!("{}s", self.whole.as_secs())
+        };
+        ApplyError::TimedOut {
+            waited,
+            verified,
+            all,
+        }
+    }
 }
 
 impl Applier<'_> {

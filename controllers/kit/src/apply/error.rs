@@ -1,7 +1,5 @@
 //! Why objects could not be applied, in upstream's words.
 
-use std::time::Duration;
-
 use crate::mapper::MapError;
 use crate::object::{ObjectId, Subject};
 use crate::rest::RestError;
@@ -73,6 +71,14 @@ pub enum ApplyError {
         /// Why it could not be created.
         trial: RestError,
     },
+    /// An object cannot be changed in place, and must not be deleted.
+    #[error("{} dry-run failed{}: {source}; it was not recreated, because the controller runs in it", Subject(.id), parenthesised(.source))]
+    Home {
+        /// The namespace.
+        id: ObjectId,
+        /// Why it cannot be changed.
+        source: RestError,
+    },
     /// The entries of `managedFields` could not be moved to the applied API version.
     #[error("{} failed to migrate API version: {source}", Subject(.id))]
     Migrate {
@@ -91,11 +97,11 @@ pub enum ApplyError {
     },
     /// The API server, or a webhook that it asks, was too slow.
     #[error(
-        "dry-run timed out: after {seconds}s {verified} of {all} objects had been verified; check the API server and its admission webhooks, or raise spec.timeout"
+        "dry-run timed out: after {waited} {verified} of {all} objects had been verified; check the API server and its admission webhooks, or raise spec.timeout"
     )]
     TimedOut {
         /// How long was waited.
-        seconds: u64,
+        waited: String,
         /// How many objects had an answer.
         verified: usize,
         /// How many there are.
@@ -119,14 +125,6 @@ impl ApplyError {
             Self::NotFound { id, source }
         } else {
             Self::DryRun { id, source }
-        }
-    }
-
-    pub(super) fn timed_out(time: Duration, verified: usize, all: usize) -> Self {
-        Self::TimedOut {
-            seconds: time.as_secs(),
-            verified,
-            all,
         }
     }
 

@@ -1,38 +1,44 @@
 //! Carrying a plan out.
 
-use super::engine::{Applier, ApplyOptions, Mode};
+use super::engine::{Applier, ApplyOptions, Mode, Patience};
+use super::interrupt::Interrupt;
 use super::memory::ApplyMemory;
 use super::plan::{Plan, Planned, Step};
 use super::verify::ATTEMPTS;
 use super::{Action, ApplyError, Entry, owned_hash};
 use crate::object::{metadata_text, resource_version};
-use crate::queue::Slot;
 use crate::rest::{RestError, Seen};
 
 impl Applier<'_> {
     /// Does what a plan says, in its order, and appends to `entries` what became of each object.
     ///
-    /// An object that somebody else has written since it was planned is planned anew. `slot` is given up while an
-    /// object that is recreated goes away.
+    /// An object that somebody else has written since it was planned is planned anew. The slot is given up while an
+    /// object that is recreated goes away, and while the API server does not answer.
     ///
     /// # Errors
-    /// An object that is rejected in spite of its dry-run ends the stage after those before it were applied.
+    /// An object that is rejected in spite of its dry-run ends the stage after those before it were applied; so does what
+    /// ends planning, for an object whose apply is its own dry-run. What has been planned is not given up half-way.
     pub async fn carry_out(
         &self,
         plan: Plan,
         options: ApplyOptions,
         memory: &mut ApplyMemory,
-        slot: &mut Slot,
+        interrupt: &mut Interrupt<'_>,
         entries: &mut Vec<Entry>,
     ) -> Result<(), ApplyError> {
         for mut item in plan.items {
             let mut attempt = 1;
             let entry = loop {
                 let last = attempt == ATTEMPTS;
-                match self.execute(&mut item, last, options, memory, slot).await {
+                match self.execute(&mut item, last, options, memory, interrupt).await {
                     Err(error) if !last && error.is_overtaken() => {
                         attempt += 1;
-                        item = self.verify(item, options).await?;
+                        let patience = Patience::begin(options);
+                        let verifying = Box::pin(self.verify(item, options));
+                        item = match interrupt.answer(verifying, patience.deadline()).await? {
+                            Some(verified) => verified?,
+                            None => return Err(patience.is_over(0, 1)),
+                        };
                     }
                     other => break other?,
                 }
@@ -50,7 +56,7 @@ impl Applier<'_> {
         regardless: bool,
         options: ApplyOptions,
         memory: &mut ApplyMemory,
-        slot: &mut Slot,
+        interrupt: &mut Interrupt<'_>,
     ) -> Result<Entry, ApplyError> {
         let action = item.step.action();
         let mut expected = None;
@@ -75,7 +81,9 @@ impl Applier<'_> {
             Step::Change {
                 cleanup: Some(patch), ..
             } => {
-                let cleaned = self.rest.json_patch(&item.path(), self.manager(), patch).await;
+                let path = item.path();
+                let cleaning = self.rest.json_patch(&path, self.manager(), patch);
+                let cleaned = interrupt.end_of(cleaning).await;
                 let cleaned = cleaned.map_err(|source| ApplyError::CleanUp {
                     id: item.id.clone(),
                     source: self.discreet(item, source),
@@ -87,17 +95,24 @@ impl Applier<'_> {
                     uid,
                     resource_version: version,
                 };
-                slot.park(self.make_room(item, seen, options.timeout)).await?;
+                let making_room = self.make_room(item, seen, options.timeout);
+                interrupt.slot.park(making_room).await?;
             }
         }
         let mode = match &expected {
             Some(version) if !regardless => Mode::If { version },
             _ => Mode::Always,
         };
-        let applied = if matches!(item.step, Step::Recreate { .. }) {
-            slot.park(self.create_anew(item)).await
-        } else {
-            self.send(item, mode).await
+        let applied = match item.step {
+            Step::Recreate { .. } => interrupt.slot.park(self.create_anew(item)).await,
+            // It has not been planned, and is written only over what was known of it, now or never.
+            Step::ChangeDirectly { .. } => {
+                let patience = Patience::begin(options);
+                let applying = self.send(item, mode);
+                let applied = interrupt.answer(applying, patience.deadline()).await?;
+                applied.ok_or_else(|| patience.is_over(0, 1))?
+            }
+            _ => interrupt.end_of(self.send(item, mode)).await,
         };
         let applied = match applied {
             Ok(applied) => applied,

@@ -7,6 +7,7 @@ mod delete;
 mod engine;
 mod error;
 mod execute;
+mod interrupt;
 mod managers;
 mod memory;
 mod normalize;
@@ -18,8 +19,9 @@ mod stages;
 mod verify;
 
 pub use delete::{DeleteFailure, Deletion, GarbageCollection};
-pub use engine::{Applier, ApplyOptions, Concurrency, Interrupt, Verify};
+pub use engine::{Applier, ApplyOptions, Concurrency, Verify};
 pub use error::ApplyError;
+pub use interrupt::Interrupt;
 pub use managers::FieldManagers;
 pub use memory::ApplyMemory;
 pub(crate) use memory::content_hash;

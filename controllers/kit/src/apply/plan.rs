@@ -1,14 +1,11 @@
 //! Planning a stage: finds out what applying its objects would do.
 
-use std::pin::pin;
-use std::time::Duration;
-
 use futures::StreamExt;
 use futures::stream;
 use serde_json::Value;
-use tokio::time::{Instant, sleep, sleep_until};
 
-use super::engine::{Applier, ApplyOptions, Interrupt, Verify};
+use super::engine::{Applier, ApplyOptions, Patience, Verify};
+use super::interrupt::Interrupt;
 use super::memory::{ApplyMemory, Desired};
 use super::{Action, ApplyError, Entry, Normalized, markers, normalize};
 use crate::live::Live;
@@ -104,12 +101,6 @@ impl Planned {
     }
 }
 
-/// An API server that says nothing for this long keeps nobody else waiting, and no newer event.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Planning may take at least this long, however short a timeout is.
-const MIN_TIMEOUT: Duration = Duration::from_secs(5);
-
 impl Applier<'_> {
     /// Finds out what applying `objects` would do; nothing is written, but for the migration of `managedFields`.
     ///
@@ -124,13 +115,15 @@ impl Applier<'_> {
         memory: &ApplyMemory,
         interrupt: &mut Interrupt<'_>,
     ) -> Result<Plan, ApplyError> {
-        let timeout = options.timeout.max(MIN_TIMEOUT);
-        let deadline = Instant::now() + timeout;
+        let patience = Patience::begin(options);
         let all = objects.len();
         let mut decided = Vec::with_capacity(all);
         let mut open = Vec::new();
         for (at, object) in objects.into_iter().enumerate() {
-            match interrupt.answer(self.resolve(object), deadline).await? {
+            match interrupt
+                .answer(self.resolve(object), patience.deadline())
+                .await?
+            {
                 Some(Ok(mut item)) => {
                     if self.known_step(&mut item, options, memory) {
                         decided.push((at, Ok(item)));
@@ -140,7 +133,7 @@ impl Applier<'_> {
                 }
                 Some(Err(error)) if error.is_of_system() => return Err(error),
                 Some(Err(error)) => decided.push((at, Err(error))),
-                None => return Err(ApplyError::timed_out(timeout, decided.len() + open.len(), all)),
+                None => return Err(patience.is_over(decided.len(), all)),
             }
         }
         if let [(_, only)] = open.as_mut_slice()
@@ -156,7 +149,7 @@ impl Applier<'_> {
             .map(|(at, item)| async move { (at, self.verify(item, options).await) })
             .buffer_unordered(options.concurrency.0.max(1));
         loop {
-            match interrupt.answer(answers.next(), deadline).await? {
+            match interrupt.answer(answers.next(), patience.deadline()).await? {
                 Some(Some((at, item))) => {
                     let stop = item.as_ref().is_err_and(ApplyError::is_of_system);
                     decided.push((at, item));
@@ -166,7 +159,7 @@ impl Applier<'_> {
                 }
                 Some(None) => break,
                 None => {
-                    let error = ApplyError::timed_out(timeout, decided.len(), all);
+                    let error = patience.is_over(decided.len(), all);
                     decided.push((all, Err(error)));
                     break;
                 }
@@ -192,16 +185,27 @@ impl Applier<'_> {
         let normalized = normalize(&mut object)?;
         let mut id = id_of(&object);
         let (group, version) = split_api_version(api_version(&object));
+        let ignored = is_ignored(&object);
         let mapping = match self.mapper.mapping(group, version, kind(&object)).await {
             Ok(mapping) => mapping,
+            // What is left alone need not be possible.
+            Err(_) if ignored => Mapping {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                kind: kind(&object).to_owned(),
+                plural: String::new(),
+                namespaced: !id.namespace.is_empty(),
+            },
             Err(source) => return Err(ApplyError::Kind { id, source }),
         };
         if !mapping.namespaced {
             id.namespace.clear();
-        } else if id.namespace.is_empty() {
+        } else if id.namespace.is_empty() && !ignored {
             return Err(ApplyError::NoNamespace { id });
         }
-        self.live.follow(&mapping);
+        if !ignored {
+            self.live.follow(&mapping);
+        }
         let desired = Desired::of(&object);
         Ok(Planned {
             object,
@@ -251,35 +255,6 @@ impl Applier<'_> {
     }
 }
 
-impl Interrupt<'_> {
-    /// Awaits an answer; nothing once `deadline` has passed. The slot is given up when that takes long.
-    async fn answer<T>(
-        &mut self,
-        answer: impl Future<Output = T>,
-        deadline: Instant,
-    ) -> Result<Option<T>, ApplyError> {
-        let (obsolete, superseded) = (self.obsolete.as_mut(), self.superseded);
-        let overtaken = async {
-            superseded.wait().await;
-            sleep(PATIENCE).await;
-        };
-        let mut end = pin!(async {
-            tokio::select! {
-                biased;
-                () = obsolete => Err(ApplyError::Interrupted),
-                answer = answer => Ok(Some(answer)),
-                () = overtaken => Err(ApplyError::Interrupted),
-                () = sleep_until(deadline) => Ok(None),
-            }
-        });
-        tokio::select! {
-            biased;
-            end = &mut end => end,
-            () = sleep(PATIENCE) => self.slot.park(end).await,
-        }
-    }
-}
-
 /// Tells whether a marker keeps an object from being applied, whether it is desired or live.
 pub(super) fn is_ignored(object: &Value) -> bool {
     has_marker(object, markers::RECONCILE, "disabled") || has_marker(object, markers::SSA, "Ignore")
@@ -293,91 +268,72 @@ fn has_any(object: &Value, key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::pending;
+    use std::pin::pin;
+    use std::time::Duration;
 
     use serde_json::json;
-    use tokio::sync::mpsc;
     use tokio_util::sync::CancellationToken;
 
+    use super::super::FieldManagers;
+    use super::super::engine::Concurrency;
     use super::*;
-    use crate::metrics::QueueMetrics;
-    use crate::queue::{Backoff, Queue, Requeue, Run, Triggers};
+    use crate::fake::{self, failure};
+    use crate::live::LiveStore;
+    use crate::mapper::Mapper;
+    use crate::queue::{Slot, Superseded};
+    use crate::rest::Rest;
 
-    /// A queue with one place, and the runs that get it; they hold it until they give it up.
-    fn one_place() -> (Queue<u8>, mpsc::UnboundedReceiver<Run<u8>>) {
-        let queue = Queue::new(Backoff::default(), QueueMetrics::unregistered());
-        let (sender, runs) = mpsc::unbounded_channel();
-        let serving = queue.clone();
-        tokio::spawn(async move {
-            let hand_out = move |run| {
-                let sent = sender.send(run).is_ok();
-                async move {
-                    if sent {
-                        pending::<()>().await;
-                    }
-                    Requeue::Never
-                }
-            };
-            serving.serve(1, CancellationToken::new(), hand_out).await;
-        });
-        (queue, runs)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_for_an_answer_holds_no_place_and_ends_at_the_deadline() {
-        let (queue, mut runs) = one_place();
-        queue.add(1, Triggers::OBJECT);
-        queue.add(2, Triggers::OBJECT);
-        let mut run = runs.recv().await.unwrap();
-        let mut obsolete = pin!(pending());
+    /// Plans a stage of one object on a cluster that serves none of the kinds.
+    async fn plan(object: Value) -> Result<Vec<Entry>, ApplyError> {
+        let client = fake::client(|_, _, _| failure(404, "NotFound", "nothing is here"), || false);
+        let (rest, mapper) = (Rest::new(client.clone()), Mapper::new(client.clone()));
+        let managers = FieldManagers {
+            own: "kustomize-controller".to_owned(),
+            overridden: Vec::new(),
+        };
+        let shutdown = CancellationToken::new();
+        let live = LiveStore::new(client, mapper.clone(), managers, "owner", None, shutdown);
+        let applier = Applier {
+            rest: &rest,
+            mapper: &mapper,
+            live: &live,
+            hides_values: false,
+            own_namespace: "flux-system",
+        };
+        let options = ApplyOptions {
+            force: false,
+            verify: Verify::All,
+            concurrency: Concurrency(1),
+            timeout: Duration::from_secs(5),
+            silence: Duration::from_secs(5),
+            migrate_api_version: false,
+        };
+        let (mut obsolete, mut slot) = (pin!(pending()), Slot::unbounded());
         let mut interrupt = Interrupt {
             obsolete: obsolete.as_mut(),
-            superseded: &run.superseded,
-            slot: &mut run.slot,
+            superseded: &Superseded::never(),
+            slot: &mut slot,
         };
-        let begun = Instant::now();
-        let deadline = begun + Duration::from_secs(10);
-        let waiting = interrupt.answer(pending::<()>(), deadline);
-        let other = async {
-            let other = runs.recv().await.unwrap();
-            assert!(begun.elapsed() < Duration::from_secs(2), "the place was given up");
-            other.key
-        };
-        let (end, other) = tokio::join!(waiting, other);
-        assert!(matches!(end, Ok(None)), "{end:?}");
-        assert_eq!(other, 2);
-        assert!(begun.elapsed() >= Duration::from_secs(10));
+        let memory = ApplyMemory::default();
+        let plan = applier
+            .plan(vec![object], options, &memory, &mut interrupt)
+            .await?;
+        Ok(plan.entries().collect())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_newer_event_ends_only_waiting_in_vain_and_the_end_of_its_object_ends_it_at_once() {
-        let (queue, mut runs) = one_place();
-        queue.add(1, Triggers::OBJECT);
-        let mut run = runs.recv().await.unwrap();
-        queue.add(1, Triggers::ARTIFACT);
-        let deadline = Instant::now() + Duration::from_mins(1);
-        let slow = async || sleep(PATIENCE / 2).await;
-        {
-            let mut obsolete = pin!(pending());
-            let mut interrupt = Interrupt {
-                obsolete: obsolete.as_mut(),
-                superseded: &run.superseded,
-                slot: &mut run.slot,
-            };
-            for _ in 0..10 {
-                assert!(matches!(interrupt.answer(slow(), deadline).await, Ok(Some(()))));
-            }
-            let end = interrupt.answer(pending::<()>(), deadline).await;
-            assert!(matches!(end, Err(ApplyError::Interrupted)), "{end:?}");
-        }
-        let mut obsolete = pin!(ready(()));
-        let mut interrupt = Interrupt {
-            obsolete: obsolete.as_mut(),
-            superseded: &run.superseded,
-            slot: &mut run.slot,
+    #[tokio::test]
+    async fn what_is_left_alone_need_not_be_possible() {
+        let object = |marker: &str| {
+            json!({"apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"namespace": "apps", "name": "w",
+                "annotations": {markers::SSA: marker}}})
         };
-        let end = interrupt.answer(slow(), deadline).await;
-        assert!(matches!(end, Err(ApplyError::Interrupted)), "{end:?}");
+        let entries = plan(object("Ignore")).await.expect("nothing is to be done");
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].to_string(), "Widget/apps/w skipped");
+        assert_eq!(entries[0].version, "v1");
+        let error = plan(object("Merge")).await.expect_err("there is no such kind");
+        assert!(error.to_string().contains("no matches for kind"), "{error}");
     }
 
     #[test]

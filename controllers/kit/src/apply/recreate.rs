@@ -52,6 +52,9 @@ impl Applier<'_> {
         if !(forced && stands_in_the_way) {
             return Err(ApplyError::dry_run(item.id, source));
         }
+        if self.is_home(&item) {
+            return Err(ApplyError::Home { id: item.id, source });
+        }
         match self.try_as_new(&item, &live).await {
             Ok(()) => {
                 item.step = Step::Recreate {
@@ -67,6 +70,13 @@ impl Applier<'_> {
                 trial,
             }),
         }
+    }
+
+    /// Tells whether an object is the namespace that the controller runs in.
+    fn is_home(&self, item: &Planned) -> bool {
+        item.mapping.group.is_empty()
+            && item.mapping.kind == "Namespace"
+            && item.id.name == self.own_namespace
     }
 
     /// Asks the API server whether it would create the object if the live one did not exist.
@@ -215,9 +225,84 @@ fn is_full_of_the_old(error: &RestError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
     use serde_json::json;
+    use tokio_util::sync::CancellationToken;
 
+    use super::super::engine::{Concurrency, Verify};
+    use super::super::memory::Desired;
+    use super::super::{FieldManagers, Normalized};
     use super::*;
+    use crate::fake::{self, failure};
+    use crate::live::LiveStore;
+    use crate::mapper::{Mapper, Mapping};
+    use crate::rest::Rest;
+
+    /// What becomes of a Namespace that was refused although everything is forced.
+    async fn forced(name: &str) -> Result<Planned, ApplyError> {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "uid": "u", "resourceVersion": "7"}});
+        let live = namespace.clone();
+        let answer = move |method: &Method, _: &str, _: &Value| match *method {
+            Method::GET => (200, live.clone()),
+            Method::POST => failure(409, "AlreadyExists", "it exists"),
+            _ => failure(
+                500,
+                "InternalError",
+                "nothing is written while a stage is planned",
+            ),
+        };
+        let client = fake::client(answer, || true);
+        let (rest, mapper) = (Rest::new(client.clone()), Mapper::new(client.clone()));
+        let managers = FieldManagers {
+            own: "kustomize-controller".to_owned(),
+            overridden: Vec::new(),
+        };
+        let shutdown = CancellationToken::new();
+        let live = LiveStore::new(client, mapper.clone(), managers, "owner", None, shutdown);
+        let applier = Applier {
+            rest: &rest,
+            mapper: &mapper,
+            live: &live,
+            hides_values: false,
+            own_namespace: "flux-system",
+        };
+        let options = ApplyOptions {
+            force: true,
+            verify: Verify::All,
+            concurrency: Concurrency(1),
+            timeout: Duration::from_secs(5),
+            silence: Duration::from_secs(5),
+            migrate_api_version: false,
+        };
+        let mapping = Mapping {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "Namespace".to_owned(),
+            plural: "namespaces".to_owned(),
+            namespaced: false,
+        };
+        let item = Planned {
+            id: id_of(&namespace),
+            desired: Desired::of(&namespace),
+            object: namespace,
+            mapping,
+            normalized: Normalized::Typed { unknown: Vec::new() },
+            step: Step::Skip,
+        };
+        let status =
+            json!({"status": "Failure", "code": 422, "reason": "Invalid", "message": "is immutable"});
+        let refusal = RestError::Api(serde_json::from_value(status).unwrap());
+        applier.refused(item, options, refusal).await
+    }
+
+    #[tokio::test]
+    async fn the_namespace_of_the_controller_is_not_recreated() {
+        let other = forced("other").await.expect("a plan");
+        assert!(matches!(other.step, Step::Recreate { .. }), "{other:?}");
+        let own = forced("flux-system").await.expect_err("it would end everything");
+        assert!(own.to_string().contains("the controller runs in it"), "{own}");
+    }
 
     fn forbidden(message: &str) -> RestError {
         let status = json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": message});

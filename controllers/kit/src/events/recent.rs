@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{EventRecord, Severity};
+use super::report::{EventRecord, Severity};
 
 /// Decides what becomes of an event, by the events before it.
 #[derive(Default)]
@@ -188,7 +188,7 @@ impl<V> Memory<V> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::Regarding;
+    use super::super::report::Regarding;
     use super::*;
 
     fn event(uid: &str, message: &str) -> EventRecord {
