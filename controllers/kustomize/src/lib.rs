@@ -4,7 +4,7 @@
 //! calls only those below it:
 //!
 //! 1. `deploy`: fetch, `build`, apply in stages, prune, wait for readiness; `finalize`: the end of an object;
-//! 2. the stages: `build` (`tree`, `remote`, `patience`, `variables`, `render`), `apply` (`kinds`), and which objects to wait
+//! 2. the stages: `build` (`tree`, `remote`, `patience`, `variables`, `render`, `floats`), `apply` (`kinds`), and which objects to wait
 //!    for (`checks`);
 //! 3. `ledger`: what their results mean for status, history and events; `log`: for the log;
 //! 4. `stop`: why a run stops before its end, and what is to become of each reason;
@@ -18,6 +18,7 @@ mod checks;
 mod decide;
 mod deploy;
 mod finalize;
+mod floats;
 mod kind;
 mod kinds;
 mod ledger;

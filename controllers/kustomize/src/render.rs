@@ -12,6 +12,8 @@ use go_yaml::{Limits, sigs};
 use kustomize::{FileTree, Options};
 use serde_json::Value;
 
+use crate::floats;
+
 /// What a Kustomization desires.
 #[derive(Debug)]
 pub(crate) struct Rendered {
@@ -141,12 +143,15 @@ pub(crate) fn render(
                     subject: subject(),
                     source,
                 })?;
-            if let Cow::Owned(replaced) = replaced {
-                let yaml_error = |source| RenderError::Yaml {
-                    subject: subject(),
-                    source,
-                };
+            let yaml_error = |source| RenderError::Yaml {
+                subject: subject(),
+                source,
+            };
+            let is_replaced = matches!(replaced, Cow::Owned(_));
+            if is_replaced {
                 value = sigs::to_value(replaced.as_bytes(), &Limits::default()).map_err(yaml_error)?;
+            }
+            if floats::round(&mut value) || is_replaced {
                 text = sigs::value_to_string(&value).map_err(yaml_error)?;
             }
         }
@@ -345,6 +350,42 @@ mod tests {
         );
         let without = check(&[("a.yaml", CONFIG_MAP)], &json!({}), &[]).unwrap();
         assert_eq!(without[0]["data"], json!({"key": "${value}"}));
+    }
+
+    /// The cases of `cases/post-build`, as Flux's own library substitutes; `cargo xtask record flux-kustomize` writes them.
+    #[test]
+    fn variables_are_substituted_as_kustomize_controller_does() {
+        let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/post-build");
+        let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("a part of a case");
+        let mut count = 0;
+        for case in std::fs::read_dir(cases).expect("cases") {
+            let case = case.expect("a case").path();
+            let spec = read(&case.join("spec.yaml"));
+            let spec = sigs::to_value(spec.as_bytes(), &Limits::default()).expect("a spec");
+            let substitute = spec.pointer("/postBuild/substitute").and_then(Value::as_object);
+            let variables = substitute.into_iter().flatten();
+            let variables = variables.map(|(name, value)| (name.as_str(), value.as_str().expect("a text")));
+            let mut tree = MemoryTree::new();
+            for file in std::fs::read_dir(case.join("in")).expect("an artifact") {
+                let path = file.expect("a file").path();
+                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                tree = tree.with(&format!("/{name}"), read(&path));
+            }
+            let object = kustomization(&spec);
+            let rendered = render(&tree, &object, &variables.collect(), &Options::flux(), true);
+            let mut rendered = rendered.expect("a build");
+            for value in &mut rendered.objects {
+                let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
+                metadata.expect("metadata").remove("labels");
+            }
+            let expected: Vec<Value> =
+                serde_json::from_str(&read(&case.join("objects.json"))).expect("objects");
+            assert_eq!(rendered.objects, expected, "{}", case.display());
+            let out = Digest::sha256(read(&case.join("out.yaml")).as_bytes());
+            assert_eq!(rendered.checksum, out.to_string(), "{}", case.display());
+            count += 1;
+        }
+        assert!(count >= 3, "only {count} cases");
     }
 
     #[test]

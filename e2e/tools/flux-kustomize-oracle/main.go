@@ -1,11 +1,18 @@
 // Command flux-kustomize-oracle writes what kustomize-controller's own library makes of case directories.
 //
 // Each argument is a directory with in/, the artifact, and spec.yaml, the spec of a Kustomization. The file that the
-// library generates goes to generated.yaml, the build to out.yaml, and what fails to err.txt.
+// library generates goes to generated.yaml, the build to out.yaml, and what fails to err.txt. Where the spec has
+// postBuild, its variables are substituted in the build, and objects.json has the objects that the controller reads from
+// that.
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +20,8 @@ import (
 	securejoin "github.com/cyphar/filepath-securejoin"
 	"github.com/fluxcd/pkg/kustomize"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/yaml"
 )
 
@@ -46,7 +55,14 @@ func record(dir string) error {
 		return err
 	}
 	generated, out, failure := build(root, spec)
-	for name, content := range map[string]string{"generated.yaml": generated, "out.yaml": out, "err.txt": failure} {
+	objects := ""
+	if _, substituted := spec["postBuild"]; substituted && failure == "" {
+		if objects, err = read(out); err != nil {
+			return err
+		}
+	}
+	files := map[string]string{"generated.yaml": generated, "out.yaml": out, "err.txt": failure, "objects.json": objects}
+	for name, content := range files {
 		file := filepath.Join(dir, name)
 		if content == "" {
 			err = os.RemoveAll(file)
@@ -80,11 +96,51 @@ func build(root string, spec map[string]any) (generated, out, failure string) {
 	if err != nil {
 		return generated, "", err.Error()
 	}
+	if _, substituted := spec["postBuild"]; substituted {
+		if err := substitute(object, objects); err != nil {
+			return generated, "", err.Error()
+		}
+	}
 	yaml, err := objects.AsYaml()
 	if err != nil {
 		return generated, "", err.Error()
 	}
 	return generated, string(yaml), ""
+}
+
+// substitute does what the controller does with the objects of a build.
+func substitute(object unstructured.Unstructured, objects resmap.ResMap) error {
+	for _, built := range objects.Resources() {
+		changed, err := kustomize.SubstituteVariables(context.Background(), nil, object, built,
+			kustomize.SubstituteWithStrict(true))
+		if err != nil {
+			return fmt.Errorf("post build failed for '%s/%s': %w", built.GetGvk(), built.GetName(), err)
+		}
+		if changed != nil {
+			if _, err := objects.Replace(built); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// read gives the objects that the controller sends, as JSON.
+func read(out string) (string, error) {
+	var objects []any
+	decoder := yamlutil.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(out)), 2048)
+	for {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(object)
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return "", err
+		}
+		objects = append(objects, object.Object)
+	}
+	text, err := json.MarshalIndent(objects, "", "  ")
+	return string(text) + "\n", err
 }
 
 // copyTree copies files, directories and symbolic links; what is absent in a case is an empty artifact.

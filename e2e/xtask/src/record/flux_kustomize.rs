@@ -10,12 +10,15 @@ use crate::workspace::run;
 
 pub(super) const FLUX_KUSTOMIZE: Recorder = Recorder {
     name: "flux-kustomize",
-    about: "compat/kustomize/flux-cases from Flux's own kustomize library",
+    about: "compat/kustomize/flux-cases and controllers/kustomize/cases from Flux's own kustomize library",
     run: record,
 };
 
 fn record(root: &Path) -> Result<()> {
-    let topics = folders(&root.join("compat/kustomize/flux-cases"))?;
+    let mut topics = Vec::new();
+    for cases in ["compat/kustomize/flux-cases", "controllers/kustomize/cases"] {
+        topics.extend(folders(&root.join(cases))?);
+    }
     let cases = topics
         .iter()
         .map(|topic| folders(topic))
