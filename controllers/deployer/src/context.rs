@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
+use crate::elsewhere::Elsewhere;
 use crate::kind::{Kind, StatusOf, kind_name, mapping};
 use crate::progress::Progress;
 use crate::references::References;
@@ -57,6 +58,8 @@ pub struct Context<K: Kind> {
     /// Who has applied what, for those who wait for them.
     pub(crate) progress: Progress,
     pub(crate) vanished: Vanished<K::Object>,
+    /// Dependencies that are not among `objects`.
+    pub(crate) elsewhere: Elsewhere<K::Object>,
     pub(crate) artifacts: RwLock<ArtifactIndex>,
     /// How far the watch that fills `artifacts` has come.
     pub(crate) artifact_watch: SharedWatch<Artifact>,
@@ -89,10 +92,18 @@ impl<K: Kind> Context<K> {
 
     /// Looks at everything that the next step of an object depends on.
     pub(crate) fn observe<'a>(&self, object: &'a K::Object) -> Observed<'a, K::Object> {
-        let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+        let own = ObjectKey::of(object);
         let dependency = |reference: &DependencyReference| {
-            let key = dependency_key(namespace, reference);
-            let dependency = self.objects.get(&key);
+            let key = dependency_key(&own.namespace, reference);
+            let read = if self.is_watched(&key) {
+                Ok(self.objects.get(&key))
+            } else {
+                self.elsewhere.get(&own, &key)
+            };
+            let (dependency, unreadable) = match read {
+                Ok(dependency) => (dependency, None),
+                Err(error) => (None, Some(error)),
+            };
             let same_source = dependency.as_ref().is_some_and(|dependency| {
                 let source = self.source_of(object).ok();
                 source.is_some() && source == self.source_of(dependency).ok()
@@ -100,6 +111,7 @@ impl<K: Kind> Context<K> {
             Dependency {
                 key,
                 object: dependency,
+                unreadable,
                 same_source,
             }
         };
@@ -214,6 +226,7 @@ impl<K: Kind> Context<K> {
     pub(crate) fn forget(&self, key: &ObjectKey) {
         self.progress.forget(key);
         self.written.forget(key);
+        self.elsewhere.forget(key);
         self.awaiting.lock().remove(key);
         self.own.forget(key);
         self.metrics

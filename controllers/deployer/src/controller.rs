@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Settings;
 use crate::context::Context;
+use crate::elsewhere::Elsewhere;
 use crate::progress::Progress;
 use crate::reconcile::{Deployer, reconcile};
 use crate::vanished::Vanished;
@@ -97,6 +98,7 @@ pub async fn run<D: Deployer>(
         references: Mutex::default(),
         progress: Progress::default(),
         vanished: Vanished::default(),
+        elsewhere: Elsewhere::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
         artifact_watch: artifacts,
         written: WrittenStatuses::default(),

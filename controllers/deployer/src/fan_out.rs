@@ -36,6 +36,13 @@ impl<K: Kind> Context<K> {
         let Some(object) = self.objects.get(key) else {
             return false;
         };
+        if dependencies(object.as_ref())
+            .iter()
+            .any(|on| !self.is_watched(on))
+        {
+            // Nobody would wake it, and what it has read may be old.
+            return false;
+        }
         // Whoever waits is woken from here on; what has changed before is seen by the look.
         let is_new = self.awaiting.lock().insert(key.clone());
         let waits = matches!(K::decide(&self.observe(&object)), Step::AwaitDependency(_));

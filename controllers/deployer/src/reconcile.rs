@@ -19,7 +19,7 @@ use crate::outcome::{Conclusion, Halt, Next, Outcome, Wait};
 use crate::report::{Pace, conclude};
 use crate::run::Run;
 use crate::status::{self, Base, StatusError};
-use crate::step::{ArtifactProblem, Step, is_held};
+use crate::step::{ArtifactProblem, Step, dependencies, is_held};
 use crate::{interlock, log};
 
 /// What only one deployer does: its stages.
@@ -92,6 +92,7 @@ async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::R
         aim: None,
         stage: String::new(),
     };
+    look_elsewhere(&mut run).await;
     let outcome = match next_step(&mut run).await {
         Ok(step) => act(&mut run, step).await,
         Err(outcome) => outcome,
@@ -116,6 +117,17 @@ async fn next_step<D: Deployer>(run: &mut Run<'_, D>) -> Result<Step, Outcome> {
     // A future of its own, as most runs never make one.
     Box::pin(D::prepare(run)).await?;
     Ok(decide())
+}
+
+/// Reads the dependencies that no watch tells about; outside the worker slot.
+async fn look_elsewhere<K: Kind>(run: &mut Run<'_, K>) {
+    let context = run.context;
+    let mut elsewhere = dependencies(run.object.as_ref());
+    elsewhere.retain(|key| !context.is_watched(key));
+    if !elsewhere.is_empty() {
+        let looking = context.elsewhere.look(&context.rest, &run.key, elsewhere);
+        run.slot.park(looking).await;
+    }
 }
 
 async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {

@@ -36,6 +36,8 @@ pub struct Dependency<O> {
     pub key: ObjectKey,
     /// The object, unless it does not exist.
     pub object: Option<Arc<O>>,
+    /// Why it could not be read, if that is why there is none.
+    pub unreadable: Option<String>,
     /// Whether it consumes the same source.
     pub same_source: bool,
 }
@@ -95,7 +97,8 @@ pub fn first_not_ready<O: Deployed>(dependencies: &[Dependency<O>], revision: &s
 pub(crate) fn not_ready<O: Deployed>(dependency: &Dependency<O>, revision: &str) -> Option<String> {
     let key = &dependency.key;
     let Some(object) = &dependency.object else {
-        return Some(format!("dependency '{key}' not found"));
+        let why = dependency.unreadable.iter().map(|error| format!(": {error}"));
+        return Some(format!("dependency '{key}' not found{}", why.collect::<String>()));
     };
     let status = object.status();
     let settled = object.meta().generation == Some(status.observed_generation());

@@ -164,6 +164,7 @@ mod tests {
         Dependency {
             key: ObjectKey::new("apps", "base"),
             object: status.map(|status| Arc::new(kustomization(&json!({}), &status))),
+            unreadable: None,
             same_source,
         }
     }

@@ -61,6 +61,9 @@ use control_plane::ControlPlane;
 /// The selector that keeps the stock controllers away from objects that are ours.
 pub const NOT_OURS: &str = "--watch-label-selector=!sharding.fluxcd.io/key";
 
+/// The namespace that all controllers run in.
+const HOME: &str = "flux-system";
+
 /// What a control plane has besides the API server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -121,7 +124,7 @@ impl Testbed {
         let client = control_plane::client(&control_plane.kubeconfig).await?;
         install_crds(&client).await?;
         let flux_system =
-            serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}});
+            serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}});
         namespace::apply(&client, None, flux_system).await?;
         if options.pods {
             namespace::apply(&client, None, node()).await?;
@@ -228,6 +231,11 @@ impl Testbed {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("{prefix}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         Namespace::create(self.client().await?, name, &self.logs).await
+    }
+
+    /// The namespace that all controllers run in, as their `RUNTIME_NAMESPACE` says.
+    pub async fn home(&self) -> Result<Namespace> {
+        Namespace::create(self.client().await?, HOME.to_owned(), &self.logs).await
     }
 
     /// The stock source-controller, started when this is the first call.

@@ -69,7 +69,7 @@ pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&st
     let bases = (!arguments.iter().any(|argument| argument.starts_with(hosts))).then_some(&here);
     let environment = [
         ("KUBECONFIG", kubeconfig.display().to_string()),
-        ("RUNTIME_NAMESPACE", "flux-system".to_owned()),
+        ("RUNTIME_NAMESPACE", super::HOME.to_owned()),
         // As the manifests have it.
         ("MALLOC_ARENA_MAX", "2".to_owned()),
     ];

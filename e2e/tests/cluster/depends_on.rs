@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, Testbed, condition};
+use kube::api::DynamicObject;
 use serde_json::json;
 
 use crate::app::{App, Owner, config_map};
+use crate::artifacts::{consume_as, deliver, offer};
 
 const WAITING: &str = "DependencyNotReady";
 
@@ -137,5 +139,40 @@ async fn a_dependency_that_was_ready_when_it_was_suspended_is_ready() -> Result<
         let spec = json!({"path": "frontend", "dependsOn": [{"name": "backend"}]});
         app.deploy_ready("frontend", spec).await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dependency_in_a_namespace_that_is_not_watched_is_read() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let (home, other) = (testbed.home().await?, testbed.namespace("elsewhere").await?);
+    let server = deliver(&other, &[("a.yaml", &config_map("a", "blue"))]).await?;
+    offer(&home, "elsewhere", &server, "app").await?;
+    let (owner, nobody) = (Owner::Shard("elsewhere"), Owner::Shard("nobody"));
+    let dependency = json!([{"name": "base", "namespace": other.name()}]);
+    let spec = json!({"dependsOn": dependency, "targetNamespace": other.name()});
+    consume_as(owner, &home, "elsewhere", "elsewhere", spec).await?;
+    let arguments = [
+        "--watch-label-selector=sharding.fluxcd.io/key=elsewhere",
+        "--controllers=kustomize",
+        "--watch-all-namespaces=false",
+        "--requeue-dependency=1s",
+    ];
+    let _controller = testbed.start_openflux("openflux-controller-elsewhere", &arguments)?;
+    let message = home.wait_failed(KUSTOMIZATION, "elsewhere", WAITING).await?;
+    assert_eq!(message, format!("dependency '{}/base' not found", other.name()));
+
+    consume_as(nobody, &other, "base", "app", json!({})).await?;
+    let message = format!("dependency '{}/base' is not ready", other.name());
+    let says =
+        |object: &DynamicObject| condition(object, "Ready").is_some_and(|ready| ready["message"] == message);
+    home.wait(KUSTOMIZATION, "elsewhere", "has read its dependency", says)
+        .await?;
+    let ready = json!([{"type": "Ready", "status": "True", "reason": "ReconciliationSucceeded", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+    let status = json!({"status": {"observedGeneration": 1, "conditions": ready}});
+    other.patch_status(KUSTOMIZATION, "base", status).await?;
+    home.wait_ready(KUSTOMIZATION, "elsewhere").await?;
+    assert!(other.get(CONFIG_MAP, "a").await?.is_some());
     Ok(())
 }
