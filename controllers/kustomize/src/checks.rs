@@ -7,7 +7,7 @@ use controller_kit::object::{ObjectId, split_api_version};
 use flux_api::Kustomization;
 use serde_json::Value;
 
-use crate::stop::Stop;
+use crate::stop::{Problem, Stop};
 
 /// Gives the objects whose readiness this object waits for; nothing when it does not ask for that.
 ///
@@ -37,7 +37,7 @@ pub(crate) fn targets(
                 &check.api_version
             };
             if api_version.matches('/').count() > 1 {
-                return Err(Stop::HealthCheck(api_version.to_owned()));
+                return Err(Problem::HealthCheck(api_version.to_owned()).into());
             }
             let (group, _) = split_api_version(api_version);
             let id = ObjectId {

@@ -16,7 +16,7 @@ use crate::kind::Kustomize;
 use crate::kinds::are_coming;
 use crate::ledger::{self, change_list};
 use crate::render::{self, Rendered};
-use crate::stop::Stop;
+use crate::stop::{Problem, Stop};
 use crate::tree::ArtifactFiles;
 
 /// Brings `artifact` into the cluster.
@@ -31,11 +31,11 @@ async fn try_deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) -> Result
     ledger::begins(run, artifact);
     run.enter("Fetching manifests");
     let tree = fetch::tree(run, artifact).await??;
-    render::path(&ArtifactFiles::new(&tree), &run.object).map_err(Stop::Path)?;
+    render::path(&ArtifactFiles::new(&tree), &run.object).map_err(Problem::Path)?;
     let is_new = ledger::attempts(run);
     run.enter("Building manifests");
     let rendered = build(run, artifact, tree).await?;
-    let rest = run.identity().map_err(Stop::Identity)?;
+    let rest = run.identity().map_err(Problem::Identity)?;
     run.enter("Detecting drift");
     let checksum = rendered.checksum.clone();
     let end = bring(run, &rest, rendered, is_new).await;
@@ -107,14 +107,15 @@ async fn apply(run: &mut Run<'_, Kustomize>, rest: &Rest, rendered: Rendered) ->
 /// Adds to the reason why an apply stopped what it changed before, and whether the reason passes by itself.
 async fn explain(run: &mut Run<'_, Kustomize>, stop: Stop, entries: &[Entry]) -> Stop {
     match stop {
-        Stop::Apply { error, .. } => {
+        Stop::Failed(Problem::Apply { error, .. }) => {
             let coming = run.slot.park(are_coming(&run.context.mapper, &error)).await;
             let changes = change_list(entries);
-            Stop::Apply {
+            Problem::Apply {
                 error,
                 changes,
                 coming,
             }
+            .into()
         }
         other => other,
     }
@@ -128,7 +129,7 @@ async fn prune_stale(
     entries: &[Entry],
 ) -> Result<(), Stop> {
     let desired = inventory::record(entries);
-    let stale = inventory::stale(listed, &desired).map_err(Stop::Inventory)?;
+    let stale = inventory::stale(listed, &desired).map_err(Problem::Inventory)?;
     if !run.object.spec.prune || stale.is_empty() {
         return ledger::pruned(run, desired, prune::Deletions::default());
     }

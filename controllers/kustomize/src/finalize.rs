@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::decide::deletes;
 use crate::kind::Kustomize;
 use crate::ledger;
-use crate::stop::Stop;
+use crate::stop::{Problem, Stop};
 
 /// Deletes the inventory unless the policy keeps it.
 pub(crate) async fn clean_up(run: &mut Run<'_, Kustomize>) -> Result<(), Stop> {
@@ -23,12 +23,12 @@ pub(crate) async fn clean_up(run: &mut Run<'_, Kustomize>) -> Result<(), Stop> {
     }
     let object = |entry: &InventoryEntry| Ok::<_, ObjectIdError>((entry.object_id()?, entry.version.clone()));
     let objects: Result<Vec<_>, _> = inventory.entries.iter().map(object).collect();
-    let objects = objects.map_err(Stop::LastInventory)?;
-    if !run.may_act().await.map_err(Stop::LastIdentity)? {
+    let objects = objects.map_err(Problem::LastInventory)?;
+    if !run.may_act().await.map_err(Problem::LastIdentity)? {
         ledger::left_behind(run, &objects);
         return Ok(());
     }
-    let rest = run.identity().map_err(Stop::LastImpersonation)?;
+    let rest = run.identity().map_err(Problem::LastImpersonation)?;
     await_takeover(run, objects.iter().map(|(id, _)| id)).await?;
     let deletions = prune::delete(run, &rest, objects).await;
     let deleted = ledger::cleaned_up(run, deletions)?;

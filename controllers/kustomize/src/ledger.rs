@@ -18,7 +18,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::kind::Kustomize;
 use crate::log;
-use crate::stop::Stop;
+use crate::stop::{Problem, Stop};
 
 /// The run is about an artifact.
 pub(crate) fn begins(run: &mut Run<'_, Kustomize>, artifact: &Artifact) {
@@ -128,7 +128,7 @@ pub(crate) fn pruned(
     if deletions.failures.is_empty() {
         Ok(())
     } else {
-        Err(Stop::Prune(deletions.failures))
+        Err(Problem::Prune(deletions.failures).into())
     }
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn was_healthy(run: &Run<'_, Kustomize>) -> bool {
 pub(crate) fn waited(run: &mut Run<'_, Kustomize>, waited: Waited, is_news: bool) -> Result<(), Stop> {
     let Waited { took, unready } = waited;
     if let Some(detail) = unready {
-        return Err(Stop::Unhealthy { took, detail });
+        return Err(Problem::Unhealthy { took, detail }.into());
     }
     let message = format!("Health check passed in {took}");
     run.conditions()
@@ -202,7 +202,7 @@ pub(crate) fn cleaned_up(
 ) -> Result<Vec<(ObjectId, String)>, Stop> {
     warn_of_spared(run, &deletions.spared);
     if !deletions.failures.is_empty() {
-        return Err(Stop::LastPrune(deletions.failures));
+        return Err(Problem::LastPrune(deletions.failures).into());
     }
     if !deletions.lines.is_empty() {
         // Upstream tells it with whatever reason the object was ready, or not, when it was deleted.

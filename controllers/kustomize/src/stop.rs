@@ -5,19 +5,25 @@ use controller_kit::apply::ApplyError;
 use flux_api::{GoDuration, ObjectIdError, reason};
 use flux_deployer::fetch::ArtifactError;
 use flux_deployer::{Failure, Fate, Halt, Outcome, StatusError};
+use tokio::task::JoinError;
 
 use crate::render::RenderError;
 use crate::variables::VariablesError;
 
-/// Why an artifact was not brought into the cluster, or what was applied not dealt with.
-#[derive(Debug, thiserror::Error)]
+/// Why a run stops.
+#[derive(Debug)]
 pub(crate) enum Stop {
     /// Nothing is wrong: the run is halted.
-    #[error("halted")]
     Halted(Halt),
     /// There is no content.
-    #[error(transparent)]
     Artifact(ArtifactError),
+    /// An artifact was not brought into the cluster, or what was applied not dealt with.
+    Failed(Problem),
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
     /// `spec.path` is not in the artifact.
     #[error(transparent)]
     Path(RenderError),
@@ -29,7 +35,7 @@ pub(crate) enum Stop {
     Render(#[from] RenderError),
     /// The build ended by itself.
     #[error("the build stopped unexpectedly, please report this: {0}")]
-    Crashed(#[from] tokio::task::JoinError),
+    Crashed(#[from] JoinError),
     /// The service account cannot be one.
     #[error(transparent)]
     Identity(RestError),
@@ -76,12 +82,10 @@ pub(crate) enum Stop {
     LastPrune(Vec<String>),
 }
 
-impl Stop {
+impl Problem {
     /// What the conditions give as the reason, and what is to become of it.
     fn fate(&self) -> (&'static str, Fate) {
         match self {
-            // Never asked: these have outcomes of their own.
-            Self::Halted(_) | Self::Artifact(_) => (reason::ARTIFACT_FAILED, Fate::Retry),
             Self::Path(_) => (reason::ARTIFACT_FAILED, Fate::Retry),
             Self::Variables(_) | Self::Render(_) | Self::Crashed(_) => (reason::BUILD_FAILED, Fate::Retry),
             Self::Identity(_) | Self::Inventory(_) => (reason::RECONCILIATION_FAILED, Fate::Retry),
@@ -96,20 +100,26 @@ impl Stop {
             }
         }
     }
+}
 
+impl Stop {
     /// Gives the reason under which the history keeps it: of what went wrong in the cluster.
     pub(crate) fn history_reason(&self) -> Option<&'static str> {
-        match self {
-            Self::Apply { .. } | Self::Prune(_) | Self::HealthCheck(_) | Self::Unhealthy { .. } => {
-                Some(self.fate().0)
-            }
+        let Self::Failed(problem) = self else {
+            return None;
+        };
+        match problem {
+            Problem::Apply { .. }
+            | Problem::Prune(_)
+            | Problem::HealthCheck(_)
+            | Problem::Unhealthy { .. } => Some(problem.fate().0),
             _ => None,
         }
     }
 
     /// Whether an object may be there although nobody said so: whatever is no refusal may have been done.
     pub(crate) fn leaves_doubt(&self) -> bool {
-        let Self::Apply { error, .. } = self else {
+        let Self::Failed(Problem::Apply { error, .. }) = self else {
             return false;
         };
         let ApplyError::Apply { source, .. } = error.as_ref() else {
@@ -131,6 +141,30 @@ impl From<StatusError> for Stop {
     }
 }
 
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+impl From<VariablesError> for Stop {
+    fn from(error: VariablesError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<RenderError> for Stop {
+    fn from(error: RenderError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<JoinError> for Stop {
+    fn from(error: JoinError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl From<ArtifactError> for Stop {
     fn from(error: ArtifactError) -> Self {
         Self::Artifact(error)
@@ -141,11 +175,11 @@ impl From<ApplyError> for Stop {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Interrupted => Self::Halted(Halt::Superseded),
-            error => Self::Apply {
+            error => Self::Failed(Problem::Apply {
                 error: Box::new(error),
                 changes: String::new(),
                 coming: false,
-            },
+            }),
         }
     }
 }
@@ -155,10 +189,10 @@ impl From<Stop> for Outcome {
         match stop {
             Stop::Halted(halt) => halt.into(),
             Stop::Artifact(error) => error.into(),
-            stop => {
-                let (reason, fate) = stop.fate();
-                let mut failure = Failure::new(reason, fate, &stop);
-                if let Stop::Unhealthy { detail, .. } = stop {
+            Stop::Failed(problem) => {
+                let (reason, fate) = problem.fate();
+                let mut failure = Failure::new(reason, fate, &problem);
+                if let Problem::Unhealthy { detail, .. } = problem {
                     failure.unhealthy = Some(detail);
                 }
                 Self::Failed(failure)
@@ -189,7 +223,7 @@ mod tests {
         };
         let unreadable = || odd.object_id().unwrap_err();
         let refused = || RestError::Request("no".into());
-        let apply = |coming| Stop::Apply {
+        let apply = |coming| Problem::Apply {
             error: Box::new(ApplyError::NotReady("CustomResourceDefinition/a".into())),
             changes: "ConfigMap/apps/a created".into(),
             coming,
@@ -204,25 +238,25 @@ mod tests {
         };
         let rows = [
             (
-                Stop::Variables(VariablesError::Kind("X".into())),
+                Problem::Variables(VariablesError::Kind("X".into())),
                 "BuildFailed",
                 Fate::Retry,
                 false,
             ),
             (
-                Stop::Path(RenderError::Path("/x".into())),
+                Problem::Path(RenderError::Path("/x".into())),
                 "ArtifactFailed",
                 Fate::Retry,
                 false,
             ),
             (
-                Stop::Render(RenderError::Path("/x".into())),
+                Problem::Render(RenderError::Path("/x".into())),
                 "BuildFailed",
                 Fate::Retry,
                 false,
             ),
             (
-                Stop::Identity(refused()),
+                Problem::Identity(refused()),
                 "ReconciliationFailed",
                 Fate::Retry,
                 false,
@@ -230,20 +264,20 @@ mod tests {
             (apply(false), "ReconciliationFailed", Fate::Retry, true),
             (apply(true), "ReconciliationFailed", Fate::RetrySoon, true),
             (
-                Stop::Inventory(unreadable()),
+                Problem::Inventory(unreadable()),
                 "ReconciliationFailed",
                 Fate::Retry,
                 false,
             ),
-            (Stop::Prune(gone()), "PruneFailed", Fate::Retry, true),
+            (Problem::Prune(gone()), "PruneFailed", Fate::Retry, true),
             (
-                Stop::HealthCheck("a/b/c".into()),
+                Problem::HealthCheck("a/b/c".into()),
                 "HealthCheckFailed",
                 Fate::Retry,
                 true,
             ),
             (
-                Stop::Unhealthy {
+                Problem::Unhealthy {
                     took,
                     detail: detail(),
                 },
@@ -252,30 +286,31 @@ mod tests {
                 true,
             ),
             (
-                Stop::LastInventory(unreadable()),
+                Problem::LastInventory(unreadable()),
                 "PruneFailed",
                 Fate::RetrySoon,
                 false,
             ),
             (
-                Stop::LastIdentity(refused()),
+                Problem::LastIdentity(refused()),
                 "PruneFailed",
                 Fate::RetrySoon,
                 false,
             ),
             (
-                Stop::LastImpersonation(refused()),
+                Problem::LastImpersonation(refused()),
                 "ReconciliationFailed",
                 Fate::RetrySoon,
                 false,
             ),
-            (Stop::LastPrune(gone()), "PruneFailed", Fate::RetrySoon, false),
+            (Problem::LastPrune(gone()), "PruneFailed", Fate::RetrySoon, false),
         ];
-        for (stop, reason, fate, is_history) in rows {
-            let text = stop.to_string();
+        for (problem, reason, fate, is_history) in rows {
+            let text = problem.to_string();
+            let unhealthy = matches!(problem, Problem::Unhealthy { .. }).then(detail);
+            let stop = Stop::from(problem);
             let history = is_history.then_some(reason);
             assert_eq!(stop.history_reason(), history, "{text}");
-            let unhealthy = matches!(stop, Stop::Unhealthy { .. }).then(detail);
             let Outcome::Failed(failure) = stop.into() else {
                 panic!("{text} is a failure");
             };
@@ -287,17 +322,17 @@ mod tests {
 
     #[test]
     fn what_was_done_follows_what_went_wrong() {
-        let stop = |changes: &str| Stop::Apply {
+        let problem = |changes: &str| Problem::Apply {
             error: Box::new(ApplyError::NotReady("boom".into())),
             changes: changes.into(),
             coming: false,
         };
         assert_eq!(
-            stop("").to_string(),
+            problem("").to_string(),
             ApplyError::NotReady("boom".into()).to_string()
         );
         assert!(
-            stop("ConfigMap/apps/a created")
+            problem("ConfigMap/apps/a created")
                 .to_string()
                 .ends_with("boom\nConfigMap/apps/a created")
         );
