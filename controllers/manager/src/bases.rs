@@ -13,13 +13,13 @@ use kube::api::ListParams;
 use kustomize_controller::RemoteBases;
 use kustomize_remote::Policy;
 
-use crate::flags::RunFlags;
+use crate::flags::KustomizeFlags;
 
 /// Pause before the API server is asked again.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Reads the list of hosts that bases may come from; without one all are listed.
-pub(crate) fn hosts(flags: &RunFlags) -> anyhow::Result<Option<HostList>> {
+pub(crate) fn hosts(flags: &KustomizeFlags) -> anyhow::Result<Option<HostList>> {
     let hosts: Vec<_> = flags.remote_base_hosts.iter().map(String::as_str).collect();
     let hosts: Vec<_> = hosts.into_iter().filter(|host| !host.is_empty()).collect();
     if hosts.is_empty() {

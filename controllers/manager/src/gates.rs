@@ -1,20 +1,16 @@
 //! Feature gates: those of stock kustomize-controller 1.9, and what each means here.
 
-use crate::values::boolean;
+use controller_process::{DeployerGates, gates};
 
 /// The gates that change what this binary does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gates {
     /// Variables that are not set are errors; on.
     pub(crate) strict_post_build_substitutions: bool,
-    /// A failed object does not end health checks early; off.
-    pub(crate) disable_fail_fast_behavior: bool,
     /// Entries of `managedFields` are moved to the applied API version; off.
     pub(crate) migrate_api_version: bool,
-    /// Sources may be of other kinds than Flux's own; on, because that is what Artifacts are for (stock: off).
-    pub(crate) external_artifact: bool,
-    /// Labelled ConfigMaps and Secrets are watched; on. The gate is `DisableConfigWatchers`.
-    pub(crate) config_watchers: bool,
+    /// Those that all deployers have. `ExternalArtifact` is on, because that is what Artifacts are for (stock: off).
+    pub(crate) deployer: DeployerGates,
     /// Logged change sets are grouped by action; off.
     pub(crate) group_change_log: bool,
     /// Default service accounts for decryption and kubeconfigs may be named; off.
@@ -25,18 +21,23 @@ impl Default for Gates {
     fn default() -> Self {
         Self {
             strict_post_build_substitutions: true,
-            disable_fail_fast_behavior: false,
             migrate_api_version: false,
-            external_artifact: true,
-            config_watchers: true,
+            deployer: DeployerGates::default(),
             group_change_log: false,
             object_level_workload_identity: false,
         }
     }
 }
 
-/// Gates of which either value comes to the same here, each for the reason that COMPATIBILITY.md gives.
-const WITHOUT_EFFECT: [&str; 5] = [
+/// The gates of stock. Either value of the last five comes to the same here, for the reason that COMPATIBILITY.md gives.
+const KNOWN: [&str; 12] = [
+    "StrictPostBuildSubstitutions",
+    "DisableFailFastBehavior",
+    "MigrateAPIVersion",
+    "ExternalArtifact",
+    "DisableConfigWatchers",
+    "GroupChangeLog",
+    "ObjectLevelWorkloadIdentity",
     "AdditiveCELDependencyCheck",
     "CacheSecretsAndConfigMaps",
     "CancelHealthCheckOnNewRevision",
@@ -50,26 +51,19 @@ impl Gates {
     /// # Errors
     /// An unknown gate, or a value that is no boolean.
     pub(crate) fn parse(pairs: &[String]) -> Result<Self, String> {
-        let mut gates = Self::default();
-        for pair in pairs.iter().filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| format!("--feature-gates: {pair:?} is not Name=bool"))?;
-            let on = boolean(value.trim())
-                .map_err(|error| format!("--feature-gates: {value:?} of {name} is {error}"))?;
-            match name.trim() {
-                "StrictPostBuildSubstitutions" => gates.strict_post_build_substitutions = on,
-                "DisableFailFastBehavior" => gates.disable_fail_fast_behavior = on,
-                "MigrateAPIVersion" => gates.migrate_api_version = on,
-                "ExternalArtifact" => gates.external_artifact = on,
-                "DisableConfigWatchers" => gates.config_watchers = !on,
-                "GroupChangeLog" => gates.group_change_log = on,
-                "ObjectLevelWorkloadIdentity" => gates.object_level_workload_identity = on,
-                name if WITHOUT_EFFECT.contains(&name) => {}
-                name => return Err(format!("--feature-gates: unknown feature gate {name}")),
-            }
-        }
-        Ok(gates)
+        let given = gates::parse(pairs, &KNOWN)?;
+        let is_on = |name, default| given.get(name).copied().unwrap_or(default);
+        Ok(Self {
+            strict_post_build_substitutions: is_on("StrictPostBuildSubstitutions", true),
+            migrate_api_version: is_on("MigrateAPIVersion", false),
+            group_change_log: is_on("GroupChangeLog", false),
+            object_level_workload_identity: is_on("ObjectLevelWorkloadIdentity", false),
+            deployer: DeployerGates {
+                external_artifact: is_on("ExternalArtifact", true),
+                config_watchers: !is_on("DisableConfigWatchers", false),
+                fail_fast: !is_on("DisableFailFastBehavior", false),
+            },
+        })
     }
 }
 
@@ -93,8 +87,11 @@ mod tests {
                 strict_post_build_substitutions: false,
                 migrate_api_version: true,
                 group_change_log: true,
-                external_artifact: false,
-                config_watchers: false,
+                deployer: DeployerGates {
+                    external_artifact: false,
+                    config_watchers: false,
+                    ..DeployerGates::default()
+                },
                 ..Gates::default()
             })
         );

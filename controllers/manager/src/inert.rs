@@ -1,8 +1,7 @@
 //! Flags of stock kustomize-controller that change nothing here, each with its reason.
 
 use clap::Args;
-
-use crate::values::{boolean, duration, integer};
+use controller_process::values::{boolean, duration, integer};
 
 /// Flags that are accepted, so that one set of arguments serves both controllers.
 #[derive(Args, Clone, Debug, Default)]
@@ -46,8 +45,15 @@ const DECRYPTION: &str = "objects with spec.decryption are refused";
 const TOKENS: &str = "nothing that needs a cloud token is supported";
 
 impl InertFlags {
+    /// Says which flags were given.
+    pub(crate) fn tell(&self) {
+        for (flag, reason) in self.given() {
+            tracing::info!("--{flag} changes nothing: {reason}");
+        }
+    }
+
     /// The flags that were given, each with the reason why it changes nothing.
-    pub(crate) fn given(&self) -> Vec<(&'static str, &'static str)> {
+    fn given(&self) -> Vec<(&'static str, &'static str)> {
         let Self {
             kube_api_qps,
             kube_api_burst,

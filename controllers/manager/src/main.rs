@@ -6,11 +6,11 @@ mod gates;
 mod inert;
 mod install;
 mod run;
-mod values;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use controller_process::own::OwnArguments;
 
 /// Open Flux controllers: mirror Flux sources into Artifacts, and deploy Artifacts.
 #[derive(Parser)]
@@ -29,8 +29,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Run(flags) => run::run(*flags),
+    let (shared, own) = OwnArguments::split(std::env::args_os(), &flags::DEPLOYERS);
+    let result = match Arguments::parse_from(shared).command {
+        Command::Run(flags) => run::run(*flags, &own),
         Command::Install(flags) => install::install(&flags),
     };
     match result {

@@ -102,7 +102,13 @@ fn every_flag_of_stock_is_taken_in_all_its_forms() -> Result<()> {
             ensure!(said.contains("no cluster"), "{form:?}: {said}");
         }
     }
+    // What is for one deployer alone is looked at like what is for all.
+    let said = start(&["--kustomize.concurrent=2".to_owned(), "--concurrent=3".to_owned()])?;
+    ensure!(said.contains("no cluster"), "{said}");
     for wrong in [
+        "--kustomize.concurrent=x",
+        "--kustomize.nope=1",
+        "--nobody.concurrent=2",
         "--interlock=maybe",
         "--concurrent=x",
         "--nope",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flux_api::GoDuration;
 
 /// Reads a boolean as Go's `strconv.ParseBool` does.
-pub(crate) fn boolean(text: &str) -> Result<bool, String> {
+pub fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -14,7 +14,7 @@ pub(crate) fn boolean(text: &str) -> Result<bool, String> {
 }
 
 /// Reads an integer as Go's `strconv.ParseInt` does without a base: decimal, or with the prefix of its base.
-pub(crate) fn integer<T: TryFrom<i64>>(text: &str) -> Result<T, String> {
+pub fn integer<T: TryFrom<i64>>(text: &str) -> Result<T, String> {
     let (sign, digits) = match text.as_bytes().first() {
         Some(b'-') => ("-", &text[1..]),
         Some(b'+') => ("", &text[1..]),
@@ -37,14 +37,14 @@ pub(crate) fn integer<T: TryFrom<i64>>(text: &str) -> Result<T, String> {
 }
 
 /// Reads a duration as Go's `time.ParseDuration` does.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<GoDuration>()
         .map(GoDuration::to_std)
         .map_err(|error| error.to_string())
 }
 
 /// Reads a percentage below one hundred.
-pub(crate) fn percentage(text: &str) -> Result<u8, String> {
+pub fn percentage(text: &str) -> Result<u8, String> {
     integer(text).and_then(|percentage: u8| match percentage {
         0..=99 => Ok(percentage),
         _ => Err("must be less than 100".to_owned()),

@@ -1,0 +1,122 @@
+//! The flags that all deployers have; names and defaults are stock's where stock has the flag.
+
+use std::time::Duration;
+
+use artifact_consumer::Access;
+use clap::{ArgAction, Args};
+use controller_kit::{Backoff, selector};
+
+use crate::flags::own_namespace;
+use crate::values::{boolean, duration, integer, percentage};
+
+/// Flags of a deployer.
+#[derive(Args, Clone, Debug)]
+pub struct DeployerFlags {
+    /// Objects to reconcile, by labels; empty for all.
+    #[arg(long, default_value = "sharding.fluxcd.io/key=openflux")]
+    pub watch_label_selector: String,
+    /// Leave objects alone that a live stock controller selects too, as its Deployment's arguments say.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub interlock: bool,
+    /// ConfigMaps and Secrets whose changes reconcile at once, by labels.
+    #[arg(long, default_value = "reconcile.fluxcd.io/watch=Enabled")]
+    pub watch_configs_label_selector: String,
+    /// Source kinds that may be referred to, as Kind or group/Kind; empty for all. Repeatable.
+    #[arg(long, value_delimiter = ',')]
+    pub allowed_source_kinds: Vec<String>,
+    /// How many objects are reconciled at once.
+    #[arg(long, default_value_t = 4, value_parser = integer::<usize>)]
+    pub concurrent: usize,
+    /// Pause before missing artifacts and dependencies are looked at again without an event.
+    #[arg(long, value_parser = duration, default_value = "30s")]
+    pub requeue_dependency: Duration,
+    /// Retries of a download that fails for the moment.
+    #[arg(long, default_value_t = 9, value_parser = integer::<u32>)]
+    pub http_retry: u32,
+    /// Refuse sources in other namespaces.
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub no_cross_namespace_refs: bool,
+    /// Service account of objects that name none.
+    #[arg(long, default_value = "")]
+    pub default_service_account: String,
+    /// Field managers to take over besides kubectl's. Repeatable.
+    #[arg(long)]
+    pub override_manager: Vec<String>,
+    /// Percentage by which intervals are spread.
+    #[arg(long, default_value_t = 5, value_parser = percentage)]
+    pub interval_jitter_percentage: u8,
+    /// First delay after an error.
+    #[arg(long, value_parser = duration, default_value = "750ms")]
+    pub min_retry_delay: Duration,
+    /// Longest delay after errors.
+    #[arg(long, value_parser = duration, default_value = "15m")]
+    pub max_retry_delay: Duration,
+    /// Feature gates, as Name=true,Name=false.
+    #[arg(long, value_delimiter = ',')]
+    pub feature_gates: Vec<String>,
+}
+
+/// What feature gates change about any deployer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeployerGates {
+    /// Sources may be of other kinds than Flux's own (`ExternalArtifact`).
+    pub external_artifact: bool,
+    /// Labelled ConfigMaps and Secrets are watched (`DisableConfigWatchers` turns it off).
+    pub config_watchers: bool,
+    /// A failed object ends health checks early (`DisableFailFastBehavior` turns it off).
+    pub fail_fast: bool,
+}
+
+impl Default for DeployerGates {
+    fn default() -> Self {
+        Self {
+            external_artifact: true,
+            config_watchers: true,
+            fail_fast: true,
+        }
+    }
+}
+
+/// A flag that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("--{flag}: {reason}")]
+pub struct FlagError {
+    /// Name of the flag.
+    pub flag: &'static str,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl DeployerFlags {
+    /// Gives the settings of a deployer.
+    ///
+    /// # Errors
+    /// A label selector that is none.
+    pub fn settings(&self, gates: &DeployerGates) -> Result<flux_deployer::Settings, FlagError> {
+        let selector = |flag, text: &str| selector::parse(text).map_err(|reason| FlagError { flag, reason });
+        selector("watch-configs-label-selector", &self.watch_configs_label_selector)?;
+        Ok(flux_deployer::Settings {
+            selector: selector("watch-label-selector", &self.watch_label_selector)?,
+            own_namespace: own_namespace(),
+            interlock: self.interlock,
+            concurrent: self.concurrent,
+            requeue_dependency: self.requeue_dependency,
+            http_retry: self.http_retry,
+            access: Access {
+                no_cross_namespace_refs: self.no_cross_namespace_refs,
+                allowed_kinds: self.allowed_source_kinds.clone(),
+                no_external_artifacts: !gates.external_artifact,
+            },
+            default_service_account: self.default_service_account.clone(),
+            interval_jitter: self.interval_jitter_percentage,
+            backoff: Backoff {
+                min: self.min_retry_delay,
+                max: self.max_retry_delay,
+            },
+            fail_fast: gates.fail_fast,
+            watch_configs: gates
+                .config_watchers
+                .then(|| self.watch_configs_label_selector.clone()),
+        })
+    }
+}
