@@ -34,6 +34,7 @@ pub mod chart_version;
 mod coalesce;
 mod decode;
 pub mod digest;
+pub mod drift;
 mod engine;
 mod file;
 mod files;

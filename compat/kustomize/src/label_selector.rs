@@ -4,7 +4,7 @@ use crate::Error;
 
 /// A conjunction of requirements; an empty selector matches everything.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LabelSelector {
+pub struct LabelSelector {
     requirements: Vec<Requirement>,
 }
 
@@ -26,7 +26,7 @@ enum Operator {
 
 impl LabelSelector {
     /// Reads a selector.
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    pub fn parse(text: &str) -> Result<Self, Error> {
         let mut parser = Parser {
             tokens: tokens(text),
             position: 0,
@@ -35,7 +35,7 @@ impl LabelSelector {
     }
 
     /// Whether labels satisfy every requirement; of a key given twice the last value counts.
-    pub(crate) fn matches(&self, labels: &[(impl AsRef<str>, impl AsRef<str>)]) -> bool {
+    pub fn matches(&self, labels: &[(impl AsRef<str>, impl AsRef<str>)]) -> bool {
         let value = |key: &str| {
             labels
                 .iter()
@@ -49,7 +49,7 @@ impl LabelSelector {
     }
 
     /// Whether everything matches.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.requirements.is_empty()
     }
 }

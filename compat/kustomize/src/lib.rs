@@ -63,6 +63,7 @@ pub use common_metadata::set_common_metadata;
 pub use error::{Error, ErrorKind};
 pub(crate) use fieldspec::FieldSpec;
 pub use flux::{Generated, build_flux, generate_kustomization};
+pub use label_selector::LabelSelector;
 pub use options::{Limits, LoadRestrictions, Options, Profile, Reorder};
 pub use remote::{CloneOf, Remote, RemoteError, RepoSpec, redact_urls};
 pub use resid::{Gvk, ResId};

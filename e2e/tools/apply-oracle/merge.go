@@ -84,7 +84,7 @@ func (m *merge) answer() (err error) {
 
 // randomMerges prints random cases with their answers.
 func randomMerges(seed int64, count int, w io.Writer) error {
-	g := generator{rand.New(rand.NewSource(seed))}
+	g := generator{rand.New(rand.NewSource(seed)), 0}
 	for range count {
 		m := g.merge()
 		if err := writeAnswer(m, w); err != nil {

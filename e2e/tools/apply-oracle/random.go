@@ -18,7 +18,11 @@ import (
 	apiextensionsv1beta1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1beta1"
 )
 
-type generator struct{ *rand.Rand }
+type generator struct {
+	*rand.Rand
+	// shift makes integers small enough for those who read them as floats.
+	shift int
+}
 
 func (g generator) pick(choices ...string) string { return choices[g.Intn(len(choices))] }
 
@@ -237,7 +241,7 @@ func (g generator) value(t reflect.Type, depth, percent int) any {
 		return g.Intn(2) == 0
 	case reflect.Int32, reflect.Int64:
 		if g.Intn(20) == 0 {
-			return g.Int63()
+			return g.Int63() >> g.shift
 		}
 		return g.Intn(5)
 	case reflect.Float64:

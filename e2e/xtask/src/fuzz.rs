@@ -11,7 +11,7 @@ use crate::{dist, parity, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `gotmpl`, `helm`, `kustomize`, `normalize`, `readiness`, `sprig`, `three-way` (client-side apply), `values`
+    /// The engine: `drift`, `gotmpl`, `helm`, `kustomize`, `normalize`, `readiness`, `sprig`, `three-way` (client-side apply), `values`
     /// (`--set` and its like) or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
@@ -96,6 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = workspace::root();
     let (seed, count) = (arguments.seed.to_string(), arguments.count.to_string());
     let mut differential = match arguments.engine.as_str() {
+        "drift" => apply_oracle("drift", "DRIFT_CASES", "drift::tests::drift_is", [seed, count])?,
         "gotmpl" => {
             let mut differential = example("gotmpl", "differential_gotmpl")?;
             differential
@@ -141,17 +142,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             replay.env("SPRIG_CASES", cases);
             replay
         }
-        "three-way" => {
-            let cases = root.join("target/fuzz-three-way.jsonl");
-            let mut oracle = Command::new(build_oracle(&root, "apply-oracle")?);
-            oracle
-                .args(["merge", &seed, &count])
-                .stdout(File::create(&cases)?);
-            workspace::run(&mut oracle)?;
-            let mut replay = workspace::cargo(["test", "-p", "helm", "--lib", "merge::tests::patches"]);
-            replay.env("THREE_WAY_CASES", cases);
-            replay
-        }
+        "three-way" => apply_oracle("merge", "THREE_WAY_CASES", "merge::tests::patches", [seed, count])?,
         "values" => {
             let mut differential = example("helm", "differential_values")?;
             differential
@@ -168,10 +159,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         "helm" => return helm(arguments, example("helm", "mutate_values")?),
         other => bail!(
-            "there is no engine {other:?}, only: gotmpl, helm, kustomize, normalize, readiness, sprig, three-way, values, yaml"
+            "there is no engine {other:?}, only: drift, gotmpl, helm, kustomize, normalize, readiness, sprig, three-way, values, yaml"
         ),
     };
     workspace::run(&mut differential)
+}
+
+/// Writes random cases of client-side apply or drift with upstream's answers, which a test of the library replays.
+fn apply_oracle(what: &str, variable: &str, test: &str, numbers: [String; 2]) -> Result<Command> {
+    let root = workspace::root();
+    let cases = root.join("target").join(format!("fuzz-{what}.jsonl"));
+    let mut oracle = Command::new(build_oracle(&root, "apply-oracle")?);
+    oracle.arg(what).args(numbers).stdout(File::create(&cases)?);
+    workspace::run(&mut oracle)?;
+    let mut replay = workspace::cargo(["test", "-p", "helm", "--lib", test]);
+    replay.env(variable, cases);
+    Ok(replay)
 }
 
 /// Renders charts with random changes of their default values, which an example of the library makes.

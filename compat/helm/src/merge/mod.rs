@@ -16,6 +16,8 @@ mod value;
 
 use serde_json::{Map, Value};
 
+pub(crate) use value::canonical;
+
 /// A patch, and how the API server is to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patch {

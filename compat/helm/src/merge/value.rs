@@ -56,7 +56,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, MergeError> {
 }
 
 /// A document as it is after Go has written it and read it again: numbers are `int64` if their text is one.
-pub(super) fn canonical(value: &Value) -> Value {
+pub(crate) fn canonical(value: &Value) -> Value {
     map_numbers(value, &|number| match number.as_i64() {
         Some(_) => number.clone(),
         None => reread(number.as_f64().unwrap_or_default()),

@@ -44,6 +44,7 @@ const RECORDERS: &[Recorder] = &[
     readiness::READINESS,
     sprig::SPRIG,
     three_way::THREE_WAY,
+    three_way::DRIFT,
     yaml::YAML,
 ];
 
