@@ -266,38 +266,52 @@ fn only_the_listed_folders_are_at_the_top() {
     assert_eq!(folders, BTreeSet::from(expected));
 }
 
-/// The files of a crate without folders, and which of them each names; tests left out.
+/// Adds the text of a file, or of all files in a folder, tests left out.
+fn read_unit(path: &Path, text: &mut String) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).expect("a folder of sources") {
+            read_unit(&entry.expect("an entry").path(), text);
+        }
+    } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+        let content = fs::read_to_string(path).expect("a readable file");
+        text.push_str(content.split("#[cfg(test)]").next().unwrap_or_default());
+    }
+}
+
+/// The files and folders of a crate, and which of them each names; a folder is one, whatever is in it.
 fn files_and_uses(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let files: BTreeMap<String, String> = fs::read_dir(src)
-        .expect("a folder of sources")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .map(|path| {
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-            (name, fs::read_to_string(&path).expect("a readable file"))
-        })
-        .filter(|(name, _)| name != "lib")
-        .collect();
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for entry in fs::read_dir(src).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        if name != "lib" {
+            read_unit(&path, files.entry(name).or_default());
+        }
+    }
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let uses = |text: &String| {
-        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let uses = |name: &String, text: &String| {
         let named = text.split("crate::").skip(1).flat_map(|rest| {
             let list = rest.strip_prefix('{').and_then(|rest| rest.split(';').next());
             let one = || rest.split(|c| !is_word(c)).next().unwrap_or_default();
             list.unwrap_or_else(one).split(|c| !is_word(c))
         });
-        let named = named.filter(|name| files.contains_key(*name));
+        let named = named.filter(|named| files.contains_key(*named) && *named != name);
         named.map(str::to_owned).collect()
     };
     files
         .iter()
-        .map(|(name, text)| (name.clone(), uses(text)))
+        .map(|(name, text)| (name.clone(), uses(name, text)))
         .collect()
 }
 
 #[test]
 fn files_of_a_run_call_down_and_are_never_called_back() {
-    for folder in ["controllers/deployer", "controllers/kustomize"] {
+    for folder in [
+        "controllers/kit",
+        "controllers/deployer",
+        "controllers/kustomize",
+        "controllers/process",
+    ] {
         let mut uses = files_and_uses(&root().join(folder).join("src"));
         assert!(
             uses.values().any(|used| used.len() > 1),

@@ -1,15 +1,16 @@
 //! ConfigMaps and Secrets that ask to be followed: their changes wake those who read them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use controller_kit::{ObjectKey, Triggers};
-use futures::StreamExt;
+use controller_kit::{Failure, Follower, ObjectKey, Triggers, follow};
 use kube::Api;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, Event};
 use tokio_util::sync::CancellationToken;
 
+use crate::context::Context;
 use crate::kind::Kind;
 use crate::watches::Watches;
 
@@ -29,55 +30,77 @@ impl<K: Kind> Watches<K> {
             + Sync
             + 'static,
     {
-        let mut seen: BTreeMap<ObjectKey, String> = BTreeMap::new();
-        let mut synced = false;
-        let mut listed: BTreeSet<ObjectKey> = BTreeSet::new();
-        let mut events = std::pin::pin!(watcher::watcher(api, config));
-        loop {
-            let event = tokio::select! {
-                () = shutdown.cancelled() => return,
-                event = events.next() => event,
-            };
-            let changed: Vec<ObjectKey> = match event {
-                Some(Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object))) => {
-                    let key = ObjectKey::of(&object);
-                    listed.insert(key.clone());
-                    let version = object.metadata.resource_version.unwrap_or_default();
-                    let known = seen.insert(key.clone(), version.clone());
-                    // What was there before we looked is no change.
-                    let is_new = synced && known.as_ref() != Some(&version);
-                    is_new.then_some(key).into_iter().collect()
+        let mut configs = Configs {
+            context: self.context,
+            kind,
+            seen: BTreeMap::new(),
+            listed: BTreeSet::new(),
+            is_synced: false,
+        };
+        let events = watcher::watcher(api, config);
+        follow(events, &shutdown, &mut configs).await;
+    }
+}
+
+/// The objects of one kind that ask to be followed.
+struct Configs<K: Kind> {
+    context: Arc<Context<K>>,
+    kind: &'static str,
+    /// Their resource versions.
+    seen: BTreeMap<ObjectKey, String>,
+    listed: BTreeSet<ObjectKey>,
+    is_synced: bool,
+}
+
+impl<K: Kind> Configs<K> {
+    fn changed(&self, config: ObjectKey) {
+        let readers = self.context.references.lock().readers(self.kind, config);
+        for reader in readers {
+            self.context.queue.add(reader, Triggers::CONFIG);
+        }
+    }
+}
+
+impl<C, K: Kind> Follower<PartialObjectMeta<C>> for Configs<K>
+where
+    PartialObjectMeta<C>: kube::ResourceExt,
+{
+    fn on_event(&mut self, event: Event<PartialObjectMeta<C>>) {
+        match event {
+            Event::Apply(object) | Event::InitApply(object) => {
+                let key = ObjectKey::of(&object);
+                self.listed.insert(key.clone());
+                let version = object.metadata.resource_version.unwrap_or_default();
+                let known = self.seen.insert(key.clone(), version.clone());
+                // What was there before we looked is no change.
+                if self.is_synced && known.as_ref() != Some(&version) {
+                    self.changed(key);
                 }
-                Some(Ok(watcher::Event::Delete(object))) => {
-                    let key = ObjectKey::of(&object);
-                    seen.remove(&key).map(|_| key).into_iter().collect()
+            }
+            Event::Delete(object) => {
+                let key = ObjectKey::of(&object);
+                if self.seen.remove(&key).is_some() {
+                    self.changed(key);
                 }
-                Some(Ok(watcher::Event::Init)) => {
-                    listed.clear();
-                    Vec::new()
-                }
-                Some(Ok(watcher::Event::InitDone)) => {
-                    synced = true;
-                    let gone: Vec<_> = seen.keys().filter(|key| !listed.contains(key)).cloned().collect();
-                    seen.retain(|key, _| listed.contains(key));
-                    gone
-                }
-                Some(Err(error)) => {
-                    tracing::warn!(kind, %error, "cannot watch labelled configuration, retrying");
-                    tokio::select! {
-                        () = shutdown.cancelled() => return,
-                        () = tokio::time::sleep(Duration::from_secs(5)) => {}
-                    }
-                    Vec::new()
-                }
-                None => return,
-            };
-            for config in changed {
-                let readers = self.context.references.lock().readers(kind, config);
-                for reader in readers {
-                    self.context.queue.add(reader, Triggers::CONFIG);
+            }
+            Event::Init => self.listed.clear(),
+            Event::InitDone => {
+                self.is_synced = true;
+                let listed = std::mem::take(&mut self.listed);
+                let gone = self.seen.extract_if(.., |key, _| !listed.contains(key));
+                let gone: Vec<_> = gone.map(|(key, _)| key).collect();
+                for key in gone {
+                    self.changed(key);
                 }
             }
         }
+    }
+
+    fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()> {
+        if failure.is_news {
+            let (kind, error) = (self.kind, failure.text);
+            tracing::warn!(kind, error, "cannot watch labelled configuration, retrying");
+        }
+        ControlFlow::Continue(())
     }
 }

@@ -9,7 +9,7 @@ use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
-use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, SharedWatch, WatchCache, WatchState};
+use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, SharedWatch, WatchCache, WatchState, Written};
 use flux_api::{DependencyReference, Deployed, DeployedStatus};
 use kube::core::SelectorExt;
 use kube::{Resource as _, ResourceExt};
@@ -24,7 +24,6 @@ use crate::references::References;
 use crate::status::{self, Base, StatusError};
 use crate::step::{ArtifactProblem, Dependency, Observed, dependency_key};
 use crate::vanished::Vanished;
-use crate::written::WrittenStatuses;
 
 /// The connections, caches and counters that all runs share.
 pub struct Context<K: Kind> {
@@ -63,7 +62,8 @@ pub struct Context<K: Kind> {
     pub(crate) artifacts: RwLock<ArtifactIndex>,
     /// How far the watch that fills `artifacts` has come.
     pub(crate) artifact_watch: SharedWatch<Artifact>,
-    pub(crate) written: WrittenStatuses<K::Object>,
+    /// Statuses that were written, until the watch brings them.
+    pub(crate) written: Written<StatusOf<K>>,
     /// Objects whose last run waits for a dependency.
     pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
 }
@@ -158,6 +158,15 @@ impl<K: Kind> Context<K> {
         }
     }
 
+    /// Gives the status of an object: what was last written, as long as `object` is older than that.
+    ///
+    /// A run that started from an older inventory would lose sight of what the run before it created.
+    pub(crate) fn latest_status(&self, key: &ObjectKey, object: &K::Object) -> StatusOf<K> {
+        let seen = object.meta().resource_version.as_deref().unwrap_or_default();
+        let written = self.written.newer_than(key, seen);
+        written.unwrap_or_else(|| object.status().clone())
+    }
+
     /// Takes note of a version that a write of ours has led to, ahead of the watch.
     pub(crate) fn note_version(&self, key: &ObjectKey, version: String, status: &StatusOf<K>) {
         self.written.remember(key, version, status.clone());
@@ -167,7 +176,7 @@ impl<K: Kind> Context<K> {
     fn known_base(&self, key: &ObjectKey, object: &K::Object) -> Result<Base, StatusError> {
         let now = self.objects.get(key).ok_or(StatusError::Gone)?;
         self.check_owner(&now, object)?;
-        let conditions = self.written.latest(key, &now).conditions().clone();
+        let conditions = self.latest_status(key, &now).conditions().clone();
         let ahead = self.written.version(key);
         let version = ahead.or_else(|| now.meta().resource_version.clone());
         Ok(Base {

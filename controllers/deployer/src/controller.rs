@@ -9,7 +9,7 @@ use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
-use controller_kit::{Mapper, Metrics, Queue, Rest, SharedWatch, WatchCache, WatchState};
+use controller_kit::{Mapper, Metrics, Queue, Rest, SharedWatch, WatchCache, WatchState, Written};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
@@ -25,7 +25,6 @@ use crate::progress::Progress;
 use crate::reconcile::{Deployer, reconcile};
 use crate::vanished::Vanished;
 use crate::watches::{Watches, watched};
-use crate::written::WrittenStatuses;
 
 /// What a deployer is connected to.
 pub struct Connections {
@@ -101,7 +100,7 @@ pub async fn run<D: Deployer>(
         elsewhere: Elsewhere::default(),
         artifacts: RwLock::new(ArtifactIndex::default()),
         artifact_watch: artifacts,
-        written: WrittenStatuses::default(),
+        written: Written::default(),
         awaiting: Mutex::default(),
         settings,
     });

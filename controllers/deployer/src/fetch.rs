@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use artifact_crd::Artifact;
 use bytes::Bytes;
-use controller_kit::Triggers;
 use controller_kit::artifact::{
     ArtifactTree, ContentCache, ContentError, Digest, DigestError, FetchError, Refusal,
 };
+use controller_kit::{Backoff, Triggers};
 use flux_api::reason;
 
 use crate::kind::Kind;
@@ -44,8 +44,11 @@ impl From<ArtifactError> for Outcome {
     }
 }
 
-/// First pause before a download is tried again, and the longest one.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+/// Pauses before a download is tried again.
+const PAUSES: Backoff = Backoff {
+    min: Duration::from_millis(500),
+    max: Duration::from_secs(30),
+};
 
 /// Where an artifact is, and what it is.
 #[derive(Clone)]
@@ -96,7 +99,7 @@ where
         Err(error) => return Ok(Err(error)),
     };
     let making = Making::of(run, artifact);
-    let mut pause = PAUSES[0];
+    let mut attempts = PAUSES.attempts();
     let mut retries = run.context.settings.http_retry;
     // Whoever asks for a run has perhaps mended what was refused.
     let refusal = if run.was_asked_by(Triggers::REQUESTED) {
@@ -127,7 +130,7 @@ where
         }
         tracing::info!(namespace = %run.key.namespace, name = %run.key.name, %error, "artifact download failed, retrying");
         run.write_retry(&error.to_string()).await?;
-        let superseded = run.superseded;
+        let (superseded, pause) = (run.superseded, attempts.failed());
         let pausing = async {
             tokio::select! {
                 () = superseded.wait() => {}
@@ -138,7 +141,6 @@ where
         if superseded.is_set() {
             return Err(Halt::Superseded);
         }
-        pause = (pause * 2).min(PAUSES[1]);
     }
 }
 

@@ -9,7 +9,7 @@
 //! 4. what stages are made of: [`fetch`] an artifact as long as it is [`wanted`], wait for [`health`], [`prune`] by
 //!    [`inventory`] after [`takeover`] by others, act as the right `identity`;
 //! 5. [`Run`] is the bottom of a run: what it is about, how far it got, and its words; `conditions` and `events` are those;
-//! 6. `context` is what all runs share: `written` statuses, objects that have `vanished` or are `elsewhere`, `progress` of
+//! 6. `context` is what all runs share: statuses that were written, objects that have `vanished` or are `elsewhere`, `progress` of
 //!    others, the `finalizer` and the patches of `status`; `interlock` is what happens while a stock controller reconciles the object too.
 //!
 //! Files call down this list and are never called back. A deployer reads Artifacts and never a source kind.
@@ -37,7 +37,6 @@ mod status;
 mod step;
 mod vanished;
 mod watches;
-mod written;
 
 pub mod fetch;
 pub mod health;

@@ -76,7 +76,7 @@ async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::R
     }
     let status = match vanished {
         Some(vanished) => vanished.status().clone(),
-        None => context.written.latest(&key, &object),
+        None => context.latest_status(&key, &object),
     };
     let mut run = Run {
         context,

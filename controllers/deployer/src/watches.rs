@@ -65,7 +65,8 @@ impl<K: Kind> Watches<K> {
             Change::Applied { old, new } => {
                 let key = ObjectKey::of(new.as_ref());
                 let ours = self.context.is_ours(new);
-                self.context.written.seen(&key, new);
+                let version = new.resource_version().unwrap_or_default();
+                self.context.written.seen(&key, &version);
                 let source = self.context.source_of(new).ok().filter(|_| ours);
                 self.context
                     .references
@@ -105,7 +106,7 @@ impl<K: Kind> Watches<K> {
                 let key = ObjectKey::of(old.as_ref());
                 let object: Option<&Arc<K::Object>> = None;
                 self.context.references.lock().update(&key, object, None);
-                let status = self.context.written.latest(&key, old);
+                let status = self.context.latest_status(&key, old);
                 let vanished = self.context.reconciles(old) && self.context.vanished.note(old, status);
                 self.context.queue.forget(&key);
                 self.context.forget(&key);

@@ -7,19 +7,9 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use serde_json::Value;
 
-use crate::mapper::{Mapper, Mapping};
+use crate::mapper::Mapper;
+use crate::mapping::{KindVersion, Mapping};
 use crate::rest::{Rest, RestError};
-
-/// The name of a kind in one version.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct KindVersion {
-    /// API group; empty for the core group.
-    pub group: String,
-    /// API version, such as `v1`.
-    pub version: String,
-    /// Kind.
-    pub kind: String,
-}
 
 /// How long finding out about missing kinds may take.
 const LONGEST: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::mapper::Mapping;
+use crate::mapping::Mapping;
 use crate::object::resource_version;
 use crate::rest::{ObjectPath, Rest, RestError};
 

@@ -2,21 +2,26 @@
 //!
 //! This is the first crate that links the Kubernetes client and an async runtime. In reading order:
 //!
-//! - [`Queue`] decides what runs when; [`WatchCache`] follows the cluster and feeds it.
+//! - [`Queue`] decides what runs when; [`WatchCache`] follows the cluster and feeds it, by the one loop of [`follow()`].
 //! - [`artifact`] fetches, verifies, unpacks and keeps artifacts.
 //! - [`http`] is the client below that, and below everything else that a URL leads to; [`FairBudget`] bounds it.
 //! - [`apply`] brings objects into the cluster, [`live`] knows what became of them, and [`readiness`] judges it.
 //! - [`interlock`] knows which objects a stock controller reconciles too.
-//! - [`Rest`] and [`Mapper`] are the requests below all of it.
+//! - [`Rest`] and [`Mapper`] are the requests below all of it, [`Backoff`] the pauses between those that fail, [`Written`] what
+//!   they wrote until a watch brings it back.
 //! - [`events`], [`Metrics`], [`server`], [`leader`] and [`logging`] are what operators see.
 
+mod backoff;
 mod client;
 mod definitions;
 mod fair;
 #[cfg(test)]
 mod fake;
+mod follow;
 mod mapper;
+mod mapping;
 mod metrics;
+mod ownership;
 mod process_metrics;
 mod queue;
 mod raw;
@@ -25,6 +30,7 @@ mod refs;
 mod rest;
 mod shared_watch;
 mod watch;
+mod written;
 
 pub mod apply;
 pub mod artifact;
@@ -39,13 +45,16 @@ pub mod readiness;
 pub mod selector;
 pub mod server;
 
+pub use backoff::{Attempts, Backoff, spread};
 pub use client::connect;
-pub use definitions::KindVersion;
 pub use fair::{FairBudget, Portion};
-pub use mapper::{MapError, Mapper, Mapping};
+pub use follow::{Failure, Follower, follow};
+pub use mapper::{MapError, Mapper};
+pub use mapping::{KindVersion, Mapping};
 pub use metrics::{Metrics, QueueMetrics};
-pub use queue::{Backoff, Queue, Requeue, Run, Slot, Superseded, Triggers};
+pub use queue::{Queue, Requeue, Run, Slot, Superseded, Triggers};
 pub use refs::RefIndex;
 pub use rest::{ObjectPath, Rest, RestError, Seen};
 pub use shared_watch::{Following, SharedWatch};
 pub use watch::{Change, ObjectKey, WatchCache, WatchState};
+pub use written::{Written, is_newer};

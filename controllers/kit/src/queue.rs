@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backoff::Backoff;
 use crate::metrics::{ActiveGuard, QueueMetrics};
 
 /// Why a key was put on the queue; several reasons merge into one run.
@@ -69,32 +70,6 @@ pub enum Requeue {
     Backoff,
     /// The same, but not later than after this time.
     BackoffWithin(Duration),
-}
-
-/// Bounds of the exponential back-off that [`Requeue::Backoff`] uses.
-#[derive(Clone, Copy, Debug)]
-pub struct Backoff {
-    /// Delay after the first failure; Flux's `--min-retry-delay`, 750 ms by default.
-    pub min: Duration,
-    /// Longest delay; Flux's `--max-retry-delay`, 15 min by default.
-    pub max: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            min: Duration::from_millis(750),
-            max: Duration::from_mins(15),
-        }
-    }
-}
-
-impl Backoff {
-    fn delay(&self, failures: u32) -> Duration {
-        self.min
-            .saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)))
-            .min(self.max)
-    }
 }
 
 /// A run of one key: what to do, why, and the slot that it holds.

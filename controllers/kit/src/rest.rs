@@ -8,7 +8,8 @@ use kube::core::Status;
 use serde::Serialize as _;
 use serde_json::Value;
 
-use crate::mapper::Mapping;
+use crate::backoff::Backoff;
+use crate::mapping::Mapping;
 use crate::object::{metadata_text, resource_version};
 use crate::redact;
 
@@ -119,14 +120,14 @@ impl RestError {
 /// Longest wait for an answer: API servers themselves give up after a minute.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Pauses before a request is made again that the API server has no room for at the moment. What takes longer is told,
-/// and not waited for: the run as a whole is retried.
-const RETRIES: [Duration; 4] = [
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-    Duration::from_millis(800),
-];
+/// How often a request is made again that the API server has no room for at the moment. What takes longer is told, and
+/// not waited for: the run as a whole is retried.
+const RETRIES: usize = 4;
+
+const PAUSES: Backoff = Backoff {
+    min: Duration::from_millis(100),
+    max: Duration::from_millis(800),
+};
 
 impl From<kube::Error> for RestError {
     fn from(error: kube::Error) -> Self {
@@ -353,10 +354,11 @@ impl Rest {
             .body(body.unwrap_or_default())
             .map_err(|error| RestError::Request(error.to_string()))?;
         let asking = async {
-            for pause in RETRIES {
+            let mut attempts = PAUSES.attempts();
+            for _ in 0..RETRIES {
                 match self.client.request::<Value>(request.clone()).await {
                     Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503) => {
-                        tokio::time::sleep(pause).await;
+                        tokio::time::sleep(attempts.failed()).await;
                     }
                     answer => return answer,
                 }
@@ -508,8 +510,8 @@ mod tests {
     #[tokio::test]
     async fn a_server_without_room_is_asked_again_for_a_moment_only() {
         for (status, asked) in [
-            ("503 Service Unavailable", RETRIES.len() + 1),
-            ("429 Too Many Requests", RETRIES.len() + 1),
+            ("503 Service Unavailable", RETRIES + 1),
+            ("429 Too Many Requests", RETRIES + 1),
             ("500 Internal Server Error", 1),
             ("504 Gateway Timeout", 1),
         ] {

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use flux_api::Tolerant;
-use futures::StreamExt;
 use kube::core::Resource;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, ResourceExt};
@@ -14,6 +13,8 @@ use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
+
+use crate::follow::{Failure, Follower, follow};
 
 /// The namespace and name of an object; the namespace is empty for cluster-scoped kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -165,12 +166,6 @@ impl<T> WatchCache<T> {
     }
 }
 
-/// Pause before the first further attempt to open a watch.
-pub(crate) const MIN_PAUSE: Duration = Duration::from_millis(200);
-
-/// Longest pause between two attempts to open a watch.
-pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(15);
-
 impl<T> WatchCache<T>
 where
     T: Resource + ResourceExt + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
@@ -178,55 +173,25 @@ where
 {
     /// Follows the cluster until `shutdown`, calling `on_change` after each change of the cache.
     ///
-    /// Watch errors are logged once per distinct text and retried with a growing pause of at most 15 s.
+    /// Failures are logged once per distinct text.
     pub async fn run(
         &self,
         api: Api<Tolerant<T>>,
         config: watcher::Config,
         shutdown: CancellationToken,
-        mut on_change: impl FnMut(Change<'_, T>) + Send,
+        on_change: impl FnMut(Change<'_, T>) + Send,
     ) {
-        let kind = T::kind(&T::DynamicType::default()).into_owned();
-        let mut stream = std::pin::pin!(watcher::watcher(api, config));
-        let mut listed = None;
-        let mut pause = MIN_PAUSE;
-        let mut told = String::new();
-        loop {
-            let event = tokio::select! {
-                () = shutdown.cancelled() => return,
-                event = stream.next() => match event {
-                    Some(event) => event,
-                    None => return,
-                },
-            };
-            match event {
-                Ok(event) => {
-                    // A list begins well even where it cannot succeed.
-                    if !matches!(event, Event::Init) {
-                        pause = MIN_PAUSE;
-                        told.clear();
-                    }
-                    self.handle(event, &mut listed, &mut on_change);
-                }
-                Err(error) => {
-                    self.failed(&kind, &error, &mut told);
-                    tokio::select! {
-                        () = shutdown.cancelled() => return,
-                        () = tokio::time::sleep(pause) => {}
-                    }
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
-            }
-        }
+        let mut filling = Filling {
+            cache: self,
+            listed: None,
+            on_change,
+        };
+        let events = watcher::watcher(api, config);
+        follow(events, &shutdown, &mut filling).await;
     }
 
-    /// Notes that the watch failed; `told` is what the log says already.
-    fn failed(&self, kind: &str, error: &watcher::Error, told: &mut String) {
-        let text = error.to_string();
-        if *told != text {
-            tracing::warn!(kind, error = text, "cannot watch this kind, retrying");
-            told.clone_from(&text);
-        }
+    /// Notes that the watch failed.
+    fn failed(&self, error: &watcher::Error, text: &str) {
         self.shared.state.send_if_modified(|state| match state {
             // A cache that was complete stays usable; the watcher lists again by itself.
             WatchState::Synced => false,
@@ -234,7 +199,7 @@ where
             WatchState::Starting | WatchState::Unavailable(_) if !is_refused(error) => false,
             WatchState::Unavailable(known) if *known == text => false,
             WatchState::Starting | WatchState::Unavailable(_) => {
-                *state = WatchState::Unavailable(text);
+                *state = WatchState::Unavailable(text.to_owned());
                 true
             }
         });
@@ -319,6 +284,33 @@ where
     }
 }
 
+/// A cache that is being filled by its watch.
+struct Filling<'a, T, F> {
+    cache: &'a WatchCache<T>,
+    listed: Option<Listing<T>>,
+    on_change: F,
+}
+
+impl<T, F> Follower<Tolerant<T>> for Filling<'_, T, F>
+where
+    T: Resource + ResourceExt + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    T::DynamicType: Clone + Default + Debug + Eq + std::hash::Hash + Send,
+    F: FnMut(Change<'_, T>) + Send,
+{
+    fn on_event(&mut self, event: Event<Tolerant<T>>) {
+        self.cache.handle(event, &mut self.listed, &mut self.on_change);
+    }
+
+    fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()> {
+        if failure.is_news {
+            let kind = T::kind(&T::DynamicType::default()).into_owned();
+            tracing::warn!(kind, error = failure.text, "cannot watch this kind, retrying");
+        }
+        self.cache.failed(failure.error, failure.text);
+        ControlFlow::Continue(())
+    }
+}
+
 /// Whether the API server has decided about the kind: it does not serve it, or not to us.
 fn is_refused(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(kube::Error::Api(status))
@@ -376,11 +368,10 @@ mod tests {
     #[test]
     fn only_an_answer_about_the_kind_makes_it_unavailable() {
         let cache = WatchCache::<Kustomization>::default();
-        let mut told = String::new();
-        let mut fail = |code: u16| {
+        let fail = |code: u16| {
             let status = kube::core::Status::failure("no", "Reason").with_code(code);
             let error = watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status)));
-            cache.failed("Kustomization", &error, &mut told);
+            cache.failed(&error, &error.to_string());
             cache.state()
         };
         for passing in [429, 500, 503] {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::markers;
-use crate::mapper::{MapError, Mapper, Mapping};
+use crate::mapper::{MapError, Mapper};
+use crate::mapping::Mapping;
 use crate::object::{GroupKind, ObjectId, Subject, group_kind, has_marker, metadata_map};
+use crate::ownership::markers;
 use crate::queue::Slot;
 use crate::rest::{ObjectPath, Rest, RestError, Seen};
 

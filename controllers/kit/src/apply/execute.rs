@@ -5,8 +5,9 @@ use super::interrupt::Interrupt;
 use super::memory::ApplyMemory;
 use super::plan::{Plan, Planned, Step};
 use super::verify::ATTEMPTS;
-use super::{Action, ApplyError, Entry, owned_hash};
+use super::{Action, ApplyError, Entry};
 use crate::object::{metadata_text, resource_version};
+use crate::ownership::owned_hash;
 use crate::rest::{RestError, Seen};
 
 impl Applier<'_> {

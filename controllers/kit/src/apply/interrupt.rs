@@ -68,8 +68,9 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::backoff::Backoff;
     use crate::metrics::QueueMetrics;
-    use crate::queue::{Backoff, Queue, Requeue, Run, Triggers};
+    use crate::queue::{Queue, Requeue, Run, Triggers};
 
     /// A queue with one place, and the runs that get it; they hold it until they give it up.
     fn one_place() -> (Queue<u8>, mpsc::UnboundedReceiver<Run<u8>>) {

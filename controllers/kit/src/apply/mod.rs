@@ -8,11 +8,9 @@ mod engine;
 mod error;
 mod execute;
 mod interrupt;
-mod managers;
 mod memory;
 mod normalize;
 mod order;
-mod owned;
 mod plan;
 mod recreate;
 mod stages;
@@ -22,24 +20,15 @@ pub use delete::{DeleteFailure, Deletion, GarbageCollection};
 pub use engine::{Applier, ApplyOptions, Concurrency, Verify};
 pub use error::ApplyError;
 pub use interrupt::Interrupt;
-pub use managers::FieldManagers;
 pub use memory::ApplyMemory;
-pub(crate) use memory::content_hash;
 pub use normalize::{Normalized, SopsEncrypted, normalize};
 pub use order::{sort_for_apply, sort_for_delete};
-pub(crate) use owned::owned_hash;
 pub use plan::Plan;
 pub use stages::{CustomStage, Stage, split_stages};
 
 use crate::object::{ObjectId, Subject};
 
-/// The annotations and labels with which users steer how one object is applied.
-pub(crate) mod markers {
-    pub(crate) use flux_api::{
-        KUSTOMIZE_DECRYPT as DECRYPT, KUSTOMIZE_FORCE as FORCE, KUSTOMIZE_PRUNE as PRUNE,
-        KUSTOMIZE_RECONCILE as RECONCILE, KUSTOMIZE_SSA as SSA,
-    };
-}
+pub use crate::ownership::FieldManagers;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

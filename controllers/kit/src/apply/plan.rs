@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::engine::{Applier, ApplyOptions, Patience, Verify};
 use super::interrupt::Interrupt;
 use super::memory::{ApplyMemory, Desired};
-use super::{Action, ApplyError, Entry, Normalized, markers, normalize};
+use super::{Action, ApplyError, Entry, Normalized, normalize};
 use crate::live::Live;
-use crate::mapper::Mapping;
+use crate::mapping::Mapping;
 use crate::object::{ObjectId, api_version, has_marker, id_of, kind, metadata_map, split_api_version};
+use crate::ownership::markers;
 use crate::rest::ObjectPath;
 
 /// What applying the objects of one stage would do, in the order of application.

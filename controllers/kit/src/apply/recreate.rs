@@ -10,10 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::ApplyError;
 use super::engine::{Applier, ApplyOptions, Mode};
 use super::plan::{Planned, Step, is_ignored};
-use super::{ApplyError, markers};
 use crate::object::{has_marker, id_of, metadata_text, resource_version};
+use crate::ownership::markers;
 use crate::rest::{RestError, Seen};
 
 /// How often to look whether an object that was deleted is gone.
@@ -235,7 +236,8 @@ mod tests {
     use super::*;
     use crate::fake::{self, failure};
     use crate::live::LiveStore;
-    use crate::mapper::{Mapper, Mapping};
+    use crate::mapper::Mapper;
+    use crate::mapping::Mapping;
     use crate::rest::Rest;
 
     /// What becomes of a Namespace that was refused although everything is forced.

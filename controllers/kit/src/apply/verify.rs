@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
+use super::ApplyError;
 use super::engine::{Applier, ApplyOptions, Mode};
-use super::memory::content_hash;
 use super::plan::{Planned, Step, is_ignored};
-use super::{ApplyError, markers, owned_hash};
 use crate::object::{has_marker, id_of, metadata_text, resource_version};
+use crate::ownership::{content_hash, markers, migration_patch, owned_hash};
 
 /// How often a patch is made anew because somebody else wrote in between.
 pub(super) const ATTEMPTS: u32 = 5;
@@ -112,7 +112,7 @@ impl Applier<'_> {
     ) -> Result<(Option<Value>, bool), ApplyError> {
         for attempt in 1.. {
             let Some(found) = &live else { break };
-            let Some(patch) = super::managers::migration_patch(found, &item.mapping.api_version()) else {
+            let Some(patch) = migration_patch(found, &item.mapping.api_version()) else {
                 break;
             };
             match self.rest.json_patch(&item.path(), self.manager(), &patch).await {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::recent::{Correlated, Correlator};
 use super::report::{Report, Severity, cut};
-use crate::mapper::Mapping;
+use crate::mapping::Mapping;
 use crate::rest::{ObjectPath, Rest};
 
 /// What still fits into an object; stock leaves it to the API server to refuse more.

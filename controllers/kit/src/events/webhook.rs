@@ -13,11 +13,16 @@ use serde_json::{Value, json};
 
 use super::report::{Report, Severity, cut};
 use crate::artifact::shown_url;
+use crate::backoff::Backoff;
 
 const MAX_MESSAGE: usize = 39_000;
 /// Attempts to reach the receiver, as in fluxcd/pkg/runtime/events.
 const ATTEMPTS: u32 = 5;
 const TIMEOUT: Duration = Duration::from_secs(5);
+const PAUSES: Backoff = Backoff {
+    min: Duration::from_millis(500),
+    max: Duration::from_secs(8),
+};
 
 /// Posts to the notification receiver.
 pub(super) struct Webhook {
@@ -66,7 +71,7 @@ impl Webhook {
     /// Posts an event; a receiver that answers 429 has seen it already.
     pub(super) async fn post(&self, report: &Report) -> Result<(), String> {
         let body = Bytes::from(self.payload(report).to_string());
-        let mut pause = Duration::from_millis(500);
+        let mut attempts = PAUSES.attempts();
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
             let request = Request::post(&self.url)
@@ -83,8 +88,7 @@ impl Webhook {
                 Ok(Err(error)) => last = error.to_string(),
                 Err(_) => last = format!("no answer within {TIMEOUT:?}"),
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+            tokio::time::sleep(attempts.failed()).await;
         }
         Err(last)
     }

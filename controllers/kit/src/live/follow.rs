@@ -1,9 +1,9 @@
-//! The loop of one watch: list, watch, and again after every failure.
+//! What the watch of a kind tells, and what becomes of it here.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use futures::StreamExt;
 use kube::Api;
 use kube::runtime::watcher::{self, Event};
 use serde_json::Value;
@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::kind::{KindState, KindWatch};
 use super::{Live, LiveStore, key_of};
-use crate::mapper::Mapping;
+use crate::follow::{Failure, Follower, follow};
+use crate::mapping::Mapping;
 use crate::raw::RawObject;
-use crate::watch::{MAX_PAUSE, MIN_PAUSE, ObjectKey};
+use crate::watch::ObjectKey;
 
 /// What a watch is opened on: all labelled objects of a kind, or one named object.
 pub(super) enum Scope<'a> {
@@ -41,50 +42,14 @@ impl LiveStore {
     ) {
         let (api, config) = self.endpoint(mapping, scope);
         // Objects arrive whole and are reduced one by one: what is in flight counts, not what there is.
-        let mut events = std::pin::pin!(watcher::watcher(api, config.page_size(LIST_PAGE)));
-        let mut listed: Option<HashMap<ObjectKey, Live>> = None;
-        let mut pause = MIN_PAUSE;
-        let mut is_reported = false;
-        loop {
-            let goes_on = kind.state() == KindState::Interrupted && listed.is_none();
-            let event = tokio::select! {
-                () = stop.cancelled() => return,
-                event = events.next() => event,
-                () = tokio::time::sleep(RESUMED_AFTER), if goes_on => {
-                    kind.resume();
-                    continue;
-                }
-            };
-            match event {
-                None => return,
-                Some(Ok(event)) => {
-                    // A list begins well even where it cannot succeed.
-                    if !matches!(event, Event::Init) {
-                        pause = MIN_PAUSE;
-                        is_reported = false;
-                    }
-                    if matches!(event, Event::Apply(_) | Event::Delete(_)) {
-                        kind.resume();
-                    }
-                    self.handle(mapping, kind, event, &mut listed);
-                }
-                // A kind that has just been defined may need a moment.
-                Some(Err(watcher::Error::InitialListFailed(kube::Error::Api(status))))
-                    if status.code == 404 && (pause > GONE_AFTER || kind.was_synced()) =>
-                {
-                    return self.end(mapping, kind);
-                }
-                Some(Err(error)) => {
-                    report(mapping, &error, &mut is_reported);
-                    kind.interrupt();
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        () = tokio::time::sleep(pause) => {}
-                    }
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
-            }
-        }
+        let events = watcher::watcher(api, config.page_size(LIST_PAGE));
+        let mut keeping = Keeping {
+            store: self,
+            mapping,
+            kind,
+            listed: None,
+        };
+        follow(events, &stop, &mut keeping).await;
     }
 
     fn endpoint(&self, mapping: &Mapping, scope: &Scope<'_>) -> (Api<RawObject>, watcher::Config) {
@@ -174,14 +139,49 @@ impl LiveStore {
     }
 }
 
-/// Says once that a kind cannot be watched, and not at each of the attempts that follow.
-fn report(mapping: &Mapping, error: &watcher::Error, is_reported: &mut bool) {
-    let kind = &mapping.kind;
-    if std::mem::replace(is_reported, true) {
-        tracing::debug!(%kind, %error, "still cannot watch applied objects of this kind");
-    } else {
-        tracing::warn!(%kind, %error, "cannot watch applied objects of this kind, going on to try; their readiness is asked for instead");
+/// What is kept of a kind while its watch tells.
+struct Keeping<'a> {
+    store: &'a LiveStore,
+    mapping: &'a Mapping,
+    kind: &'a KindWatch,
+    listed: Option<HashMap<ObjectKey, Live>>,
+}
+
+impl Follower<RawObject> for Keeping<'_> {
+    fn on_event(&mut self, event: Event<RawObject>) {
+        if matches!(event, Event::Apply(_) | Event::Delete(_)) {
+            self.kind.resume();
+        }
+        self.store
+            .handle(self.mapping, self.kind, event, &mut self.listed);
     }
+
+    fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()> {
+        // A kind that has just been defined may need a moment.
+        if is_not_served(failure.error) && (failure.pause > GONE_AFTER || self.kind.was_synced()) {
+            self.store.end(self.mapping, self.kind);
+            return ControlFlow::Break(());
+        }
+        let (kind, error) = (&self.mapping.kind, failure.text);
+        if failure.is_news {
+            tracing::warn!(%kind, error, "cannot watch applied objects of this kind, going on to try; their readiness is asked for instead");
+        }
+        self.kind.interrupt();
+        ControlFlow::Continue(())
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let goes_on = self.kind.state() == KindState::Interrupted && self.listed.is_none();
+        goes_on.then_some(RESUMED_AFTER)
+    }
+
+    fn on_silence(&mut self) {
+        self.kind.resume();
+    }
+}
+
+fn is_not_served(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }
 
 /// Adds kind and version, which the items of a list do not have, and without which no kind's rules apply to them.

@@ -124,7 +124,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::apply::FieldManagers;
+    use crate::ownership::FieldManagers;
 
     fn live(version: &str) -> Live {
         let managers = FieldManagers {

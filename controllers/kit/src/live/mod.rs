@@ -23,10 +23,12 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::{FieldManagers, content_hash, markers, owned_hash};
-use crate::mapper::{Mapper, Mapping};
+use crate::mapper::Mapper;
+use crate::mapping::Mapping;
 use crate::object::{metadata_map, name, namespace, resource_version};
+use crate::ownership::{FieldManagers, content_hash, markers, owned_hash};
 use crate::watch::ObjectKey;
+use crate::written::is_newer;
 
 use follow::Scope;
 use kind::{KindState, KindWatch};
@@ -192,10 +194,8 @@ impl Live {
         }
     }
 
-    /// Resource versions of one kind are comparable numbers (KEP-5504); anything else counts as not newer.
     fn is_newer_than(&self, other: &Self) -> bool {
-        let number = |live: &Self| live.resource_version.parse::<u64>().ok();
-        matches!((number(self), number(other)), (Some(own), Some(other)) if own > other)
+        is_newer(&self.resource_version, &other.resource_version)
     }
 }
 

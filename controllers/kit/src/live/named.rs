@@ -8,7 +8,7 @@ use tokio_util::sync::DropGuard;
 
 use super::kind::KindWatch;
 use super::{LiveStore, Scope};
-use crate::mapper::Mapping;
+use crate::mapping::Mapping;
 use crate::watch::ObjectKey;
 
 /// Each of them is a connection of its own. What is beyond is read from time to time instead.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::mapper::Mapping;
+use crate::mapping::Mapping;
 use crate::object::ObjectId;
 use crate::watch::ObjectKey;
 

@@ -11,8 +11,8 @@ mod time;
 use base64::Engine;
 use serde_json::{Map, Value};
 
-use super::markers;
 use crate::object;
+use crate::ownership::markers;
 
 /// A Secret that still holds ciphertext and must not reach the cluster.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

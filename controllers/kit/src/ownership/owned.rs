@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::FieldManagers;
-use super::memory::{entry_hash, sum, value_hash};
+use super::hash::{entry_hash, sum, value_hash};
 
 /// Hashes our fields in `live` with their values; 0 when we own none.
 pub(crate) fn owned_hash(live: &Value, managers: &FieldManagers) -> u64 {

@@ -109,7 +109,7 @@ impl FieldManagers {
 /// Gives the JSON patch that moves all entries of `managedFields` to `api_version`; `None` when they have it.
 ///
 /// Entries of all managers and subresources. Upstream: fluxcd/pkg/ssa `PatchMigrateToVersion`.
-pub(super) fn migration_patch(live: &Value, api_version: &str) -> Option<Value> {
+pub(crate) fn migration_patch(live: &Value, api_version: &str) -> Option<Value> {
     let entries = managed_fields(live);
     if entries
         .iter()
