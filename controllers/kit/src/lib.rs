@@ -54,7 +54,7 @@ pub use mapping::{KindVersion, Mapping};
 pub use metrics::{Metrics, QueueMetrics};
 pub use queue::{Queue, Requeue, Run, Slot, Superseded, Triggers};
 pub use refs::RefIndex;
-pub use rest::{ObjectPath, Rest, RestError, Seen};
+pub use rest::{Ask, ObjectPath, Rest, RestError, Seen};
 pub use shared_watch::{Following, SharedWatch};
 pub use watch::{Change, ObjectKey, WatchCache, WatchState};
 pub use written::{Written, is_newer};

@@ -333,6 +333,37 @@ impl Rest {
         }
     }
 
+    /// Makes a request that no other method here makes.
+    ///
+    /// # Errors
+    /// What the API server answers.
+    pub async fn ask(&self, ask: &Ask<'_>) -> Result<Value, RestError> {
+        let body = ask
+            .body
+            .map(|(content, body)| Ok::<_, RestError>((content, encode(body)?)));
+        let (content, body) = body.transpose()?.unzip();
+        let request = self.request(
+            &ask.method,
+            ask.path,
+            ask.accept,
+            content.unwrap_or_default(),
+            body,
+        )?;
+        self.answer(request).await
+    }
+
+    /// Reads a text, such as the log of a container.
+    ///
+    /// # Errors
+    /// What the API server answers.
+    pub async fn text(&self, path: &str) -> Result<String, RestError> {
+        let request = self.request(&Method::GET, path, "*/*", "", None)?;
+        match tokio::time::timeout(REQUEST_TIMEOUT, self.client.request_text(request)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(RestError::NoAnswer),
+        }
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -340,19 +371,34 @@ impl Rest {
         content: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Value, RestError> {
+        let request = self.request(&method, path, JSON, content, body)?;
+        self.answer(request).await
+    }
+
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        accept: &str,
+        content: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Request<Vec<u8>>, RestError> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(http::header::ACCEPT, "application/json");
+            .header(http::header::ACCEPT, accept);
         if body.is_some() {
             request = request.header(http::header::CONTENT_TYPE, content);
         }
         if let Some(user) = &self.impersonate {
             request = request.header("Impersonate-User", user);
         }
-        let request = request
+        request
             .body(body.unwrap_or_default())
-            .map_err(|error| RestError::Request(error.to_string()))?;
+            .map_err(|error| RestError::Request(error.to_string()))
+    }
+
+    async fn answer(&self, request: Request<Vec<u8>>) -> Result<Value, RestError> {
         let asking = async {
             let mut attempts = PAUSES.attempts();
             for _ in 0..RETRIES {
@@ -368,6 +414,43 @@ impl Rest {
         match tokio::time::timeout(REQUEST_TIMEOUT, asking).await {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(RestError::NoAnswer),
+        }
+    }
+}
+
+/// What is accepted unless something else is asked for.
+const JSON: &str = "application/json";
+
+/// A request to the API server.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// The HTTP method.
+    pub method: Method,
+    /// Path and query.
+    pub path: &'a str,
+    /// The media type of the answer.
+    pub accept: &'a str,
+    /// Media type and content of the body.
+    pub body: Option<(&'a str, &'a Value)>,
+}
+
+impl<'a> Ask<'a> {
+    /// A request without a body that is answered in JSON.
+    pub fn new(method: Method, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            accept: JSON,
+            body: None,
+        }
+    }
+
+    /// The request with a body of the given media type.
+    #[must_use]
+    pub fn with(self, content: &'a str, body: &'a Value) -> Self {
+        Self {
+            body: Some((content, body)),
+            ..self
         }
     }
 }
@@ -403,7 +486,8 @@ pub struct ObjectPath<'a> {
 }
 
 impl ObjectPath<'_> {
-    fn path(&self) -> String {
+    /// Gives the URL path.
+    pub fn path(&self) -> String {
         self.mapping.path(self.namespace, self.name)
     }
 }

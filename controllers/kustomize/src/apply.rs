@@ -8,7 +8,7 @@ use std::time::Duration;
 use controller_kit::apply::{
     Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Interrupt, Stage, Verify,
 };
-use controller_kit::live::{Target, WaitOptions};
+use controller_kit::live::{Rule, Target, WaitOptions};
 use controller_kit::{Rest, Triggers};
 use flux_api::Deployed;
 use flux_deployer::Run;
@@ -88,6 +88,7 @@ pub(crate) async fn apply_stages(
                     version: Some(entry.version.clone()),
                     owned: true,
                     may_vanish: false,
+                    rule: Rule::Ready,
                 })
                 .collect();
             let options = WaitOptions {

@@ -2,7 +2,7 @@
 
 use controller_kit::ObjectKey;
 use controller_kit::apply::{Action, Entry};
-use controller_kit::live::Target;
+use controller_kit::live::{Rule, Target};
 use controller_kit::object::{ObjectId, split_api_version};
 use flux_api::Kustomization;
 use serde_json::Value;
@@ -21,6 +21,7 @@ pub(crate) fn targets(
     let spec = &object.spec;
     let target = |id: ObjectId, version: Option<String>, owned: bool| Target {
         may_vanish: vanishing.contains(&id),
+        rule: Rule::Ready,
         id,
         version,
         owned,

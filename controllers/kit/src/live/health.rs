@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
-use crate::readiness::{Status, judge};
+use crate::readiness::{Status, judge, judge_otherwise};
 
 /// The readiness of an object, small enough to be kept of every object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     status: Status,
+    /// By the other rule that Jobs and Pods have.
+    otherwise: Status,
     detail: Option<Box<Detail>>,
 }
 
@@ -25,6 +27,9 @@ impl Health {
         match judge(object) {
             Ok(readiness) => Self {
                 status: readiness.status,
+                otherwise: judge_otherwise(object).map_or(Status::Unknown, |other| {
+                    other.map_or(readiness.status, |other| other.status)
+                }),
                 detail: readiness.fails_at.map(|at| Box::new(Detail::FailsAt(at))),
             },
             Err(error) => Self::unknown(&error),
@@ -33,8 +38,14 @@ impl Health {
 
     /// There is no such object.
     pub(super) fn not_found() -> Self {
+        Self::certain(Status::NotFound)
+    }
+
+    /// The status is known, and time does not change it.
+    pub(super) fn certain(status: Status) -> Self {
         Self {
-            status: Status::NotFound,
+            status,
+            otherwise: status,
             detail: None,
         }
     }
@@ -43,8 +54,19 @@ impl Health {
     pub(super) fn unknown(why: &(impl ToString + ?Sized)) -> Self {
         Self {
             status: Status::Unknown,
+            otherwise: Status::Unknown,
             detail: Some(Box::new(Detail::Unknown(why.to_string()))),
         }
+    }
+
+    /// Gives the status as it was when the object was looked at.
+    pub(super) fn plain(&self) -> Status {
+        self.status
+    }
+
+    /// Gives the health by the other rule that Jobs and Pods have.
+    pub(super) fn otherwise(self) -> Self {
+        Self::certain(self.otherwise)
     }
 
     /// Gives the status at `now`, in seconds since the epoch.

@@ -9,6 +9,7 @@ mod follow;
 mod health;
 mod kind;
 mod named;
+mod rule;
 mod tally;
 mod wait;
 mod wake;
@@ -37,6 +38,7 @@ use wake::Waiters;
 
 pub use end::WaitEnd;
 pub use health::Health;
+pub use rule::Rule;
 pub use wait::{Target, WaitOptions};
 
 /// What is known of a live object.
@@ -145,7 +147,7 @@ impl LiveStore {
     /// Takes note of what the API server answered to a write, ahead of the watch.
     ///
     /// Without it a wait that follows an apply could see the state before that apply.
-    pub(crate) fn learn(&self, mapping: &Mapping, object: &Value) {
+    pub fn learn(&self, mapping: &Mapping, object: &Value) {
         if !self.covers(mapping, namespace(object)) {
             return;
         }

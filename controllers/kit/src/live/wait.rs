@@ -10,6 +10,7 @@ use super::end::WaitEnd;
 use super::health::Health;
 use super::kind::{KindState, KindWatch};
 use super::named::NamedWatch;
+use super::rule::Rule;
 use super::tally::{Tally, Verdict};
 use super::wake::Wake;
 use super::{LiveStore, READ_TIMEOUT};
@@ -31,6 +32,8 @@ pub struct Target {
     pub owned: bool,
     /// Whether its absence is success: Jobs that remove themselves (`ttlSecondsAfterFinished`).
     pub may_vanish: bool,
+    /// When it counts as ready.
+    pub rule: Rule,
 }
 
 /// How long to wait, and what ends it early.
@@ -246,9 +249,9 @@ impl<'a> Wait<'a> {
         let Some(watched) = self.targets.get(at) else {
             return;
         };
-        let may_vanish = watched.target.may_vanish;
+        let (may_vanish, rule) = (watched.target.may_vanish, watched.target.rule);
         let is_watched = matches!(watched.source, Source::Watch { .. });
-        let health = health.unwrap_or_else(Health::not_found);
+        let health = rule.judge(&watched.target.id, health.unwrap_or_else(Health::not_found));
         if self.tally.note(at, health, may_vanish, now()) || is_watched {
             self.asked.remove(&at);
         } else {
@@ -260,6 +263,8 @@ impl<'a> Wait<'a> {
     async fn observe(&self, at: usize) -> Option<Health> {
         let watched = self.targets.get(at)?;
         match &watched.source {
+            // With the kind its objects are gone.
+            Source::Unserved(_) if watched.target.rule == Rule::Gone => Some(Health::not_found()),
             Source::Unserved(error) => Some(Health::unknown(error)),
             Source::Poll(mapping) => {
                 let key = key_of(mapping, &watched.target);

@@ -201,6 +201,30 @@ pub(super) fn job(object: &Value) -> Verdict {
     ))
 }
 
+/// A Job of which nobody asks more than that it has begun.
+pub(super) fn started_job(object: &Value) -> Verdict {
+    for condition in conditions(object)? {
+        match (condition.kind, condition.status) {
+            ("Complete", "True") => return current("Job Completed"),
+            ("Failed", "True") => return failed("Job Failed"),
+            _ => {}
+        }
+    }
+    if string(object, &["status", "startTime"], "").is_empty() {
+        return in_progress("Job not started");
+    }
+    current("Job in progress")
+}
+
+/// A Pod that does one thing and ends.
+pub(super) fn finished_pod(object: &Value) -> Readiness {
+    match string(object, &["status", "phase"], "") {
+        "Succeeded" => Readiness::new(Status::Current, "Pod has succeeded"),
+        "Failed" => Readiness::new(Status::Failed, "Pod has failed"),
+        _ => Readiness::new(Status::InProgress, "Pod in progress"),
+    }
+}
+
 fn pod(object: &Value) -> Verdict {
     let conditions = conditions(object)?;
     let has = |kind, status| {

@@ -94,6 +94,25 @@ pub fn judge(object: &Value) -> Result<Readiness, Malformed> {
     }
 }
 
+/// Judges a Job of which nobody asks more than that it has begun, and a Pod of which somebody asks that it has ended;
+/// nothing for other kinds, which have one rule only.
+///
+/// # Errors
+/// When a field that the rules read has another type than everybody expects.
+pub fn judge_otherwise(object: &Value) -> Result<Option<Readiness>, Malformed> {
+    let kind = Kind::of(object);
+    if kind.is("", "Pod") {
+        return Ok(Some(kinds::finished_pod(object)));
+    }
+    if !kind.is("batch", "Job") {
+        return Ok(None);
+    }
+    match for_all_kinds(object)? {
+        Some(readiness) => Ok(Some(readiness)),
+        None => kinds::started_job(object).map(Some),
+    }
+}
+
 /// The group and kind of an object; both are empty when its version cannot be read.
 struct Kind<'a> {
     group: &'a str,
