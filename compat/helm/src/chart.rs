@@ -23,6 +23,10 @@ use crate::{File, Limits, Time};
 #[derive(Debug, Clone)]
 pub struct Chart {
     inner: Arc<Inner>,
+    metadata: Arc<Metadata>,
+    values: Map,
+    /// Whether there is a `values.yaml`.
+    has_values: bool,
 }
 
 /// A file below `templates/`.
@@ -38,12 +42,8 @@ pub struct Template {
 
 #[derive(Debug)]
 struct Inner {
-    metadata: Metadata,
     lock: Option<Lock>,
     templates: Vec<Template>,
-    values: Map,
-    /// Whether there is a `values.yaml`.
-    has_values: bool,
     schema: Option<Arc<[u8]>>,
     schema_modified: Time,
     files: Vec<File>,
@@ -153,12 +153,12 @@ impl Chart {
 
     /// What the chart says about itself.
     pub fn metadata(&self) -> &Metadata {
-        &self.inner.metadata
+        &self.metadata
     }
 
     /// The chart's name.
     pub fn name(&self) -> &str {
-        &self.inner.metadata.name
+        &self.metadata.name
     }
 
     /// The files below `templates/`.
@@ -168,12 +168,12 @@ impl Chart {
 
     /// The values of `values.yaml`; nothing may be written to the table.
     pub fn values(&self) -> &Map {
-        &self.inner.values
+        &self.values
     }
 
     /// Whether the chart has a `values.yaml`, be it an empty one.
     pub fn has_values(&self) -> bool {
-        self.inner.has_values
+        self.has_values
     }
 
     /// The content of `Chart.lock` or, in a chart of Helm 2, of `requirements.lock`.
@@ -209,6 +209,32 @@ impl Chart {
     /// What Helm would warn of when it loads the chart.
     pub fn warnings(&self) -> &[String] {
         &self.inner.warnings
+    }
+
+    /// The chart under another version, which its templates see and its releases record.
+    #[must_use]
+    pub fn with_version(&self, version: &str) -> Self {
+        let mut metadata = (*self.metadata).clone();
+        version.clone_into(&mut metadata.version);
+        Self {
+            metadata: Arc::new(metadata),
+            ..self.clone()
+        }
+    }
+
+    /// The chart with other default values in the place of its own.
+    #[must_use]
+    pub fn with_values(&self, values: Map) -> Self {
+        Self {
+            values,
+            has_values: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether it or any chart below it, be it one that does not take part, has files in `crds/`.
+    pub fn has_crds(&self) -> bool {
+        self.files().iter().any(File::is_crd) || self.subcharts().iter().any(Self::has_crds)
     }
 
     /// The names of the dependencies that `Chart.yaml` lists and `charts/` lacks.
@@ -306,11 +332,8 @@ impl Loader<'_> {
             }
         }
         let inner = Inner {
-            metadata,
             lock: parts.lock,
             templates: parts.templates,
-            values,
-            has_values,
             schema: parts.schema,
             schema_modified: parts.schema_modified,
             files: parts.files,
@@ -324,6 +347,9 @@ impl Loader<'_> {
         };
         Ok(Chart {
             inner: Arc::new(inner),
+            metadata: Arc::new(metadata),
+            values,
+            has_values,
         })
     }
 

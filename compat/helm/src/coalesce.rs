@@ -90,6 +90,26 @@ pub(crate) fn merge_tables(target: &Map, source: &Map, work: &mut Preparation) -
     Coalescer { work }.tables(target, source, &ValuePath::ROOT, Nulls::Keep, 0)
 }
 
+/// Lays values over defaults that are not those of a chart with subcharts; nothing of the result is shared with either.
+pub(crate) fn over_defaults(
+    name: &str,
+    defaults: &Map,
+    values: &Map,
+    work: &mut Preparation,
+) -> Result<Map, Exceeded> {
+    let values = work.copy(values)?;
+    let path = ValuePath::ROOT.below(name);
+    Coalescer { work }.defaults(defaults, &HashSet::new(), &values, &path, Nulls::Remove)?;
+    Ok(values)
+}
+
+/// Lays one table over another, of which a null takes entries away; nothing of the result is shared with either.
+pub(crate) fn over_table(base: &Map, over: &Map, work: &mut Preparation) -> Result<Map, Exceeded> {
+    let (base, over) = (work.copy(base)?, work.copy(over)?);
+    Coalescer { work }.tables(&over, &base, &ValuePath::ROOT, Nulls::Remove, 0)?;
+    Ok(over)
+}
+
 struct Coalescer<'w> {
     work: &'w mut Preparation,
 }
@@ -103,7 +123,8 @@ impl Coalescer<'_> {
         nulls: Nulls,
     ) -> Result<(), CoalesceError> {
         let path = above.below(&chart.name);
-        self.defaults(chart, values, &path, nulls)
+        let subcharts = chart.subcharts.iter().map(|sub| sub.name.as_bytes()).collect();
+        self.defaults(&chart.values, &subcharts, values, &path, nulls)
             .map_err(|exceeded| CoalesceError::limit(&path, "values.yaml", exceeded))?;
         for subchart in &chart.subcharts {
             let table = match self.table_of(subchart, values, &path) {
@@ -145,14 +166,14 @@ impl Coalescer<'_> {
     /// Adds a chart's own defaults to the values given for it.
     fn defaults(
         &mut self,
-        chart: &Instance,
+        own: &Map,
+        subcharts: &HashSet<&[u8]>,
         values: &Map,
         path: &ValuePath<'_>,
         nulls: Nulls,
     ) -> Result<(), Exceeded> {
-        let subcharts: HashSet<&[u8]> = chart.subcharts.iter().map(|sub| sub.name.as_bytes()).collect();
         self.work.items(1 + subcharts.len())?;
-        for (key, default) in self.work.copy(&chart.values)?.entries().iter() {
+        for (key, default) in self.work.copy(own)?.entries().iter() {
             match values.get(key) {
                 Some(Value::Nil) if nulls == Nulls::Remove => {
                     values.remove(key);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::Time;
+use crate::{Time, path};
 
 /// A file of a chart: its path below the chart's root, and its bytes.
 #[derive(Debug, Clone)]
@@ -24,6 +24,12 @@ impl File {
             content: Content(Inner::Bytes(without_mark(data.as_ref()).into())),
             modified: Time::default(),
         }
+    }
+
+    /// Whether it holds CustomResourceDefinitions that Helm installs ahead of everything else.
+    pub fn is_crd(&self) -> bool {
+        let extension = path::ext(&self.name).to_ascii_lowercase();
+        self.name.starts_with("crds/") && matches!(extension.as_str(), ".yaml" | ".yml" | ".json")
     }
 
     /// The same file with the time of its last change.

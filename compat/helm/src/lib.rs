@@ -56,6 +56,7 @@ mod post_render;
 mod preparation;
 pub mod release;
 mod render;
+mod reuse;
 mod schema;
 mod schema_patterns;
 mod schema_shape;
@@ -85,7 +86,8 @@ pub use manifest::{
 pub use metadata::{Dependency, InvalidMetadata, Maintainer, Metadata};
 pub use post_render::{PostRenderError, PostRenderStrategy, PostRenderer};
 pub use preparation::Exceeded;
-pub use render::{Release, RenderError, RenderOptions, Rendered, Renderer, validate_release_name};
+pub use render::{Release, RenderError, RenderOptions, Rendered, Renderer, crds_for, validate_release_name};
+pub use reuse::{ReuseError, Reused};
 pub use schema::SchemaError;
 pub use template_error::TemplateError;
 pub use time::{InvalidTime, Time};

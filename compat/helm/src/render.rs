@@ -102,6 +102,18 @@ pub struct Rendered {
     pub warnings: Vec<String>,
 }
 
+impl Rendered {
+    /// The objects as one stream of YAML, as the release's record keeps them.
+    pub fn manifest(&self) -> String {
+        let mut stream = String::new();
+        for manifest in &self.manifests {
+            let Manifest { path, content, .. } = manifest;
+            stream.extend(["---\n# Source: ", path, "\n", content, "\n"]);
+        }
+        stream
+    }
+}
+
 /// A chart that cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
@@ -286,8 +298,7 @@ fn crds(root: &Instance, work: &mut Preparation) -> Result<Vec<File>, Exceeded> 
     ) -> Result<(), Exceeded> {
         for file in chart.chart.files() {
             work.items(1)?;
-            let extension = path::ext(&file.name).to_ascii_lowercase();
-            if file.name.starts_with("crds/") && matches!(extension.as_str(), ".yaml" | ".yml" | ".json") {
+            if file.is_crd() {
                 work.text(full_path.len() + file.name.len())?;
                 crds.push(File {
                     name: path::join(full_path, &file.name),
@@ -306,6 +317,16 @@ fn crds(root: &Instance, work: &mut Preparation) -> Result<Vec<File>, Exceeded> 
     let mut crds = Vec::new();
     collect(root, &root.name, work, &mut crds)?;
     Ok(crds)
+}
+
+/// The files of `crds/` of a chart and of those subcharts that take part with a user's values, by their full paths.
+pub fn crds_for(chart: &Chart, values: &Map, limits: Limits) -> Result<Vec<File>, CoalesceError> {
+    stacker::grow(PREPARATION_STACK, || {
+        let mut work = Preparation::new(limits, Vec::new());
+        let root = Instance::new(chart, values, &mut work)?;
+        crds(&root, &mut work)
+            .map_err(|exceeded| CoalesceError::limit(&root.name, "the files of all subcharts", exceeded))
+    })
 }
 
 /// Checks a release name by Helm's rules; fails with the name, quoted, and the rule.
