@@ -18,6 +18,7 @@ mod flux_cli;
 mod force;
 mod hand_over;
 mod health;
+mod helm_actions;
 mod hostile_memory;
 mod image;
 mod impersonation;

@@ -1,0 +1,144 @@
+//! The files of `crds/`, which helm-controller applies ahead of everything else, and never deletes.
+
+use std::time::Duration;
+
+use controller_kit::object::set_metadata_entry;
+
+use super::config::{CrdPolicy, Origin, Waiting};
+use super::error::{ActionError, During as _};
+use super::{Actions, Wanted};
+use crate::cluster::{Method, ORIGIN_LABEL, Resource, WaitStrategy};
+
+/// How long the definitions may take to be served.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+const ORIGIN_NAMESPACE_LABEL: &str = "helm.toolkit.fluxcd.io/namespace";
+
+impl Actions<'_> {
+    /// Applies the definitions of a chart by the policy, and waits until they are served.
+    ///
+    /// With [`CrdPolicy::Create`] those that exist stay as they are, also with server-side apply, where stock overwrites
+    /// them against what it documents.
+    pub(super) async fn apply_crds(
+        &mut self,
+        wanted: &Wanted<'_>,
+        policy: CrdPolicy,
+        origin: &Origin,
+        namespace: &str,
+        method: Method,
+        strategy: WaitStrategy,
+    ) -> Result<(), ActionError> {
+        if !wanted.chart.has_crds() {
+            return Ok(());
+        }
+        let crds = helm::crds_for(wanted.chart, wanted.values, wanted.limits)
+            .during(|| "failed to process chart dependencies".to_owned())?;
+        if policy == CrdPolicy::Skip {
+            self.log.debug(
+                "skipping CustomResourceDefinition apply: policy is set to Skip",
+                &[],
+            );
+            self.crds = crds;
+            return Ok(());
+        }
+        let mut resources = Vec::new();
+        for file in &crds {
+            let failed = || format!("failed to parse CustomResourceDefinitions from {}", file.name);
+            let text = file.content.bytes().map(|bytes| String::from_utf8_lossy(bytes));
+            let Ok(text) = text else { continue };
+            resources.extend(self.build(&text, namespace).await.during(failed)?);
+        }
+        self.crds = crds;
+        resources.retain(is_definition);
+        for resource in &mut resources {
+            set_metadata_entry(&mut resource.object, "labels", ORIGIN_LABEL, &origin.name);
+            set_metadata_entry(
+                &mut resource.object,
+                "labels",
+                ORIGIN_NAMESPACE_LABEL,
+                &origin.namespace,
+            );
+        }
+        let applied = self.apply_definitions(resources, policy, method).await?;
+        if applied.is_empty() {
+            return Ok(());
+        }
+        self.cluster.mapper.invalidate().await;
+        let waiting = Waiting {
+            strategy,
+            timeout: TIMEOUT,
+            for_jobs: false,
+        };
+        self.wait_ready(&applied, waiting)
+            .await
+            .during(|| "failed to wait for CustomResourceDefinition(s)".to_owned())?;
+        let message = format!(
+            "successfully applied {} CustomResourceDefinition(s)",
+            applied.len()
+        );
+        self.log.debug(&message, &[]);
+        Ok(())
+    }
+
+    /// Gives the definitions that were created or changed.
+    async fn apply_definitions(
+        &mut self,
+        mut definitions: Vec<Resource>,
+        policy: CrdPolicy,
+        method: Method,
+    ) -> Result<Vec<Resource>, ActionError> {
+        let policy_name = match policy {
+            CrdPolicy::CreateReplace => "CreateReplace",
+            CrdPolicy::Create | CrdPolicy::Skip => "Create",
+        };
+        let message = format!("applying CustomResourceDefinition(s) with policy {policy_name}");
+        self.log.debug(&message, &[]);
+        if policy == CrdPolicy::CreateReplace {
+            if definitions.is_empty() {
+                return Ok(definitions);
+            }
+            let (_, result) = self
+                .cluster
+                .update(&[], &mut definitions, method, false, &self.log)
+                .await;
+            result.during(|| "failed to update CustomResourceDefinition(s)".to_owned())?;
+            return Ok(definitions);
+        }
+        let live = self.cluster.look_at(&definitions).await;
+        let mut created = Vec::new();
+        for (definition, live) in definitions.into_iter().zip(live) {
+            let failed = || format!("failed to create CustomResourceDefinition {}", definition.name);
+            let live = live.map_err(crate::cluster::ApplyError::Look).during(failed)?;
+            if live.is_some() {
+                let message = format!(
+                    "CustomResourceDefinition {} is already present. Skipping.",
+                    definition.name
+                );
+                self.log.debug(&message, &[]);
+                continue;
+            }
+            let mut one = [definition.clone()];
+            self.cluster
+                .create(&mut one, method, &self.log)
+                .await
+                .during(failed)?;
+            created.extend(one);
+        }
+        Ok(created)
+    }
+}
+
+/// Whatever else lies in `crds/` is left alone.
+fn is_definition(resource: &Resource) -> bool {
+    let mapping = &resource.mapping;
+    let is_definition =
+        (&*mapping.group, &*mapping.kind) == ("apiextensions.k8s.io", "CustomResourceDefinition");
+    if !is_definition {
+        tracing::warn!(
+            kind = mapping.kind,
+            name = resource.name,
+            "the chart's crds/ directory is reserved for CustomResourceDefinition objects, move others to templates/"
+        );
+    }
+    is_definition
+}

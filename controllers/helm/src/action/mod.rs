@@ -1,0 +1,144 @@
+//! What is done to releases: install, upgrade, rollback, test, uninstall, unlock, as Helm 4 does it when helm-controller
+//! drives it.
+//!
+//! [`Actions`] is made for one action. What the action wrote to storage is there afterwards whether it went well or not,
+//! because a failure before the first record is no failure of the release.
+
+mod config;
+mod crds;
+mod error;
+mod hooks;
+mod install;
+mod logs;
+mod render;
+mod rollback;
+mod test;
+mod uninstall;
+mod unlock;
+mod upgrade;
+
+use helm::File;
+use helm::release::Release;
+use jiff::Timestamp;
+
+use crate::cluster::{Cluster, Log, Patience, Resource, WaitStrategy};
+use crate::storage::Storage;
+
+pub use config::{
+    CrdPolicy, Defaults, Install, Origin, Rendering, Rollback, ServerSide, Test, Uninstall, Upgrade, Waiting,
+};
+pub use error::ActionError;
+pub use render::Wanted;
+pub use unlock::Unlocked;
+
+/// One action on a release.
+pub struct Actions<'a> {
+    cluster: &'a Cluster,
+    storage: Storage,
+    patience: Patience<'a>,
+    log: Log,
+    crds: Vec<File>,
+}
+
+impl<'a> Actions<'a> {
+    /// An action in a cluster, with records in `storage`.
+    pub fn new(cluster: &'a Cluster, storage: Storage, patience: Patience<'a>) -> Self {
+        Self {
+            cluster,
+            storage,
+            patience,
+            log: Log::default(),
+            crds: Vec::new(),
+        }
+    }
+
+    /// The records that were written: the last state of each revision, in the order of the writes.
+    pub fn written(&self) -> &[Release] {
+        self.storage.written()
+    }
+
+    /// The files of `crds/` that took part.
+    pub fn crds(&self) -> &[File] {
+        &self.crds
+    }
+
+    /// The last lines of the log.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Writes a record when nothing more can be done about a failure to do so.
+    async fn record(&mut self, release: &Release) {
+        if let Err(error) = self.storage.update(release).await {
+            tracing::warn!(release = release.name, revision = release.version, %error, "failed to update release");
+            self.log.warn(
+                "failed to update release",
+                &[("name", &release.name), ("revision", &release.version)],
+            );
+        }
+    }
+
+    async fn build(&self, manifest: &str, namespace: &str) -> Result<Vec<Resource>, ActionError> {
+        Ok(Resource::build(&self.cluster.mapper, manifest, namespace).await?)
+    }
+
+    /// Waits until objects are ready, as far as the strategy says so.
+    async fn wait_ready(&mut self, resources: &[Resource], waiting: Waiting) -> Result<(), ActionError> {
+        let (cluster, patience) = (self.cluster, &mut self.patience);
+        let Waiting {
+            strategy,
+            timeout,
+            for_jobs,
+        } = waiting;
+        match strategy {
+            WaitStrategy::HookOnly => Ok(()),
+            WaitStrategy::Poller | WaitStrategy::Legacy => {
+                Ok(cluster.wait_ready(resources, for_jobs, timeout, patience).await?)
+            }
+        }
+    }
+
+    /// Waits until objects are gone, as far as the strategy says so.
+    async fn wait_gone(&mut self, resources: &[Resource], waiting: Waiting) -> Result<(), ActionError> {
+        match waiting.strategy {
+            WaitStrategy::HookOnly => Ok(()),
+            WaitStrategy::Poller | WaitStrategy::Legacy => {
+                let (cluster, patience) = (self.cluster, &mut self.patience);
+                Ok(cluster.wait_gone(resources, waiting.timeout, patience).await?)
+            }
+        }
+    }
+}
+
+/// The time, as records have it.
+fn now() -> helm::Time {
+    Timestamp::now().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_go_on_in_tasks() {
+        fn is_task<T: Future + Send>(_: T) {}
+        let _installs = |mut actions: Actions<'static>, how: &'static Install, what: Wanted<'static>| {
+            is_task(async move { actions.install(how, &what).await });
+        };
+        let _upgrades = |mut actions: Actions<'static>, how: &'static Upgrade, what: Wanted<'static>| {
+            is_task(async move { actions.upgrade(how, &what).await });
+        };
+        let _goes_back = |mut actions: Actions<'static>, how: &'static Rollback, test: &'static Test| {
+            is_task(async move {
+                let tested = actions.test(test).await;
+                (tested, actions.rollback(how).await)
+            });
+        };
+        let _ends = |mut actions: Actions<'static>, how: &'static Uninstall| {
+            is_task(async move {
+                let unlocked = actions.unlock(&how.name).await;
+                (unlocked, actions.uninstall(how).await)
+            });
+        };
+    }
+}

@@ -1,0 +1,357 @@
+//! Creating, updating and deleting the objects of a release, as Helm's client does.
+
+use controller_kit::RestError;
+use controller_kit::live::LiveStore;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
+use serde_json::Value;
+
+use super::error::ApplyError;
+use super::managers::upgrade_patch;
+use super::requests::{self, Propagation};
+use super::resource::{Resource, annotation};
+use super::{Cluster, Log, attributes};
+
+/// How objects are brought into the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// The API server merges them.
+    ServerSide {
+        /// Whether fields are taken from others who own them.
+        force: bool,
+    },
+}
+
+/// What an update did, as far as it got.
+#[derive(Debug, Default)]
+pub(crate) struct Updated {
+    /// The objects that did not exist before, whether they do now or not.
+    pub(crate) created: Vec<Resource>,
+}
+
+/// How many objects are read, created or deleted at once.
+const AT_ONCE: usize = 16;
+
+/// How often an object is read anew that somebody else changes all the time.
+const ATTEMPTS: usize = 5;
+
+/// The annotation by which an object outlives its release.
+pub(crate) const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
+
+/// The value of that annotation that does so.
+const KEEP: &str = "keep";
+
+impl Cluster {
+    /// Creates objects, those of one kind at once; what cannot be created keeps no other from being so.
+    pub(crate) async fn create(
+        &self,
+        resources: &mut [Resource],
+        method: Method,
+        log: &Log,
+    ) -> Result<(), ApplyError> {
+        log.debug("creating resource(s)", &[("resources", &resources.len())]);
+        if resources.is_empty() {
+            return Err(ApplyError::Nothing);
+        }
+        log_creation(method, log);
+        let mut errors = Vec::new();
+        for batch in resources.chunk_by_mut(|a, b| a.mapping.kind == b.mapping.kind) {
+            let creating = batch
+                .iter_mut()
+                .map(|resource| self.create_one(resource, method, log).boxed());
+            errors.extend(
+                at_once(creating.collect())
+                    .await
+                    .into_iter()
+                    .filter_map(Result::err),
+            );
+        }
+        ApplyError::join(errors, "\n").map_or(Ok(()), Err)
+    }
+
+    async fn create_one(&self, resource: &mut Resource, method: Method, log: &Log) -> Result<(), ApplyError> {
+        let Method::ServerSide { force } = method;
+        match self.apply_one(resource, force).await {
+            Ok(()) => {
+                log.debug("Created resource via patch", &attributes(resource));
+                Ok(())
+            }
+            Err(error) => {
+                log.error_at("Error creating resource via patch", resource);
+                Err(error)
+            }
+        }
+    }
+
+    async fn apply_one(&self, resource: &mut Resource, force: bool) -> Result<(), ApplyError> {
+        let answer = requests::apply(&self.rest, resource, force).await;
+        let answer = answer.map_err(|error| {
+            let (object, error) = (resource.place_and_kind(), discreet(resource, error));
+            if error.code() == Some(415) {
+                ApplyError::NotAvailable(error)
+            } else if error.is_conflict() {
+                ApplyError::Conflict { object, error }
+            } else {
+                ApplyError::Apply { object, error }
+            }
+        })?;
+        learn(&self.live, resource, &answer);
+        resource.refresh(answer);
+        Ok(())
+    }
+
+    /// Makes the cluster hold `targets` in the place of `originals`: creates what is missing, changes the rest in its
+    /// order, and deletes what is not wanted any more unless something went wrong before.
+    ///
+    /// A failure to create ends the update; failures to change are collected.
+    pub(crate) async fn update(
+        &self,
+        originals: &[Resource],
+        targets: &mut [Resource],
+        method: Method,
+        upgrades_managers: bool,
+        log: &Log,
+    ) -> (Updated, Result<(), ApplyError>) {
+        let mut updated = Updated::default();
+        log_update(method, upgrades_managers, log);
+        log.debug("checking resources for changes", &[("resources", &targets.len())]);
+        let result = self
+            .update_all(originals, targets, method, upgrades_managers, log, &mut updated)
+            .await;
+        let result = match result {
+            Ok(()) => self.delete_obsolete(originals, targets, log).await,
+            failed => failed,
+        };
+        (updated, result)
+    }
+
+    async fn update_all(
+        &self,
+        originals: &[Resource],
+        targets: &mut [Resource],
+        method: Method,
+        upgrades_managers: bool,
+        log: &Log,
+        updated: &mut Updated,
+    ) -> Result<(), ApplyError> {
+        let Method::ServerSide { force } = method;
+        // What is there is read ahead, many objects at once. If it changes meanwhile, the API server merges all the same.
+        let live = self.look_at(targets).await;
+        let mut errors = Vec::new();
+        for (target, live) in targets.iter_mut().zip(live) {
+            let Some(live) = live.map_err(ApplyError::Look)? else {
+                let created = self.create_one(target, method, log).await;
+                updated.created.push(target.clone());
+                created.map_err(|error| ApplyError::Create(Box::new(error)))?;
+                log.debug("created a new resource", &attributes_of_kind(target));
+                continue;
+            };
+            let original = originals.iter().find(|original| original.is(target));
+            let changed = async {
+                if upgrades_managers {
+                    self.upgrade_managers(original.unwrap_or(target), live).await?;
+                }
+                self.apply_one(target, force).await
+            };
+            match changed.await {
+                Ok(()) => log.debug("Patched resource", &attributes(target)),
+                Err(error) => {
+                    log.error_at("Error patching resource", target);
+                    errors.push(error);
+                }
+            }
+        }
+        ApplyError::join(errors, " && ").map_or(Ok(()), Err)
+    }
+
+    /// Makes the fields that we wrote ones that we apply; `live` is what was read last.
+    async fn upgrade_managers(&self, original: &Resource, live: Value) -> Result<(), ApplyError> {
+        let at = original.at();
+        let mut live = Some(live);
+        for attempt in 1..=ATTEMPTS {
+            let current = match live.take() {
+                Some(live) => Some(live),
+                None => requests::get(&self.rest, &at)
+                    .await
+                    .map_err(|error| ApplyError::Get {
+                        object: original.place_and_kind(),
+                        error: discreet(original, error),
+                    })?,
+            };
+            let Some(patch) = current.as_ref().and_then(upgrade_patch) else {
+                return Ok(());
+            };
+            match requests::json_patch(&self.rest, &at, &patch).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_conflict() && attempt < ATTEMPTS => {}
+                Err(error) if error.is_conflict() => {
+                    return Err(ApplyError::Refused(discreet(original, error)));
+                }
+                Err(error) => {
+                    return Err(ApplyError::Managers {
+                        object: original.place_and_kind(),
+                        error: discreet(original, error),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the originals that are no targets, but those that are to be kept.
+    async fn delete_obsolete(
+        &self,
+        originals: &[Resource],
+        targets: &[Resource],
+        log: &Log,
+    ) -> Result<(), ApplyError> {
+        let is_target = |original: &&Resource| targets.iter().any(|target| target.is(original));
+        let mut errors = Vec::new();
+        for original in originals.iter().filter(|original| !is_target(original)) {
+            log.debug("deleting resource", &attributes_of_kind(original));
+            if let Err(error) = self.delete_unless_kept(original, log).await {
+                log.error_at("failed to delete resource", original);
+                errors.push(ApplyError::Delete {
+                    namespace: original.namespace.clone(),
+                    name: original.name.clone(),
+                    kind: original.mapping.kind.clone(),
+                    error,
+                });
+            }
+        }
+        ApplyError::join(errors, " && ").map_or(Ok(()), Err)
+    }
+
+    /// Deletes an object as it was seen: somebody may mark it as one to be kept meanwhile.
+    async fn delete_unless_kept(&self, original: &Resource, log: &Log) -> Result<(), RestError> {
+        let at = original.at();
+        let mut attempt = 1;
+        loop {
+            let live = match requests::get(&self.rest, &at).await {
+                Ok(Some(live)) => live,
+                Ok(None) => return Ok(()),
+                Err(_) => {
+                    // As in Helm, what cannot be read is left alone and is no failure.
+                    log.error_at("unable to get object", original);
+                    return Ok(());
+                }
+            };
+            if annotation(&live, RESOURCE_POLICY) == Some(KEEP) {
+                log.debug("skipping delete due to annotation", &attributes_of_kind(original));
+                return Ok(());
+            }
+            match requests::delete_seen(&self.rest, &at, &live).await {
+                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+                answer => return answer.map(|_| ()),
+            }
+        }
+    }
+
+    /// Deletes objects, those of one kind at once; those that do not exist are deleted already.
+    pub(crate) async fn delete(
+        &self,
+        resources: &[Resource],
+        propagation: Propagation,
+        log: &Log,
+    ) -> Result<(), Vec<ApplyError>> {
+        if resources.is_empty() {
+            return Err(vec![ApplyError::NothingToDelete]);
+        }
+        let mut errors = Vec::new();
+        for batch in resources.chunk_by(|a, b| a.mapping.kind == b.mapping.kind) {
+            let deleting = batch
+                .iter()
+                .map(|resource| self.delete_one(resource, propagation, log).boxed());
+            let deleted = at_once(deleting.collect()).await;
+            errors.extend(
+                deleted
+                    .into_iter()
+                    .filter_map(Result::err)
+                    .map(ApplyError::Refused),
+            );
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    async fn delete_one(
+        &self,
+        resource: &Resource,
+        propagation: Propagation,
+        log: &Log,
+    ) -> Result<(), RestError> {
+        log.debug("starting delete resource", &attributes_of_kind(resource));
+        match requests::delete(&self.rest, resource, propagation).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    /// Reads what is there of objects, many at once.
+    pub(crate) async fn look_at(&self, resources: &[Resource]) -> Vec<Result<Option<Value>, RestError>> {
+        let looks = resources
+            .iter()
+            .map(|resource| self.look_at_one(resource).boxed());
+        at_once(looks.collect()).await
+    }
+
+    async fn look_at_one(&self, resource: &Resource) -> Result<Option<Value>, RestError> {
+        if resource.name.is_empty() {
+            return Ok(None);
+        }
+        requests::get(&self.rest, &resource.at()).await
+    }
+}
+
+/// Does work, many pieces at once; gives what came of each in their order.
+async fn at_once<T>(work: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    futures::stream::iter(work).buffered(AT_ONCE).collect().await
+}
+
+/// A wait must not see what was before the write.
+fn learn(live: &LiveStore, resource: &Resource, answer: &Value) {
+    live.learn(&resource.mapping, answer);
+}
+
+/// Leaves out of an error about a Secret what the API server repeats of its values.
+fn discreet(resource: &Resource, error: RestError) -> RestError {
+    if resource.is_secret() {
+        error.without_values()
+    } else {
+        error
+    }
+}
+
+fn attributes_of_kind(resource: &Resource) -> [(&'static str, &dyn std::fmt::Display); 3] {
+    [
+        ("kind", &resource.mapping.kind),
+        ("name", &resource.name),
+        ("namespace", &resource.namespace),
+    ]
+}
+
+fn log_creation(method: Method, log: &Log) {
+    let Method::ServerSide { force } = method;
+    log.debug(
+        "using server-side apply for resource creation",
+        &[
+            ("dryRun", &false),
+            ("fieldValidationDirective", &"Strict"),
+            ("forceConflicts", &force),
+        ],
+    );
+}
+
+fn log_update(method: Method, upgrades_managers: bool, log: &Log) {
+    log_creation(method, log);
+    let Method::ServerSide { force } = method;
+    log.debug(
+        "using server-side apply for resource update",
+        &[
+            ("dryRun", &false),
+            ("fieldValidationDirective", &"Strict"),
+            ("forceConflicts", &force),
+            ("upgradeClientSideFieldManager", &upgrades_managers),
+        ],
+    );
+}

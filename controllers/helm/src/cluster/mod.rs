@@ -1,0 +1,58 @@
+//! The cluster that a release lives in, as one identity sees it.
+//!
+//! [`Resource`](resource::Resource)s are built from manifests; they are created, updated and deleted as Helm's client does
+//! (`apply`), which release they belong to is written into them (`ownership`), and they are waited for (`wait`).
+
+mod apply;
+mod discovery;
+mod error;
+mod inventory;
+mod log;
+mod lookup;
+mod managers;
+mod manifest;
+mod ownership;
+mod patience;
+mod requests;
+mod resource;
+mod wait;
+
+use controller_kit::live::LiveStore;
+use controller_kit::{Mapper, Rest};
+
+pub use discovery::{Discovery, DiscoveryError};
+pub use error::ApplyError;
+pub use inventory::InventoryError;
+pub use manifest::ManifestError;
+pub use ownership::OwnershipError;
+pub use patience::{Canceled, Patience};
+pub use requests::Propagation;
+pub use resource::BuildError;
+pub use wait::{WaitError, WaitStrategy};
+
+pub(crate) use apply::{Method, RESOURCE_POLICY};
+pub(crate) use log::Log;
+pub(crate) use lookup::ClusterLookup;
+pub(crate) use ownership::{Adoption, set_owner};
+pub(crate) use resource::Resource;
+
+/// The label of applied objects that names their HelmRelease, by which they are watched.
+pub const ORIGIN_LABEL: &str = "helm.toolkit.fluxcd.io/name";
+
+/// A cluster, as one identity; clones share what is known of it.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Requests, as the identity.
+    pub rest: Rest,
+    /// What the cluster serves.
+    pub mapper: Mapper,
+    /// What became of objects.
+    pub live: LiveStore,
+    /// What charts may ask about it.
+    pub discovery: Discovery,
+}
+
+/// What a line of the log says about an object.
+fn attributes(resource: &Resource) -> [(&'static str, &'_ dyn std::fmt::Display); 2] {
+    [("name", &resource.name), ("namespace", &resource.namespace)]
+}
