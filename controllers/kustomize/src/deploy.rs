@@ -21,7 +21,7 @@ use crate::tree::ArtifactFiles;
 
 /// Brings `artifact` into the cluster.
 pub(crate) async fn deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) -> Outcome {
-    match try_deploy(run, artifact).await {
+    match Box::pin(try_deploy(run, artifact)).await {
         Ok(()) => ledger::succeeded(run),
         Err(stop) => stop.into(),
     }

@@ -122,23 +122,30 @@ mod tests {
     #[test]
     fn actions_go_on_in_tasks() {
         fn is_task<T: Future + Send>(_: T) {}
-        let _installs = |mut actions: Actions<'static>, how: &'static Install, what: Wanted<'static>| {
-            is_task(async move { actions.install(how, &what).await });
-        };
-        let _upgrades = |mut actions: Actions<'static>, how: &'static Upgrade, what: Wanted<'static>| {
-            is_task(async move { actions.upgrade(how, &what).await });
-        };
-        let _goes_back = |mut actions: Actions<'static>, how: &'static Rollback, test: &'static Test| {
-            is_task(async move {
-                let tested = actions.test(test).await;
-                (tested, actions.rollback(how).await)
-            });
-        };
-        let _ends = |mut actions: Actions<'static>, how: &'static Uninstall| {
+        fn compiles<T>(_: T) {}
+        compiles(
+            |mut actions: Actions<'static>, how: &'static Install, what: Wanted<'static>| {
+                is_task(async move { actions.install(how, &what).await });
+            },
+        );
+        compiles(
+            |mut actions: Actions<'static>, how: &'static Upgrade, what: Wanted<'static>| {
+                is_task(async move { actions.upgrade(how, &what).await });
+            },
+        );
+        compiles(
+            |mut actions: Actions<'static>, how: &'static Rollback, test: &'static Test| {
+                is_task(async move {
+                    let tested = actions.test(test).await;
+                    (tested, actions.rollback(how).await)
+                });
+            },
+        );
+        compiles(|mut actions: Actions<'static>, how: &'static Uninstall| {
             is_task(async move {
                 let unlocked = actions.unlock(&how.name).await;
                 (unlocked, actions.uninstall(how).await)
             });
-        };
+        });
     }
 }
