@@ -98,6 +98,20 @@ impl Budget {
         self.scan(bytes)
     }
 
+    /// Refuses what would be made for a moment only, if it would not fit beside all that is kept.
+    pub(crate) fn at_once(&self, bytes: usize) -> Result<(), Error> {
+        let max = self.limits.made_bytes;
+        if self.made.get().saturating_add(bytes as u64) > max {
+            return Err(limit(format!("the build makes more than {max} bytes")));
+        }
+        Ok(())
+    }
+
+    /// Refuses a tree that would take too much as JSON, in which a small map takes several times what it takes here.
+    pub(crate) fn as_json(&self, node: &Node) -> Result<(), Error> {
+        self.at_once(node.size().value_bytes)
+    }
+
     /// Pays for a scalar with this text.
     pub(crate) fn make_text(&self, text: &str) -> Result<(), Error> {
         self.make(Size::of_text(text))

@@ -332,7 +332,7 @@ impl Root {
             MapTransformer::new(label, [labels]).transform(objects, &session.budget)?;
         }
         for resource in &mut objects.resources {
-            resource.finish_annotations(self.origin, self.transformations)?;
+            resource.finish_annotations(self.origin, self.transformations, &session.budget)?;
         }
         Ok(())
     }

@@ -96,8 +96,7 @@ impl Config {
 
     /// The content of a `configurations` file.
     pub(crate) fn parse(content: &[u8], budget: &Budget) -> Result<Self, Error> {
-        let value = sigs::to_value_strict(content, &budget.limits().yaml())
-            .map_err(|e| Error::invalid(e.to_string()))?;
+        let value = sigs::to_value_strict(content, &budget.limits().yaml()).map_err(|e| Error::yaml(&e))?;
         let file: Result<ConfigFile, Error> = Decoder::strict_coercing().decode(&value);
         let file = file.context("error unmarshaling JSON: while decoding JSON")?;
         let specs = |specs: &[FieldSpec], name: &str| {
@@ -262,7 +261,7 @@ pub(crate) fn merge_specs(
             Some(have) if have.create == spec.create => {}
             Some(_) => return Err(Error::invalid("conflicting fieldspecs")),
             None => {
-                budget.make(size_of::<FieldSpec>() + spec.path.len())?;
+                budget.make(spec.bytes())?;
                 covering.push(spec, into.len());
                 into.push(spec.clone());
             }

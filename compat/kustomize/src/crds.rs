@@ -37,9 +37,9 @@ pub(crate) fn parse(content: &[u8], path: &str, budget: &Budget) -> Result<Confi
 
 fn definitions(content: &[u8], limits: &Limits) -> Result<Map<String, Value>, Error> {
     let value = if content.starts_with(b"{") {
-        json::parse(content, limits.max_nesting)?
+        json::parse(content, limits)?
     } else {
-        sigs::to_value(content, limits).map_err(|e| Error::invalid(e.to_string()))?
+        sigs::to_value(content, limits).map_err(|e| Error::yaml(&e))?
     };
     match value {
         Value::Object(definitions) => Ok(definitions),

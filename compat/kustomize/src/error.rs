@@ -50,6 +50,15 @@ impl Error {
         Self::new(ErrorKind::Invalid, text)
     }
 
+    /// An error of the YAML reader.
+    pub(crate) fn yaml(error: &go_yaml::Error) -> Self {
+        let kind = match error.kind() {
+            go_yaml::ErrorKind::Limit => ErrorKind::Limit,
+            _ => ErrorKind::Invalid,
+        };
+        Self::new(kind, error.to_string())
+    }
+
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -1,6 +1,6 @@
 //! Walks an object along field specs and hands every place that they name to a setter.
 
-use go_yaml::{Kind, Node, Tag};
+use go_yaml::{Kind, Node, Size, Tag};
 
 use crate::budget::Budget;
 use crate::edit::wrong_kind;
@@ -81,7 +81,7 @@ impl FieldFilter {
         budget: &Budget,
         set: &mut Setter<'_>,
     ) -> Result<(), Error> {
-        budget.step(1 + self.specs.len() / 4)?;
+        budget.step(8 + self.specs.len() / 4)?;
         let gvk = gvk_of(object);
         for (spec, steps) in self.specs.iter().filter(|(spec, _)| spec.selects(&gvk)) {
             let leaf = leaf.filter(|_| spec.create);
@@ -131,7 +131,7 @@ fn walk(
             }
             Ok(())
         }
-        Kind::Mapping => match find(node, step, rest.is_empty(), leaf)? {
+        Kind::Mapping => match find(node, step, rest.is_empty(), leaf, budget)? {
             Some(field) => walk(field, rest, leaf, budget, set),
             None => Ok(()),
         },
@@ -159,7 +159,10 @@ fn find<'n>(
     step: &Step,
     is_last: bool,
     leaf: Option<Leaf>,
+    budget: &Budget,
 ) -> Result<Option<&'n mut Node>, Error> {
+    /// Bytes of a field that is created: its mapping comes with room for more.
+    const CREATED: usize = 8 * Size::NODE;
     if step.field.is_empty() {
         return Err(Error::invalid("cannot set or create an empty field name"));
     }
@@ -183,6 +186,7 @@ fn find<'n>(
             Leaf::Scalar(_) => Node::scalar(""),
             Leaf::Mapping => Node::mapping(),
         };
+        budget.make(CREATED + field.len())?;
         entries.push((Node::scalar(field), value));
     }
     let Some(value) = map.get_mut(field) else {

@@ -17,6 +17,25 @@ record! {
 }
 
 impl FieldSpec {
+    /// Bytes that a copy takes, about, in a list or in a filter.
+    pub(crate) fn bytes(&self) -> usize {
+        const SMALLEST_TEXT: usize = 32;
+        let texts = [&self.group, &self.version, &self.kind, &self.path];
+        let of = |text: &String| {
+            if text.is_empty() {
+                0
+            } else {
+                text.len().max(SMALLEST_TEXT)
+            }
+        };
+        // A filter has each part of the path as a text of its own.
+        let parts = 1 + self.path.bytes().filter(|b| *b == b'/').count();
+        size_of::<Self>()
+            + texts.into_iter().map(of).sum::<usize>()
+            + parts * 2 * SMALLEST_TEXT
+            + self.path.len()
+    }
+
     /// The type part as a selector.
     pub(crate) fn gvk(&self) -> Gvk {
         Gvk::new(&self.group, &self.version, &self.kind)

@@ -228,7 +228,9 @@ fn is_local_relative(path: &str) -> bool {
 
 fn decode(content: &[u8], limits: &Limits) -> Result<Kustomization, Error> {
     let value = go_yaml::sigs::to_value(content, &limits.yaml());
-    let value = value.map_err(|e| Error::invalid(format!("error converting YAML to JSON: {e}")))?;
+    let value = value
+        .map_err(|e| Error::yaml(&e))
+        .context("error converting YAML to JSON")?;
     let decoded: Result<Kustomization, Error> = Decoder::lenient().decode(&value);
     let mut kustomization = decoded.context("error unmarshaling JSON: while decoding JSON")?;
     let defaults = header();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// How a document is decoded, and where in it the decoder is.
 pub(crate) struct Decoder {
@@ -18,48 +18,63 @@ pub(crate) struct Decoder {
     path: Vec<&'static str>,
     /// The first problem; Go goes on and reports that one in the end.
     problem: Option<Error>,
+    /// Bytes that the elements of all lists take.
+    bytes: usize,
 }
 
 impl Decoder {
+    /// Bytes that the elements of all lists may take: two letters of text can make one of some hundred.
+    const MAX_BYTES: usize = 32 << 20;
+
     /// The decoder of kustomization files: nothing unknown, nothing coerced.
     pub(crate) fn strict() -> Self {
-        Self {
-            strict: true,
-            coerce: false,
-            records: vec![],
-            path: vec![],
-            problem: None,
-        }
+        Self::new(true, false)
     }
 
     /// The decoder of plugin configuration: unknown fields are ignored, scalars become text.
     pub(crate) fn lenient() -> Self {
-        Self {
-            strict: false,
-            coerce: true,
-            records: vec![],
-            path: vec![],
-            problem: None,
-        }
+        Self::new(false, true)
     }
 
     /// The decoder of `configurations` files: nothing unknown, scalars become text.
     pub(crate) fn strict_coercing() -> Self {
+        Self::new(true, true)
+    }
+
+    fn new(strict: bool, coerce: bool) -> Self {
         Self {
-            strict: true,
-            coerce: true,
+            strict,
+            coerce,
             records: vec![],
             path: vec![],
             problem: None,
+            bytes: 0,
         }
     }
 
+    /// Counts the elements of a list that is about to be made; false if they are too many.
+    fn make<T>(&mut self, elements: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(elements.saturating_mul(size_of::<T>()));
+        let fits = self.bytes <= Self::MAX_BYTES;
+        if !fits {
+            let field = self.path.join(".");
+            let text = format!("{field}: lists of more than {} bytes", Self::MAX_BYTES);
+            self.problem = Some(Error::new(ErrorKind::Limit, text));
+        }
+        fits
+    }
+
     /// Decodes a value.
-    pub(crate) fn decode<T: FromGo + Default>(mut self, value: &Value) -> Result<T, Error> {
+    pub(crate) fn decode<T: FromGo + Default>(self, value: &Value) -> Result<T, Error> {
+        self.decode_sized(value).map(|(target, _)| target)
+    }
+
+    /// Decodes a value, and tells how many bytes the elements of its lists take.
+    pub(crate) fn decode_sized<T: FromGo + Default>(mut self, value: &Value) -> Result<(T, usize), Error> {
         let mut target = T::default();
         target.read(value, &mut self);
         match self.problem {
-            None => Ok(target),
+            None => Ok((target, self.bytes)),
             Some(problem) => Err(problem),
         }
     }
@@ -217,7 +232,7 @@ impl<T: FromGo + Default> FromGo for Vec<T> {
     fn read(&mut self, value: &Value, decoder: &mut Decoder) {
         match value {
             Value::Null => {}
-            Value::Array(items) => {
+            Value::Array(items) if decoder.make::<T>(items.len()) => {
                 *self = items
                     .iter()
                     .map(|item| {
@@ -227,6 +242,7 @@ impl<T: FromGo + Default> FromGo for Vec<T> {
                     })
                     .collect();
             }
+            Value::Array(_) => {}
             _ => decoder.mismatch(value, &Self::go_type()),
         }
     }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::budget::Budget;
+use crate::error::Context;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 
@@ -15,6 +16,7 @@ pub(crate) fn add_hashes(objects: &mut ResMap, budget: &Budget) -> Result<(), Er
         // Into JSON, and through the hash.
         budget.walk(&object.node)?;
         budget.walk(&object.node)?;
+        budget.as_json(&object.node).limit_at(|| object.id())?;
         let name = format!("{}-{}", object.name(), hash(object)?);
         object.store_previous_id(budget)?;
         object.set_name(&name)?;

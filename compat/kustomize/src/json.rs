@@ -12,12 +12,22 @@ const READER_LEVELS: usize = 120;
 /// Bytes that may be looked at again and again, once for each level beyond.
 const REREAD_BYTES: usize = 256 << 20;
 
-/// The value of a JSON text that is nested at most `nesting` levels deep.
-pub(crate) fn parse(text: &[u8], nesting: usize) -> Result<Value, Error> {
-    let levels = levels(text);
+/// How many bytes of memory a text takes as JSON, about.
+pub(crate) fn bytes(text: &[u8]) -> usize {
+    Extent::of(text).bytes
+}
+
+/// The value of a JSON text, within what the limits say about its depth and about the bytes that it takes in memory.
+pub(crate) fn parse(text: &[u8], limits: &go_yaml::Limits) -> Result<Value, Error> {
+    let Extent { levels, bytes } = Extent::of(text);
     let limit = |text: String| Error::new(ErrorKind::Limit, text);
+    let nesting = limits.max_nesting;
     if levels > nesting {
         return Err(limit(format!("nested more than {nesting} levels deep")));
+    }
+    let max = limits.max_value_bytes;
+    if bytes > max {
+        return Err(limit(format!("JSON values of more than {max} bytes")));
     }
     let beyond = levels.saturating_sub(READER_LEVELS);
     if beyond.saturating_mul(text.len()) > REREAD_BYTES {
@@ -36,7 +46,7 @@ fn parse_levels(text: &[u8], levels: usize) -> serde_json::Result<Value> {
     }
     let value = |raw: &RawValue| {
         let text = raw.get().as_bytes();
-        parse_levels(text, self::levels(text))
+        parse_levels(text, Extent::of(text).levels)
     };
     if text.trim_ascii_start().starts_with(b"{") {
         let members: BTreeMap<String, &RawValue> = serde_json::from_slice(text)?;
@@ -51,23 +61,52 @@ fn parse_levels(text: &[u8], levels: usize) -> serde_json::Result<Value> {
         .map(Value::Array)
 }
 
-/// The most brackets that are open at once, outside of strings; whether the text is JSON is for the reader to say.
-fn levels(text: &[u8]) -> usize {
-    let (mut deepest, mut depth, mut in_string, mut escaped) = (0, 0_usize, false, false);
-    for byte in text {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
+/// What a text becomes if it is JSON, which is for the reader to say.
+struct Extent {
+    /// The most brackets that are open at once.
+    levels: usize,
+    /// Bytes of memory, about.
+    bytes: usize,
+}
+
+impl Extent {
+    /// Bytes of an entry of a large map, but for what is outside of its key and value.
+    const ENTRY: usize = 96;
+
+    fn of(text: &[u8]) -> Self {
+        let (mut levels, mut depth, mut in_string, mut escaped) = (0, 0_usize, false, false);
+        let (mut maps, mut entries, mut items) = (0_usize, 0_usize, 0_usize);
+        let mut map_begins = false;
+        for byte in text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_string => escaped = true,
+                b'"' => {
+                    in_string = !in_string;
+                    // A map without entries takes nothing.
+                    maps += usize::from(map_begins);
+                    map_begins = false;
+                }
+                _ if in_string => {}
+                b'[' | b'{' => {
+                    depth += 1;
+                    levels = levels.max(depth);
+                    map_begins = *byte == b'{';
+                }
+                b']' | b'}' => {
+                    depth = depth.saturating_sub(1);
+                    map_begins = false;
+                }
+                b':' => entries += 1,
+                b',' => items += 1,
+                _ => {}
             }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
+        }
+        Self {
+            levels,
+            bytes: text.len() + maps * MAP + entries * Self::ENTRY + items * size_of::<Value>(),
         }
     }
-    deepest
 }
 
 /// What a value takes.
@@ -127,9 +166,15 @@ mod tests {
                 "]".repeat(depth - 1)
             )
         };
-        let at_most = parse(nested(512).as_bytes(), 512);
+        let limits = go_yaml::Limits::default();
+        let at_most = parse(nested(512).as_bytes(), &limits);
         assert_eq!(at_most.map(|value| size(&value).depth), Ok(512));
-        let deeper = parse(nested(513).as_bytes(), 512);
+        let deeper = parse(nested(513).as_bytes(), &limits);
         assert_eq!(deeper.map_err(|e| e.kind()), Err(ErrorKind::Limit));
+        let many = format!("[{}1]", "{\"a\":1},".repeat(200_000));
+        let larger = parse(many.as_bytes(), &limits);
+        assert_eq!(larger.map_err(|e| e.kind()), Err(ErrorKind::Limit));
+        let texts = format!("[{}1]", "\"{{{{{{{{\",{},".repeat(200_000));
+        assert!(parse(texts.as_bytes(), &limits).is_ok());
     }
 }

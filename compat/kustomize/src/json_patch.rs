@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::budget::Budget;
 use crate::error::{Context, excerpt};
 use crate::target::go_quote;
-use crate::{Error, ErrorKind, json};
+use crate::{Error, json};
 
 /// The operations of a patch, in order.
 #[derive(Debug, Clone, Default)]
@@ -39,26 +39,29 @@ const INVALID_INDEX: &str = "invalid index referenced";
 
 impl JsonPatch {
     /// Reads a patch: strict JSON if the text begins with `[`, else the first YAML document.
-    pub(crate) fn parse(text: &[u8], limits: &go_yaml::Limits) -> Result<Self> {
-        let invalid = |e: go_yaml::Error| in_yaml(&e);
+    pub(crate) fn parse(text: &[u8], budget: &Budget) -> Result<Self> {
+        let limits = budget.limits().yaml();
+        let invalid = |e: go_yaml::Error| Error::yaml(&e);
         let raw: Box<RawValue> = if text.starts_with(b"[") {
             from_json(text)?
         } else {
-            let value = sigs::to_value(text, limits).map_err(invalid)?;
+            let value = sigs::to_value(text, &limits).map_err(invalid)?;
             from_json(gojson::to_string(&value).map_err(invalid)?.as_bytes())?
         };
         if raw.get() == "null" {
             return Ok(Self::default());
         }
+        // Patches are kept until it is their turn.
+        budget.make(json::bytes(raw.get().as_bytes()))?;
         let Ok(operations) = serde_json::from_str::<Vec<Option<BTreeMap<String, Box<RawValue>>>>>(raw.get())
         else {
             return Err(Error::invalid(
                 "json: cannot unmarshal the patch into Go value of type jsonpatch.Patch",
             ));
         };
+        budget.make(operations.len() * size_of::<Operation>())?;
         let operations = operations.into_iter().enumerate().map(|(number, members)| {
-            Operation::new(members.unwrap_or_default(), limits.max_nesting)
-                .limit_at(|| format!("operation {number}"))
+            Operation::new(members.unwrap_or_default(), &limits).limit_at(|| format!("operation {number}"))
         });
         Ok(Self {
             operations: operations.collect::<Result<_>>()?,
@@ -89,9 +92,9 @@ fn from_json(text: &[u8]) -> Result<Box<RawValue>> {
 }
 
 impl Operation {
-    fn new(mut members: BTreeMap<String, Box<RawValue>>, nesting: usize) -> Result<Self> {
+    fn new(mut members: BTreeMap<String, Box<RawValue>>, limits: &go_yaml::Limits) -> Result<Self> {
         let value = |raw: Option<Box<RawValue>>| {
-            raw.map(|raw| json::parse(raw.get().as_bytes(), nesting))
+            raw.map(|raw| json::parse(raw.get().as_bytes(), limits))
                 .transpose()
         };
         let spelled = members.remove("value");
@@ -290,15 +293,6 @@ fn copied(value: Option<&Value>, pointer: &str, budget: &Budget) -> Result<Value
     budget.check_depth(around + size.depth).limit_at(place)?;
     budget.make_json(size).limit_at(place)?;
     Ok(value.clone())
-}
-
-fn in_yaml(error: &go_yaml::Error) -> Error {
-    let kind = if error.kind() == go_yaml::ErrorKind::Limit {
-        ErrorKind::Limit
-    } else {
-        ErrorKind::Invalid
-    };
-    Error::new(kind, error.to_string())
 }
 
 fn failed(what: &str, cause: &str) -> Error {
@@ -518,8 +512,8 @@ mod tests {
 
     #[track_caller]
     fn check(mut document: Value, patch: &Value, expected: Result<Value, &str>) {
-        let patch = JsonPatch::parse(patch.to_string().as_bytes(), &go_yaml::Limits::default()).unwrap();
         let budget = Budget::within(&crate::Limits::default());
+        let patch = JsonPatch::parse(patch.to_string().as_bytes(), &budget).unwrap();
         let result = patch.apply(&mut document, &budget).map_err(|e| e.to_string());
         assert_eq!(result.map(|()| document), expected.map_err(str::to_owned));
     }
@@ -637,7 +631,7 @@ mod tests {
     #[test]
     fn values_are_tested_by_their_spelling() {
         let apply = |patch: &str| {
-            JsonPatch::parse(patch.as_bytes(), &go_yaml::Limits::default())
+            JsonPatch::parse(patch.as_bytes(), &Budget::within(&crate::Limits::default()))
                 .unwrap()
                 .apply(
                     &mut json!({"a": 1, "t": "<"}),

@@ -110,7 +110,7 @@ pub struct Limits {
     /// replacements applied (default 512, which is also the most).
     pub yaml_nesting: usize,
     /// Scalars and collections of all YAML that resources and patches are read from, and of any other single file
-    /// (default 2,000,000; a build of 10,000 objects has about a million).
+    /// (default 1,500,000; a build of 10,000 objects has about a million).
     pub nodes: usize,
     /// Nodes that the aliases of all resources and patches together expand to (default 2,000,000).
     pub alias_nodes: usize,
@@ -130,10 +130,13 @@ pub struct Limits {
 impl Limits {
     /// What the YAML reader is bounded by; the bytes are counted where files are read.
     pub(crate) fn yaml(&self) -> go_yaml::Limits {
+        /// What any file may take, however little may be made of it.
+        const USUAL: usize = 4 << 20;
         let default = go_yaml::Limits::default();
         go_yaml::Limits {
             max_nesting: self.nesting(),
             max_nodes: self.nodes,
+            max_value_bytes: usize::try_from(self.made_bytes).map_or(usize::MAX, |made| made.max(USUAL)),
             ..default
         }
     }
@@ -163,7 +166,7 @@ impl Default for Limits {
             objects: 100_000,
             output_bytes: 64 * 1024 * 1024,
             yaml_nesting: go_yaml::Limits::default().max_nesting,
-            nodes: 2_000_000,
+            nodes: 1_500_000,
             alias_nodes: 2_000_000,
             steps: 100_000_000,
             made_bytes: 128 * MIB,

@@ -124,6 +124,7 @@ struct Setup<'s, 'a> {
 
 impl Setup<'_, '_> {
     fn decode<T: FromGo + Default>(&self) -> Result<T, Error> {
+        self.loader.session.budget.as_json(&self.config.node)?;
         let value = v3::to_json(&self.config.node).map_err(|e| Error::invalid(e.to_string()))?;
         Decoder::lenient()
             .decode(&value)
@@ -339,8 +340,7 @@ fn value_add<'a>(setup: &Setup<'_, 'a>) -> Result<Plugin<'a>, Error> {
     if !config.target_file.is_empty() {
         let content = setup.load(&config.target_file)?;
         let file = sigs::to_value(&content, &setup.loader.session.reader.yaml);
-        let file: ValueAddConfig =
-            Decoder::lenient().decode(&file.map_err(|e| Error::invalid(e.to_string()))?)?;
+        let file: ValueAddConfig = Decoder::lenient().decode(&file.map_err(|e| Error::yaml(&e))?)?;
         config.targets.extend(file.targets);
     }
     transformer(ValueAddTransformer::new(value.to_owned(), config.targets)?)

@@ -9,7 +9,7 @@ use crate::config::{Config, merge_specs};
 use crate::error::Context;
 use crate::generate::{Kind, generate, merge_options};
 use crate::gojson::FromGo;
-use crate::kustomization::{GeneratorArgs, HelmGlobals, Kustomization, Label};
+use crate::kustomization::{GeneratorArgs, GeneratorOptions, HelmGlobals, Kustomization, Label};
 use crate::loader::Loader;
 use crate::origin::Origin;
 use crate::resource::Resource;
@@ -70,7 +70,10 @@ impl<'a> Setup<'_, 'a> {
     pub(crate) fn generators(&self) -> Result<Vec<Step<dyn Generator + 'a>>, Error> {
         let k = self.kustomization;
         let mut steps: Vec<Step<dyn Generator + 'a>> = Vec::new();
+        let budget = &self.loader.session.budget;
+        let shared = k.generator_options.as_ref().map_or(0, GeneratorOptions::bytes);
         let mut push = |kind: Kind, name: &str, place: String, args: &GeneratorArgs| {
+            budget.make(shared).limit_at(|| place.clone())?;
             let mut args = args.clone();
             args.options = merge_options(args.options.take(), k.generator_options.as_ref());
             steps.push(self.step(
@@ -82,10 +85,11 @@ impl<'a> Setup<'_, 'a> {
                 name,
                 place,
             ));
+            Ok::<_, Error>(())
         };
         for (i, generator) in k.config_map_generator.iter().flatten().enumerate() {
             let place = format!("configMapGenerator[{i}]");
-            push(Kind::ConfigMap, "ConfigMapGenerator", place, &generator.args);
+            push(Kind::ConfigMap, "ConfigMapGenerator", place, &generator.args)?;
         }
         for (i, generator) in k.secret_generator.iter().flatten().enumerate() {
             push(
@@ -93,7 +97,7 @@ impl<'a> Setup<'_, 'a> {
                 "SecretGenerator",
                 format!("secretGenerator[{i}]"),
                 &generator.args,
-            );
+            )?;
         }
         if let Some(chart) = k.helm_charts.iter().flatten().next() {
             let mut chart = chart.clone();
@@ -153,6 +157,9 @@ impl<'a> Setup<'_, 'a> {
         }
         self.push_json_patches(&mut steps)?;
         for (i, replica) in k.replicas.iter().flatten().enumerate() {
+            let specs = config.replicas.iter().map(|spec| 2 * spec.bytes()).sum();
+            let budget = &self.loader.session.budget;
+            budget.make(specs).limit_at(|| format!("replicas[{i}]"))?;
             let replicas = ReplicaTransformer::new(replica.clone(), config.replicas.iter().cloned());
             steps.push(self.step(
                 Box::new(replicas),
@@ -161,6 +168,9 @@ impl<'a> Setup<'_, 'a> {
             ));
         }
         for (i, image) in k.images.iter().flatten().enumerate() {
+            let specs = config.images.iter().map(FieldSpec::bytes).sum();
+            let budget = &self.loader.session.budget;
+            budget.make(specs).limit_at(|| format!("images[{i}]"))?;
             let images = ImageTransformer::new(
                 image.clone(),
                 config.images.iter().cloned(),

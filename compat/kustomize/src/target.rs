@@ -39,9 +39,10 @@ impl<'a> Target<'a> {
         let kustomization = load(
             &content,
             loader.root(),
-            &loader.session.reader.yaml,
+            &loader.session.budget,
             &mut loader.session.notices.borrow_mut(),
-        )?;
+        )
+        .limit_at(|| path::join(loader.root(), file))?;
         Ok(Self {
             kustomization,
             file,
@@ -247,7 +248,8 @@ impl<'a> Target<'a> {
     }
 
     fn run_generators(&mut self, into: &mut Accumulator) -> Result<(), Error> {
-        let mut steps = self.setup().generators()?;
+        let steps = self.setup().generators();
+        let mut steps = steps.limit_at(|| path::join(self.loader.root(), self.file))?;
         let entries = self.kustomization.generators.take().unwrap_or_default();
         let configs = self
             .plugin_configs(&entries)
@@ -301,6 +303,7 @@ impl<'a> Target<'a> {
     /// The objects that configure plugins: those written in place come first, then those of files and directories.
     fn plugin_configs(&mut self, entries: &[String]) -> Result<ResMap, Error> {
         let mut configs = Accumulator::default();
+        let mut taken = HashSet::new();
         let mut paths = Vec::new();
         for entry in entries {
             let inline = self
@@ -325,7 +328,7 @@ impl<'a> Target<'a> {
             }
             configs
                 .objects
-                .append_all(inline.resources)
+                .append_beside(&mut taken, inline.resources)
                 .context("configuring external plugin")?;
         }
         self.accumulate_resources(&mut configs, &paths)?;

@@ -275,6 +275,8 @@ impl Expander<'_, '_> {
         self.budget.scan(text.len())?;
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
+        // Whether it is worth while to look for the end of a name.
+        let mut ends = true;
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
             let mut chars = after.chars();
@@ -285,7 +287,13 @@ impl Expander<'_, '_> {
                     chars.as_str()
                 }
                 Some('(') => {
-                    if let Some((name, after)) = chars.as_str().split_once(')') {
+                    let reference = if ends {
+                        chars.as_str().split_once(')')
+                    } else {
+                        None
+                    };
+                    ends = reference.is_some();
+                    if let Some((name, after)) = reference {
                         let value = self.value(name)?;
                         if text.len() == name.len() + 3 {
                             return Ok(value.unwrap_or_else(|| Value::Text(text.to_owned())));

@@ -101,7 +101,7 @@ fn build_one(input: Input) -> io::Result<ExitCode> {
     let builder = thread::Builder::new().stack_size(STACK);
     let handle = builder.spawn(move || {
         let options = Options::default();
-        let built = build(&input.tree, "/", &options).and_then(|output| output.to_yaml());
+        let built = build(&(input.tree)(), "/", &options).and_then(|output| output.to_yaml());
         match built {
             Ok(text) => format!("built {} bytes", text.len()),
             Err(error) if error.kind() == ErrorKind::Limit => format!("limit: {error}"),

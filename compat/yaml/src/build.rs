@@ -1,12 +1,12 @@
 //! Events straight to values, without a tree in between.
 
-use crate::decode::{key_of, scalar_of};
+use crate::decode::{key_of, scalar_of, too_many_bytes};
 use crate::parser::{EventKind, Parser, Props};
 use crate::reader::Input;
 use crate::resolve::Scalar;
 use crate::scanner::{Flavor, ScalarStyle, Scanner};
 use crate::value::{Value, unsupported_float};
-use crate::{Error, Limits};
+use crate::{Error, Limits, Size};
 
 /// Makes values of some type out of a document, from the leaves up.
 pub trait Build {
@@ -56,6 +56,8 @@ pub(crate) fn build_plain<B: Build>(
         builder,
         max_nesting: limits.max_nesting,
         nodes_left: limits.max_nodes,
+        max_bytes: limits.max_value_bytes,
+        bytes: 0,
         open: Vec::new(),
         items: Vec::new(),
         pairs: Vec::new(),
@@ -99,6 +101,8 @@ struct Tree<'b, B: Build> {
     builder: &'b mut B,
     max_nesting: usize,
     nodes_left: usize,
+    max_bytes: usize,
+    bytes: usize,
     open: Vec<Open<B::Key>>,
     /// The children of all open lists, and of all open maps; each gets its own when it closes.
     items: Vec<B::Value>,
@@ -152,20 +156,24 @@ impl<B: Build> Tree<'_, B> {
                     continue;
                 }
                 EventKind::MappingEnd | EventKind::SequenceEnd => match self.open.pop() {
-                    Some(open) => self.close(&open),
+                    Some(open) => self.close(&open)?,
                     None => return Ok(None),
                 },
                 EventKind::Scalar { props, .. } if has_any(&props) => return Ok(None),
                 EventKind::Scalar { value, style, .. } if awaits_key => {
+                    self.make(Size::of_value(&value))?;
                     if !self.key(&value, style) {
                         return Ok(None);
                     }
                     continue;
                 }
-                EventKind::Scalar { value, style, .. } => match self.scalar(&value, style) {
-                    Some(value) => value,
-                    None => return Ok(None),
-                },
+                EventKind::Scalar { value, style, .. } => {
+                    self.make(Size::of_value(&value))?;
+                    match self.scalar(&value, style) {
+                        Some(value) => value,
+                        None => return Ok(None),
+                    }
+                }
                 EventKind::Alias(_)
                 | EventKind::DocumentStart
                 | EventKind::DocumentEnd
@@ -195,18 +203,31 @@ impl<B: Build> Tree<'_, B> {
         });
     }
 
-    fn close(&mut self, open: &Open<B::Key>) -> B::Value {
-        match (self.skipped_below, open.is_map) {
+    /// Counts what a value takes, before it is made, unless nobody wants it.
+    fn make(&mut self, bytes: usize) -> Result<(), Error> {
+        if self.skipped_below.is_none() {
+            self.bytes = self.bytes.saturating_add(bytes);
+            if self.bytes > self.max_bytes {
+                return Err(too_many_bytes(self.max_bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, open: &Open<B::Key>) -> Result<B::Value, Error> {
+        Ok(match (self.skipped_below, open.is_map) {
             (Some(_), _) => self.builder.null(),
             (None, true) => {
+                self.make(Size::of_map(self.pairs.len() - open.start))?;
                 let pairs = self.pairs.split_off(open.start);
                 self.builder.map(pairs)
             }
             (None, false) => {
+                self.make(Size::VALUE)?;
                 let items = self.items.split_off(open.start);
                 self.builder.list(items)
             }
-        }
+        })
     }
 
     /// Takes the key of the next pair; false if it is one of the odd ones.

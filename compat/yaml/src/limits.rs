@@ -11,9 +11,13 @@ pub struct Limits {
     pub max_nesting: usize,
     /// Bytes of input. Default 256 MiB. Go has no such bound.
     pub max_bytes: usize,
-    /// Scalars, collections and aliases of one stream. Default 5 000 000: each takes some sixty bytes, and a text has one for
+    /// Scalars, collections and aliases of one stream. Default 2 000 000: each takes some sixty bytes, and a text has one for
     /// every second byte at the most. Go has no such bound.
     pub max_nodes: usize,
+    /// Bytes of memory, about, that the values of a document may take once they are decoded, what an alias stands for
+    /// counting each time. Default 128 MiB: a map of one pair takes some six hundred bytes, and a text of eight can make one.
+    /// Go has no such bound.
+    pub max_value_bytes: usize,
 }
 
 impl Default for Limits {
@@ -22,7 +26,8 @@ impl Default for Limits {
             max_depth: 10_000,
             max_nesting: 512,
             max_bytes: 256 << 20,
-            max_nodes: 5_000_000,
+            max_nodes: 2_000_000,
+            max_value_bytes: 128 << 20,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tokens to events: the grammar.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::node::LONG_TAG_PREFIX;
 use crate::scanner::{CommentKind, Flavor, Mark, ScalarStyle, Scanner, TagParts, Token, TokenKind};
@@ -76,7 +77,8 @@ pub(crate) struct Parser<'a> {
     states: Vec<State>,
     /// Where the open collections start, for error texts.
     marks: Vec<Mark>,
-    tag_directives: Vec<TagParts>,
+    /// The prefix of each handle.
+    tag_directives: HashMap<String, String>,
     head: String,
     line: String,
     foot: String,
@@ -91,7 +93,7 @@ impl<'a> Parser<'a> {
             state: State::StreamStart,
             states: Vec::new(),
             marks: Vec::new(),
-            tag_directives: Vec::new(),
+            tag_directives: HashMap::new(),
             head: String::new(),
             line: String::new(),
             foot: String::new(),
@@ -308,14 +310,10 @@ impl<'a> Parser<'a> {
                     versioned = true;
                 }
                 Some(TokenKind::TagDirective(parts)) => {
-                    if self
-                        .tag_directives
-                        .iter()
-                        .any(|known| known.handle == parts.handle)
-                    {
+                    let TagParts { handle, suffix } = *parts;
+                    if self.tag_directives.insert(handle, suffix).is_some() {
                         return Err(self.error(None, "found duplicate %TAG directive", mark));
                     }
-                    self.tag_directives.push(*parts);
                 }
                 _ => break,
             }
@@ -461,9 +459,8 @@ impl<'a> Parser<'a> {
         if handle.is_empty() {
             return Ok(suffix.into());
         }
-        let declared = self.tag_directives.iter().find(|known| known.handle == handle);
-        let prefix = match (declared, handle.as_str()) {
-            (Some(known), _) => &known.suffix,
+        let prefix = match (self.tag_directives.get(&handle), handle.as_str()) {
+            (Some(prefix), _) => prefix,
             (None, "!") => "!",
             (None, "!!") => LONG_TAG_PREFIX,
             (None, _) => return Err(self.error(Some(start), "found undefined tag handle", mark)),

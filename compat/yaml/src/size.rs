@@ -11,6 +11,8 @@ pub struct Size {
     pub bytes: usize,
     /// Collections around the innermost node, its own included: 0 for a scalar.
     pub depth: usize,
+    /// Bytes of memory, about, that the tree takes as JSON.
+    pub value_bytes: usize,
 }
 
 impl Size {
@@ -18,6 +20,23 @@ impl Size {
     pub const NODE: usize = size_of::<Node>();
     /// Bytes of a text that fit into a node.
     const INLINE: usize = 24;
+
+    /// Bytes of a value that is no collection, but for its text.
+    pub(crate) const VALUE: usize = 32;
+    /// Bytes that a map takes for each group of so many pairs, as it is kept where keys are sorted.
+    const MAP: usize = 640;
+    const PAIRS_OF_MAP: usize = 8;
+
+    /// Bytes, about, of a decoded map of so many pairs, but for its keys and values.
+    pub(crate) fn of_map(pairs: usize) -> usize {
+        Self::VALUE + Self::MAP * pairs.div_ceil(Self::PAIRS_OF_MAP)
+    }
+
+    /// Bytes, about, of a decoded key or text.
+    pub(crate) fn of_value(text: &str) -> usize {
+        let outside = if text.len() > Self::INLINE { text.len() } else { 0 };
+        Self::VALUE + outside
+    }
 
     /// Bytes of a scalar.
     pub fn of_text(text: &str) -> usize {
@@ -40,6 +59,8 @@ impl Node {
             size.nodes += 1;
             size.bytes += Size::of_text(node.text());
             size.bytes += node.bytes_outside();
+            size.value_bytes +=
+                Size::of_value(node.text()) + Size::of_map(node.entries().len()) - Size::VALUE;
             if node.is_mapping() || node.is_sequence() {
                 let depth = above + 1;
                 size.depth = size.depth.max(depth);

@@ -123,6 +123,7 @@ fn unlimited() -> Limits {
         max_bytes: usize::MAX,
         max_nesting: usize::MAX,
         max_nodes: usize::MAX,
+        max_value_bytes: usize::MAX,
         ..Limits::default()
     }
 }

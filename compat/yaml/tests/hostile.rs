@@ -132,3 +132,47 @@ fn long_lines_and_wide_maps_take_linear_time() {
         );
     }
 }
+
+/// A text that each of many aliases stands for.
+#[test]
+fn texts_behind_aliases() {
+    let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(20_000));
+    assert_eq!(
+        sigs_refusal(text),
+        "yaml: values of more than 134217728 bytes, aliases counted each time"
+    );
+}
+
+/// Eight bytes of text for a map, which takes much more than that.
+#[test]
+fn many_small_maps() {
+    let refused = "yaml: values of more than 134217728 bytes, aliases counted each time";
+    let maps = "{a: 1}, ".repeat(600_000);
+    assert_eq!(sigs_refusal(format!("[{maps}]")), refused);
+    // With an anchor there is a tree on the way.
+    assert_eq!(sigs_refusal(format!("[&a x, {maps}]")), refused);
+}
+
+/// Go says for each two of them that they are the same.
+#[test]
+fn one_key_many_times() {
+    let text = "key: 1\n".repeat(500_000);
+    let json = {
+        let text = text.clone();
+        move || v3::to_json(&v3::parse_first(text.as_bytes(), &Limits::default())?.expect("one")).map(drop)
+    };
+    let many = "yaml: more than 10000 errors, or more than 1048576 bytes of them: line ";
+    assert!(refusal(json).starts_with(many));
+    let strict = refusal(move || sigs::to_value_strict(text.as_bytes(), &Limits::default()).map(drop));
+    assert!(strict.starts_with(many), "{strict:.200}");
+}
+
+#[test]
+fn many_directives() {
+    let text =
+        (0..100_000).fold(String::new(), |text, n| text + &format!("%TAG !t{n}! tag:x\n")) + "--- !t7!y a\n";
+    let start = Instant::now();
+    let node = v3::parse_first(text.as_bytes(), &Limits::default()).expect("a tree");
+    assert_eq!(node.expect("one").tag(), "tag:xy");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}

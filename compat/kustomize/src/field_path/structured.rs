@@ -59,7 +59,7 @@ fn structured_prefix(
         let is_proper = index + 1 < parts.len();
         if current.is_scalar() && is_proper {
             // It is read, and what it spells is printed.
-            budget.step(4 * current.text().len())?;
+            budget.step(9 * current.text().len())?;
             let parsed = v3::parse_first(current.text().as_bytes(), &budget.limits().yaml());
             return Ok(parsed.ok().flatten().map(|root| {
                 let original = current.text().to_owned();

@@ -1,6 +1,7 @@
 //! Where the keys and values of generated objects come from.
 
 use crate::Error;
+use crate::budget::Budget;
 use crate::error::Context;
 use crate::kustomization::GeneratorArgs;
 use crate::loader::Loader;
@@ -16,7 +17,10 @@ pub(super) fn load(args: &GeneratorArgs, loader: &Loader<'_>) -> Result<Vec<Pair
     let list = |sources: &[String]| format!("[{}]", sources.join(" "));
     let mut pairs = Vec::new();
     for source in &args.envs {
-        let content = loader.load(source).and_then(|content| env_pairs(&content));
+        let budget = &loader.session.budget;
+        let content = loader
+            .load(source)
+            .and_then(|content| env_pairs(&content, budget));
         pairs.extend(content.with_context(|| format!("env source files: {}", list(&args.envs)))?);
     }
     for source in &args.literals {
@@ -66,7 +70,9 @@ fn file_source(source: &str) -> Result<(&str, &str), Error> {
     }
 }
 
-fn env_pairs(content: &[u8]) -> Result<Vec<Pair>, Error> {
+fn env_pairs(content: &[u8], budget: &Budget) -> Result<Vec<Pair>, Error> {
+    /// Bytes that a pair takes where keys are sorted, besides its texts.
+    const EACH: usize = 160;
     let mut pairs = Vec::new();
     for (number, line) in content.split(|b| *b == b'\n').enumerate() {
         if line.len() > LONGEST_LINE {
@@ -89,6 +95,7 @@ fn env_pairs(content: &[u8]) -> Result<Vec<Pair>, Error> {
         let text = text.trim_start();
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
         if !key.is_empty() && !text.starts_with('#') {
+            budget.make(EACH + text.len())?;
             pairs.push((key.to_owned(), value.into()));
         }
     }
@@ -102,7 +109,8 @@ mod tests {
     #[test]
     fn env_files_are_read_line_by_line() {
         let text = "\u{feff}A=1\r\n  # no\n\nB\n C= x \nexport D=\"q\"\n=lost\n";
-        let pairs = env_pairs(text.as_bytes()).unwrap_or_default();
+        let budget = Budget::within(&crate::Limits::default());
+        let pairs = env_pairs(text.as_bytes(), &budget).unwrap_or_default();
         let seen: Vec<_> = pairs
             .iter()
             .map(|(k, v)| (k.as_str(), String::from_utf8_lossy(v)))

@@ -3,10 +3,11 @@
 use go_yaml::{Limits, sigs};
 
 use super::{GeneratorArgs, HelmChart, HelmGlobals, Kustomization};
-use crate::Error;
+use crate::budget::Budget;
 use crate::build::Notice;
 use crate::error::Context;
 use crate::gojson::Decoder;
+use crate::{Error, json};
 
 const KIND: &str = "Kustomization";
 pub(crate) const COMPONENT_KIND: &str = "Component";
@@ -29,16 +30,29 @@ pub(crate) fn header() -> Kustomization {
 pub(crate) fn load(
     content: &[u8],
     root: &str,
-    limits: &Limits,
+    budget: &Budget,
     notices: &mut Vec<Notice>,
 ) -> Result<Kustomization, Error> {
-    let value = sigs::to_value(content, limits).map_err(|e| Error::invalid(e.to_string()));
-    let mut kustomization: Kustomization = value
-        .and_then(|value| Decoder::strict().decode(&value))
-        .context("invalid Kustomization")?;
+    let mut kustomization = decode(content, budget).context("invalid Kustomization")?;
     warn_about_deprecated(&kustomization, notices);
     fix(&mut kustomization);
     check(&kustomization, root)?;
+    Ok(kustomization)
+}
+
+/// Reads the fields. They are kept while the bases below are built, so that all but what is usual counts as made.
+fn decode(content: &[u8], budget: &Budget) -> Result<Kustomization, Error> {
+    const USUAL: usize = 64 << 10;
+    let yaml = budget.limits().yaml();
+    // The values are there twice for a moment.
+    let limits = Limits {
+        max_value_bytes: yaml.max_value_bytes / 2,
+        ..yaml
+    };
+    let value = sigs::to_value(content, &limits).map_err(|e| Error::yaml(&e))?;
+    let size = json::size(&value);
+    let (kustomization, elements) = Decoder::strict().decode_sized(&value)?;
+    budget.make((size.structure + size.texts + elements).saturating_sub(USUAL))?;
     Ok(kustomization)
 }
 

@@ -102,6 +102,15 @@ record! {
     }
 }
 
+impl GeneratorOptions {
+    /// Bytes that a copy takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        const ENTRY: usize = 80;
+        let texts = self.labels.iter().chain(&self.annotations);
+        texts.map(|(key, value)| ENTRY + key.len() + value.len()).sum()
+    }
+}
+
 impl Selector {
     /// The id part.
     pub(crate) fn id(&self) -> ResId {

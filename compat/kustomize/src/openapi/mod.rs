@@ -13,6 +13,7 @@ pub(crate) use custom::shape;
 pub(crate) use schema::{Schema, Shape};
 pub(crate) use scopes::Scopes;
 
+use crate::error::Context;
 use crate::{Error, Profile};
 use builtin::builtin;
 
@@ -35,12 +36,11 @@ impl SchemaRef {
     ) -> Result<Self, Error> {
         let invalid = |why: String| Error::invalid(format!("invalid schema file: {why}"));
         let document = if file.starts_with(b"{") {
-            crate::json::parse(file, limits.max_nesting).map_err(|e| {
-                let text = format!("invalid schema file: {e}");
-                Error::new(e.kind(), text)
-            })?
+            crate::json::parse(file, limits).context("invalid schema file")?
         } else {
-            go_yaml::sigs::to_value(file, limits).map_err(|e| invalid(e.to_string()))?
+            go_yaml::sigs::to_value(file, limits)
+                .map_err(|e| Error::yaml(&e))
+                .context("invalid schema file")?
         };
         let mut schema = match profile {
             Profile::Command => Schema::default(),

@@ -50,6 +50,9 @@ impl Seen {
     }
 }
 
+/// Bytes that an anchor takes, and its place among all others.
+const ANCHOR: usize = 400;
+
 struct Expander<'b> {
     /// Targets by name; `None` while the target itself is being read.
     anchors: HashMap<String, Option<(Node, Size)>>,
@@ -66,6 +69,9 @@ impl Expander<'_> {
             return Ok(());
         }
         let anchor = node.anchor().to_owned();
+        if !anchor.is_empty() {
+            self.budget.make(ANCHOR)?;
+        }
         node.set_anchor("");
         let is_used = self.used.contains(&anchor);
         if is_used {

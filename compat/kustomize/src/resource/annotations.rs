@@ -4,6 +4,8 @@ use go_yaml::Node;
 
 use super::{Behavior, Resource};
 use crate::Error;
+use crate::budget::Budget;
+use crate::error::Context;
 
 /// An object with this annotation takes part in the build and is left out of its result.
 pub(crate) const LOCAL_CONFIG: &str = "config.kubernetes.io/local-config";
@@ -78,7 +80,14 @@ impl Resource {
         &mut self,
         keep_origin: bool,
         keep_transformations: bool,
+        budget: &Budget,
     ) -> Result<(), Error> {
+        /// Bytes that an annotation takes as text, and again as a node.
+        const EACH: usize = 200;
+        let map = self.node.get_path(&["metadata", "annotations"]);
+        budget
+            .at_once(map.map_or(0, |map| map.entries().len()) * EACH)
+            .limit_at(|| format!("annotations of {}", self.id()))?;
         let mut annotations = self.annotations();
         annotations.retain(|(key, _)| {
             !BUILD_ANNOTATIONS.contains(&key.as_str())

@@ -85,6 +85,7 @@ impl Reader {
                 Some(items) if items.is_null() => {}
                 Some(items) if items.is_sequence() => {
                     for item in items.items() {
+                        self.budget.as_json(item)?;
                         let json = v3::to_json(item).and_then(|value| gojson::to_string(&value));
                         let json = json.map_err(|e| Error::invalid(e.to_string()))?;
                         self.budget.make(json.len())?;

@@ -202,6 +202,11 @@ impl Merge<'_> {
         elements: Option<&Shape>,
         keys: &[&str],
     ) -> Result<Vec<Node>, Error> {
+        // Each element has a text for each key, which a schema may have many of.
+        let elements_of_both = lists.iter().count();
+        self.budget
+            .at_once(elements_of_both.saturating_mul(keys.len() * size_of::<String>()))?;
+        self.budget.step(elements_of_both.saturating_mul(keys.len()))?;
         let mut tuples = lists.tuples(keys);
         if tuples.is_empty() {
             return Ok(lists.dest);

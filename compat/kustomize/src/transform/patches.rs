@@ -92,8 +92,10 @@ impl PatchTransformer {
 impl Kind {
     /// A text is tried as a strategic merge patch first, but a list of operations is one at first sight.
     fn recognise(text: &[u8], options: PatchOptions, session: &Session<'_>) -> Result<Self, Error> {
+        // Several entries may have the text of one anchor.
+        session.budget.make(text.len())?;
         if text.starts_with(b"- ") {
-            match JsonPatch::parse(text, &session.reader.yaml) {
+            match JsonPatch::parse(text, &session.budget) {
                 Err(error) if !error.is_final() => {}
                 parsed => return parsed.map(Self::Json),
             }
@@ -114,7 +116,7 @@ impl Kind {
                 }))
             }
             Err(error) if error.is_final() => Err(error),
-            Err(_) => JsonPatch::parse(text, &session.reader.yaml).map(Self::Json),
+            Err(_) => JsonPatch::parse(text, &session.budget).map(Self::Json),
         }
     }
 }
@@ -256,6 +258,7 @@ fn apply_json(
     budget.walk(&object.node)?;
     budget.walk(&object.node)?;
     let invalid = |e: go_yaml::Error| Error::invalid(e.to_string());
+    budget.as_json(&object.node)?;
     let mut document = v3::to_json(&object.node).map_err(invalid)?;
     if object.history.is_recorded()
         && let Some(metadata) = document
@@ -400,7 +403,7 @@ impl Json6902Transformer {
                 content
             }
         };
-        let patch = JsonPatch::parse(&text, &session.reader.yaml)
+        let patch = JsonPatch::parse(&text, &session.budget)
             .with_context(|| format!("decoding {}", String::from_utf8_lossy(&text)))?;
         if patch.is_empty() {
             let text = String::from_utf8_lossy(&text);

@@ -41,7 +41,7 @@ impl ReplacementTransformer {
 }
 
 fn read_file(content: &[u8], limits: &go_yaml::Limits) -> Result<Vec<Replacement>, Error> {
-    let value = sigs::to_value(content, limits).map_err(|e| Error::invalid(e.to_string()))?;
+    let value = sigs::to_value(content, limits).map_err(|e| Error::yaml(&e))?;
     let kind = match &value {
         Json::Array(_) => return Decoder::lenient().decode(&value),
         Json::Object(_) => return Ok(vec![Decoder::lenient().decode(&value)?]),
@@ -97,7 +97,7 @@ impl Value {
             }
             (Some(source), None) => source,
         };
-        budget.step(objects.resources.len())?;
+        budget.step(5 * objects.resources.len())?;
         let (index, object) = source_object(source, objects)?;
         let path = if source.field_path.is_empty() {
             DEFAULT_FIELD

@@ -43,15 +43,17 @@ fn write(out: &mut String, root: &Node, node: &Node, nested: bool, depth: usize)
         }
         Kind::Mapping => {
             out.push_str("map[interface {}]interface {}{");
-            let mut pairs: Vec<_> = node
-                .entries()
-                .iter()
-                .map(|(key, value)| {
-                    let mut text = String::new();
-                    write(&mut text, root, key, true, depth + 1);
-                    (text, value)
-                })
-                .collect();
+            let mut pairs = Vec::new();
+            let mut bytes = 0;
+            for (key, value) in node.entries() {
+                let mut text = String::new();
+                write(&mut text, root, key, true, depth + 1);
+                bytes += text.len();
+                pairs.push((text, value));
+                if bytes > MAX_TEXT {
+                    break;
+                }
+            }
             pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
             for (index, (key, value)) in pairs.into_iter().enumerate() {
                 separate(out, index);

@@ -27,6 +27,8 @@ struct Aliases<'a> {
     alias_depth: usize,
     decoded: u64,
     decoded_in_alias: u64,
+    max_value_bytes: usize,
+    value_bytes: usize,
 }
 
 impl<'a> Aliases<'a> {
@@ -40,6 +42,8 @@ impl<'a> Aliases<'a> {
             alias_depth: 0,
             decoded: 0,
             decoded_in_alias: 0,
+            max_value_bytes: limits.max_value_bytes,
+            value_bytes: 0,
         }
     }
 
@@ -66,6 +70,15 @@ impl<'a> Aliases<'a> {
             if self.decoded_in_alias > 100 && self.decoded > 1000 && ratio > allowed_ratio(self.decoded) {
                 return Err(Error::decode("document contains excessive aliasing"));
             }
+        }
+        Ok(())
+    }
+
+    /// Counts what a value takes, before it is made.
+    fn make(&mut self, bytes: usize) -> Result<(), Error> {
+        self.value_bytes = self.value_bytes.saturating_add(bytes);
+        if self.value_bytes > self.max_value_bytes {
+            return Err(too_many_bytes(self.max_value_bytes));
         }
         Ok(())
     }
@@ -150,6 +163,47 @@ trait Decode<'a>: Sized {
             }),
             Kind::Scalar | Kind::Sequence => Err(want_map()),
         }
+    }
+}
+
+/// What a document says whose values would take more than `max` bytes.
+pub(crate) fn too_many_bytes(max: usize) -> Error {
+    Error::limit(format!(
+        "yaml: values of more than {max} bytes, aliases counted each time"
+    ))
+}
+
+/// The problems of a document that is read to its end all the same.
+#[derive(Default)]
+struct Problems {
+    lines: Vec<String>,
+    bytes: usize,
+}
+
+impl Problems {
+    /// Go lists as many as there are, which for one key given `n` times are `n * n / 2`.
+    const MAX_LINES: usize = 10_000;
+    const MAX_BYTES: usize = 1 << 20;
+
+    fn add(&mut self, line: String) -> Result<(), Error> {
+        self.bytes += line.len();
+        self.lines.push(line);
+        if self.lines.len() > Self::MAX_LINES || self.bytes > Self::MAX_BYTES {
+            let (lines, bytes) = (Self::MAX_LINES, Self::MAX_BYTES);
+            let first = self.lines.first().map_or("", String::as_str);
+            let shown: String = first.chars().take(200).collect();
+            return Err(Error::decode(format!(
+                "more than {lines} errors, or more than {bytes} bytes of them: {shown}"
+            )));
+        }
+        Ok(())
+    }
+
+    fn result(&self) -> Result<(), Error> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        Err(Error::unmarshal_errors(&self.lines))
     }
 }
 

@@ -6,12 +6,12 @@ use std::collections::HashSet;
 use compact_str::{CompactString, ToCompactString};
 
 use super::go_syntax::GoSyntax;
-use super::{Aliases, Decode, want_map};
+use super::{Aliases, Decode, Problems, want_map};
 use crate::node::{Kind, Node, Tag};
 use crate::resolve::{Scalar, resolve_plain, resolve_tagged};
 use crate::scanner::Flavor;
 use crate::value::{Map, Value};
-use crate::{Error, Limits, float};
+use crate::{Error, Limits, Size, float};
 
 /// Decodes a document composed in the v2 flavour; with `strict`, a key given twice is an error.
 ///
@@ -20,13 +20,11 @@ pub(crate) fn decode(root: &Node, strict: bool, limits: &Limits) -> Result<Value
     let mut decoder = Decoder {
         aliases: Aliases::new(root, limits),
         strict,
-        duplicates: Vec::new(),
+        duplicates: Problems::default(),
         bad_key: None,
     };
     let value = decoder.value(root)?;
-    if !decoder.duplicates.is_empty() {
-        return Err(Error::unmarshal_errors(&decoder.duplicates));
-    }
+    decoder.duplicates.result()?;
     match decoder.bad_key {
         Some(error) => Err(error),
         None => Ok(value),
@@ -36,7 +34,7 @@ pub(crate) fn decode(root: &Node, strict: bool, limits: &Limits) -> Result<Value
 struct Decoder<'a> {
     aliases: Aliases<'a>,
     strict: bool,
-    duplicates: Vec<String>,
+    duplicates: Problems,
     bad_key: Option<Error>,
 }
 
@@ -66,7 +64,10 @@ impl<'a> Decode<'a> for Decoder<'a> {
     fn value(&mut self, node: &'a Node) -> Result<Value, Error> {
         self.aliases.count()?;
         match node.kind() {
-            Kind::Scalar => scalar(node).map(into_value),
+            Kind::Scalar => {
+                self.aliases.make(Size::of_value(node.text()))?;
+                scalar(node).map(into_value)
+            }
             Kind::Alias => self.behind_alias(node, Self::value),
             Kind::Sequence => self.sequence(node),
             Kind::Mapping => {
@@ -74,6 +75,7 @@ impl<'a> Decode<'a> for Decoder<'a> {
                 let mut pairs = Pairs::default();
                 self.fill(node, &mut pairs)?;
                 self.aliases.leave_collection();
+                self.aliases.make(Size::of_map(pairs.pairs.len()))?;
                 Ok(Value::Map(Map::last_wins(pairs.pairs)))
             }
         }
@@ -92,10 +94,10 @@ impl<'a> Decoder<'a> {
             let value = self.value(value_node)?;
             if self.strict && !pairs.seen.insert(key.clone()) {
                 let text = GoSyntax::key(&key);
-                self.duplicates.push(format!(
+                self.duplicates.add(format!(
                     "line {}: key {text} already set in map",
                     value_node.line()
-                ));
+                ))?;
                 continue;
             }
             match key_text(key) {
@@ -123,6 +125,7 @@ impl<'a> Decoder<'a> {
         match node.kind() {
             Kind::Scalar => {
                 self.aliases.count()?;
+                self.aliases.make(Size::of_value(node.text()))?;
                 scalar(node).map(into_key)
             }
             Kind::Alias => {

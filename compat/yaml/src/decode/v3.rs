@@ -5,18 +5,18 @@ use std::collections::{HashMap, HashSet};
 
 use compact_str::CompactString;
 
-use super::{Aliases, Decode, quote, want_map};
+use super::{Aliases, Decode, Problems, quote, want_map};
 use crate::node::{Kind, Node, Tag};
 use crate::resolve::{Scalar, replace_bad_bytes, resolve_plain, resolve_tagged};
 use crate::scanner::Flavor;
 use crate::value::{Map, Value};
-use crate::{Error, Limits};
+use crate::{Error, Limits, Size};
 
 /// Decodes into Go's `map[string]interface{}` (or `[]interface{}`) and on to JSON values, as kyaml's `MarshalJSON` does.
 pub(crate) fn decode(root: &Node, limits: &Limits) -> Result<Value, Error> {
     let mut decoder = Decoder {
         aliases: Aliases::new(root, limits),
-        errors: Vec::new(),
+        errors: Problems::default(),
         unsupported: None,
     };
     let value = match root.kind() {
@@ -31,13 +31,11 @@ pub(crate) fn decode(root: &Node, limits: &Limits) -> Result<Value, Error> {
         }
         Kind::Scalar | Kind::Alias => {
             scalar(root)?;
-            decoder.errors.push(type_error(root));
+            decoder.errors.add(type_error(root))?;
             Value::Null
         }
     };
-    if !decoder.errors.is_empty() {
-        return Err(Error::unmarshal_errors(&decoder.errors));
-    }
+    decoder.errors.result()?;
     match decoder.unsupported {
         Some(text) => Err(Error::encode(text)),
         None => Ok(value),
@@ -57,7 +55,7 @@ fn type_error(node: &Node) -> String {
 
 struct Decoder<'a> {
     aliases: Aliases<'a>,
-    errors: Vec<String>,
+    errors: Problems,
     /// What encoding/json will refuse once everything decoded.
     unsupported: Option<String>,
 }
@@ -92,7 +90,10 @@ impl<'a> Decode<'a> for Decoder<'a> {
     fn value(&mut self, node: &'a Node) -> Result<Value, Error> {
         self.aliases.count()?;
         match node.kind() {
-            Kind::Scalar => self.scalar(node),
+            Kind::Scalar => {
+                self.aliases.make(Size::of_value(node.text()))?;
+                self.scalar(node)
+            }
             Kind::Alias => self.behind_alias(node, Self::value),
             Kind::Sequence => self.sequence(node),
             Kind::Mapping => {
@@ -135,10 +136,11 @@ impl<'a> Decoder<'a> {
         self.aliases.enter_collection()?;
         let mut pairs = Pairs::default();
         pairs.pairs.reserve(node.entries().len());
-        if self.check_unique(node) {
+        if self.check_unique(node)? {
             self.fill(node, &mut pairs, top, false)?;
         }
         self.aliases.leave_collection();
+        self.aliases.make(Size::of_map(pairs.pairs.len()))?;
         Ok(Value::Map(Map::last_wins(pairs.pairs)))
     }
 
@@ -166,6 +168,7 @@ impl<'a> Decoder<'a> {
     /// The key as a string; `None` if Go leaves the pair out.
     fn key(&mut self, node: &'a Node, top: bool) -> Result<Option<CompactString>, Error> {
         self.aliases.count()?;
+        self.aliases.make(Size::of_value(node.text()))?;
         match node.kind() {
             Kind::Scalar => Ok(match scalar(node)? {
                 Scalar::Null if top => None,
@@ -181,7 +184,7 @@ impl<'a> Decoder<'a> {
                     " ``"
                 };
                 self.errors
-                    .push(format!("line {line}: cannot unmarshal {tag}{shown} into string"));
+                    .add(format!("line {line}: cannot unmarshal {tag}{shown} into string"))?;
                 Ok(None)
             }
             Kind::Mapping | Kind::Sequence => {
@@ -201,7 +204,7 @@ impl<'a> Decoder<'a> {
 
     fn merge(&mut self, node: &'a Node, pairs: &mut Pairs, top: bool) -> Result<(), Error> {
         let mut fill = |decoder: &mut Self, map| {
-            if decoder.check_unique(map) {
+            if decoder.check_unique(map)? {
                 decoder.fill(map, pairs, top, true)?;
             }
             Ok(())
@@ -217,7 +220,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Notes every pair of equal keys; false if there is one.
-    fn check_unique(&mut self, node: &'a Node) -> bool {
+    fn check_unique(&mut self, node: &'a Node) -> Result<bool, Error> {
         let mut seen: HashMap<(Kind, &str), Vec<u32>> = HashMap::with_capacity(node.entries().len());
         let mut twice = false;
         for (key, _) in node.entries() {
@@ -232,14 +235,14 @@ impl<'a> Decoder<'a> {
                 for (index, first) in lines.iter().enumerate() {
                     for line in lines.iter().skip(index + 1) {
                         let text = quote(key.text());
-                        self.errors.push(format!(
+                        self.errors.add(format!(
                             "line {line}: mapping key {text} already defined at line {first}"
-                        ));
+                        ))?;
                     }
                 }
             }
         }
-        !twice
+        Ok(!twice)
     }
 
     fn all_keys_are_strings(&mut self, node: &'a Node) -> Result<bool, Error> {
