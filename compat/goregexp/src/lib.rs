@@ -27,7 +27,9 @@ mod haystack;
 mod matching;
 mod parse;
 mod replace;
+mod scan;
 
 pub use error::{Error, ErrorKind};
 pub use matching::{Limits, Regexp};
 pub use replace::quote_meta;
+pub use scan::Scan;

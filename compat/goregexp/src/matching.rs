@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::haystack::Haystack;
 use crate::parse::parse;
 use crate::replace::{Piece, parse_template};
+use crate::scan::{Counter, Scan};
 
 /// Bounds on what a pattern may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,12 +122,20 @@ impl Regexp {
     ///
     /// An empty match right after another match does not count (Go's `FindAllIndex`).
     pub fn find_all(&self, text: &[u8], n: i64) -> Vec<Range<usize>> {
+        self.find_all_within(text, n, &mut Scan::unlimited())
+            .unwrap_or_default()
+    }
+
+    /// Like [`Regexp::find_all`], but gives up once more was looked at than is allowed.
+    pub fn find_all_within(&self, text: &[u8], n: i64, scan: &mut Scan) -> Option<Vec<Range<usize>>> {
+        let mut counter = Counter::new(scan);
         let haystack = Haystack::new(text);
         let wanted = usize::try_from(n).unwrap_or(usize::MAX);
         let mut found = Vec::new();
         let mut position = 0;
         let mut previous_end = None;
         while found.len() < wanted && position <= haystack.text.len() {
+            counter.search(&self.pattern, &haystack.text, position)?;
             let Some(m) = self.engine.search(&Input::new(&*haystack.text).range(position..)) else {
                 break;
             };
@@ -142,21 +151,28 @@ impl Regexp {
             };
             previous_end = Some(end);
         }
-        found
+        Some(found)
     }
 
     /// Replaces every match by a template in which `$1`, `$name` and `${name}` stand for groups and `$$` for a dollar sign.
     ///
     /// A name is the longest run of letters, digits and `_`: `$1x` is the group called `1x`. Unknown groups are empty.
     pub fn replace_all(&self, text: &[u8], template: &[u8]) -> Vec<u8> {
-        self.replace_all_within(text, template, usize::MAX)
+        self.replace_all_within(text, template, usize::MAX, &mut Scan::unlimited())
             .unwrap_or_default()
     }
 
-    /// Like [`Regexp::replace_all`], but gives up as soon as the result is longer than `max_bytes`.
-    pub fn replace_all_within(&self, text: &[u8], template: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
+    /// Like [`Regexp::replace_all`], but gives up as soon as the result is longer than `max_bytes`, or once more was looked
+    /// at than is allowed.
+    pub fn replace_all_within(
+        &self,
+        text: &[u8],
+        template: &[u8],
+        max_bytes: usize,
+        scan: &mut Scan,
+    ) -> Option<Vec<u8>> {
         let pieces = parse_template(template);
-        self.replace_with(text, max_bytes, |out, captures, haystack| {
+        self.replace_with(text, max_bytes, scan, |out, captures, haystack| {
             for piece in &pieces {
                 let span = match piece {
                     Piece::Literal(bytes) => {
@@ -180,31 +196,38 @@ impl Regexp {
 
     /// Replaces every match by `replacement` as it is.
     pub fn replace_all_literal(&self, text: &[u8], replacement: &[u8]) -> Vec<u8> {
-        self.replace_all_literal_within(text, replacement, usize::MAX)
+        self.replace_all_literal_within(text, replacement, usize::MAX, &mut Scan::unlimited())
             .unwrap_or_default()
     }
 
-    /// Like [`Regexp::replace_all_literal`], but gives up as soon as the result is longer than `max_bytes`.
+    /// Like [`Regexp::replace_all_literal`], but gives up as soon as the result is longer than `max_bytes`, or once more was
+    /// looked at than is allowed.
     pub fn replace_all_literal_within(
         &self,
         text: &[u8],
         replacement: &[u8],
         max_bytes: usize,
+        scan: &mut Scan,
     ) -> Option<Vec<u8>> {
-        self.replace_with(text, max_bytes, |out, _, _| out.extend_from_slice(replacement))
+        self.replace_with(text, max_bytes, scan, |out, _, _| {
+            out.extend_from_slice(replacement);
+        })
     }
 
     fn replace_with(
         &self,
         text: &[u8],
         max_bytes: usize,
+        scan: &mut Scan,
         mut replacement: impl FnMut(&mut Vec<u8>, &Captures, &Haystack<'_>),
     ) -> Option<Vec<u8>> {
+        let mut counter = Counter::new(scan);
         let haystack = Haystack::new(text);
         let mut out = Vec::with_capacity(text.len());
         let mut captures = self.engine.create_captures();
         let (mut copied, mut position) = (0, 0);
         while position <= haystack.text.len() {
+            counter.search(&self.pattern, &haystack.text, position)?;
             let input = Input::new(&*haystack.text)
                 .range(position..)
                 .anchored(Anchored::No);
@@ -228,16 +251,22 @@ impl Regexp {
 
     /// Cuts `text` at every match: at most `n` pieces, the last of which is the rest; all if `n` is negative, none if it is 0.
     pub fn split<'t>(&self, text: &'t [u8], n: i64) -> Vec<&'t [u8]> {
+        self.split_within(text, n, &mut Scan::unlimited())
+            .unwrap_or_default()
+    }
+
+    /// Like [`Regexp::split`], but gives up once more was looked at than is allowed.
+    pub fn split_within<'t>(&self, text: &'t [u8], n: i64, scan: &mut Scan) -> Option<Vec<&'t [u8]>> {
         if n == 0 {
-            return Vec::new();
+            return Some(Vec::new());
         }
         if text.is_empty() && !self.pattern.is_empty() {
-            return vec![text];
+            return Some(vec![text]);
         }
         let most = usize::try_from(n).ok();
         let mut pieces = Vec::new();
         let (mut begin, mut end) = (0, 0);
-        for found in self.find_all(text, n) {
+        for found in self.find_all_within(text, n, scan)? {
             if most.is_some_and(|most| pieces.len() + 1 >= most) {
                 break;
             }
@@ -250,7 +279,7 @@ impl Regexp {
         if end != text.len() {
             pieces.push(text.get(begin..).unwrap_or_default());
         }
-        pieces
+        Some(pieces)
     }
 }
 

@@ -186,6 +186,11 @@ impl<'r> Context<'r> {
         self.charge_values(Limits::map_bytes(len))
     }
 
+    /// Returns how many steps are left.
+    pub fn steps_left(&self) -> u64 {
+        self.env.limits.steps.saturating_sub(self.used.steps)
+    }
+
     /// Returns how many items of lists and maps functions may still make.
     pub fn items_left(&self) -> usize {
         let left = self.env.limits.value_bytes.saturating_sub(self.used.values);

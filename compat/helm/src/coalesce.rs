@@ -246,7 +246,7 @@ impl Coalescer<'_> {
                 }
                 continue;
             };
-            self.work.items(1 + table.len())?;
+            self.work.table(table.len())?;
             let table: Map = table
                 .entries()
                 .iter()

@@ -16,7 +16,7 @@ use crate::go;
 const MAX_INCLUDES: usize = 1000;
 
 /// How many steps it takes to parse a token for `tpl`, which does so each time.
-const STEPS_PER_TOKEN: u64 = 8;
+const STEPS_PER_TOKEN: u64 = 12;
 
 /// Marks around the message of `fail` and `required`, by which it is found in the error of the whole render.
 pub(crate) const MARK_START: &str = "HELM_ERR_START";

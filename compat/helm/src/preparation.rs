@@ -16,6 +16,9 @@ const MAX_DEPTH: usize = gotmpl::Limits::VALUE_DEPTH;
 /// How many bytes of text count as one item.
 const BYTES_PER_ITEM: usize = 64;
 
+/// How many items a table counts besides its entries: the first of them comes with room for more.
+const MAP_ITEMS: usize = 11;
+
 /// How many comparisons count as one item.
 const COMPARED_PER_ITEM: usize = 8;
 
@@ -72,6 +75,11 @@ impl Preparation {
         Ok(())
     }
 
+    /// Counts a table that is about to be made.
+    pub(crate) fn table(&mut self, entries: usize) -> Result<(), Exceeded> {
+        self.items(MAP_ITEMS + entries)
+    }
+
     /// Counts items that are about to be compared, which takes no memory.
     pub(crate) fn compared(&mut self, count: usize) -> Result<(), Exceeded> {
         self.items(1 + count / COMPARED_PER_ITEM)
@@ -90,7 +98,7 @@ impl Preparation {
     fn copy_table(&mut self, table: &Map, depth: usize) -> Result<Map, Exceeded> {
         let depth = deeper(depth)?;
         let entries = table.entries();
-        self.items(1 + entries.len())?;
+        self.table(entries.len())?;
         let copied = entries
             .iter()
             .map(|(key, value)| Ok((key.clone(), self.copy_value(value, depth)?)));
@@ -102,7 +110,7 @@ impl Preparation {
             Value::Map(table) => self.copy_table(table, depth)?.into(),
             Value::List(list) => {
                 let depth = deeper(depth)?;
-                self.items(1 + list.len())?;
+                self.items(2 + list.len())?;
                 let items = list.items().map(|item| self.copy_value(&item, depth));
                 items.collect::<Result<List, _>>()?.into()
             }

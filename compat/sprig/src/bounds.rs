@@ -5,7 +5,7 @@ use gotmpl::{Context, FuncError, Limits, Value};
 /// Most items that one call looks at.
 const MAX_ITEMS: usize = 1_000_000;
 /// Longest text that one value may become.
-pub(crate) const MAX_TEXT: usize = 32 << 20;
+pub(crate) const MAX_TEXT: usize = 16 << 20;
 
 /// Counts what a walk over a value visits.
 #[derive(Default)]
@@ -29,6 +29,14 @@ impl Budget {
             )));
         }
         Ok(())
+    }
+
+    /// Counts a map of so many entries, which takes as much as many items where it is sorted.
+    pub(crate) fn spend_map(&mut self, entries: usize) -> Result<(), FuncError> {
+        const ENTRIES: usize = 8;
+        const ITEMS: usize = 10;
+        self.items += entries.div_ceil(ENTRIES) * ITEMS;
+        self.spend()
     }
 
     /// Counts the bytes of a text that is read.
@@ -65,6 +73,15 @@ pub(crate) fn check_text(bytes: usize) -> Result<(), FuncError> {
         )));
     }
     Ok(())
+}
+
+/// Counts the maps that a document may hold towards the limits, before it is read: one for each of the signs that they begin
+/// with.
+pub(crate) fn charge_maps(cx: &mut Context<'_>, text: &[u8], signs: &[u8]) -> Result<(), FuncError> {
+    /// Items that a map counts without its entries, which come with room for more.
+    const ITEMS_OF_MAP: usize = 11;
+    let count = |sign: &u8| memchr::memchr_iter(*sign, text).count();
+    cx.charge_items(ITEMS_OF_MAP * signs.iter().map(count).sum::<usize>())
 }
 
 /// Counts the values that a document may hold towards the limits, before it is read: one for each sign that can stand between two.

@@ -2,7 +2,7 @@
 
 use gotmpl::{Context, FuncError, FuncMap, List, Map, Str, Value};
 
-use crate::bounds::{charge_document, check_size};
+use crate::bounds::{charge_document, charge_maps, check_size};
 use crate::json::{self, Style};
 use crate::{toml, yaml};
 
@@ -21,42 +21,60 @@ const RAW: Style = Style {
 
 pub(crate) fn register(functions: &mut FuncMap) {
     functions
-        .add("toJson", |value: Value| or_empty(json::encode(&value, COMPACT)))
-        .add("mustToJson", |value: Value| json::encode(&value, COMPACT))
-        .add("toPrettyJson", |value: Value| {
-            or_empty(json::encode(&value, PRETTY))
+        .add("toJson", |cx: &mut Context<'_>, value: Value| {
+            or_empty(to_json(cx, &value, COMPACT))
         })
-        .add("mustToPrettyJson", |value: Value| json::encode(&value, PRETTY))
-        .add("toRawJson", |value: Value| json::encode(&value, RAW))
-        .add("mustToRawJson", |value: Value| json::encode(&value, RAW))
+        .add("mustToJson", |cx: &mut Context<'_>, value: Value| {
+            to_json(cx, &value, COMPACT)
+        })
+        .add("toPrettyJson", |cx: &mut Context<'_>, value: Value| {
+            or_empty(to_json(cx, &value, PRETTY))
+        })
+        .add("mustToPrettyJson", |cx: &mut Context<'_>, value: Value| {
+            to_json(cx, &value, PRETTY)
+        })
+        .add("toRawJson", |cx: &mut Context<'_>, value: Value| {
+            to_json(cx, &value, RAW)
+        })
+        .add("mustToRawJson", |cx: &mut Context<'_>, value: Value| {
+            to_json(cx, &value, RAW)
+        })
         // A null leaves Go's JSON decoder with a nil map, on which `set` fails; by way of YAML the map stays empty.
         .add("fromJson", |cx: &mut Context<'_>, text: Str| {
-            charge_document(cx, &text, b",")?;
+            charge_json(cx, &text)?;
             Ok::<_, FuncError>(or_error_map(from_json(&text), misfit, Map::nil()))
         })
         .add("fromJsonArray", |cx: &mut Context<'_>, text: Str| {
-            charge_document(cx, &text, b",")?;
+            charge_json(cx, &text)?;
             Ok::<_, FuncError>(or_error_list(from_json(&text), misfit, List::nil()))
         })
         .add("mustFromJson", |cx: &mut Context<'_>, text: Str| {
-            charge_document(cx, &text, b",")?;
+            charge_json(cx, &text)?;
             from_json(&text).map_err(|(message, _)| FuncError::new(message))
         })
-        .add("toYaml", |value: Value| or_empty(yaml::encode(&value)))
-        .add("mustToYaml", |value: Value| yaml::encode(&value))
-        .add("toYamlPretty", |value: Value| yaml::encode_pretty(&value))
+        .add("toYaml", |cx: &mut Context<'_>, value: Value| {
+            or_empty(to_yaml(cx, yaml::encode(&value)))
+        })
+        .add("mustToYaml", |cx: &mut Context<'_>, value: Value| {
+            to_yaml(cx, yaml::encode(&value))
+        })
+        .add("toYamlPretty", |cx: &mut Context<'_>, value: Value| {
+            to_yaml(cx, yaml::encode_pretty(&value))
+        })
         .add("fromYaml", |cx: &mut Context<'_>, text: Str| {
             charge_document(cx, &text, b",\n")?;
+            cx.charge(text.len() as u64 * STEPS_PER_YAML_BYTE)?;
             Ok::<_, FuncError>(or_error_map(
-                yaml::decode(&text),
+                yaml::decode(cx, &text)?,
                 yaml::document_misfit,
                 Map::new(),
             ))
         })
         .add("fromYamlArray", |cx: &mut Context<'_>, text: Str| {
             charge_document(cx, &text, b",\n")?;
+            cx.charge(text.len() as u64 * STEPS_PER_YAML_BYTE)?;
             Ok::<_, FuncError>(or_error_list(
-                yaml::decode(&text),
+                yaml::decode(cx, &text)?,
                 yaml::document_misfit,
                 List::default(),
             ))
@@ -65,6 +83,8 @@ pub(crate) fn register(functions: &mut FuncMap) {
         .add("mustToToml", |value: Value| must_toml_text(&value))
         .add("fromToml", |cx: &mut Context<'_>, text: Str| {
             charge_document(cx, &text, b",\n.")?;
+            charge_maps(cx, &text, b"{[.")?;
+            cx.charge(text.len() as u64 * STEPS_PER_YAML_BYTE)?;
             let decoded = toml::decode(&text);
             Ok::<_, FuncError>(decoded.unwrap_or_else(|error| error_map(&Map::new(), &error.to_string())))
         })
@@ -76,6 +96,31 @@ pub(crate) fn register(functions: &mut FuncMap) {
         .add("b32dec", |s: Str| {
             decode_padded(&s, &BASE32).unwrap_or_else(std::convert::Into::into)
         });
+}
+
+/// How many bytes of JSON are read or written in one step.
+const JSON_BYTES_PER_STEP: u64 = 4;
+/// How many steps it takes to read or write a byte of YAML.
+const STEPS_PER_YAML_BYTE: u64 = 2;
+
+/// Counts what a text of JSON takes to read, and what it may become.
+fn charge_json(cx: &mut Context<'_>, text: &[u8]) -> Result<(), FuncError> {
+    cx.charge(text.len() as u64 / JSON_BYTES_PER_STEP)?;
+    charge_document(cx, text, b",[[")?;
+    charge_maps(cx, text, b"{")
+}
+
+fn to_json(cx: &mut Context<'_>, value: &Value, style: Style) -> Result<String, FuncError> {
+    let text = json::encode(value, style)?;
+    cx.charge(text.len() as u64 / JSON_BYTES_PER_STEP)?;
+    Ok(text)
+}
+
+/// Counts the work behind a text of YAML, which its size is a measure of.
+fn to_yaml(cx: &mut Context<'_>, text: Result<String, FuncError>) -> Result<String, FuncError> {
+    let text = text?;
+    cx.charge(text.len() as u64 * STEPS_PER_YAML_BYTE)?;
+    Ok(text)
 }
 
 const MAP_TYPE: &str = "map[string]interface {}";

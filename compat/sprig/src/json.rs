@@ -36,7 +36,9 @@ fn check_nested(value: &Value, level: usize, budget: &mut Budget) -> Result<(), 
         }
         Value::Map(map) => {
             too_deep(value, level)?;
-            map.entries()
+            let entries = map.entries();
+            budget.spend_map(entries.len())?;
+            entries
                 .values()
                 .try_for_each(|value| check_nested(value, level + 1, budget))
         }

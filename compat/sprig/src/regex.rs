@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use go_regexp::{ErrorKind, Regexp, quote_meta};
+use go_regexp::{ErrorKind, Regexp, Scan, quote_meta};
 use gotmpl::{Context, FuncError, FuncMap, List, Str, Type};
 
 pub(crate) fn register(functions: &mut FuncMap) {
@@ -31,7 +31,9 @@ pub(crate) fn register(functions: &mut FuncMap) {
         functions.add(
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, n: isize| {
-                let found = compile(cx, &pattern, &s)?.find_all(&s, within_limits(cx, n));
+                let re = compile(cx, &pattern, &s)?;
+                let most = within_limits(cx, n);
+                let found = scanning(cx, |scan| re.find_all_within(&s, most, scan))?;
                 cx.charge_items(found.len())?;
                 if found.is_empty() {
                     return Ok(List::nil_of(Type::STRINGS));
@@ -48,7 +50,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, template: Str| {
                 let re = compile(cx, &pattern, &s)?;
-                bounded(cx, |max| re.replace_all_within(&s, &template, max))
+                bounded(cx, |max, scan| re.replace_all_within(&s, &template, max, scan))
             },
         );
     }
@@ -60,7 +62,9 @@ pub(crate) fn register(functions: &mut FuncMap) {
             name,
             move |cx: &mut Context<'_>, pattern: Str, s: Str, replacement: Str| {
                 let re = compile(cx, &pattern, &s)?;
-                bounded(cx, |max| re.replace_all_literal_within(&s, &replacement, max))
+                bounded(cx, |max, scan| {
+                    re.replace_all_literal_within(&s, &replacement, max, scan)
+                })
             },
         );
     }
@@ -72,7 +76,8 @@ pub(crate) fn register(functions: &mut FuncMap) {
                 if n == 0 {
                     return Ok(List::nil_of(Type::STRINGS));
                 }
-                let parts = re.split(&s, within_limits(cx, n));
+                let most = within_limits(cx, n);
+                let parts = scanning(cx, |scan| re.split_within(&s, most, scan))?;
                 cx.charge_items(parts.len())?;
                 Ok::<_, FuncError>(List::strings(parts.into_iter().map(|part| s.subslice(part))))
             },
@@ -106,9 +111,9 @@ fn compile(
     text: &[u8],
 ) -> Result<Result<Regexp, go_regexp::Error>, FuncError> {
     /// Bytes of a compiled pattern that are made in one step.
-    const MADE_PER_STEP: u64 = 16;
+    const MADE_PER_STEP: u64 = 4;
     /// Bytes of it that are gone through in one step, at worst for each part of the text of such a length.
-    const READ_PER_STEP: u64 = 64;
+    const READ_PER_STEP: u64 = 48;
     const PART: u64 = 1 << 10;
     cx.charge(pattern.len() as u64)?;
     Ok(match recent(pattern) {
@@ -170,10 +175,35 @@ fn within_limits(cx: &Context<'_>, n: isize) -> i64 {
 }
 
 /// A replacement within the limits of the execution.
-fn bounded(cx: &mut Context<'_>, replace: impl Fn(usize) -> Option<Vec<u8>>) -> Result<Str, FuncError> {
+fn bounded(
+    cx: &mut Context<'_>,
+    replace: impl Fn(usize, &mut Scan) -> Option<Vec<u8>>,
+) -> Result<Str, FuncError> {
     let limit = cx.limits().string_bytes;
-    let replaced = replace(limit)
-        .ok_or_else(|| FuncError::limit(format!("exceeded maximum string size ({limit} bytes)")))?;
+    let mut ended = false;
+    let replaced = scanning(cx, |scan| {
+        let replaced = replace(limit, scan);
+        // What is left of the scan tells which of the two limits it was.
+        ended = replaced.is_none() && scan.left() > 0;
+        replaced
+    });
+    if ended {
+        let text = format!("exceeded maximum string size ({limit} bytes)");
+        return Err(FuncError::limit(text));
+    }
+    let replaced = replaced?;
     cx.check_string(replaced.len())?;
     Ok(replaced.into())
+}
+
+/// Searches a text again and again, and counts what that looks at towards the limits.
+fn scanning<T>(cx: &mut Context<'_>, search: impl FnOnce(&mut Scan) -> Option<T>) -> Result<T, FuncError> {
+    const BYTES_PER_STEP: u64 = 6;
+    let allowed = cx.steps_left().saturating_mul(BYTES_PER_STEP);
+    let mut scan = Scan::new(allowed);
+    let found = search(&mut scan);
+    // Without an answer all that is left was looked at, and more.
+    let steps = (allowed - scan.left()) / BYTES_PER_STEP + u64::from(found.is_none());
+    cx.charge(steps)?;
+    found.ok_or_else(|| FuncError::limit("exceeded maximum template steps"))
 }

@@ -10,10 +10,14 @@ pub(crate) fn runes(bytes: &[u8]) -> impl Iterator<Item = char> + '_ {
 }
 
 /// The runes of a byte string with the bytes that each takes.
+///
+/// It reads no further than it is asked to.
 pub(crate) fn widths(bytes: &[u8]) -> impl Iterator<Item = (char, usize)> + '_ {
-    bytes.utf8_chunks().flat_map(|chunk| {
-        let valid = chunk.valid().chars().map(|c| (c, c.len_utf8()));
-        valid.chain(chunk.invalid().iter().map(|_| (char::REPLACEMENT_CHARACTER, 1)))
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (c, width, _) = gotmpl::decode_rune(rest)?;
+        rest = rest.get(width..)?;
+        Some((c, width))
     })
 }
 

@@ -100,7 +100,11 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
             |one: Str, many: Str, count: isize| if count == 1 { one } else { many },
         )
         .add("toString", |value: Value| cast::text(&value))
-        .add("toStrings", |value: Value| strings_of(&value))
+        .add("toStrings", |cx: &mut Context<'_>, value: Value| {
+            // Texts take more than what the list is counted for.
+            cx.charge_items(value.as_list().map_or(0, List::len))?;
+            strings_of(&value)
+        })
         .add("join", |cx: &mut Context<'_>, separator: Str, value: Value| {
             join(cx, &separator, &value)
         })
@@ -137,6 +141,7 @@ fn register_random(functions: &mut FuncMap, environment: &Arc<dyn Environment>) 
         functions.add(name, move |cx: &mut Context<'_>, count: isize| {
             let count = usize::try_from(count).unwrap_or(0);
             cx.check_string(count)?;
+            cx.charge(count as u64 + count as u64 / 4)?;
             let mut random = Random::new(&*environment);
             let pick = |_| {
                 let index = random.below(alphabet.len() as u64) as usize;
@@ -147,7 +152,7 @@ fn register_random(functions: &mut FuncMap, environment: &Arc<dyn Environment>) 
     }
     let environment = Arc::clone(environment);
     functions.add("shuffle", move |cx: &mut Context<'_>, s: Str| {
-        charge_runes(cx, &s)?;
+        cx.charge(2 * s.len() as u64)?;
         let mut random = Random::new(&*environment);
         let mut shuffled: Vec<char> = runes::runes(&s).collect();
         for index in (1..shuffled.len()).rev() {

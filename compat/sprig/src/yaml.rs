@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use go_yaml::v3::{self, EmitOptions};
 use go_yaml::{Node, Style, Tag, float, sigs};
-use gotmpl::{FuncError, Limits, List, Str, Value};
+use gotmpl::{Context, FuncError, Limits, List, Str, Value};
 
 use crate::bounds::check_size;
 use crate::encoding::{Decoded, misfit};
@@ -202,16 +202,34 @@ fn compare_numbers(a: &[char], b: &[char], index: usize) -> Ordering {
 
 /// Reads the first document of a YAML text, as Go reads it into `any`: every number is a float.
 pub fn from_yaml(text: &[u8]) -> Result<Value, go_yaml::Error> {
-    sigs::build_any(text, &go_yaml::Limits::default(), &mut ToValue)
+    sigs::build_any(text, &go_yaml::Limits::default(), &mut ToValue::default())
 }
 
-/// The first document as a template value; numbers are floats.
-pub(crate) fn decode(text: &[u8]) -> Decoded {
-    from_yaml(text).map_err(|error| (error.to_string(), None))
+/// The first document as a template value, within the limits; numbers are floats.
+pub(crate) fn decode(cx: &mut Context<'_>, text: &[u8]) -> Result<Decoded, FuncError> {
+    let left = cx.items_left().saturating_mul(Limits::BYTES_PER_ITEM as usize);
+    let default = go_yaml::Limits::default();
+    let limits = go_yaml::Limits {
+        max_value_bytes: default.max_value_bytes.min(left),
+        ..default
+    };
+    let mut builder = ToValue::default();
+    let built = sigs::build_any(text, &limits, &mut builder);
+    for _ in 0..builder.maps {
+        cx.charge_map(0)?;
+    }
+    match built {
+        Err(error) if error.kind() == go_yaml::ErrorKind::Limit => Err(FuncError::limit(error.to_string())),
+        built => Ok(built.map_err(|error| (error.to_string(), None))),
+    }
 }
 
 /// Builds template values.
-struct ToValue;
+#[derive(Default)]
+struct ToValue {
+    /// How many maps were built.
+    maps: usize,
+}
 
 impl go_yaml::Build for ToValue {
     type Value = Value;
@@ -250,6 +268,7 @@ impl go_yaml::Build for ToValue {
     }
 
     fn map(&mut self, pairs: Vec<(Str, Value)>) -> Value {
+        self.maps += 1;
         Value::Map(pairs.into_iter().collect())
     }
 }

@@ -61,10 +61,10 @@ fn texts_that_fall_apart_into_many_values_end_before_they_are_made() {
         "{{ splitn \"\" 9999999 (repeat 10000000 \"a\") }}",
         "{{ regexFindAll \".\" (repeat 10000000 \"a\") -1 }}",
         "{{ regexSplit \"a\" (repeat 10000000 \"a\") -1 }}",
-        "{{ printf \"[%s1]\" (repeat 10000000 \"1,\") | fromJsonArray }}",
-        "{{ printf \"[%s1]\" (repeat 10000000 \"1,\") | fromYamlArray }}",
-        "{{ repeat 8000000 \"- 1\\n\" | fromYamlArray }}",
-        "{{ printf \"a = [%s1]\" (repeat 10000000 \"1,\") | fromToml }}",
+        "{{ printf \"[%s1]\" (repeat 8000000 \"1,\") | fromJsonArray }}",
+        "{{ printf \"[%s1]\" (repeat 8000000 \"1,\") | fromYamlArray }}",
+        "{{ repeat 4000000 \"- 1\\n\" | fromYamlArray }}",
+        "{{ printf \"a = [%s1]\" (repeat 8000000 \"1,\") | fromToml }}",
         "{{ $d := dict \"a\" (until 900000) }}{{ range until 100 }}{{ $d = deepCopy $d }}{{ end }}",
         "{{ chunk 1 (until 3000000) }}",
     ] {
@@ -73,7 +73,7 @@ fn texts_that_fall_apart_into_many_values_end_before_they_are_made() {
         let error = templates
             .execute("t", Value::Nil, &Env::default(), &mut Vec::new())
             .unwrap_err();
-        let expected = "exceeded maximum size of all values (268435456 bytes)";
+        let expected = "exceeded maximum size of all values (167772160 bytes)";
         assert!(error.to_string().contains(expected), "{call}: {error}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gotmpl::{Context, FromArg, FuncError, FuncMap, IntoReturn, List, NamedType, Object, Str, Type, Value};
 
 use super::key::{Key, Random};
-use super::{pem, x509};
+use super::{STEPS_PER_MS, pem, x509};
 use crate::encoding::base64_decode;
 use crate::environment::Environment;
 
@@ -22,13 +22,15 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     let maker = Maker(Arc::clone(environment));
     let this = maker.clone();
     functions.add("genCA", move |cx: &mut Context<'_>, name: Str, days: isize| {
-        this.authority(&name, days, &this.new_key(cx)?)
+        let key = this.new_key(cx)?;
+        this.authority(cx, &name, days, &key)
     });
     let this = maker.clone();
     functions.add(
         "genCAWithKey",
         move |cx: &mut Context<'_>, name: Str, days: isize, key: Str| {
-            this.authority(&name, days, &key_argument(cx, &key)?)
+            let key = key_argument(cx, &key)?;
+            this.authority(cx, &name, days, &key)
         },
     );
     let this = maker.clone();
@@ -36,7 +38,8 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         "genSelfSignedCert",
         move |cx: &mut Context<'_>, name: Str, ips: List, dns: List, days: isize| {
             let subject = Subject::new(&name, &ips, &dns, days);
-            this.self_signed(subject, &this.new_key(cx)?)
+            let key = this.new_key(cx)?;
+            this.self_signed(cx, subject, &key)
         },
     );
     let this = maker.clone();
@@ -44,7 +47,8 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         "genSelfSignedCertWithKey",
         move |cx: &mut Context<'_>, name: Str, ips: List, dns: List, days: isize, key: Str| {
             let subject = Subject::new(&name, &ips, &dns, days);
-            this.self_signed(subject, &key_argument(cx, &key)?)
+            let key = key_argument(cx, &key)?;
+            this.self_signed(cx, subject, &key)
         },
     );
     let this = maker.clone();
@@ -191,13 +195,24 @@ impl Maker {
         Key::generate_rsa(cx, &mut Random(&*self.0), RSA_BITS)
     }
 
-    fn authority(&self, name: &Str, days: isize, key: &Key) -> Result<Certificate, FuncError> {
+    fn authority(
+        &self,
+        cx: &mut Context<'_>,
+        name: &Str,
+        days: isize,
+        key: &Key,
+    ) -> Result<Certificate, FuncError> {
         let none = List::nil();
-        self.make(&Subject::new(name, &none, &none, days), true, key, None)
+        self.make(cx, &Subject::new(name, &none, &none, days), true, key, None)
     }
 
-    fn self_signed(&self, subject: Subject<'_>, key: &Key) -> Result<Certificate, FuncError> {
-        self.make(&subject, false, key, None)
+    fn self_signed(
+        &self,
+        cx: &mut Context<'_>,
+        subject: Subject<'_>,
+        key: &Key,
+    ) -> Result<Certificate, FuncError> {
+        self.make(cx, &subject, false, key, None)
     }
 
     fn signed(
@@ -225,17 +240,22 @@ impl Maker {
             key_id: &parsed.key_id,
             key: &signer,
         };
-        self.make(subject, false, key, Some(&issuer))
+        self.make(cx, subject, false, key, Some(&issuer))
     }
 
     fn make(
         &self,
+        cx: &mut Context<'_>,
         subject: &Subject<'_>,
         is_authority: bool,
         key: &Key,
         issuer: Option<&x509::Issuer<'_>>,
     ) -> Result<Certificate, FuncError> {
         const NANOSECONDS_PER_DAY: i64 = 86_400_000_000_000;
+        const STEPS_PER_NAME: u64 = 16;
+        // Signing with the quickest of the keys; what others take besides was paid for with the key.
+        let names = (subject.ips.len() + subject.dns.len()) as u64;
+        cx.charge(STEPS_PER_MS / 2 + names * STEPS_PER_NAME)?;
         let mut serial = [0; 16];
         self.0.fill_random(&mut serial);
         let request = x509::Request {

@@ -25,7 +25,8 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         Ok::<_, FuncError>(base64(&bytes))
     });
     let source = Arc::clone(environment);
-    functions.add("uuidv4", move || {
+    functions.add("uuidv4", move |cx: &mut Context<'_>| {
+        cx.charge(20)?;
         let mut bytes = [0; 16];
         source.fill_random(&mut bytes);
         let random = u128::from_be_bytes(bytes);
@@ -33,7 +34,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         let uuid = random & !(0xf << 76) & !(0b11 << 62) | 4 << 76 | 0b10 << 62;
         let text = format!("{uuid:032x}");
         let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+        Ok::<_, FuncError>([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
     });
 }
 

@@ -91,7 +91,7 @@ impl Key {
         random: &mut Random<'_>,
         bits: usize,
     ) -> Result<Self, FuncError> {
-        let milliseconds = if bits > 2048 { 2_000 } else { 150 };
+        let milliseconds = if bits > 2048 { 400 } else { 45 };
         cx.charge(milliseconds * STEPS_PER_MS)?;
         let key = rsa::PrivateKey::new(random, bits).map_err(failed)?;
         Ok(Self::Rsa(Box::new(key)))
@@ -107,7 +107,8 @@ impl Key {
     }
 
     fn generate_dsa(cx: &mut Context<'_>, random: &mut Random<'_>) -> Result<Self, FuncError> {
-        cx.charge(400 * STEPS_PER_MS)?;
+        // Two seconds, so that one render gets one of them.
+        cx.charge(1_500 * STEPS_PER_MS)?;
         let Ok(components) =
             dsa::Components::try_generate_from_rng_with_key_size(random, dsa::KeySize::DSA_2048_256);
         let Ok(key) = dsa::SigningKey::try_generate_from_rng_with_components(random, components);

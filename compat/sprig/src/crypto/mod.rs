@@ -19,7 +19,7 @@ use crate::environment::Environment;
 
 /// What a millisecond of computing keys and hashes counts towards the steps of an execution: slow as they are on purpose,
 /// they take no longer until the limit than other steps do.
-const STEPS_PER_MS: u64 = 10_000;
+const STEPS_PER_MS: u64 = 60_000;
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     digest::register(functions, environment);

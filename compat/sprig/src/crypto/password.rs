@@ -12,8 +12,8 @@ use crate::environment::Environment;
 const BCRYPT_COST: u32 = 10;
 /// bcrypt sees no more of a password.
 const BCRYPT_MAX: usize = 72;
-const BCRYPT_MS: u64 = 45;
-const SCRYPT_MS: u64 = 150;
+const BCRYPT_MS: u64 = 52;
+const SCRYPT_MS: u64 = 200;
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     let source = Arc::clone(environment);
