@@ -38,7 +38,8 @@ impl<K: Kind> Watches<K> {
             is_synced: false,
         };
         let events = watcher::watcher(api, config);
-        follow(events, &shutdown, &mut configs).await;
+        let what = format!("{kind}, as labelled for {}", K::NAMES.label);
+        follow(&what, events, &shutdown, &mut configs).await;
     }
 }
 
@@ -94,6 +95,10 @@ where
                 }
             }
         }
+    }
+
+    fn count(&self) -> usize {
+        self.seen.len()
     }
 
     fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()> {

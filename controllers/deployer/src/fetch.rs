@@ -116,7 +116,7 @@ where
                 _ = making.outdated(Duration::ZERO) => None,
             }
         };
-        let error = match run.slot.park(fetching).await {
+        let error = match run.slot.on("the artifact").park(fetching).await {
             Some(Ok(content)) => return Ok(Ok(content)),
             Some(Err(error)) => error,
             None => return Err(Halt::Superseded),
@@ -137,7 +137,10 @@ where
                 () = tokio::time::sleep(pause) => {}
             }
         };
-        run.slot.park(pausing).await;
+        run.slot
+            .on("the next attempt to get the artifact")
+            .park(pausing)
+            .await;
         if superseded.is_set() {
             return Err(Halt::Superseded);
         }

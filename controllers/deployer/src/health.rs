@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use controller_kit::live::{Target, WaitEnd, WaitOptions};
+use controller_kit::object::Subject;
 use controller_kit::{Rest, Triggers};
 use flux_api::{ConditionsExt, Deployed, DeployedStatus, GoDuration, READY, REQUESTED_AT, reason};
 use kube::Resource as _;
@@ -35,15 +36,18 @@ pub async fn wait<K: Kind>(run: &mut Run<'_, K>, rest: &Rest, targets: Vec<Targe
         timeout: run.timeout(),
         fail_fast: context.settings.fail_fast,
     };
+    let what = readiness_of(&targets);
     let mut waiting = Box::pin(context.live.wait(targets, options, rest));
     // What is ready at once needs no word about waiting; a moment covers objects whose watch has just been opened.
-    let quick = run.slot.park(tokio::time::timeout(QUICK, &mut waiting)).await;
+    let quick = tokio::time::timeout(QUICK, &mut waiting);
+    let quick = run.slot.on(what.clone()).park(quick).await;
     let end = if let Ok(end) = quick {
         end
     } else {
         if !is_announced(run) {
             run.write_wait().await?;
         }
+        run.slot.on(what);
         match run.unless_superseded(&mut waiting).await {
             Ok(end) => end,
             Err(_) => return Err(canceled(run)),
@@ -57,6 +61,22 @@ pub async fn wait<K: Kind>(run: &mut Run<'_, K>, rest: &Rest, targets: Vec<Targe
         took: GoDuration::from(started.elapsed()),
         unready,
     })
+}
+
+/// How many objects are named of those that are waited for.
+const NAMED: usize = 3;
+
+/// What is waited for, in words for operators.
+fn readiness_of(targets: &[Target]) -> String {
+    let named = targets.iter().take(NAMED);
+    let named: Vec<_> = named.map(|target| Subject(&target.id).to_string()).collect();
+    let others = targets.len().saturating_sub(NAMED);
+    let others = if others > 0 {
+        format!(" and {others} more")
+    } else {
+        String::new()
+    };
+    format!("the readiness of {}{others}", named.join(", "))
 }
 
 /// A newer event has ended the wait; tells which, if the object is still ours to say so.

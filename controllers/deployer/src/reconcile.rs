@@ -126,7 +126,8 @@ async fn look_elsewhere<K: Kind>(run: &mut Run<'_, K>) {
     elsewhere.retain(|key| !context.is_watched(key));
     if !elsewhere.is_empty() {
         let looking = context.elsewhere.look(&context.rest, &run.key, elsewhere);
-        run.slot.park(looking).await;
+        let what = "dependencies in namespaces that are not watched";
+        run.slot.on(what).park(looking).await;
     }
 }
 

@@ -74,7 +74,8 @@ pub async fn await_takeover<K: Kind>(
                 () = tokio::time::sleep_until(bound) => Next::Late,
             }
         };
-        match run.slot.park(next).await {
+        let what = "others of the same source, which may take over what is to be deleted";
+        match run.slot.on(what).park(next).await {
             Next::GoOn => break Ok(()),
             Next::Stop => break Err(Halt::Superseded),
             Next::Late => {}
@@ -189,7 +190,8 @@ pub async fn await_children<K: Kind>(run: &mut Run<'_, K>, changed: &[(ObjectId,
             () = tokio::time::sleep(WATCH_LAG) => {}
         }
     };
-    run.slot.park(waiting).await;
+    let what = "the watch to bring what was applied";
+    run.slot.on(what).park(waiting).await;
 }
 
 /// The key of an object, if it is of the kind itself.

@@ -8,6 +8,7 @@ use kube::runtime::watcher::{self, Event};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, spread};
+use crate::inspect::OpenWatch;
 
 /// Pauses between attempts to open a watch.
 const PAUSES: Backoff = Backoff {
@@ -19,6 +20,9 @@ const PAUSES: Backoff = Backoff {
 pub trait Follower<T> {
     /// Something was listed, or has changed.
     fn on_event(&mut self, event: Event<T>);
+
+    /// Tells how many objects are kept.
+    fn count(&self) -> usize;
 
     /// The watch failed. It is opened again, unless its follower breaks off.
     fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()>;
@@ -44,13 +48,15 @@ pub struct Failure<'a> {
     pub pause: Duration,
 }
 
-/// Follows a watch until `stop`, or until the follower breaks off.
+/// Follows a watch until `stop`, or until the follower breaks off; `what` is its name on the list of open watches.
 pub async fn follow<T>(
+    what: &str,
     events: impl Stream<Item = watcher::Result<Event<T>>>,
     stop: &CancellationToken,
     follower: &mut impl Follower<T>,
 ) {
     let mut events = std::pin::pin!(events);
+    let open = OpenWatch::new(what);
     let mut attempts = PAUSES.attempts();
     let mut told = String::new();
     loop {
@@ -68,14 +74,17 @@ pub async fn follow<T>(
             None => return,
             Some(Ok(event)) => {
                 // A list begins well even where it cannot succeed.
-                if !matches!(event, Event::Init) {
+                let works = !matches!(event, Event::Init);
+                follower.on_event(event);
+                if works {
                     attempts.succeeded();
                     told.clear();
+                    open.works(follower.count());
                 }
-                follower.on_event(event);
             }
             Some(Err(error)) => {
                 let text = error.to_string();
+                open.fails(&text);
                 let pause = attempts.failed();
                 let failure = Failure {
                     error: &error,
@@ -116,6 +125,10 @@ mod tests {
             self.heard += 1;
         }
 
+        fn count(&self) -> usize {
+            0
+        }
+
         fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()> {
             self.failures.push((failure.is_news, failure.pause));
             if self.failures.len() < self.most {
@@ -151,7 +164,8 @@ mod tests {
             ..Patient::default()
         };
         let begun = Instant::now();
-        follow(stream::iter(events), &CancellationToken::new(), &mut patient).await;
+        let stop = CancellationToken::new();
+        follow("a test", stream::iter(events), &stop, &mut patient).await;
         let pauses = patient.failures.iter().map(|(_, pause)| pause.as_millis());
         assert_eq!(pauses.collect::<Vec<_>>(), [200, 400, 200, 400, 800]);
         let news = patient.failures.iter().map(|(is_news, _)| *is_news);
@@ -175,7 +189,7 @@ mod tests {
             most: usize::MAX,
             ..Patient::default()
         };
-        follow(events, &stop, &mut patient).await;
+        follow("a test", events, &stop, &mut patient).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(20));
     }
 }

@@ -18,6 +18,7 @@ mod fair;
 #[cfg(test)]
 mod fake;
 mod follow;
+mod inspect;
 mod mapper;
 mod mapping;
 mod metrics;

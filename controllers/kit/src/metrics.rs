@@ -181,6 +181,7 @@ impl Metrics {
     pub fn queue(&self, controller: &str) -> QueueMetrics {
         let label = &[controller];
         QueueMetrics {
+            name: Arc::from(controller),
             depth: self.queue_depth.with_label_values(label),
             adds: self.queue_adds.with_label_values(label),
             retries: self.queue_retries.with_label_values(label),
@@ -302,6 +303,7 @@ impl Drop for ActiveGuard {
 /// The metrics of one work queue.
 #[derive(Clone)]
 pub struct QueueMetrics {
+    name: Arc<str>,
     depth: IntGauge,
     adds: IntCounter,
     retries: IntCounter,
@@ -313,6 +315,11 @@ pub struct QueueMetrics {
 }
 
 impl QueueMetrics {
+    /// Gives the name of the queue.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Counts a run as in progress.
     pub(crate) fn working(&self) -> WorkGuard {
         let begun = Instant::now();

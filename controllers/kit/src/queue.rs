@@ -4,60 +4,31 @@
 //! into one more run. A run holds one of `concurrency` slots, and gives it up while it only waits
 //! ([`Slot::park`]), so that a hung rollout costs a parked future and not a worker.
 
+mod report;
+mod slot;
+mod triggers;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt::Display;
 use std::future::Future;
 use std::hash::Hash;
-use std::ops::{BitOr, BitOrAssign};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backoff::Backoff;
-use crate::metrics::{ActiveGuard, QueueMetrics};
+use crate::inspect::{self, Runs};
+use crate::metrics::QueueMetrics;
 
-/// Why a key was put on the queue; several reasons merge into one run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Triggers(u16);
+use slot::Note;
 
-impl Triggers {
-    /// The controller started, or became leader.
-    pub const STARTUP: Self = Self(1);
-    /// The object's own spec, labels or deletion changed.
-    pub const OBJECT: Self = Self(1 << 1);
-    /// Somebody asked for a reconciliation by annotation.
-    pub const REQUESTED: Self = Self(1 << 2);
-    /// The artifact that the object consumes changed.
-    pub const ARTIFACT: Self = Self(1 << 3);
-    /// A dependency changed its state.
-    pub const DEPENDENCY: Self = Self(1 << 4);
-    /// A referenced ConfigMap or Secret changed.
-    pub const CONFIG: Self = Self(1 << 5);
-    /// A timer set by an earlier run went off.
-    pub const TIMER: Self = Self(1 << 6);
-
-    /// Tells whether any of `other`'s reasons is among these.
-    pub fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-}
-
-impl BitOr for Triggers {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl BitOrAssign for Triggers {
-    fn bitor_assign(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-}
+pub use slot::Slot;
+pub use triggers::Triggers;
 
 /// What a run asks of the queue when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,37 +53,6 @@ pub struct Run<K> {
     pub slot: Slot,
     /// Resolves once a newer event asks for another run of the same key.
     pub superseded: Superseded,
-}
-
-/// A worker slot, which its run can give up while it waits for the cluster.
-pub struct Slot {
-    semaphore: Arc<Semaphore>,
-    metrics: QueueMetrics,
-    /// The place, counted as long as it is held.
-    place: Option<(OwnedSemaphorePermit, ActiveGuard)>,
-}
-
-impl Slot {
-    /// Gives a slot for tests, which is one of many.
-    #[cfg(test)]
-    pub(crate) fn unbounded() -> Self {
-        Self {
-            semaphore: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-            metrics: QueueMetrics::unregistered(),
-            place: None,
-        }
-    }
-
-    /// Awaits `future` without occupying the slot, then queues up for one again.
-    pub async fn park<F: Future>(&mut self, future: F) -> F::Output {
-        self.place = None;
-        let output = future.await;
-        // The semaphore is never closed, so that acquiring fails is impossible; running without a slot would
-        // merely exceed the concurrency.
-        let permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
-        self.place = permit.map(|permit| (permit, self.metrics.active()));
-        output
-    }
 }
 
 /// Tells a run that waits that its key has been queued again.
@@ -143,8 +83,11 @@ enum Phase {
         since: Instant,
     },
     Running {
+        since: Instant,
+        triggers: Triggers,
         again: Triggers,
         superseded: CancellationToken,
+        note: Note,
         /// Whether nothing is to come after this run, because the key is of no concern any more.
         last: bool,
     },
@@ -185,7 +128,7 @@ struct Shared<K> {
     metrics: QueueMetrics,
 }
 
-impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
+impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
     /// Creates an empty queue.
     pub fn new(backoff: Backoff, metrics: QueueMetrics) -> Self {
         let state = State {
@@ -195,14 +138,15 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
             timer_keys: HashMap::new(),
             next_timer: 0,
         };
-        Self {
-            shared: Arc::new(Shared {
-                state: Mutex::new(state),
-                wake: Notify::new(),
-                backoff,
-                metrics,
-            }),
-        }
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            backoff,
+            metrics,
+        });
+        let runs: Arc<dyn Runs> = Arc::<Shared<K>>::clone(&shared);
+        inspect::add_queue(Arc::downgrade(&runs));
+        Self { shared }
     }
 
     /// Asks for a run of `key` as soon as a slot is free; a running key is told and runs once more.
@@ -245,6 +189,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
                 again,
                 superseded,
                 last,
+                ..
             } = &mut entry.phase
             {
                 *again = Triggers::default();
@@ -279,7 +224,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
                 () = shutdown.cancelled() => break,
                 permit = Arc::clone(&semaphore).acquire_owned() => permit.ok(),
             };
-            let Some((key, triggers, superseded)) = self.pop() else {
+            let Some((key, triggers, superseded, note)) = self.pop() else {
                 continue;
             };
             let metrics = self.shared.metrics.clone();
@@ -287,6 +232,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
                 semaphore: Arc::clone(&semaphore),
                 place: permit.map(|permit| (permit, metrics.active())),
                 metrics,
+                next: None,
+                note,
             };
             let working = self.shared.metrics.working();
             let run = Run {
@@ -336,24 +283,27 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         self.observe_depth();
     }
 
-    fn pop(&self) -> Option<(K, Triggers, CancellationToken)> {
+    fn pop(&self) -> Option<(K, Triggers, CancellationToken, Note)> {
         let mut state = self.shared.state.lock();
         let key = state.ready.pop_front()?;
         let entry = state.entries.get_mut(&key)?;
         if let Phase::Queued { since } = entry.phase {
             self.shared.metrics.started(since.elapsed());
         }
-        let superseded = CancellationToken::new();
+        let (superseded, note) = (CancellationToken::new(), Note::default());
+        let triggers = std::mem::take(&mut entry.triggers);
         entry.phase = Phase::Running {
+            since: Instant::now(),
+            triggers,
             again: Triggers::default(),
             superseded: superseded.clone(),
+            note: Arc::clone(&note),
             last: false,
         };
-        let triggers = std::mem::take(&mut entry.triggers);
         state.clear_timer(&key);
         drop(state);
         self.observe_depth();
-        Some((key, triggers, superseded))
+        Some((key, triggers, superseded, note))
     }
 
     fn finish(&self, key: K, requeue: Requeue) {
@@ -417,6 +367,7 @@ impl<K: Clone + Eq + Hash> State<K> {
                 again,
                 superseded,
                 last,
+                ..
             } => {
                 *again |= triggers;
                 *last = false;

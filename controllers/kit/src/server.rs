@@ -1,6 +1,7 @@
-//! The HTTP endpoints of a controller: `/metrics`, and `/healthz` with `/readyz`.
+//! The HTTP endpoints of a controller: `/metrics`, and `/healthz` with `/readyz`; `/debug/runs` and `/debug/watches` for
+//! those who are on the same machine, such as `kubectl port-forward`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,12 +13,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::inspect;
 use crate::metrics::Metrics;
 
 /// What an address serves.
 #[derive(Clone)]
 pub enum Endpoint {
-    /// `/metrics`.
+    /// `/metrics`; and `/debug/runs` and `/debug/watches`, on loopback.
     Metrics(Metrics),
     /// `/healthz` and `/readyz`; ready once the token fires.
     Health(CancellationToken),
@@ -54,10 +56,10 @@ pub async fn bind(address: &str) -> std::io::Result<Option<TcpListener>> {
 pub async fn serve(listener: TcpListener, endpoint: Endpoint, shutdown: CancellationToken) {
     let endpoint = Arc::new(endpoint);
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = shutdown.cancelled() => return,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -68,7 +70,7 @@ pub async fn serve(listener: TcpListener, endpoint: Endpoint, shutdown: Cancella
         let endpoint = Arc::clone(&endpoint);
         let service = service_fn(move |request: Request<Incoming>| {
             let endpoint = Arc::clone(&endpoint);
-            async move { Ok::<_, std::convert::Infallible>(answer(&endpoint, &request)) }
+            async move { Ok::<_, std::convert::Infallible>(answer(&endpoint, &request, peer)) }
         });
         let stopped = shutdown.clone();
         tokio::spawn(async move {
@@ -85,7 +87,7 @@ pub async fn serve(listener: TcpListener, endpoint: Endpoint, shutdown: Cancella
     }
 }
 
-fn answer(endpoint: &Endpoint, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn answer<B>(endpoint: &Endpoint, request: &Request<B>, peer: IpAddr) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served\n");
     }
@@ -94,6 +96,14 @@ fn answer(endpoint: &Endpoint, request: &Request<Incoming>) -> Response<Full<Byt
             Ok(body) => text(StatusCode::OK, body),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         },
+        (Endpoint::Metrics(_), "/debug/runs" | "/debug/watches") if !peer.to_canonical().is_loopback() => {
+            text(
+                StatusCode::FORBIDDEN,
+                "only for those on the same machine: use kubectl port-forward\n",
+            )
+        }
+        (Endpoint::Metrics(_), "/debug/runs") => text(StatusCode::OK, inspect::runs()),
+        (Endpoint::Metrics(_), "/debug/watches") => text(StatusCode::OK, inspect::watches()),
         (Endpoint::Health(_), "/healthz") => text(StatusCode::OK, "ok"),
         (Endpoint::Health(ready), "/readyz") if ready.is_cancelled() => text(StatusCode::OK, "ok"),
         (Endpoint::Health(_), "/readyz") => {
@@ -126,5 +136,27 @@ mod tests {
             .expect("a connection");
         assert!(bind("0").await.expect("no address").is_none());
         assert!(bind("nonsense").await.is_err());
+    }
+
+    #[test]
+    fn what_the_process_does_is_told_to_its_own_machine_alone() {
+        let endpoint = Endpoint::Metrics(Metrics::new().expect("names"));
+        let ask = |path: &str, peer: &str| {
+            let request = Request::get(path).body(()).expect("a request");
+            answer(&endpoint, &request, peer.parse().expect("an address")).status()
+        };
+        for path in ["/debug/runs", "/debug/watches"] {
+            for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+                assert_eq!(ask(path, peer), StatusCode::OK, "{path} {peer}");
+            }
+            for peer in ["10.0.0.1", "fe80::1", "::ffff:10.0.0.1"] {
+                assert_eq!(ask(path, peer), StatusCode::FORBIDDEN, "{path} {peer}");
+            }
+        }
+        assert_eq!(ask("/metrics", "10.0.0.1"), StatusCode::OK);
+        let health = Endpoint::Health(CancellationToken::new());
+        let request = Request::get("/debug/runs").body(()).expect("a request");
+        let answer = answer(&health, &request, [127, 0, 0, 1].into());
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     }
 }

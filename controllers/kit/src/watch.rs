@@ -187,7 +187,8 @@ where
             on_change,
         };
         let events = watcher::watcher(api, config);
-        follow(events, &shutdown, &mut filling).await;
+        let what = T::kind(&T::DynamicType::default()).into_owned();
+        follow(&what, events, &shutdown, &mut filling).await;
     }
 
     /// Notes that the watch failed.
@@ -299,6 +300,10 @@ where
 {
     fn on_event(&mut self, event: Event<Tolerant<T>>) {
         self.cache.handle(event, &mut self.listed, &mut self.on_change);
+    }
+
+    fn count(&self) -> usize {
+        self.cache.shared.objects.read().len()
     }
 
     fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()> {

@@ -96,12 +96,14 @@ pub(crate) async fn apply_stages(
                 fail_fast: false,
             };
             let waiting = Box::pin(context.live.wait(targets, options, rest));
+            run.slot.on("the readiness of definitions and classes");
             let end = run.unless_superseded(waiting).await?;
             if let Some(message) = end.message() {
                 return Err(ApplyError::NotReady(message).into());
             }
             if changed {
-                run.slot.park(await_served(&context.mapper, &defined)).await;
+                let served = await_served(&context.mapper, &defined);
+                run.slot.on("new kinds to be served").park(served).await;
             }
         }
     }

@@ -89,7 +89,11 @@ async fn build_with_bases(
             news = making.outdated(patience(gave_way)) => Err(news),
         }
     };
-    let built = run.slot.park(built).await;
+    let built = run
+        .slot
+        .on("a build that fetches from other machines")
+        .park(built)
+        .await;
     let mut all = own.gave_way.lock();
     match built {
         Err(News::Newer) => all.insert(run.key.clone(), gave_way.saturating_add(1)),

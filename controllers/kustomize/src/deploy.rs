@@ -108,7 +108,9 @@ async fn apply(run: &mut Run<'_, Kustomize>, rest: &Rest, rendered: Rendered) ->
 async fn explain(run: &mut Run<'_, Kustomize>, stop: Stop, entries: &[Entry]) -> Stop {
     match stop {
         Stop::Failed(Problem::Apply { error, .. }) => {
-            let coming = run.slot.park(are_coming(&run.context.mapper, &error)).await;
+            let coming = are_coming(&run.context.mapper, &error);
+            let what = "whether missing kinds are being defined";
+            let coming = run.slot.on(what).park(coming).await;
             let changes = change_list(entries);
             Problem::Apply {
                 error,

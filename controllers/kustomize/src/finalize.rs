@@ -36,6 +36,7 @@ pub(crate) async fn clean_up(run: &mut Run<'_, Kustomize>) -> Result<(), Stop> {
         let timeout = run.timeout();
         let terminated = await_termination(run.context, &rest, &deleted, timeout);
         // Where a newer event comes first, the next run goes on from here.
+        run.slot.on("the end of what was deleted");
         if !run.unless_superseded(terminated).await? {
             ledger::not_terminated(run);
         }

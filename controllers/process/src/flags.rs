@@ -16,7 +16,7 @@ pub struct ProcessFlags {
     /// Address of notification-controller; empty for none.
     #[arg(long, default_value = "")]
     pub events_addr: String,
-    /// Address of /metrics; 0 for none.
+    /// Address of /metrics, and of /debug/runs and /debug/watches for this machine; 0 for none.
     #[arg(long, default_value = ":8080")]
     pub metrics_addr: String,
     /// Address of /healthz and /readyz; 0 for none.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::app::{self, App, Owner, config_map};
+use crate::app::{self, App, Owner, config_map, deployment};
 
 /// The Lease that our controller of the shard `leader` competes for.
 async fn lease(testbed: &Testbed) -> Result<Lease> {
@@ -303,5 +303,69 @@ spec:
     assert_eq!(event["severity"], "info");
     let revision = event["metadata"]["revision"].as_str().unwrap_or_default();
     ensure!(revision.starts_with("main@sha1:"), "{event:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_runs_wait_for_and_what_is_watched() -> Result<()> {
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: hidden}, stringData: {password: hunter2}}";
+    let files = [
+        ("deploy/web.yaml", &*deployment("web", 1)),
+        ("deploy/secret.yaml", secret),
+        ("next/a.yaml", &*config_map("a", "blue")),
+    ];
+    let app = App::owned_by(Owner::Shard("inspected"), "inspected", &files).await?;
+    app.testbed.openflux_controller().await?;
+    let address = format!("127.0.0.1:{}", free_port()?);
+    let flags = [
+        "--controllers=kustomize".to_owned(),
+        "--watch-label-selector=sharding.fluxcd.io/key=inspected".to_owned(),
+        format!("--metrics-addr={address}"),
+    ];
+    let flags = flags.each_ref().map(String::as_str);
+    let _controller = app
+        .testbed
+        .start_openflux("openflux-controller-inspected", &flags)?;
+    // Nothing runs pods, so that it never becomes ready.
+    app.deploy("app", json!({"wait": true})).await?;
+    app.deploy("next", json!({"path": "next", "dependsOn": [{"name": "app"}]}))
+        .await?;
+    let key = |name: &str| format!("{}/{name}", app.name());
+    let find = |list: &Value, name: &str| {
+        let all = list.as_array().into_iter().flatten();
+        all.clone().find(|run| run["object"] == key(name)).cloned()
+    };
+    let parked = eventually("a parked run and a scheduled one", async || {
+        let Ok(runs) = get(&address, "/debug/runs").await else {
+            return Ok(None);
+        };
+        ensure!(!runs.contains("hunter2"), "{runs}");
+        let runs: Value = serde_json::from_str(&runs)?;
+        let queues = runs["queues"].as_array().into_iter().flatten();
+        let mut queue = queues.filter(|queue| queue["queue"] == "kustomization");
+        let Some(queue) = queue.next() else {
+            // It has only begun to start.
+            return Ok(None);
+        };
+        let parked = find(&queue["running"], "app").map(|run| run["parked"]["on"].clone());
+        let is_scheduled = find(&queue["scheduled"], "next").is_some();
+        Ok(parked.filter(|on| on.is_string() && is_scheduled))
+    })
+    .await?;
+    let parked = parked.as_str().unwrap_or_default();
+    assert!(
+        parked.contains(&format!("Deployment/{}/web", app.name())),
+        "{parked}"
+    );
+
+    let watches = get(&address, "/debug/watches").await?;
+    ensure!(!watches.contains("hunter2"), "{watches}");
+    let watches: Value = serde_json::from_str(&watches)?;
+    let watches = watches["watches"].as_array().context("a list")?;
+    for name in ["Kustomization", "Artifact", "Deployment apps/v1, as applied"] {
+        let mut found = watches.iter().filter(|watch| watch["watch"] == name);
+        let watch = found.next().with_context(|| format!("{name}: {watches:#?}"))?;
+        ensure!(watch["objects"].as_u64() > Some(0), "{watch}");
+    }
     Ok(())
 }

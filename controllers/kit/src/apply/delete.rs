@@ -115,7 +115,8 @@ impl GarbageCollection<'_> {
                 }
                 Look::NotServed => {
                     missing = true;
-                    slot.park(tokio::time::sleep(GONE_AFTER)).await;
+                    let what = format!("{} to be served again, or not", id.kind);
+                    slot.on(what).park(tokio::time::sleep(GONE_AFTER)).await;
                 }
             }
         }

@@ -1,12 +1,12 @@
 //! Carrying a plan out.
 
 use super::engine::{Applier, ApplyOptions, Mode, Patience};
-use super::interrupt::Interrupt;
+use super::interrupt::{ANSWER, Interrupt};
 use super::memory::ApplyMemory;
 use super::plan::{Plan, Planned, Step};
 use super::verify::ATTEMPTS;
 use super::{Action, ApplyError, Entry};
-use crate::object::{metadata_text, resource_version};
+use crate::object::{Subject, metadata_text, resource_version};
 use crate::ownership::owned_hash;
 use crate::rest::{RestError, Seen};
 
@@ -97,7 +97,8 @@ impl Applier<'_> {
                     resource_version: version,
                 };
                 let making_room = self.make_room(item, seen, options.timeout);
-                interrupt.slot.park(making_room).await?;
+                let what = format!("the end of {}, which is recreated", Subject(&item.id));
+                interrupt.slot.on(what).park(making_room).await?;
             }
         }
         let mode = match &expected {
@@ -105,7 +106,10 @@ impl Applier<'_> {
             _ => Mode::Always,
         };
         let applied = match item.step {
-            Step::Recreate { .. } => interrupt.slot.park(self.create_anew(item)).await,
+            Step::Recreate { .. } => {
+                let creating = self.create_anew(item);
+                interrupt.slot.on(ANSWER).park(creating).await
+            }
             // It has not been planned, and is written only over what was known of it, now or never.
             Step::ChangeDirectly { .. } => {
                 let patience = Patience::begin(options);

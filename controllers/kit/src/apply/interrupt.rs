@@ -21,6 +21,9 @@ pub struct Interrupt<'a> {
 /// An API server that says nothing for this long keeps nobody else waiting, and no newer event.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What is told about who waits for that.
+pub(super) const ANSWER: &str = "an answer of the API server, or of a webhook that it asks";
+
 impl Interrupt<'_> {
     /// Awaits an answer; nothing once `deadline` has passed. The slot is given up when that takes long.
     pub(super) async fn answer<T>(
@@ -56,7 +59,7 @@ async fn patiently<T>(slot: &mut Slot, end: impl Future<Output = T>) -> T {
     tokio::select! {
         biased;
         end = &mut end => end,
-        () = sleep(PATIENCE) => slot.park(end).await,
+        () = sleep(PATIENCE) => slot.on(ANSWER).park(end).await,
     }
 }
 

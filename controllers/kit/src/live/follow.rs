@@ -49,7 +49,12 @@ impl LiveStore {
             kind,
             listed: None,
         };
-        follow(events, &stop, &mut keeping).await;
+        let (kind, version) = (&mapping.kind, mapping.api_version());
+        let what = match scope {
+            Scope::Labelled => format!("{kind} {version}, as applied"),
+            Scope::Named(key) => format!("{kind} {version} {key}"),
+        };
+        follow(&what, events, &stop, &mut keeping).await;
     }
 
     fn endpoint(&self, mapping: &Mapping, scope: &Scope<'_>) -> (Api<RawObject>, watcher::Config) {
@@ -154,6 +159,10 @@ impl Follower<RawObject> for Keeping<'_> {
         }
         self.store
             .handle(self.mapping, self.kind, event, &mut self.listed);
+    }
+
+    fn count(&self) -> usize {
+        self.kind.objects.read().len()
     }
 
     fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()> {

@@ -242,3 +242,58 @@ async fn a_key_is_active_while_it_runs_or_is_about_to() {
     queue.serve(2, shutdown, handler).await;
     assert!(!queue.is_active(&1), "it waits for its timer");
 }
+
+#[tokio::test(start_paused = true)]
+async fn operators_see_what_is_queued_parked_and_due() {
+    let metrics = crate::metrics::Metrics::new().expect("names").queue("inspected");
+    let (queue, shutdown) = (Queue::new(Backoff::default(), metrics), CancellationToken::new());
+    queue.add("parked", Triggers::OBJECT | Triggers::ARTIFACT);
+    queue.add("works", Triggers::STARTUP);
+    queue.add("waits", Triggers::CONFIG);
+    queue.add_after("later", Duration::from_hours(1));
+    let serving = queue.clone();
+    tokio::spawn(async move {
+        let handler = |mut run: Run<&'static str>| async move {
+            if run.key == "parked" {
+                run.slot.on("a test").park(std::future::pending::<()>()).await;
+            }
+            std::future::pending::<Requeue>().await
+        };
+        serving.serve(1, shutdown, handler).await;
+    });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    queue.add("works", Triggers::REQUESTED);
+    let all: serde_json::Value = serde_json::from_str(&inspect::runs()).expect("JSON");
+    let all = all["queues"].as_array().expect("a list");
+    let report = all
+        .iter()
+        .find(|report| report["queue"] == "inspected")
+        .expect("the queue");
+    let running = report["running"].as_array().expect("a list");
+    let of = |object: &str| {
+        running
+            .iter()
+            .find(|run| run["object"] == object)
+            .expect("it runs")
+    };
+    assert_eq!(
+        of("parked")["parked"],
+        serde_json::json!({"on": "a test", "seconds": 2.0})
+    );
+    assert_eq!(
+        of("parked")["because_of"],
+        serde_json::json!(["object", "artifact"])
+    );
+    assert_eq!(of("works")["parked"], serde_json::Value::Null);
+    assert_eq!(
+        (&of("works")["is_superseded"], &of("parked")["is_superseded"]),
+        (&true.into(), &false.into())
+    );
+    let waiting = serde_json::json!([{"object": "waits", "seconds": 2.0, "because_of": ["config"]}]);
+    assert_eq!(report["queued"], waiting);
+    let later = serde_json::json!([{"object": "later", "in_seconds": 3598.0}]);
+    assert_eq!(
+        (&report["scheduled"], &report["scheduled_in_all"]),
+        (&later, &1.into())
+    );
+}
