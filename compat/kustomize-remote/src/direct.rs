@@ -1,13 +1,13 @@
 //! HTTP for a program that may ask any host: a command line.
 
-use std::io::Read as _;
+use std::io::{self, Read};
 use std::sync::OnceLock;
 
 use ureq::Agent;
 use ureq::http::{Uri, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use crate::{Answer, Get, Network, NetworkError};
+use crate::{Answer, Network, NetworkError, Request};
 
 /// The network as it is; git finds its hosts by itself.
 #[derive(Debug, Default)]
@@ -39,35 +39,60 @@ impl Direct {
 }
 
 impl Network for Direct {
-    fn get(&self, get: &Get<'_>) -> Result<Answer, NetworkError> {
-        let uri: Uri = get.url.as_str().parse().map_err(|e| failed(&e))?;
-        let mut request = self.agent().get(uri);
-        if let Some(authorization) = &get.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        let request = request.config().timeout_global(Some(get.time)).build();
-        let mut response = request.call().map_err(|error| match error {
-            ureq::Error::Timeout(_) => NetworkError::TimedOut,
-            other => failed(&other),
-        })?;
-        let status = response.status();
-        let location = response.headers().get(header::LOCATION);
-        let location = location.and_then(|location| Some(location.to_str().ok()?.to_owned()));
-        let mut body = Vec::new();
-        if let Some(limit) = get.limit.filter(|_| status.is_success()) {
-            let reader = response.body_mut().as_reader();
-            let read = reader.take(limit.saturating_add(1)).read_to_end(&mut body);
-            read.map_err(|e| failed(&e))?;
-            if body.len() as u64 > limit {
-                return Err(NetworkError::TooLarge);
+    fn send(&self, request: &Request<'_>) -> Result<Answer, NetworkError> {
+        let uri: Uri = request.url.as_str().parse().map_err(|e| failed(&e))?;
+        let authorization = request.authorization.as_deref();
+        let headers = request.headers.iter().copied();
+        let headers = headers.chain(authorization.map(|value| (header::AUTHORIZATION.as_str(), value)));
+        let answer = if let Some(body) = &request.body {
+            let mut post = self.agent().post(uri);
+            for (name, value) in headers {
+                post = post.header(name, value);
             }
-        }
+            let post = post.config().timeout_global(Some(request.time)).build();
+            post.send(body.as_slice())
+        } else {
+            let mut get = self.agent().get(uri);
+            for (name, value) in headers {
+                get = get.header(name, value);
+            }
+            let get = get.config().timeout_global(Some(request.time)).build();
+            get.call()
+        };
+        let answer = answer.map_err(|error| network_error(&error))?;
+        let status = answer.status();
+        let text = |name| {
+            let value = answer.headers().get(name)?;
+            Some(value.to_str().ok()?.to_owned())
+        };
         Ok(Answer {
             status: status.as_u16(),
             reason: status.canonical_reason().unwrap_or_default().to_owned(),
-            location,
-            body,
+            location: text(header::LOCATION),
+            content_type: text(header::CONTENT_TYPE),
+            body: Box::new(Body(answer.into_body().into_reader())),
         })
+    }
+}
+
+/// A body whose errors are this crate's.
+struct Body<R>(R);
+
+impl<R: Read> Read for Body<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0
+            .read(buffer)
+            .map_err(|error| match error.downcast::<ureq::Error>() {
+                Ok(error) => network_error(&error).into(),
+                Err(error) => error,
+            })
+    }
+}
+
+fn network_error(error: &ureq::Error) -> NetworkError {
+    match error {
+        ureq::Error::Timeout(_) => NetworkError::TimedOut,
+        other => failed(other),
     }
 }
 

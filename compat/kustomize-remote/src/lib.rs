@@ -1,11 +1,14 @@
-//! Follows the remote references of kustomizations: files over HTTP(S), and git repositories through the `git` program.
+//! Follows the remote references of kustomizations: files over HTTP(S), and git repositories.
 //!
 //! A build of [`kustomize`] is pure; what lies on other machines comes to it through its trait [`Remote`]. [`Fetcher`] is
-//! that trait as kustomize 5.8.1 does it: a GET for a file, and for a repository `git init`, `fetch --depth=1`,
-//! `checkout FETCH_HEAD` and its submodules, with the credentials that git and ssh find in their environment. Unlike
-//! upstream it is bounded by a [`Policy`], never asks for a password, and leaves no process behind when time is up or
-//! nobody waits any more. Whoever makes a fetcher hands in the [`Network`], which may forbid hosts and addresses:
+//! that trait as kustomize 5.8.1 does it: a GET for a file, and for a repository one commit without its history, checked
+//! out with its submodules. Unlike upstream it is bounded by a [`Policy`], never asks for a password, and ends when time
+//! is up or nobody waits any more. Whoever makes a fetcher hands in the [`Network`], which may forbid hosts and addresses:
 //! `Direct`, a feature, is the network as it is.
+//!
+//! A network that judges where requests lead is given those of git's protocol, too, so that no program is needed; what
+//! is not HTTP is done by the `git` program. A network that judges nothing leaves all repositories to the program, with
+//! the credentials that git and ssh find in their environment and their configuration.
 //!
 //! Make one for each build: a repository that a build names several times is cloned once, and the clones vanish with the
 //! fetcher.
@@ -27,19 +30,22 @@
 //!
 //! Without a remote, a build refuses every remote reference: that is `--no-remote-bases`.
 
+mod bounds;
+mod clone;
 #[cfg(feature = "direct")]
 mod direct;
-mod git;
 mod host;
 mod http;
 mod network;
-mod pin;
 mod policy;
-mod process;
+mod program;
+mod smart;
+mod submodules;
+mod wanted;
 
 #[cfg(feature = "direct")]
 pub use direct::Direct;
-pub use network::{Answer, Get, Network, NetworkError};
+pub use network::{Answer, Network, NetworkError, Request};
 pub use policy::Policy;
 
 use std::collections::BTreeMap;
@@ -83,12 +89,14 @@ impl Remote for Fetcher {
                 .prefix("kustomize-")
                 .tempdir()
                 .map_err(|e| RemoteError::Failed(format!("cannot make a directory to clone into: {e}")))?;
-            let cloned = git::clone(repo, directory.path(), &self.policy, &*self.network);
+            let cloned = clone::clone(repo, directory.path(), &self.policy, &*self.network);
             cloned.map_err(RemoteError::redacted)?;
             clones.insert(key.clone(), directory);
         }
         // Looked up again because the map owns the directory.
-        let work_tree = clones.get(&key).map(|directory| git::work_tree(directory.path()));
+        let work_tree = clones
+            .get(&key)
+            .map(|directory| clone::work_tree(directory.path()));
         let tree = DiskTree::new(work_tree.unwrap_or_default())
             .map_err(|e| RemoteError::Failed(format!("cannot read the clone: {e}")))?;
         Ok(CloneOf {

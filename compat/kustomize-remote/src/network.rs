@@ -1,6 +1,7 @@
 //! The way to other machines, which whoever makes a fetcher provides.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,13 +9,16 @@ use url::Url;
 
 /// What a fetcher reaches other machines through; blocks the thread of the build.
 pub trait Network: Debug + Send + Sync {
-    /// Sends a GET and follows no redirect.
+    /// Sends a request, and follows no redirect; the body of the answer is read as it arrives.
+    ///
+    /// Neither the wait for the head of the answer nor that for a piece of its body goes on when nobody waits for the
+    /// build any more, or when the time of the request is over.
     ///
     /// # Errors
     /// See [`NetworkError`].
-    fn get(&self, get: &Get<'_>) -> Result<Answer, NetworkError>;
+    fn send(&self, request: &Request<'_>) -> Result<Answer, NetworkError>;
 
-    /// Tells whether it judges where a request leads, so that no other program may follow redirects by itself.
+    /// Tells whether it judges where a request leads, so that no other program may reach HTTP servers by itself.
     fn judges(&self) -> bool {
         false
     }
@@ -33,21 +37,22 @@ pub trait Network: Debug + Send + Sync {
     }
 }
 
-/// A GET.
+/// A GET, or a POST if it has a body.
 #[derive(Debug)]
-pub struct Get<'a> {
+pub struct Request<'a> {
     /// The URL, without credentials.
     pub url: &'a Url,
     /// The value of the header `Authorization`.
     pub authorization: Option<String>,
-    /// The most bytes of the body of a success; none when it is of no interest.
-    pub limit: Option<u64>,
-    /// How long it may take.
+    /// Further headers.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// What is posted.
+    pub body: Option<Vec<u8>>,
+    /// How long it may take until the body of the answer has been read.
     pub time: Duration,
 }
 
 /// What a server answered.
-#[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: u16,
@@ -55,8 +60,10 @@ pub struct Answer {
     pub reason: String,
     /// Where it redirects to, as it says.
     pub location: Option<String>,
-    /// The body of a success.
-    pub body: Vec<u8>,
+    /// What it says that the body is.
+    pub content_type: Option<String>,
+    /// The body, whose errors are made of [`NetworkError`].
+    pub body: Box<dyn Read + Send>,
 }
 
 impl Answer {
@@ -65,10 +72,14 @@ impl Answer {
         let redirects = matches!(self.status, 301 | 302 | 303 | 307 | 308);
         self.location.as_deref().filter(|_| redirects)
     }
+
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
 }
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum NetworkError {
     /// It took too long.
     TimedOut,
@@ -76,4 +87,32 @@ pub enum NetworkError {
     TooLarge,
     /// Anything else, in the words of whoever noticed it.
     Failed(String),
+}
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::TooLarge => f.write_str("the answer is too large"),
+            Self::Failed(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for NetworkError {}
+
+impl From<NetworkError> for io::Error {
+    fn from(error: NetworkError) -> Self {
+        Self::other(error)
+    }
+}
+
+impl From<io::Error> for NetworkError {
+    /// Gives the error that a reader was made to tell, or what else it says.
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(network) => network,
+            Err(error) => Self::Failed(error.to_string()),
+        }
+    }
 }

@@ -72,6 +72,8 @@ pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&st
         ("RUNTIME_NAMESPACE", super::HOME.to_owned()),
         // As the manifests have it.
         ("MALLOC_ARENA_MAX", "2".to_owned()),
+        // As the image has it: there is no other program.
+        ("PATH", "/nonexistent".to_owned()),
     ];
     Process::spawn(
         name,

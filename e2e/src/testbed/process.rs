@@ -49,7 +49,7 @@ impl Process {
             .with_context(|| log.display().to_string())?;
         // The shell waits for one line, so that the program starts only when the watchdog knows its group; when we die
         // before that, the shell reads the end of its input and ends as well.
-        let mut child = Command::new("sh")
+        let mut child = Command::new("/bin/sh")
             .args(["-c", r#"read -r _ && exec "$0" "$@""#])
             .arg(program)
             .args(arguments)

@@ -10,7 +10,7 @@ use e2e::testbed::{
     eventually,
 };
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::json;
@@ -140,6 +140,44 @@ async fn bases_that_hang_do_not_keep_other_namespaces_waiting() -> Result<()> {
     modest.wait_ready(KUSTOMIZATION, "app").await?;
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
     Ok(())
+}
+
+#[tokio::test]
+async fn a_base_in_a_repository_needs_no_git_program() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    testbed.openflux_controller().await?;
+    let namespace = testbed.namespace("git-base").await?;
+    let git = testbed.git().await?;
+    let repository = git.create("bases").await?;
+    let kustomization = "resources: [map.yaml]\nnameSuffix: -from-git\n";
+    let files = [
+        ("base/kustomization.yaml", kustomization),
+        ("base/map.yaml", &config_map("good", "blue")),
+    ];
+    let commit = repository.commit("one", &files).await?;
+    for (name, reference) in [("branch", "main"), ("commit", commit.as_str())] {
+        let base = format!("git::{}//base?ref={reference}", repository.url());
+        let server = ArtifactServer::start([(name, artifact(&base)?)])?;
+        offer(&namespace, name, &server, name).await?;
+        consume_as(Owner::Ours, &namespace, name, name, json!({})).await?;
+        namespace.wait_ready(KUSTOMIZATION, name).await?;
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(testbed.client().await?, namespace.name());
+    assert!(maps.get_opt("good-from-git").await?.is_some());
+    let server = ArtifactServer::start([(
+        "gone",
+        artifact(&format!("git::{}//base?ref=gone", repository.url()))?,
+    )])?;
+    offer(&namespace, "gone", &server, "gone").await?;
+    consume_as(
+        Owner::Ours,
+        &namespace,
+        "gone",
+        "gone",
+        json!({"retryInterval": "1h"}),
+    )
+    .await?;
+    refused(&namespace, "gone", "couldn't find remote ref gone").await
 }
 
 /// Waits until the build of `app` fails with this text.

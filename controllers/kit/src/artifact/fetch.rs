@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 use url::Url;
@@ -191,7 +191,7 @@ impl Fetcher {
     ) -> Result<(Bytes, Portion), FetchError> {
         let request = self
             .client
-            .send(target, None)
+            .send(target, HeaderMap::new(), None)
             .map_err(|error| transport(url, &error.to_string()))?;
         let mut deadline = Instant::now() + self.options.timeout;
         let response = self

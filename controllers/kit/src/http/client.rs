@@ -1,13 +1,13 @@
-//! GET over pooled connections.
+//! GET and POST over pooled connections.
 
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Empty};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, ResponseFuture};
@@ -19,6 +19,7 @@ use super::dial::Dial;
 use super::resolve::GuardedResolver;
 use super::{Guard, Refused};
 
+const USER_AGENT: &str = concat!("openflux/", env!("CARGO_PKG_VERSION"));
 /// How long connecting may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
@@ -28,12 +29,6 @@ pub enum HttpError {
     /// The host must not be asked.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// It took too long.
-    #[error("no answer within {0:?}")]
-    TimedOut(Duration),
-    /// The body is longer than was asked for.
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(u64),
     /// The connection failed, or something that is no HTTP came over it.
     #[error("{0}")]
     Failed(String),
@@ -46,14 +41,30 @@ pub struct Answer {
     pub status: StatusCode,
     /// Where it redirects to, as it says.
     pub location: Option<String>,
-    /// The body of a success.
-    pub body: Bytes,
+    /// What it says that the body is.
+    pub content_type: Option<String>,
+    body: Incoming,
+}
+
+impl Answer {
+    /// Waits for the next piece of the body; there is none at its end.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, HttpError> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(data) = frame.map_err(|error| failed(&error))?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Sends requests to hosts that its guard allows.
 #[derive(Debug)]
 pub struct Client {
-    http: legacy::Client<HttpsConnector<Dial>, Empty<Bytes>>,
+    http: legacy::Client<HttpsConnector<Dial>, Full<Bytes>>,
     guard: Arc<Guard>,
     proxies: Option<Arc<Matcher>>,
 }
@@ -93,60 +104,59 @@ impl Client {
         Ok(Self { http, guard, proxies })
     }
 
-    /// Begins a GET; its body is the caller's to bound, and redirects are the caller's to follow.
+    /// Begins a GET, or a POST of a body; the body of the answer is the caller's to bound, and redirects are the caller's
+    /// to follow.
     ///
     /// # Errors
     /// The URL is refused, or is none that HTTP has.
     pub fn send(
         &self,
         url: &Url,
-        authorization: Option<HeaderValue>,
+        headers: HeaderMap,
+        body: Option<Bytes>,
     ) -> Result<impl Future<Output = Result<Response<Incoming>, HttpError>> + use<>, HttpError> {
         self.guard.check_url(url)?;
-        let mut request = Request::get(url.as_str())
-            .header(header::ACCEPT_ENCODING, "identity")
-            .header(
-                header::USER_AGENT,
-                concat!("openflux/", env!("CARGO_PKG_VERSION")),
-            );
-        if let Some(authorization) = authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        let request = request.body(Empty::new()).map_err(|error| failed(&error))?;
+        let request = if body.is_some() {
+            Request::post(url.as_str())
+        } else {
+            Request::get(url.as_str())
+        };
+        let body = Full::new(body.unwrap_or_default());
+        let mut request = request.body(body).map_err(|error| failed(&error))?;
+        let own = request.headers_mut();
+        own.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        own.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        own.extend(headers);
         let sent: ResponseFuture = self.http.request(request);
         Ok(async move { sent.await.map_err(|error| failed(&error)) })
     }
 
-    /// Sends a GET, and reads the body of a success, of which there may be no more than `limit` bytes; without a limit
-    /// the body is of no interest.
+    /// Sends a request as [`Client::send`] does, with headers of which one that cannot be sent is an error.
     ///
     /// # Errors
     /// See [`HttpError`].
-    pub async fn get(
+    pub async fn ask(
         &self,
         url: &Url,
-        authorization: Option<HeaderValue>,
-        limit: Option<u64>,
-        time: Duration,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
     ) -> Result<Answer, HttpError> {
-        let answer = async {
-            let response = self.send(url, authorization)?.await?;
-            let status = response.status();
-            let location = response.headers().get(header::LOCATION);
-            let location = location.and_then(|location| Some(location.to_str().ok()?.to_owned()));
-            let body = match limit {
-                Some(limit) if status.is_success() => read(response.into_body(), limit).await?,
-                _ => Bytes::new(),
-            };
-            Ok(Answer {
-                status,
-                location,
-                body,
-            })
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().map_err(|error| failed(&error))?;
+            all.insert(name, value.parse().map_err(|error| failed(&error))?);
+        }
+        let response = self.send(url, all, body.map(Bytes::from))?.await?;
+        let text = |name| {
+            let value = response.headers().get(name)?;
+            Some(value.to_str().ok()?.to_owned())
         };
-        tokio::time::timeout(time, answer)
-            .await
-            .map_err(|_| HttpError::TimedOut(time))?
+        Ok(Answer {
+            status: response.status(),
+            location: text(header::LOCATION),
+            content_type: text(header::CONTENT_TYPE),
+            body: response.into_body(),
+        })
     }
 
     /// Gives the addresses of a host that may be connected to, for a program that connects by itself; `None` where a
@@ -186,20 +196,6 @@ impl Client {
         };
         Ok(Some(addresses))
     }
-}
-
-async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, HttpError> {
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| failed(&error))?.into_data() else {
-            continue;
-        };
-        if (bytes.len() + data.len()) as u64 > limit {
-            return Err(HttpError::TooLarge(limit));
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes.freeze())
 }
 
 fn failed(error: &dyn std::error::Error) -> HttpError {
@@ -243,7 +239,7 @@ mod tests {
         let listed = (!hosts.is_empty()).then(|| HostList::parse(hosts.iter().copied()).expect("patterns"));
         let client = Client::new(Guard::new(listed, "--hosts")).expect("certificates");
         let url = Url::parse(url).expect("a URL");
-        client.get(&url, None, Some(5), Duration::from_secs(20)).await
+        client.ask(&url, &[], None).await
     }
 
     #[tokio::test]
@@ -254,20 +250,19 @@ mod tests {
             let url = format!("http://{host}:{port}/");
             let error = get(&[], &url).await.unwrap_err().to_string();
             assert!(error.contains("an address of this machine"), "{error}");
-            let answer = get(&["127.0.0.0/8", "::1"], &url).await.expect("an answer");
-            assert_eq!(&answer.body[..], b"hi");
+            let mut answer = get(&["127.0.0.0/8", "::1"], &url).await.expect("an answer");
+            let piece = answer.piece().await.expect("a piece");
+            assert_eq!(piece.as_deref(), Some(&b"hi"[..]));
+            assert_eq!(answer.piece().await.expect("the end"), None);
         }
         let error = get(&["example.org"], "http://example.com/").await.unwrap_err();
         assert!(error.to_string().contains("not on the allow-list"), "{error}");
     }
 
     #[tokio::test]
-    async fn a_redirect_is_told_and_a_long_body_refused() {
+    async fn a_redirect_is_told() {
         let port = serve("HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
         let answer = get(&["127.0.0.1"], &format!("http://127.0.0.1:{port}/")).await;
         assert_eq!(answer.expect("an answer").location.as_deref(), Some("/b"));
-        let port = serve("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nmore than five".to_owned()).await;
-        let error = get(&["127.0.0.1"], &format!("http://127.0.0.1:{port}/")).await;
-        assert!(matches!(error, Err(HttpError::TooLarge(5))), "{error:?}");
     }
 }

@@ -97,7 +97,7 @@ fn wait(child: &mut Child, bounds: &Bounds<'_>) -> io::Result<Ended> {
 }
 
 /// Bytes of all files below a directory while a program may still be changing it; symbolic links are not followed.
-fn size(directory: &Path) -> io::Result<u64> {
+pub(crate) fn size(directory: &Path) -> io::Result<u64> {
     let mut total = 0;
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {
