@@ -7,7 +7,7 @@ use controller_kit::object::set_metadata_entry;
 use super::config::{CrdPolicy, Origin, Waiting};
 use super::error::{ActionError, During as _};
 use super::{Actions, Wanted};
-use crate::cluster::{Method, ORIGIN_LABEL, Resource, WaitStrategy};
+use crate::cluster::{ApplyError, Method, ORIGIN_LABEL, Resource, WaitStrategy};
 
 /// How long the definitions may take to be served.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -25,7 +25,7 @@ impl Actions<'_> {
         policy: CrdPolicy,
         origin: &Origin,
         namespace: &str,
-        method: Method,
+        server_side: bool,
         strategy: WaitStrategy,
     ) -> Result<(), ActionError> {
         if !wanted.chart.has_crds() {
@@ -59,7 +59,7 @@ impl Actions<'_> {
                 &origin.namespace,
             );
         }
-        let applied = self.apply_definitions(resources, policy, method).await?;
+        let applied = self.apply_definitions(resources, policy, server_side).await?;
         if applied.is_empty() {
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl Actions<'_> {
         &mut self,
         mut definitions: Vec<Resource>,
         policy: CrdPolicy,
-        method: Method,
+        server_side: bool,
     ) -> Result<Vec<Resource>, ActionError> {
         let policy_name = match policy {
             CrdPolicy::CreateReplace => "CreateReplace",
@@ -97,6 +97,8 @@ impl Actions<'_> {
             if definitions.is_empty() {
                 return Ok(definitions);
             }
+            // What was there before is no concern of theirs: definitions are never deleted.
+            let method = Method::changing(server_side, true);
             let (_, result) = self
                 .cluster
                 .update(&[], &mut definitions, method, false, &self.log)
@@ -108,7 +110,7 @@ impl Actions<'_> {
         let mut created = Vec::new();
         for (definition, live) in definitions.into_iter().zip(live) {
             let failed = || format!("failed to create CustomResourceDefinition {}", definition.name);
-            let live = live.map_err(crate::cluster::ApplyError::Look).during(failed)?;
+            let live = live.map_err(ApplyError::Look).during(failed)?;
             if live.is_some() {
                 let message = format!(
                     "CustomResourceDefinition {} is already present. Skipping.",
@@ -118,11 +120,17 @@ impl Actions<'_> {
                 continue;
             }
             let mut one = [definition.clone()];
-            self.cluster
-                .create(&mut one, method, &self.log)
-                .await
-                .during(failed)?;
-            created.extend(one);
+            let method = if server_side {
+                Method::changing(true, false)
+            } else {
+                Method::creating(false)
+            };
+            match self.cluster.create(&mut one, method, &self.log).await {
+                Ok(()) => created.extend(one),
+                // Somebody else was faster.
+                Err(ApplyError::Refused(error)) if error.is_already_there() => {}
+                Err(error) => return Err(error).during(failed),
+            }
         }
         Ok(created)
     }

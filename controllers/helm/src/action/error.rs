@@ -84,9 +84,6 @@ pub enum ActionError {
     /// Objects could not be deleted; which ones is in the log.
     #[error("failed to delete release: {0}")]
     Delete(String),
-    /// Client-side apply is asked for.
-    #[error("client-side apply is not available yet")]
-    ClientSide,
     /// An error, and what was done when it happened.
     #[error("{context}: {error}")]
     During {

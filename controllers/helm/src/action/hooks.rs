@@ -6,7 +6,7 @@ use helm::release::{DeletePolicy, Execution, Hook, Phase, Release, execution_ord
 use super::config::Waiting;
 use super::error::{ActionError, During as _};
 use super::{Actions, now};
-use crate::cluster::{ApplyError, Method, Propagation, WaitStrategy};
+use crate::cluster::{ApplyError, Method, Propagation};
 
 /// What is left to do when the hooks of an event have run: to delete those that are not kept.
 #[derive(Debug)]
@@ -102,23 +102,17 @@ impl Actions<'_> {
                 run.phase = phase;
             });
         };
-        if !server_side {
-            ended(release, Phase::Failed);
-            return (false, Err(ActionError::ClientSide));
-        }
-        let method = Method::ServerSide { force: false };
+        let method = Method::creating(server_side);
         let created = self.cluster.create(&mut resources, method, &self.log).await;
         if let Err(error) = created {
             ended(release, Phase::Failed);
             let failed = || format!("warning: Hook {} {} failed", event.name(), hook.path);
             return (false, Err::<(), _>(error).during(failed));
         }
-        let waited = match waiting.strategy {
-            WaitStrategy::Poller | WaitStrategy::HookOnly | WaitStrategy::Legacy => {
-                let (cluster, patience) = (self.cluster, &mut self.patience);
-                cluster.wait_finished(&resources, waiting.timeout, patience).await
-            }
-        };
+        let (cluster, patience) = (self.cluster, &mut self.patience);
+        let waited = cluster
+            .wait_finished(&resources, waiting.strategy, waiting.timeout, patience)
+            .await;
         match waited {
             Ok(()) => {
                 ended(release, Phase::Succeeded);

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::config::Install;
 use super::error::{ActionError, During as _};
 use super::{Actions, Wanted};
-use crate::cluster::{Adoption, Method, Resource, set_owner};
+use crate::cluster::{Adoption, ApplyError, Method, Resource, set_owner};
 
 impl Actions<'_> {
     /// Installs a chart.
@@ -15,18 +15,13 @@ impl Actions<'_> {
     /// # Errors
     /// It could not be installed. If [`Actions::written`] is not empty then, there is a release that failed.
     pub async fn install(&mut self, install: &Install, wanted: &Wanted<'_>) -> Result<Release, ActionError> {
-        if !install.server_side {
-            return Err(ActionError::ClientSide);
-        }
         let (name, namespace) = (&install.name, &install.namespace);
-        // Fields are taken from others who own them only where objects are taken, too.
-        let forced = Method::ServerSide { force: true };
         self.apply_crds(
             wanted,
             install.crds,
             &install.origin,
             namespace,
-            forced,
+            install.server_side,
             install.waiting.strategy,
         )
         .await
@@ -69,7 +64,7 @@ impl Actions<'_> {
         let adopted = self.cluster.adopt(&resources, adoption).await;
         let adopted = adopted.during(|| "unable to continue with install".to_owned())?;
         if install.create_namespace {
-            self.create_namespace(namespace).await?;
+            self.create_namespace(namespace, install.server_side).await?;
         }
         if install.replace {
             self.supersede_last(&mut release).await?;
@@ -103,14 +98,17 @@ impl Actions<'_> {
         Err(ActionError::NameInUse)
     }
 
-    async fn create_namespace(&self, name: &str) -> Result<(), ActionError> {
+    async fn create_namespace(&self, name: &str, server_side: bool) -> Result<(), ActionError> {
         let object = json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"name": name}},
             "spec": {}, "status": {},
         });
         let mut resources = self.build(&object.to_string(), "").await?;
-        let method = Method::ServerSide { force: false };
-        Ok(self.cluster.create(&mut resources, method, &self.log).await?)
+        let method = Method::creating(server_side);
+        match self.cluster.create(&mut resources, method, &self.log).await {
+            Err(ApplyError::Refused(error)) if error.is_already_there() => Ok(()),
+            created => Ok(created?),
+        }
     }
 
     /// Takes the place of the last revision.
@@ -140,10 +138,15 @@ impl Actions<'_> {
                 .during(|| "failed pre-install".to_owned())?;
         }
         if adopted.is_empty() && !resources.is_empty() {
-            let method = Method::ServerSide { force: false };
+            let method = Method::creating(server_side);
             self.cluster.create(resources, method, &self.log).await?;
         } else if !resources.is_empty() {
-            let method = Method::ServerSide { force: true };
+            let method = match Method::changing(server_side, false) {
+                Method::ClientSide { .. } => Method::ClientSide {
+                    three_way_for_untyped: install.take_ownership,
+                },
+                server_side => server_side,
+            };
             let (_, result) = self
                 .cluster
                 .update(adopted, resources, method, true, &self.log)

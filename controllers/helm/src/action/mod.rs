@@ -21,7 +21,7 @@ use helm::File;
 use helm::release::Release;
 use jiff::Timestamp;
 
-use crate::cluster::{Cluster, Log, Patience, Resource, WaitStrategy};
+use crate::cluster::{Cluster, Log, Patience, Resource};
 use crate::storage::Storage;
 
 pub use config::{
@@ -90,23 +90,15 @@ impl<'a> Actions<'a> {
             timeout,
             for_jobs,
         } = waiting;
-        match strategy {
-            WaitStrategy::HookOnly => Ok(()),
-            WaitStrategy::Poller | WaitStrategy::Legacy => {
-                Ok(cluster.wait_ready(resources, for_jobs, timeout, patience).await?)
-            }
-        }
+        let waited = cluster.wait_ready(resources, for_jobs, strategy, timeout, patience);
+        Ok(waited.await?)
     }
 
     /// Waits until objects are gone, as far as the strategy says so.
     async fn wait_gone(&mut self, resources: &[Resource], waiting: Waiting) -> Result<(), ActionError> {
-        match waiting.strategy {
-            WaitStrategy::HookOnly => Ok(()),
-            WaitStrategy::Poller | WaitStrategy::Legacy => {
-                let (cluster, patience) = (self.cluster, &mut self.patience);
-                Ok(cluster.wait_gone(resources, waiting.timeout, patience).await?)
-            }
-        }
+        let (cluster, patience) = (self.cluster, &mut self.patience);
+        let waited = cluster.wait_gone(resources, waiting.strategy, waiting.timeout, patience);
+        Ok(waited.await?)
     }
 }
 

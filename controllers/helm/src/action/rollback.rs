@@ -21,9 +21,6 @@ impl Actions<'_> {
         let name = &rollback.name;
         self.log.debug("preparing rollback", &[("name", name)]);
         let (mut current, mut target) = self.prepare_rollback(rollback).await?;
-        if !target.is_server_side() {
-            return Err(ActionError::ClientSide);
-        }
         self.log.debug("creating rolled back release", &[("name", name)]);
         self.storage.create(&target, rollback.max_history).await?;
         self.log.debug("performing rollback", &[("name", name)]);
@@ -102,7 +99,7 @@ impl Actions<'_> {
                 .await?;
         }
         set_owner(&mut targets, &target.name, &namespace);
-        let method = Method::ServerSide { force: true };
+        let method = Method::changing(server_side, rollback.force);
         let (updated, result) = self
             .cluster
             .update(&originals, &mut targets, method, true, &self.log)

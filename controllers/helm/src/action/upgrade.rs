@@ -28,13 +28,9 @@ impl Actions<'_> {
     pub async fn upgrade(&mut self, upgrade: &Upgrade, wanted: &Wanted<'_>) -> Result<Release, ActionError> {
         let last = self.last_for_upgrade(&upgrade.name).await?;
         let server_side = is_server_side(upgrade.server_side, &last);
-        if !server_side {
-            return Err(ActionError::ClientSide);
-        }
-        let method = Method::ServerSide { force: true };
         let strategy = upgrade.waiting.strategy;
         let (crds, origin) = (upgrade.crds, &upgrade.origin);
-        self.apply_crds(wanted, crds, origin, &upgrade.namespace, method, strategy)
+        self.apply_crds(wanted, crds, origin, &upgrade.namespace, server_side, strategy)
             .await
             .during(|| "failed to apply CustomResourceDefinitions".to_owned())?;
         self.log.debug("preparing upgrade", &[("name", &upgrade.name)]);
@@ -185,7 +181,7 @@ impl Actions<'_> {
                 .during(|| "pre-upgrade hooks failed".to_owned())?;
         }
         let upgrades_managers = server_side && !current.is_server_side();
-        let method = Method::ServerSide { force: true };
+        let method = Method::changing(server_side, upgrade.force);
         let (updated, result) = self
             .cluster
             .update(originals, targets, method, upgrades_managers, &self.log)

@@ -1,26 +1,15 @@
 //! Creating, updating and deleting the objects of a release, as Helm's client does.
 
 use controller_kit::RestError;
-use controller_kit::live::LiveStore;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::Value;
 
 use super::error::ApplyError;
-use super::managers::upgrade_patch;
+use super::method::Method;
 use super::requests::{self, Propagation};
 use super::resource::{Resource, annotation};
-use super::{Cluster, Log, attributes};
-
-/// How objects are brought into the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    /// The API server merges them.
-    ServerSide {
-        /// Whether fields are taken from others who own them.
-        force: bool,
-    },
-}
+use super::{Cluster, Log};
 
 /// What an update did, as far as it got.
 #[derive(Debug, Default)]
@@ -53,7 +42,7 @@ impl Cluster {
         if resources.is_empty() {
             return Err(ApplyError::Nothing);
         }
-        log_creation(method, log);
+        method.log_creation(log);
         let mut errors = Vec::new();
         for batch in resources.chunk_by_mut(|a, b| a.mapping.kind == b.mapping.kind) {
             let creating = batch
@@ -69,37 +58,6 @@ impl Cluster {
         ApplyError::join(errors, "\n").map_or(Ok(()), Err)
     }
 
-    async fn create_one(&self, resource: &mut Resource, method: Method, log: &Log) -> Result<(), ApplyError> {
-        let Method::ServerSide { force } = method;
-        match self.apply_one(resource, force).await {
-            Ok(()) => {
-                log.debug("Created resource via patch", &attributes(resource));
-                Ok(())
-            }
-            Err(error) => {
-                log.error_at("Error creating resource via patch", resource);
-                Err(error)
-            }
-        }
-    }
-
-    async fn apply_one(&self, resource: &mut Resource, force: bool) -> Result<(), ApplyError> {
-        let answer = requests::apply(&self.rest, resource, force).await;
-        let answer = answer.map_err(|error| {
-            let (object, error) = (resource.place_and_kind(), discreet(resource, error));
-            if error.code() == Some(415) {
-                ApplyError::NotAvailable(error)
-            } else if error.is_conflict() {
-                ApplyError::Conflict { object, error }
-            } else {
-                ApplyError::Apply { object, error }
-            }
-        })?;
-        learn(&self.live, resource, &answer);
-        resource.refresh(answer);
-        Ok(())
-    }
-
     /// Makes the cluster hold `targets` in the place of `originals`: creates what is missing, changes the rest in its
     /// order, and deletes what is not wanted any more unless something went wrong before.
     ///
@@ -113,7 +71,7 @@ impl Cluster {
         log: &Log,
     ) -> (Updated, Result<(), ApplyError>) {
         let mut updated = Updated::default();
-        log_update(method, upgrades_managers, log);
+        method.log_update(upgrades_managers, log);
         log.debug("checking resources for changes", &[("resources", &targets.len())]);
         let result = self
             .update_all(originals, targets, method, upgrades_managers, log, &mut updated)
@@ -134,8 +92,7 @@ impl Cluster {
         log: &Log,
         updated: &mut Updated,
     ) -> Result<(), ApplyError> {
-        let Method::ServerSide { force } = method;
-        // What is there is read ahead, many objects at once. If it changes meanwhile, the API server merges all the same.
+        // What is there is read ahead, many objects at once. Whoever changes what rests on it looks again.
         let live = self.look_at(targets).await;
         let mut errors = Vec::new();
         for (target, live) in targets.iter_mut().zip(live) {
@@ -147,55 +104,10 @@ impl Cluster {
                 continue;
             };
             let original = originals.iter().find(|original| original.is(target));
-            let changed = async {
-                if upgrades_managers {
-                    self.upgrade_managers(original.unwrap_or(target), live).await?;
-                }
-                self.apply_one(target, force).await
-            };
-            match changed.await {
-                Ok(()) => log.debug("Patched resource", &attributes(target)),
-                Err(error) => {
-                    log.error_at("Error patching resource", target);
-                    errors.push(error);
-                }
-            }
+            let changed = self.change_one(original, target, live, method, upgrades_managers, log);
+            errors.extend(changed.await.err());
         }
         ApplyError::join(errors, " && ").map_or(Ok(()), Err)
-    }
-
-    /// Makes the fields that we wrote ones that we apply; `live` is what was read last.
-    async fn upgrade_managers(&self, original: &Resource, live: Value) -> Result<(), ApplyError> {
-        let at = original.at();
-        let mut live = Some(live);
-        for attempt in 1..=ATTEMPTS {
-            let current = match live.take() {
-                Some(live) => Some(live),
-                None => requests::get(&self.rest, &at)
-                    .await
-                    .map_err(|error| ApplyError::Get {
-                        object: original.place_and_kind(),
-                        error: discreet(original, error),
-                    })?,
-            };
-            let Some(patch) = current.as_ref().and_then(upgrade_patch) else {
-                return Ok(());
-            };
-            match requests::json_patch(&self.rest, &at, &patch).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_conflict() && attempt < ATTEMPTS => {}
-                Err(error) if error.is_conflict() => {
-                    return Err(ApplyError::Refused(discreet(original, error)));
-                }
-                Err(error) => {
-                    return Err(ApplyError::Managers {
-                        object: original.place_and_kind(),
-                        error: discreet(original, error),
-                    });
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Deletes the originals that are no targets, but those that are to be kept.
@@ -308,50 +220,10 @@ async fn at_once<T>(work: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     futures::stream::iter(work).buffered(AT_ONCE).collect().await
 }
 
-/// A wait must not see what was before the write.
-fn learn(live: &LiveStore, resource: &Resource, answer: &Value) {
-    live.learn(&resource.mapping, answer);
-}
-
-/// Leaves out of an error about a Secret what the API server repeats of its values.
-fn discreet(resource: &Resource, error: RestError) -> RestError {
-    if resource.is_secret() {
-        error.without_values()
-    } else {
-        error
-    }
-}
-
 fn attributes_of_kind(resource: &Resource) -> [(&'static str, &dyn std::fmt::Display); 3] {
     [
         ("kind", &resource.mapping.kind),
         ("name", &resource.name),
         ("namespace", &resource.namespace),
     ]
-}
-
-fn log_creation(method: Method, log: &Log) {
-    let Method::ServerSide { force } = method;
-    log.debug(
-        "using server-side apply for resource creation",
-        &[
-            ("dryRun", &false),
-            ("fieldValidationDirective", &"Strict"),
-            ("forceConflicts", &force),
-        ],
-    );
-}
-
-fn log_update(method: Method, upgrades_managers: bool, log: &Log) {
-    log_creation(method, log);
-    let Method::ServerSide { force } = method;
-    log.debug(
-        "using server-side apply for resource update",
-        &[
-            ("dryRun", &false),
-            ("fieldValidationDirective", &"Strict"),
-            ("forceConflicts", &force),
-            ("upgradeClientSideFieldManager", &upgrades_managers),
-        ],
-    );
 }

@@ -33,6 +33,30 @@ pub enum ApplyError {
     /// It did not exist and could not be created.
     #[error("failed to create resource: {0}")]
     Create(#[source] Box<ApplyError>),
+    /// It could not be replaced.
+    #[error("failed to replace object: {0}")]
+    Replace(#[source] RestError),
+    /// What it is and what it is to be cannot be compared.
+    #[error("failed to create patch: {0}")]
+    Merge(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What it is could not be read.
+    #[error("failed to create patch: unable to get data for current object {object}: {error}")]
+    Live {
+        /// Its namespace and name.
+        object: String,
+        /// Why.
+        error: RestError,
+    },
+    /// It could not be changed.
+    #[error("cannot patch {} with kind {kind}: {error}", gotmpl::quote(.name.as_bytes()))]
+    Patch {
+        /// Its name.
+        name: String,
+        /// Its kind.
+        kind: String,
+        /// Why.
+        error: RestError,
+    },
     /// It could not be read.
     #[error("failed to get object {object}: {error}")]
     Get {

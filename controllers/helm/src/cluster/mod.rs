@@ -7,12 +7,15 @@ mod apply;
 mod discovery;
 mod error;
 mod inventory;
+mod legacy;
 mod log;
 mod lookup;
 mod managers;
 mod manifest;
+mod method;
 mod ownership;
 mod patience;
+mod readiness;
 mod requests;
 mod resource;
 mod wait;
@@ -30,9 +33,10 @@ pub use requests::Propagation;
 pub use resource::BuildError;
 pub use wait::{WaitError, WaitStrategy};
 
-pub(crate) use apply::{Method, RESOURCE_POLICY};
+pub(crate) use apply::RESOURCE_POLICY;
 pub(crate) use log::Log;
 pub(crate) use lookup::ClusterLookup;
+pub(crate) use method::Method;
 pub(crate) use ownership::{Adoption, set_owner};
 pub(crate) use resource::Resource;
 

@@ -97,6 +97,48 @@ fn is_quota_conflict(error: &RestError) -> bool {
         && text.contains("the object has been modified")
 }
 
+/// Creates an object.
+pub(super) async fn create(rest: &Rest, resource: &Resource) -> Result<Value, RestError> {
+    let mut object = resource.object.clone();
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.remove("resourceVersion");
+    }
+    let collection = resource.mapping.collection(&resource.namespace);
+    let path = format!("{collection}?fieldManager={MANAGER}");
+    let request = Ask::new(Method::POST, &path).with("application/json", &object);
+    persist(rest, &request, RestError::is_conflict).await
+}
+
+/// Replaces an object, whatever it is by now.
+pub(super) async fn replace(rest: &Rest, resource: &Resource) -> Result<Value, RestError> {
+    let mut object = resource.object.clone();
+    // Without an object, or without its version, the API server says what it thinks of that.
+    if let Ok(Some(live)) = get(rest, &resource.at()).await {
+        let version = controller_kit::object::resource_version(&live);
+        object["metadata"]["resourceVersion"] = version.into();
+    }
+    let path = format!(
+        "{}?fieldManager={MANAGER}&fieldValidation=Strict",
+        resource.at().path()
+    );
+    ask(
+        rest,
+        &Ask::new(Method::PUT, &path).with("application/json", &object),
+    )
+    .await
+}
+
+/// Changes an object by a patch of a media type.
+pub(super) async fn patch(
+    rest: &Rest,
+    at: &ObjectPath<'_>,
+    content: &str,
+    patch: &Value,
+) -> Result<Value, RestError> {
+    let path = format!("{}?fieldManager={MANAGER}", at.path());
+    ask(rest, &Ask::new(Method::PATCH, &path).with(content, patch)).await
+}
+
 /// Deletes an object, in whatever state it is.
 pub(super) async fn delete(
     rest: &Rest,

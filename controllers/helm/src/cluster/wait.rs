@@ -47,9 +47,17 @@ impl Cluster {
         &self,
         resources: &[Resource],
         jobs: bool,
+        strategy: WaitStrategy,
         timeout: Duration,
         patience: &mut Patience<'_>,
     ) -> Result<(), WaitError> {
+        match strategy {
+            WaitStrategy::HookOnly => return Ok(()),
+            WaitStrategy::Legacy => {
+                return Box::pin(self.wait_ready_as_before(resources, jobs, timeout, patience)).await;
+            }
+            WaitStrategy::Poller => {}
+        }
         let rule = if jobs { Rule::Ready } else { Rule::Begun };
         let targets = resources.iter().filter(|resource| !is_paused(resource));
         let targets = targets.map(|resource| target(resource, rule)).collect();
@@ -61,9 +69,13 @@ impl Cluster {
     pub(crate) async fn wait_finished(
         &self,
         resources: &[Resource],
+        strategy: WaitStrategy,
         timeout: Duration,
         patience: &mut Patience<'_>,
     ) -> Result<(), WaitError> {
+        if strategy == WaitStrategy::Legacy {
+            return Box::pin(self.wait_finished_as_before(resources, timeout, patience)).await;
+        }
         // Whatever else has been created is ready.
         let works = |resource: &&Resource| {
             let mapping = &resource.mapping;
@@ -78,9 +90,13 @@ impl Cluster {
     pub(crate) async fn wait_gone(
         &self,
         resources: &[Resource],
+        strategy: WaitStrategy,
         timeout: Duration,
         patience: &mut Patience<'_>,
     ) -> Result<(), WaitError> {
+        if strategy == WaitStrategy::HookOnly {
+            return Ok(());
+        }
         let targets: Vec<Target> = resources
             .iter()
             .map(|resource| target(resource, Rule::Gone))
@@ -95,6 +111,9 @@ impl Cluster {
         let waiting = Box::pin(self.live.wait(targets, options, &self.rest));
         match patience.wait(Matter::Else, waiting).await? {
             WaitEnd::Ready => Ok(()),
+            WaitEnd::NotReady { .. } if strategy == WaitStrategy::Legacy => {
+                Err(WaitError::NotReady("context deadline exceeded".to_owned()))
+            }
             WaitEnd::NotReady { objects, .. } => Err(match objects.into_iter().next() {
                 Some((id, _, reason)) => WaitError::NotGone {
                     object: Subject(&id).to_string(),

@@ -34,8 +34,15 @@ pub(crate) const JOB: Kind = Kind {
     plural: "jobs",
 };
 
+/// `notification.toolkit.fluxcd.io/v1beta3` Provider, which stands for all custom kinds: nobody writes to it.
+pub(crate) const PROVIDER: Kind = Kind {
+    api_version: "notification.toolkit.fluxcd.io/v1beta3",
+    kind: "Provider",
+    plural: "providers",
+};
+
 /// The kinds that charts of these tests make.
-const KINDS: [Kind; 5] = [CONFIG_MAP, SECRET, SERVICE, DEPLOYMENT, JOB];
+const KINDS: [Kind; 6] = [CONFIG_MAP, SECRET, SERVICE, DEPLOYMENT, JOB, PROVIDER];
 
 /// The name of the release on both sides.
 pub(crate) const NAME: &str = "web";
