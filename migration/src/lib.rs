@@ -5,6 +5,7 @@ mod go_flags;
 mod go_message;
 mod helm_template;
 mod kustomize_build;
+mod sops_decrypt;
 
 pub use go_flags::{go_flag_error, with_go_flags};
 pub use helm_template::{
@@ -12,3 +13,4 @@ pub use helm_template::{
     load_chart,
 };
 pub use kustomize_build::{KustomizeBuildArgs, KustomizeBuildError, kustomize_build};
+pub use sops_decrypt::{SopsDecryptArgs, SopsDecryptError, sops_decrypt};

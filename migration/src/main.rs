@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches, Subcommand};
 use helm::{Capabilities, GO_VERSION, KUBE_CLIENT_VERSION};
-use openflux::{HelmTemplateArgs, KustomizeBuildArgs, go_flag_error, with_go_flags};
+use openflux::{HelmTemplateArgs, KustomizeBuildArgs, SopsDecryptArgs, go_flag_error, with_go_flags};
 
 const HELM: &str = "helm";
 const KUSTOMIZE: &str = "kustomize";
+const SOPS: &str = "sops";
 
 /// The version of kustomize whose results these are.
 const KUSTOMIZE_VERSION: &str = "v5.8.1";
@@ -27,6 +28,11 @@ enum HelmCommand {
     Template(Box<HelmTemplateArgs>),
     /// Print the version of Helm whose results these are.
     Version(HelmVersionArgs),
+}
+
+#[derive(Subcommand)]
+enum SopsCommand {
+    Decrypt(Box<SopsDecryptArgs>),
 }
 
 #[derive(Args)]
@@ -103,6 +109,10 @@ fn command() -> clap::Command {
             KUSTOMIZE,
             "What `kustomize` does, without kustomize",
         ))
+        .subcommand(tool::<SopsCommand>(
+            SOPS,
+            "What kustomize-controller does with files of SOPS",
+        ))
 }
 
 fn tool<C: Subcommand>(name: &'static str, about: &'static str) -> clap::Command {
@@ -121,6 +131,11 @@ fn run(matches: &clap::ArgMatches, out: &mut dyn Write) -> Result<(), String> {
                 openflux::helm_template(&args, out, err).map_err(|error| error.to_string())
             }
             HelmCommand::Version(args) => print(out, &helm_version(args.short)),
+        },
+        Some((SOPS, matches)) => match read(matches) {
+            SopsCommand::Decrypt(args) => {
+                openflux::sops_decrypt(&args, out, err).map_err(|error| error.to_string())
+            }
         },
         Some((_, matches)) => match read(matches) {
             KustomizeCommand::Build(args) => {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::compose::Composer;
-use crate::decode::{decode_directly, decode_v3};
+use crate::decode::{decode_directly, decode_v3, v3_check_map, v3_scalar};
 use crate::emit::{is_base60, style_in_block, write_document};
 use crate::reader::read;
 use crate::resolve::{Scalar, resolve_plain};
@@ -31,6 +31,61 @@ pub fn parse(input: &[u8], limits: &Limits) -> Result<Vec<Node>, Error> {
 pub fn parse_first(input: &[u8], limits: &Limits) -> Result<Option<Node>, Error> {
     let input = read(input, limits)?;
     Composer::new(&input.text, input.problem, Flavor::V3, limits).next_document()
+}
+
+/// What Go decodes a scalar to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScalarValue {
+    /// Nothing.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// An integer above `i64::MAX`.
+    Uint(u64),
+    /// A float.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// A moment, by RFC 3339.
+    Time(String),
+}
+
+/// Decodes a scalar as `Node.Decode` does into an `interface{}`; for collections it is the empty text.
+///
+/// ```
+/// use go_yaml::v3::{self, ScalarValue};
+///
+/// let node = v3::parse_first(b"2024-01-02", &Default::default())?.unwrap();
+/// assert_eq!(v3::scalar(&node)?, ScalarValue::Time("2024-01-02T00:00:00Z".to_owned()));
+/// # Ok::<(), go_yaml::Error>(())
+/// ```
+pub fn scalar(node: &Node) -> Result<ScalarValue, Error> {
+    Ok(match v3_scalar(node)? {
+        Scalar::Null => ScalarValue::Null,
+        Scalar::Bool(value) => ScalarValue::Bool(value),
+        Scalar::Int(value) => ScalarValue::Int(value),
+        Scalar::Uint(value) => ScalarValue::Uint(value),
+        Scalar::Float(value) => ScalarValue::Float(value),
+        Scalar::Str(text) => ScalarValue::Text(text.into_owned()),
+        Scalar::Time(time) => ScalarValue::Time(time.to_rfc3339().map_err(Error::encode)?),
+    })
+}
+
+/// The errors of decoding a document into a Go `map[string]interface{}`: keys that are there twice, for instance.
+///
+/// ```
+/// let node = go_yaml::v3::parse_first(b"a: 1\na: 2\n", &Default::default())?.unwrap();
+/// let error = go_yaml::v3::check_map(&node, &Default::default()).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "yaml: unmarshal errors:\n  line 2: mapping key \"a\" already defined at line 1"
+/// );
+/// # Ok::<(), go_yaml::Error>(())
+/// ```
+pub fn check_map(document: &Node, limits: &Limits) -> Result<(), Error> {
+    v3_check_map(document, limits)
 }
 
 /// How a tree is printed.

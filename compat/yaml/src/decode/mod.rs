@@ -11,7 +11,7 @@ use std::ptr;
 pub(crate) use direct::decode_directly;
 pub(crate) use go_syntax::quote;
 pub(crate) use v2::{decode as decode_v2, key_of, scalar_of};
-pub(crate) use v3::decode as decode_v3;
+pub(crate) use v3::{check_map as v3_check_map, decode as decode_v3, scalar as v3_scalar};
 
 use crate::node::{Kind, Node};
 use crate::value::Value;

@@ -14,6 +14,20 @@ use crate::{Error, Limits, Size};
 
 /// Decodes into Go's `map[string]interface{}` (or `[]interface{}`) and on to JSON values, as kyaml's `MarshalJSON` does.
 pub(crate) fn decode(root: &Node, limits: &Limits) -> Result<Value, Error> {
+    let (value, unsupported) = decode_root(root, limits, true)?;
+    match unsupported {
+        Some(text) => Err(Error::encode(text)),
+        None => Ok(value),
+    }
+}
+
+/// Decodes into Go's `map[string]interface{}`, for the errors of that.
+pub(crate) fn check_map(root: &Node, limits: &Limits) -> Result<(), Error> {
+    decode_root(root, limits, false).map(|_| ())
+}
+
+/// The value, and what encoding/json would refuse in it.
+fn decode_root(root: &Node, limits: &Limits, or_sequence: bool) -> Result<(Value, Option<String>), Error> {
     let mut decoder = Decoder {
         aliases: Aliases::new(root, limits),
         errors: Problems::default(),
@@ -24,9 +38,13 @@ pub(crate) fn decode(root: &Node, limits: &Limits) -> Result<Value, Error> {
             decoder.aliases.count()?;
             decoder.mapping(root, true)?
         }
-        Kind::Sequence => decoder.value(root)?,
+        Kind::Sequence if or_sequence => decoder.value(root)?,
         Kind::Scalar if root.is_null() => {
             scalar(root)?;
+            Value::Null
+        }
+        Kind::Sequence => {
+            decoder.errors.add(type_error(root))?;
             Value::Null
         }
         Kind::Scalar | Kind::Alias => {
@@ -36,10 +54,7 @@ pub(crate) fn decode(root: &Node, limits: &Limits) -> Result<Value, Error> {
         }
     };
     decoder.errors.result()?;
-    match decoder.unsupported {
-        Some(text) => Err(Error::encode(text)),
-        None => Ok(value),
-    }
+    Ok((value, decoder.unsupported))
 }
 
 fn type_error(node: &Node) -> String {
@@ -273,7 +288,7 @@ fn is_merge(node: &Node) -> bool {
     node.as_str() == Some("<<") && (matches!(node.tag(), "" | "!") || node.core_tag() == Some(Tag::Merge))
 }
 
-fn scalar(node: &Node) -> Result<Scalar<'_>, Error> {
+pub(crate) fn scalar(node: &Node) -> Result<Scalar<'_>, Error> {
     let text = node.text();
     match node.core_tag() {
         // A quoted string whose tag is the default one is not resolved again.

@@ -12,6 +12,7 @@ pub(crate) mod kustomize;
 mod normalize;
 mod post_render;
 mod readiness;
+mod sops;
 mod sprig;
 mod three_way;
 mod yaml;
@@ -42,6 +43,7 @@ const RECORDERS: &[Recorder] = &[
     normalize::NORMALIZE,
     post_render::POST_RENDER,
     readiness::READINESS,
+    sops::SOPS,
     sprig::SPRIG,
     three_way::THREE_WAY,
     three_way::DRIFT,
