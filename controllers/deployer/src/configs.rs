@@ -1,70 +1,95 @@
 //! ConfigMaps and Secrets that ask to be followed: their changes wake those who read them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use controller_kit::{Failure, Follower, ObjectKey, Triggers, follow};
-use kube::Api;
-use kube::core::PartialObjectMeta;
+use controller_kit::{Failure, Follower, ObjectKey, follow};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::Context;
-use crate::kind::Kind;
-use crate::watches::Watches;
+/// The kinds that objects read their configuration from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ConfigKind {
+    ConfigMap,
+    Secret,
+}
 
-impl<K: Kind> Watches<K> {
-    /// Follows ConfigMaps or Secrets that ask to be followed by their label; only metadata is read.
-    pub(crate) async fn follow_configs<C>(
-        self,
-        kind: &'static str,
-        api: Api<PartialObjectMeta<C>>,
-        config: watcher::Config,
-        shutdown: CancellationToken,
-    ) where
-        C: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + Send
-            + Sync
-            + 'static,
-    {
-        let mut configs = Configs {
-            context: self.context,
-            kind,
-            seen: BTreeMap::new(),
-            listed: BTreeSet::new(),
-            is_synced: false,
-        };
-        let events = watcher::watcher(api, config);
-        let what = format!("{kind}, as labelled for {}", K::NAMES.label);
-        follow(&what, events, &shutdown, &mut configs).await;
+impl ConfigKind {
+    /// Gives the name of the kind.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        }
+    }
+}
+
+/// Hears which object has changed.
+type OnChange = Box<dyn FnMut(ObjectKey) + Send>;
+
+/// Follows ConfigMaps or Secrets that ask to be followed by their label; only metadata is read.
+pub(crate) async fn follow_configs(
+    kind: ConfigKind,
+    client: Client,
+    namespace: Option<String>,
+    config: watcher::Config,
+    shutdown: CancellationToken,
+    on_change: OnChange,
+) {
+    let configs = Configs {
+        kind: kind.as_str(),
+        seen: BTreeMap::new(),
+        listed: BTreeSet::new(),
+        is_synced: false,
+        on_change,
+    };
+    match kind {
+        ConfigKind::ConfigMap => {
+            configs
+                .run::<ConfigMap>(client, namespace, config, shutdown)
+                .await;
+        }
+        ConfigKind::Secret => configs.run::<Secret>(client, namespace, config, shutdown).await,
     }
 }
 
 /// The objects of one kind that ask to be followed.
-struct Configs<K: Kind> {
-    context: Arc<Context<K>>,
+struct Configs {
     kind: &'static str,
     /// Their resource versions.
     seen: BTreeMap<ObjectKey, String>,
     listed: BTreeSet<ObjectKey>,
     is_synced: bool,
+    on_change: OnChange,
 }
 
-impl<K: Kind> Configs<K> {
-    fn changed(&self, config: ObjectKey) {
-        let readers = self.context.references.lock().readers(self.kind, config);
-        for reader in readers {
-            self.context.queue.add(reader, Triggers::CONFIG);
-        }
+impl Configs {
+    async fn run<C>(
+        mut self,
+        client: Client,
+        namespace: Option<String>,
+        config: watcher::Config,
+        shutdown: CancellationToken,
+    ) where
+        C: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
+    {
+        let api: Api<PartialObjectMeta<C>> = match namespace {
+            Some(namespace) => Api::namespaced(client, &namespace),
+            None => Api::all(client),
+        };
+        let what = format!("{}, as labelled", self.kind);
+        let events = watcher::watcher(api, config);
+        follow(&what, events, &shutdown, &mut self).await;
     }
 }
 
-impl<C, K: Kind> Follower<PartialObjectMeta<C>> for Configs<K>
+impl<C> Follower<PartialObjectMeta<C>> for Configs
 where
-    PartialObjectMeta<C>: kube::ResourceExt,
+    PartialObjectMeta<C>: ResourceExt,
 {
     fn on_event(&mut self, event: Event<PartialObjectMeta<C>>) {
         match event {
@@ -75,13 +100,13 @@ where
                 let known = self.seen.insert(key.clone(), version.clone());
                 // What was there before we looked is no change.
                 if self.is_synced && known.as_ref() != Some(&version) {
-                    self.changed(key);
+                    (self.on_change)(key);
                 }
             }
             Event::Delete(object) => {
                 let key = ObjectKey::of(&object);
                 if self.seen.remove(&key).is_some() {
-                    self.changed(key);
+                    (self.on_change)(key);
                 }
             }
             Event::Init => self.listed.clear(),
@@ -89,9 +114,8 @@ where
                 self.is_synced = true;
                 let listed = std::mem::take(&mut self.listed);
                 let gone = self.seen.extract_if(.., |key, _| !listed.contains(key));
-                let gone: Vec<_> = gone.map(|(key, _)| key).collect();
-                for key in gone {
-                    self.changed(key);
+                for (key, _) in gone {
+                    (self.on_change)(key);
                 }
             }
         }

@@ -9,9 +9,12 @@ use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
-use controller_kit::{Mapper, Metrics, Queue, Rest, SharedWatch, WatchCache, WatchState, Written};
+use controller_kit::{
+    Mapper, Metrics, ObjectKey, Queue, Requeue, Rest, Run, SharedWatch, WatchCache, WatchState, Written,
+};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::runtime::watcher;
 use parking_lot::{Mutex, RwLock};
@@ -19,12 +22,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Settings;
+use crate::configs::{ConfigKind, follow_configs};
 use crate::context::Context;
 use crate::elsewhere::Elsewhere;
 use crate::progress::Progress;
 use crate::reconcile::{Deployer, reconcile};
 use crate::vanished::Vanished;
-use crate::watches::{Watches, watched};
+use crate::watches::Watches;
 
 /// What a deployer is connected to.
 pub struct Connections {
@@ -121,18 +125,17 @@ pub async fn run<D: Deployer>(
     );
     if let Some(selector) = &context.settings.watch_configs {
         let config = watcher::Config::default().labels(selector);
-        tasks.spawn(watches.clone().follow_configs::<ConfigMap>(
-            "ConfigMap",
-            watched(&client, namespace.as_deref()),
-            config.clone(),
-            shutdown.clone(),
-        ));
-        tasks.spawn(watches.clone().follow_configs::<Secret>(
-            "Secret",
-            watched(&client, namespace.as_deref()),
-            config,
-            shutdown.clone(),
-        ));
+        for kind in [ConfigKind::ConfigMap, ConfigKind::Secret] {
+            let waking = watches.clone();
+            tasks.spawn(follow_configs(
+                kind,
+                client.clone(),
+                namespace.clone(),
+                config.clone(),
+                shutdown.clone(),
+                Box::new(move |config| waking.config_changed(kind, config)),
+            ));
+        }
     }
     let deployments = WatchCache::<Deployment>::default();
     if context.settings.interlock {
@@ -154,10 +157,22 @@ pub async fn run<D: Deployer>(
     }
     synced.cancel();
     let shared = Arc::clone(&context);
-    let handler = move |run| reconcile(Arc::clone(&shared), run);
-    context.queue.serve(concurrent, shutdown, handler).await;
+    let handler = move |run| reconcile(Arc::clone(&shared), run).boxed();
+    serve(&context.queue, concurrent, shutdown, Box::new(handler)).await;
     tasks.close();
     tasks.wait().await;
+}
+
+/// What is called for each run. Boxed, so that what is around a run is compiled here, and once for all deployers.
+type Handler = dyn Fn(Run<ObjectKey>) -> BoxFuture<'static, Requeue> + Send + Sync;
+
+async fn serve(
+    queue: &Queue<ObjectKey>,
+    concurrent: usize,
+    shutdown: CancellationToken,
+    handler: Box<Handler>,
+) {
+    queue.serve(concurrent, shutdown, handler).await;
 }
 
 /// Waits until Deployments have been listed: before that nobody knows which objects a stock controller reconciles too.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use artifact_crd::Artifact;
 use controller_kit::{ObjectKey, Requeue, RestError, Triggers};
 use flux_api::Deployed;
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
@@ -115,7 +116,7 @@ async fn next_step<D: Deployer>(run: &mut Run<'_, D>) -> Result<Step, Outcome> {
     }
     hold_or_end(run).await?;
     // A future of its own, as most runs never make one.
-    Box::pin(D::prepare(run)).await?;
+    D::prepare(run).boxed().await?;
     Ok(decide())
 }
 
@@ -164,7 +165,8 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
             if !run.object.depends_on().is_empty() {
                 tracing::info!("All dependencies are ready, proceeding with reconciliation");
             }
-            D::deploy(run, &artifact).await
+            // Boxed, as is the end of an object: what a deployer makes of it is no part of the future of a run.
+            D::deploy(run, &artifact).boxed().await
         }
     }
 }
@@ -194,7 +196,7 @@ async fn hold<K: Kind>(run: &mut Run<'_, K>) -> Result<Held, RestError> {
 
 /// Deals with what was applied, and removes the finalizer.
 async fn finalize<D: Deployer>(run: &mut Run<'_, D>) -> Outcome {
-    if let Err(outcome) = D::clean_up(run).await {
+    if let Err(outcome) = D::clean_up(run).boxed().await {
         return outcome;
     }
     if run.context.vanished.is(&run.key, &run.object) {

@@ -12,6 +12,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
+use crate::configs::ConfigKind;
 use crate::context::Context;
 use crate::interlock::stands_back;
 use crate::kind::{Kind, kind_name};
@@ -20,7 +21,7 @@ use crate::kind::{Kind, kind_name};
 const MIRROR_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The objects of a kind that are watched.
-pub(crate) fn watched<O>(client: &Client, namespace: Option<&str>) -> Api<O>
+fn watched<O>(client: &Client, namespace: Option<&str>) -> Api<O>
 where
     O: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
 {
@@ -135,6 +136,14 @@ impl<K: Kind> Watches<K> {
         }
     }
 
+    /// Wakes those who read a ConfigMap or Secret.
+    pub(crate) fn config_changed(&self, kind: ConfigKind, config: ObjectKey) {
+        let readers = self.context.references.lock().readers(kind.as_str(), config);
+        for reader in readers {
+            self.context.queue.add(reader, Triggers::CONFIG);
+        }
+    }
+
     /// Follows stock's controllers: what they begin or cease to reconcile is ours no more, or again.
     pub(crate) async fn follow_stock(
         self,
@@ -142,7 +151,7 @@ impl<K: Kind> Watches<K> {
         client: Client,
         shutdown: CancellationToken,
     ) {
-        let on_change = |before: &Claims, after: &Claims| {
+        let mut on_change = |before: &Claims, after: &Claims| {
             for object in self.context.objects.all() {
                 let key = ObjectKey::of(object.as_ref());
                 let rival = |claims: &Claims| claims.rival(&key.namespace, object.labels());
@@ -153,7 +162,7 @@ impl<K: Kind> Watches<K> {
             }
         };
         let interlock = &self.context.interlock;
-        interlock.follow(&cache, client, shutdown, on_change).await;
+        interlock.follow(&cache, client, shutdown, &mut on_change).await;
     }
 
     /// Follows Artifacts once they are up to date, and says by `following` when it has begun to; wakes their consumers.

@@ -69,7 +69,7 @@ impl Interlock {
         cache: &WatchCache<Deployment>,
         client: Client,
         shutdown: CancellationToken,
-        mut on_change: impl FnMut(&Claims, &Claims) + Send,
+        on_change: &mut (dyn FnMut(&Claims, &Claims) + Send),
     ) {
         let update = |change: Change<'_, Deployment>| {
             let (key, claim) = match change {
