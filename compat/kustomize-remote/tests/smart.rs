@@ -411,6 +411,45 @@ fn submodules_come_along_at_their_commits() {
 }
 
 #[test]
+fn submodules_of_a_repository_that_the_program_fetches_come_each_by_its_way() {
+    let root = TempDir::new().expect("a directory");
+    let new = |name: &str| {
+        let at = root.path().join(name);
+        fs::create_dir(&at).expect("a directory");
+        git(&at, &["init", "--quiet", "--initial-branch=main"]);
+        at
+    };
+    let child = new("child");
+    write(&child, "file", "old\n");
+    let old = commit(&child, "one");
+    write(&child, "file", "new\n");
+    commit(&child, "two");
+    let port = serve_repositories(root.path(), true);
+    let parent = new("parent");
+    let here = format!("file://{}", root.path().display());
+    write(
+        &parent,
+        ".gitmodules",
+        format!(
+            "[submodule \"h\"]\n\tpath = by/http\n\turl = http://git.test:{port}/child\n[submodule \"f\"]\n\tpath = by/file\n\turl = {here}/child\n"
+        ),
+    );
+    git(&parent, &["add", "--all"]);
+    for path in ["by/http", "by/file"] {
+        let entry = format!("160000,{old},{path}");
+        git(&parent, &["update-index", "--add", "--cacheinfo", &entry]);
+    }
+    git(&parent, &["commit", "--quiet", "--message=one"]);
+    let fetcher = fetcher(Policy::default());
+    let at = clone(&fetcher, &format!("{here}/parent")).expect("a clone");
+    let files = listing(&at);
+    for path in ["by/http/file", "by/file/file"] {
+        assert_eq!(files[path], "644 old\\n");
+    }
+    assert!(!at.join(".git").exists() && !at.join("by/file/.git").exists());
+}
+
+#[test]
 fn submodules_may_not_nest_for_ever() {
     let root = TempDir::new().expect("a directory");
     let at = root.path().join("self");
