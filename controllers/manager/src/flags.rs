@@ -1,4 +1,4 @@
-//! The flags of `openflux-controller run`: those of stock kustomize-controller, and our own.
+//! The flags of `openflux-controller run`: those of stock kustomize-controller and helm-controller, and our own.
 
 use clap::{ArgAction, Args, ValueEnum};
 use controller_process::values::{boolean, integer};
@@ -10,7 +10,12 @@ use crate::inert::InertFlags;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunFlags {
     /// Controllers to run.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "sources,kustomize")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "sources,kustomize,helm"
+    )]
     pub(crate) controllers: Vec<Controller>,
     /// How many sources are mirrored at once.
     #[arg(long, default_value_t = 16, value_parser = integer::<usize>)]
@@ -21,6 +26,9 @@ pub(crate) struct RunFlags {
     /// Flags of the kustomize deployer.
     #[command(flatten)]
     pub(crate) kustomize: KustomizeFlags,
+    /// Flags of the Helm deployer.
+    #[command(flatten)]
+    pub(crate) helm: HelmFlags,
     /// Flags of the process.
     #[command(flatten)]
     pub(crate) process: ProcessFlags,
@@ -46,6 +54,14 @@ pub(crate) struct KustomizeFlags {
     pub(crate) custom_apply_stage_kinds: Vec<String>,
 }
 
+/// Flags that only the Helm deployer has.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HelmFlags {
+    /// Algorithm of the digests in the history of a HelmRelease; those of stock's other ones are read, but not written.
+    #[arg(long, default_value = "sha256", value_parser = ["sha256"])]
+    pub(crate) snapshot_digest_algo: String,
+}
+
 /// A controller of this binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Controller {
@@ -53,9 +69,11 @@ pub(crate) enum Controller {
     Sources,
     /// Deploy Kustomizations.
     Kustomize,
+    /// Release HelmReleases.
+    Helm,
     /// Offer the Artifacts of custom sources to stock controllers, as ExternalArtifacts.
     Bridge,
 }
 
 /// The controllers that may have flags of their own, as `--kustomize.concurrent=8`.
-pub(crate) const DEPLOYERS: [&str; 1] = ["kustomize"];
+pub(crate) const DEPLOYERS: [&str; 2] = ["kustomize", "helm"];

@@ -1,8 +1,10 @@
-//! Feature gates: those of stock kustomize-controller 1.9, and what each means here.
+//! Feature gates: those of stock kustomize-controller 1.9 and helm-controller 1.6, and what each means here.
+//!
+//! Both deployers accept the gates of both, so that one list may serve them.
 
 use controller_process::{DeployerGates, gates};
 
-/// The gates that change what this binary does.
+/// The gates that change what the kustomize deployer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gates {
     /// Variables that are not set are errors; on.
@@ -29,8 +31,25 @@ impl Default for Gates {
     }
 }
 
-/// The gates of stock. Either value of the last five comes to the same here, for the reason that COMPATIBILITY.md gives.
-const KNOWN: [&str; 12] = [
+/// The gates that change what the Helm deployer does; all are off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HelmGates {
+    /// Those that all deployers have.
+    pub(crate) deployer: DeployerGates,
+    /// Defaults of actions are those of Helm 3.
+    pub(crate) use_helm3_defaults: bool,
+    /// Failed actions are retried where no strategy is named.
+    pub(crate) default_to_retry_on_failure: bool,
+    /// A newer event ends the wait for the objects of a release. (For those of a Kustomization it always does.)
+    pub(crate) cancel_health_check_on_new_revision: bool,
+    /// The digest of an artifact is no part of a chart's version.
+    pub(crate) disable_chart_digest_tracking: bool,
+    /// Templates may look up the addresses of hosts.
+    pub(crate) allow_dns_lookups: bool,
+}
+
+/// The gates of stock. Either value of the last eight comes to the same here, for the reason that COMPATIBILITY.md gives.
+const KNOWN: [&str; 20] = [
     "StrictPostBuildSubstitutions",
     "DisableFailFastBehavior",
     "MigrateAPIVersion",
@@ -38,12 +57,50 @@ const KNOWN: [&str; 12] = [
     "DisableConfigWatchers",
     "GroupChangeLog",
     "ObjectLevelWorkloadIdentity",
-    "AdditiveCELDependencyCheck",
-    "CacheSecretsAndConfigMaps",
+    "UseHelm3Defaults",
+    "DefaultToRetryOnFailure",
     "CancelHealthCheckOnNewRevision",
+    "DisableChartDigestTracking",
+    "AllowDNSLookups",
+    "AdditiveCELDependencyCheck",
+    "AdoptLegacyReleases",
+    "CacheSecretsAndConfigMaps",
+    "CorrectDrift",
+    "DetectDrift",
     "DirectSourceFetch",
     "DisableStatusPollerCache",
+    "OOMWatch",
 ];
+
+/// Tells whether a gate is on.
+type IsOn<'g> = &'g dyn Fn(&str, bool) -> bool;
+
+fn deployer(is_on: IsOn<'_>) -> DeployerGates {
+    DeployerGates {
+        external_artifact: is_on("ExternalArtifact", true),
+        config_watchers: !is_on("DisableConfigWatchers", false),
+        fail_fast: !is_on("DisableFailFastBehavior", false),
+    }
+}
+
+impl HelmGates {
+    /// Reads `Name=bool` pairs.
+    ///
+    /// # Errors
+    /// An unknown gate, or a value that is no boolean.
+    pub(crate) fn parse(pairs: &[String]) -> Result<Self, String> {
+        let given = gates::parse(pairs, &KNOWN)?;
+        let is_on = |name: &str, default| given.get(name).copied().unwrap_or(default);
+        Ok(Self {
+            deployer: deployer(&is_on),
+            use_helm3_defaults: is_on("UseHelm3Defaults", false),
+            default_to_retry_on_failure: is_on("DefaultToRetryOnFailure", false),
+            cancel_health_check_on_new_revision: is_on("CancelHealthCheckOnNewRevision", false),
+            disable_chart_digest_tracking: is_on("DisableChartDigestTracking", false),
+            allow_dns_lookups: is_on("AllowDNSLookups", false),
+        })
+    }
+}
 
 impl Gates {
     /// Reads `Name=bool` pairs.
@@ -52,17 +109,13 @@ impl Gates {
     /// An unknown gate, or a value that is no boolean.
     pub(crate) fn parse(pairs: &[String]) -> Result<Self, String> {
         let given = gates::parse(pairs, &KNOWN)?;
-        let is_on = |name, default| given.get(name).copied().unwrap_or(default);
+        let is_on = |name: &str, default| given.get(name).copied().unwrap_or(default);
         Ok(Self {
             strict_post_build_substitutions: is_on("StrictPostBuildSubstitutions", true),
             migrate_api_version: is_on("MigrateAPIVersion", false),
             group_change_log: is_on("GroupChangeLog", false),
             object_level_workload_identity: is_on("ObjectLevelWorkloadIdentity", false),
-            deployer: DeployerGates {
-                external_artifact: is_on("ExternalArtifact", true),
-                config_watchers: !is_on("DisableConfigWatchers", false),
-                fail_fast: !is_on("DisableFailFastBehavior", false),
-            },
+            deployer: deployer(&is_on),
         })
     }
 }
@@ -95,6 +148,13 @@ mod tests {
                 ..Gates::default()
             })
         );
+        let helm = HelmGates::parse(&["UseHelm3Defaults=1".to_owned(), "GroupChangeLog=true".to_owned()]);
+        let expected = HelmGates {
+            use_helm3_defaults: true,
+            ..HelmGates::default()
+        };
+        assert_eq!(helm, Ok(expected));
+        assert!(parse(&["UseHelm3Defaults=1", "OOMWatch=false"]).is_ok());
         for bad in ["Nope=true", "GroupChangeLog", "GroupChangeLog=maybe"] {
             assert!(parse(&[bad]).is_err(), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! Flags of stock kustomize-controller that change nothing here, each with its reason.
+//! Flags of stock kustomize-controller and helm-controller that change nothing here, each with its reason.
 
 use clap::Args;
 use controller_process::values::{boolean, duration, integer};
@@ -31,6 +31,21 @@ pub(crate) struct InertFlags {
     /// ConfigMap with servers for spec.decryption, which is refused.
     #[arg(long)]
     pub(crate) sops_vault_configmap: Option<String>,
+    /// Time for a download; what counts here is that data keeps coming.
+    #[arg(long, value_parser = duration)]
+    pub(crate) http_timeout: Option<std::time::Duration>,
+    /// Share of the memory limit at which stock ends itself with its gate OOMWatch; memory is bounded otherwise here.
+    #[arg(long, value_parser = integer::<i64>)]
+    pub(crate) oom_watch_memory_threshold: Option<i64>,
+    /// Time between two looks at the memory, for the gate OOMWatch.
+    #[arg(long, value_parser = duration)]
+    pub(crate) oom_watch_interval: Option<std::time::Duration>,
+    /// File with the memory limit, for the gate OOMWatch.
+    #[arg(long)]
+    pub(crate) oom_watch_max_memory_path: Option<String>,
+    /// File with the memory in use, for the gate OOMWatch.
+    #[arg(long)]
+    pub(crate) oom_watch_current_memory_path: Option<String>,
     /// Cloud tokens to keep; nothing that needs one is supported.
     #[arg(long, value_parser = integer::<i64>, allow_negative_numbers = true)]
     pub(crate) token_cache_max_size: Option<i64>,
@@ -42,6 +57,8 @@ pub(crate) struct InertFlags {
 const PRIORITY: &str = "the API server's priority and fairness decides instead";
 const KUBE_CONFIG: &str = "objects with spec.kubeConfig are refused";
 const DECRYPTION: &str = "objects with spec.decryption are refused";
+const DOWNLOADS: &str = "a download may take as long as data keeps coming";
+const MEMORY: &str = "the memory of downloads, archives, charts and templates is bounded instead";
 const TOKENS: &str = "nothing that needs a cloud token is supported";
 
 impl InertFlags {
@@ -63,6 +80,11 @@ impl InertFlags {
             default_decryption_service_account,
             sops_age_secret,
             sops_vault_configmap,
+            http_timeout,
+            oom_watch_memory_threshold,
+            oom_watch_interval,
+            oom_watch_max_memory_path,
+            oom_watch_current_memory_path,
             token_cache_max_size,
             token_cache_max_duration,
         } = self;
@@ -92,6 +114,23 @@ impl InertFlags {
             ),
             (named(sops_age_secret), "sops-age-secret", DECRYPTION),
             (named(sops_vault_configmap), "sops-vault-configmap", DECRYPTION),
+            (http_timeout.is_some(), "http-timeout", DOWNLOADS),
+            (
+                oom_watch_memory_threshold.is_some(),
+                "oom-watch-memory-threshold",
+                MEMORY,
+            ),
+            (oom_watch_interval.is_some(), "oom-watch-interval", MEMORY),
+            (
+                named(oom_watch_max_memory_path),
+                "oom-watch-max-memory-path",
+                MEMORY,
+            ),
+            (
+                named(oom_watch_current_memory_path),
+                "oom-watch-current-memory-path",
+                MEMORY,
+            ),
             (token_cache_max_size.is_some(), "token-cache-max-size", TOKENS),
             (
                 token_cache_max_duration.is_some(),

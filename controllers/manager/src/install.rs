@@ -16,10 +16,10 @@ pub(crate) struct InstallFlags {
     /// Image of the controller.
     #[arg(long, default_value = concat!("openflux-controller:", env!("CARGO_PKG_VERSION")))]
     image: String,
-    /// Kustomizations to reconcile, by labels.
+    /// Kustomizations and HelmReleases to reconcile, by labels.
     #[arg(long, default_value = "sharding.fluxcd.io/key=openflux")]
     watch_label_selector: String,
-    /// Service account of Kustomizations that name none, for clusters with tenants. The controller itself may then
+    /// Service account of Kustomizations and HelmReleases that name none, for clusters with tenants. The controller itself may then
     /// change nothing that it applies; without this it is a cluster administrator, as stock's is.
     #[arg(long, default_value = "")]
     default_service_account: String,
@@ -250,6 +250,10 @@ fn rules() -> Value {
         {"apiGroups": ["kustomize.toolkit.fluxcd.io"], "resources": ["kustomizations"],
          "verbs": ["get", "list", "watch", "patch"]},
         {"apiGroups": ["kustomize.toolkit.fluxcd.io"], "resources": ["kustomizations/status"], "verbs": ["patch"]},
+        {"apiGroups": ["helm.toolkit.fluxcd.io"], "resources": ["helmreleases"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": ["helm.toolkit.fluxcd.io"], "resources": ["helmreleases/status"], "verbs": ["patch"]},
+        // Those that HelmReleases ask for.
+        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["helmcharts"], "verbs": ["create", "patch", "delete"]},
         // To leave alone what stock's controllers select.
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": read},
         // Variables, and their changes.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bases;
 use crate::flags::{Controller, KustomizeFlags, RunFlags};
-use crate::gates::Gates;
+use crate::gates::{Gates, HelmGates};
 use crate::inert::InertFlags;
 
 /// Runs the controllers until SIGTERM or SIGINT; `own` has flags for one of them alone.
@@ -24,11 +24,11 @@ use crate::inert::InertFlags;
 /// # Errors
 /// A flag that cannot be read, an address in use, no cluster, or a lost Lease.
 pub(crate) fn run(flags: RunFlags, own: &OwnArguments) -> anyhow::Result<()> {
-    let kustomize = Kustomize::read(&flags, own)?;
-    block_on(manage(flags, kustomize))?
+    let (kustomize, helm) = (Kustomize::read(&flags, own)?, Helm::read(&flags, own)?);
+    block_on(manage(flags, kustomize, helm))?
 }
 
-async fn manage(flags: RunFlags, kustomize: Kustomize) -> anyhow::Result<()> {
+async fn manage(flags: RunFlags, kustomize: Kustomize, helm: Helm) -> anyhow::Result<()> {
     let process = Process::start(flags.process, CONTROLLER).await?;
     flags.inert.tell();
     if flags.controllers.contains(&Controller::Sources) {
@@ -57,11 +57,29 @@ async fn manage(flags: RunFlags, kustomize: Kustomize) -> anyhow::Result<()> {
         );
         process.spawn(bridge);
     }
+    let mut synced = Vec::new();
+    let mut token = || {
+        let token = CancellationToken::new();
+        synced.push(token.clone());
+        token
+    };
     if flags.controllers.contains(&Controller::Kustomize) {
-        process.spawn(kustomize.run(process.clone()));
-    } else {
-        process.ready().cancel();
+        process.spawn(kustomize.run(process.clone(), token()));
     }
+    if flags.controllers.contains(&Controller::Helm) {
+        process.spawn(helm.run(process.clone(), token()));
+    }
+    // The process is ready once all of its deployers are.
+    let (ready, shutdown) = (process.ready(), process.shutdown());
+    process.spawn(async move {
+        let all = async {
+            for synced in synced {
+                synced.cancelled().await;
+            }
+            ready.cancel();
+        };
+        shutdown.run_until_cancelled(all).await;
+    });
     Ok(process.until_signal().await?)
 }
 
@@ -130,7 +148,7 @@ impl Kustomize {
         })
     }
 
-    async fn run(self, process: Process) {
+    async fn run(self, process: Process, synced: CancellationToken) {
         let mut settings = self.settings;
         if let Bases::Hosts(listed) = self.bases {
             let networks = bases::service_networks(process.client());
@@ -143,16 +161,60 @@ impl Kustomize {
             }
         }
         let connections = process.connections(&self.flags);
-        let synced = process.ready();
-        if process.flags().enable_leader_election {
-            // A stand-by is ready too: it serves its probes and waits for the Lease.
-            synced.cancel();
-        }
-        let controller = kustomize_controller::run(connections, settings, synced, process.shutdown());
-        let selector = &self.flags.watch_label_selector;
-        process
-            .as_leader(CONTROLLER, selector, Box::pin(controller))
-            .await;
+        let controller = kustomize_controller::run(connections, settings, synced.clone(), process.shutdown());
+        run_deployer(&process, CONTROLLER, &self.flags, &synced, Box::pin(controller)).await;
+    }
+}
+
+/// Runs a deployer while it leads.
+async fn run_deployer(
+    process: &Process,
+    name: &str,
+    flags: &DeployerFlags,
+    synced: &CancellationToken,
+    controller: impl Future<Output = ()>,
+) {
+    if process.flags().enable_leader_election {
+        // A stand-by is ready too: it serves its probes and waits for the Lease.
+        synced.cancel();
+    }
+    process
+        .as_leader(name, &flags.watch_label_selector, controller)
+        .await;
+}
+
+/// The Helm deployer, as its flags want it.
+struct Helm {
+    flags: DeployerFlags,
+    settings: helm_controller::Settings,
+}
+
+impl Helm {
+    fn read(flags: &RunFlags, own: &OwnArguments) -> anyhow::Result<Self> {
+        let deployer = own.apply("helm", &flags.deployer)?;
+        let gates = HelmGates::parse(&deployer.feature_gates).map_err(|error| anyhow!(error))?;
+        let settings = deployer.settings(&gates.deployer);
+        Ok(Self {
+            settings: helm_controller::Settings {
+                deployer: settings.context("cannot read the flags")?,
+                helm3_defaults: gates.use_helm3_defaults,
+                retry_by_default: gates.default_to_retry_on_failure,
+                cancels_waits: gates.cancel_health_check_on_new_revision,
+                ignores_digests: gates.disable_chart_digest_tracking,
+                resolves_hosts: gates.allow_dns_lookups,
+                ..helm_controller::Settings::default()
+            },
+            flags: deployer,
+        })
+    }
+
+    async fn run(self, process: Process, synced: CancellationToken) {
+        let mut connections = process.connections(&self.flags);
+        connections.recorder = connections.recorder.reporting_as(helm_controller::CONTROLLER);
+        let shutdown = process.shutdown();
+        let controller = helm_controller::run(connections, self.settings, synced.clone(), shutdown);
+        let name = helm_controller::CONTROLLER;
+        run_deployer(&process, name, &self.flags, &synced, Box::pin(controller)).await;
     }
 }
 

@@ -80,6 +80,7 @@ pub struct Testbed {
     logs: PathBuf,
     source_controller: OnceCell<SourceController>,
     stock: OnceCell<Process>,
+    stock_helm: OnceCell<Process>,
     ours: OnceCell<Process>,
     git: OnceCell<GitServer>,
     registry: OnceCell<Registry>,
@@ -135,6 +136,7 @@ impl Testbed {
             logs,
             source_controller: OnceCell::new(),
             stock: OnceCell::new(),
+            stock_helm: OnceCell::new(),
             ours: OnceCell::new(),
             git: OnceCell::new(),
             registry: OnceCell::new(),
@@ -252,6 +254,15 @@ impl Testbed {
         self.stock
             .get_or_try_init(|| async {
                 self.start_stock(Stock::Kustomize, &[NOT_OURS, "--requeue-dependency=2s"])
+            })
+            .await
+    }
+
+    /// The stock helm-controller, which leaves alone what is ours, started when this is the first call.
+    pub async fn stock_helm_controller(&self) -> Result<&Process> {
+        self.stock_helm
+            .get_or_try_init(|| async {
+                self.start_stock(Stock::Helm, &[NOT_OURS, "--requeue-dependency=2s"])
             })
             .await
     }

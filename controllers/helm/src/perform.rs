@@ -1,0 +1,177 @@
+//! Carries out what the state machine has decided, and has it write down what came of it.
+
+use flux_api::{GoDuration, HelmRelease, ReleaseAction, ReleaseSnapshot, shorten_release_name};
+use flux_deployer::Run;
+use tokio::time::Instant;
+
+use crate::action::{Install, Rollback, Test, Uninstall, Upgrade, Wanted};
+use crate::desired::Desired;
+use crate::kind::Helm;
+use crate::machine::{Action, Attempt, Told, Unlocking};
+use crate::scene::{actions, cluster, defaults, inventory};
+use crate::status::machine;
+use crate::stop::Stop;
+
+/// What comes of an action that could not even begin.
+fn not_begun(error: impl std::fmt::Display) -> Told {
+    (Vec::new(), Err(error.to_string()))
+}
+
+/// Carries out an action on the release of a run; gives the events that tell of it, and the error that the release does
+/// not remember.
+///
+/// # Errors
+/// The run acts as nobody.
+pub(crate) async fn perform(
+    run: &mut Run<'_, Helm>,
+    object: &HelmRelease,
+    desired: &Desired,
+    action: &Action,
+) -> Result<Told, Stop> {
+    match action {
+        Action::Install => release(run, object, desired, ReleaseAction::Install).await,
+        Action::Upgrade => release(run, object, desired, ReleaseAction::Upgrade).await,
+        Action::Test => test(run, object, desired).await,
+        Action::Rollback(target) => roll_back(run, object, desired, target).await,
+        Action::Uninstall => uninstall(run, object, desired).await,
+        Action::Unlock => unlock(run, object, desired).await,
+        // Objects that ask for it are refused.
+        Action::CorrectDrift => Ok(not_begun("drift cannot be corrected")),
+    }
+}
+
+async fn release(
+    run: &mut Run<'_, Helm>,
+    object: &HelmRelease,
+    desired: &Desired,
+    action: ReleaseAction,
+) -> Result<Told, Stop> {
+    let (cluster, defaults, key) = (cluster(run)?, defaults(run), run.key.clone());
+    let own = &run.context.own;
+    let wanted = Wanted {
+        chart: &desired.chart,
+        values: &desired.values,
+        renderer: &own.renderer,
+        limits: own.settings.chart_limits,
+        template_limits: own.settings.template_limits,
+    };
+    let started = Instant::now();
+    let mut actions = actions(run, &cluster);
+    let result = match action {
+        ReleaseAction::Install => match Install::of(object, defaults) {
+            Ok(install) => Box::pin(actions.install(&install, &wanted)).await,
+            Err(error) => return Ok(not_begun(error)),
+        },
+        _ => match Upgrade::of(object, defaults) {
+            Ok(upgrade) => Box::pin(actions.upgrade(&upgrade, &wanted)).await,
+            Err(error) => return Ok(not_begun(error)),
+        },
+    };
+    let took = GoDuration::from(started.elapsed());
+    let (written, log) = (actions.written().to_vec(), actions.log());
+    let (inventory, mut events) = inventory(&cluster, &written, actions.crds(), &key).await;
+    drop(actions);
+    let error = result.err().map(|error| error.to_string());
+    let attempt = Attempt {
+        written: &written,
+        result: error.as_deref().map_or(Ok(()), Err),
+        log: &log,
+    };
+    let mut machine = machine(run, object, &desired.digests);
+    let (told, result) = machine.released(
+        action,
+        &desired.identity(),
+        &desired.config_digest,
+        (took, inventory),
+        &attempt,
+    );
+    events.extend(told);
+    Ok((events, result))
+}
+
+async fn test(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) -> Result<Told, Stop> {
+    let cluster = cluster(run)?;
+    let mut actions = actions(run, &cluster);
+    let result = match Test::of(object) {
+        Ok(test) => Box::pin(actions.test(&test)).await,
+        Err(error) => return Ok(not_begun(error)),
+    };
+    let (written, log) = (actions.written().to_vec(), actions.log());
+    drop(actions);
+    let tested = result.as_ref().ok().map(|release| {
+        let names = (release.namespace.as_str(), release.name.as_str());
+        (names.0, names.1, release.version)
+    });
+    let error = result.as_ref().err().map(ToString::to_string);
+    let attempt = Attempt {
+        written: &written,
+        result: error.as_deref().map_or(Ok(()), Err),
+        log: &log,
+    };
+    Ok(machine(run, object, &desired.digests).tested(tested, &attempt))
+}
+
+async fn roll_back(
+    run: &mut Run<'_, Helm>,
+    object: &HelmRelease,
+    desired: &Desired,
+    target: &ReleaseSnapshot,
+) -> Result<Told, Stop> {
+    let (cluster, defaults, key) = (cluster(run)?, defaults(run), run.key.clone());
+    let mut actions = actions(run, &cluster);
+    let result = match Rollback::of(object, &target.name, target.version, defaults) {
+        Ok(rollback) => Box::pin(actions.rollback(&rollback)).await,
+        Err(error) => return Ok(not_begun(error)),
+    };
+    let (written, log) = (actions.written().to_vec(), actions.log());
+    let (inventory, mut events) = inventory(&cluster, &written, actions.crds(), &key).await;
+    drop(actions);
+    let error = result.err().map(|error| error.to_string());
+    let attempt = Attempt {
+        written: &written,
+        result: error.as_deref().map_or(Ok(()), Err),
+        log: &log,
+    };
+    let mut machine = machine(run, object, &desired.digests);
+    let (told, result) = machine.rolled_back(target, &desired.config_digest, inventory, &attempt);
+    events.extend(told);
+    Ok((events, result))
+}
+
+async fn uninstall(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) -> Result<Told, Stop> {
+    let (cluster, defaults) = (cluster(run)?, defaults(run));
+    let current = run.status.history.latest().map(|current| current.name.clone());
+    let mut actions = actions(run, &cluster);
+    let result = match Uninstall::of(object, &current.unwrap_or_default(), defaults) {
+        Ok(uninstall) => Box::pin(actions.uninstall(&uninstall)).await,
+        Err(error) => return Ok(not_begun(error)),
+    };
+    let (written, log) = (actions.written().to_vec(), actions.log());
+    drop(actions);
+    Ok(machine(run, object, &desired.digests).uninstalled_to_remedy(&written, result, &log))
+}
+
+async fn unlock(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) -> Result<Told, Stop> {
+    let cluster = cluster(run)?;
+    let name = shorten_release_name(&object.release_name());
+    let mut actions = actions(run, &cluster);
+    let unlocked = Box::pin(actions.unlock(&name)).await;
+    drop(actions);
+    let mut machine = machine(run, object, &desired.digests);
+    match unlocked {
+        Err(error) => {
+            machine.summarize();
+            Ok(not_begun(error))
+        }
+        Ok(None) => Ok(machine.unlocked::<helm::release::Release>(None)),
+        Ok(Some(unlocked)) => {
+            let error = unlocked.result.err().map(|error| error.to_string());
+            let unlocking = Unlocking {
+                record: &unlocked.record,
+                was: unlocked.was.as_str(),
+                result: error.as_deref().map_or(Ok(()), Err),
+            };
+            Ok(machine.unlocked(Some(&unlocking)))
+        }
+    }
+}

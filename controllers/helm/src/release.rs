@@ -1,0 +1,121 @@
+//! Brings a release into the state that is wanted: look, decide, act, and again, until there is nothing more to do now.
+
+use std::sync::Arc;
+
+use flux_api::{HelmRelease, shorten_release_name};
+use flux_deployer::{Halt, Run};
+
+use crate::desired::Desired;
+use crate::kind::Helm;
+use crate::machine::{Ending, Facts, Next, Pace, Performed, Previous, Stored, decide, handle_force};
+use crate::observe;
+use crate::perform::perform;
+use crate::status::machine;
+use crate::stop::Stop;
+use crate::storage::Storage;
+use crate::tell::tell;
+
+/// Brings the release into the state that is wanted, step by step; says how that ends.
+///
+/// # Errors
+/// The run is halted, or acts as nobody.
+pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Result<Ending, Stop> {
+    let object = Arc::clone(&run.object);
+    let rest = run.identity().map_err(Stop::Identity)?;
+    let mut performed = Performed::default();
+    loop {
+        if run.context.shutdown.is_cancelled() {
+            run.write().await?;
+            let reason = "atomic release canceled: context canceled".to_owned();
+            return Err(Halt::Aborted(reason).into());
+        }
+        let storage = Storage::new(rest.clone(), &run.status.storage_namespace);
+        let next = next_step(run, &object, desired, &storage).await;
+        let mut writing = machine(run, &object, &desired.digests);
+        let events = writing.settle(&next);
+        let ending = Pace::without_action(&mut writing, &next);
+        tell(run, events);
+        if let Some(ending) = ending {
+            return Ok(ending);
+        }
+        let Next::Run { action, reason, .. } = next else {
+            return Ok(Ending::Failed(
+                "the release was not compared with the cluster".to_owned(),
+            ));
+        };
+        let mut writing = machine(run, &object, &desired.digests);
+        if let Some(ending) = Pace::before(&mut writing, &performed, &action) {
+            return Ok(ending);
+        }
+        writing.announce(&action);
+        let timeout = writing.timeout_of(&action);
+        tracing::info!(
+            reason,
+            "running '{}' action with timeout of {timeout}",
+            action.name()
+        );
+        run.write().await?;
+        let (events, result) = Box::pin(perform(run, &object, desired, &action)).await?;
+        tell(run, events);
+        if let Some(ending) = Pace::after(&mut machine(run, &object, &desired.digests), &action, result) {
+            return Ok(ending);
+        }
+        performed.note(&action);
+        run.write().await?;
+    }
+}
+
+/// Looks as long as the next step depends on something that nobody has looked at.
+async fn next_step(
+    run: &mut Run<'_, Helm>,
+    object: &HelmRelease,
+    desired: &Desired,
+    storage: &Storage,
+) -> Next {
+    let name = shorten_release_name(&object.release_name());
+    let stored = match observe::last(storage, &name, run.status.history.latest()).await {
+        Ok(stored) => stored,
+        Err(error) => return Next::Undetermined(error.to_string()),
+    };
+    let forced = handle_force(object, &mut run.status);
+    let mut previous = None;
+    loop {
+        let next = decide(&facts(
+            run,
+            object,
+            desired,
+            stored.clone(),
+            previous.clone(),
+            forced,
+        ));
+        let Next::VerifyPrevious(snapshot) = &next else {
+            return next;
+        };
+        machine(run, object, &desired.digests).settle(&next);
+        previous = Some(observe::previous(storage, snapshot).await);
+    }
+}
+
+fn facts<'f>(
+    run: &'f Run<'_, Helm>,
+    object: &'f HelmRelease,
+    desired: &'f Desired,
+    stored: Option<Stored>,
+    previous: Option<Previous>,
+    forced: bool,
+) -> Facts<'f> {
+    let current = run.status.history.latest();
+    Facts {
+        object,
+        status: &run.status,
+        stored,
+        chart: desired.identity(),
+        same_values: current.is_some_and(|current| desired.has_values(&current.config_digest)),
+        post_renderers: &desired.digests.post_renderers,
+        common_metadata: &desired.digests.common_metadata,
+        drift: None,
+        previous,
+        forced,
+        retry_by_default: run.context.own.settings.retry_by_default,
+    }
+}

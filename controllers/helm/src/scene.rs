@@ -1,0 +1,73 @@
+//! Where and as whom a run acts.
+
+use flux_api::Inventory;
+use flux_deployer::Run;
+use helm::File;
+use helm::release::Release;
+
+use crate::action::{Actions, Defaults};
+use crate::cluster::{Cluster, Patience};
+use crate::kind::Helm;
+use crate::machine::Event;
+use crate::stop::Stop;
+use crate::storage::Storage;
+
+/// The cluster as the identity of a run sees it.
+///
+/// # Errors
+/// The service account cannot be one.
+pub(crate) fn cluster(run: &Run<'_, Helm>) -> Result<Cluster, Stop> {
+    Ok(Cluster {
+        rest: run.identity().map_err(Stop::Identity)?,
+        mapper: run.context.mapper.clone(),
+        live: run.context.live.clone(),
+        discovery: run.context.own.discovery.clone(),
+    })
+}
+
+/// Which defaults hold.
+pub(crate) fn defaults(run: &Run<'_, Helm>) -> Defaults {
+    Defaults {
+        helm3: run.context.own.settings.helm3_defaults,
+    }
+}
+
+/// Prepares an action on the release of a run; its waits give the worker slot up.
+pub(crate) fn actions<'s>(run: &'s mut Run<'_, Helm>, cluster: &'s Cluster) -> Actions<'s> {
+    let storage = Storage::new(cluster.rest.clone(), &run.status.storage_namespace);
+    let mut patience = Patience::new(run.slot, run.context.shutdown.clone());
+    if run.context.own.settings.cancels_waits {
+        patience = patience.until_superseded(run.superseded.clone());
+    }
+    Actions::new(cluster, storage, patience)
+}
+
+/// Lists the objects of the record that was written last; tells of what could not be found out.
+pub(crate) async fn inventory(
+    cluster: &Cluster,
+    written: &[Release],
+    crds: &[File],
+    key: &controller_kit::ObjectKey,
+) -> (Option<Inventory>, Vec<Event>) {
+    let warning = |reason, message| Event {
+        is_error: true,
+        reason,
+        message,
+        about: None,
+    };
+    let Some(release) = written.last() else {
+        return (None, Vec::new());
+    };
+    match cluster.inventory(release, crds).await {
+        Ok((inventory, warnings)) => {
+            let skipped = (!warnings.is_empty())
+                .then(|| warning(flux_api::reason::NAMESPACE_CHECK_SKIPPED, warnings.join("; ")));
+            (Some(inventory), skipped.into_iter().collect())
+        }
+        Err(error) => {
+            let message = format!("failed to build inventory for {key}: {error}");
+            let event = warning(flux_api::reason::INVENTORY_BUILD_FAILED, message);
+            (None, vec![event])
+        }
+    }
+}
