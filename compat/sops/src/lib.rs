@@ -35,6 +35,7 @@ mod limits;
 mod local;
 mod metadata;
 mod numbers;
+mod object;
 mod shamir;
 mod stores;
 mod time;
@@ -51,3 +52,4 @@ pub use local::LocalKeys;
 pub use metadata::{
     AgeKey, AwsKmsKey, AzureKey, GcpKmsKey, HuaweiKey, MasterKey, Metadata, PgpKey, VaultKey,
 };
+pub use object::{FileError, ObjectError, decrypt_file, decrypt_object};

@@ -1,20 +1,20 @@
-//! Encrypted files, as the real sops decrypts them.
+//! Encrypted files, as the real sops decrypts them, and objects with such in them, as the real kustomize-controller does.
 //!
 //! The encrypted files stay: a file encrypted anew has other bytes each time. `cases.tsv` lists them with their formats,
 //! what sops says of their MAC, and where its output lies.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, bail};
 use e2e::tools::{Tool, ensure};
 
-use super::Recorder;
+use super::{Recorder, build_oracle};
 
 pub(super) const SOPS: Recorder = Recorder {
     name: "sops",
-    about: "output of `sops decrypt` for compat/sops/cases/cases.tsv",
+    about: "compat/sops/cases from `sops decrypt` (cases.tsv) and kustomize-controller (objects.jsonl)",
     run,
 };
 
@@ -32,7 +32,15 @@ fn run(root: &Path) -> Result<()> {
         recorded.push('\n');
     }
     fs::write(cases.join("cases.tsv"), recorded)?;
-    Ok(())
+    crate::workspace::run(
+        Command::new(build_oracle(root, "decrypt-oracle")?)
+            .arg(cases.join("objects.jsonl"))
+            .args(["a", "b"].map(|name| key_file(&cases, name))),
+    )
+}
+
+fn key_file(cases: &Path, name: &str) -> PathBuf {
+    cases.join("keys").join(name).with_extension("agekey")
 }
 
 /// Asks twice: for what is in the file, whatever its MAC, and for what sops says of the MAC.
@@ -40,8 +48,7 @@ fn record(sops: &Path, cases: &Path, line: &str) -> Result<String> {
     let [file, from, to, ..] = line.split('\t').collect::<Vec<_>>()[..] else {
         bail!("a case has a file, its format and the format that it is printed in");
     };
-    let keys =
-        ["a", "b"].map(|name| fs::read_to_string(cases.join("keys").join(name).with_extension("agekey")));
+    let keys = ["a", "b"].map(|name| fs::read_to_string(key_file(cases, name)));
     let keys = keys.into_iter().collect::<Result<Vec<_>, _>>()?.join("\n");
     let ask = |more: &[&str]| -> Result<Output> {
         Ok(Command::new(sops)
