@@ -254,8 +254,12 @@ impl Adapters {
                 .get(&key)
                 .filter(|(_, own)| own.metadata.uid == artifact.metadata.uid);
             let own = own.map(|(_, own)| version(own));
-            if own.is_some_and(|own| own <= version(artifact)) {
+            let caught_up = own.is_some_and(|own| own <= version(artifact));
+            if caught_up {
                 written.remove(&key);
+            }
+            if let Some((id, _)) = controlling_source(artifact).filter(|_| caught_up) {
+                self.first_look.looked_at(&id);
             }
             own.is_some_and(|own| own >= version(artifact))
         };
@@ -281,21 +285,32 @@ impl Adapters {
     /// The newest known state of an Artifact: the cached one, or what was written after it.
     fn artifact(&self, key: &ObjectKey) -> Option<Artifact> {
         let cached = self.artifacts.get(key);
+        let newer = self.written_after(key, cached.as_deref());
+        newer.or_else(|| cached.map(|cached| Artifact::clone(&cached)))
+    }
+
+    /// What was written of an Artifact and has not come back through the watch.
+    fn written_after(&self, key: &ObjectKey, cached: Option<&Artifact>) -> Option<Artifact> {
         let written = self.written.lock();
-        let newer = written.get(key).filter(|(at, own)| match &cached {
+        let (at, own) = written.get(key)?;
+        let is_newer = match cached {
             Some(cached) => version(own) > version(cached),
             // It may have been deleted before the answer to our write came, so this is not believed for long.
             None => at.elapsed() < WRITTEN_TTL,
-        });
-        newer
-            .map(|(_, own)| own.clone())
-            .or_else(|| cached.map(|cached| Artifact::clone(&cached)))
+        };
+        is_newer.then(|| own.clone())
     }
 
     async fn handle(&self, id: &SourceId) -> Requeue {
         let requeue = self.mirror(id).await;
-        // Anything else will be looked at again soon.
-        if requeue == Requeue::Never {
+        // Anything else will be looked at again soon. What was written is not read by the deployers of this process
+        // before the watch that they share has brought it back.
+        let is_awaited = |name: &String| {
+            let key = ObjectKey::new(&id.namespace, name);
+            self.written_after(&key, self.artifacts.get(&key).as_deref())
+                .is_some()
+        };
+        if requeue == Requeue::Never && !artifact_names(id).iter().any(is_awaited) {
             self.first_look.looked_at(id);
         }
         requeue
