@@ -335,28 +335,28 @@ async fn an_operator_sees_what_runs_wait_for_and_what_is_watched() -> Result<()>
         let all = list.as_array().into_iter().flatten();
         all.clone().find(|run| run["object"] == key(name)).cloned()
     };
-    let parked = eventually("a parked run and a scheduled one", async || {
-        let Ok(runs) = get(&address, "/debug/runs").await else {
-            return Ok(None);
-        };
-        ensure!(!runs.contains("hunter2"), "{runs}");
-        let runs: Value = serde_json::from_str(&runs)?;
-        let queues = runs["queues"].as_array().into_iter().flatten();
-        let mut queue = queues.filter(|queue| queue["queue"] == "kustomization");
-        let Some(queue) = queue.next() else {
-            // It has only begun to start.
-            return Ok(None);
-        };
-        let parked = find(&queue["running"], "app").map(|run| run["parked"]["on"].clone());
-        let is_scheduled = find(&queue["scheduled"], "next").is_some();
-        Ok(parked.filter(|on| on.is_string() && is_scheduled))
-    })
+    let awaited = format!("Deployment/{}/web", app.name());
+    eventually(
+        "a run that is parked on the Deployment and a scheduled one",
+        async || {
+            let Ok(runs) = get(&address, "/debug/runs").await else {
+                return Ok(None);
+            };
+            ensure!(!runs.contains("hunter2"), "{runs}");
+            let runs: Value = serde_json::from_str(&runs)?;
+            let queues = runs["queues"].as_array().into_iter().flatten();
+            let mut queue = queues.filter(|queue| queue["queue"] == "kustomization");
+            let Some(queue) = queue.next() else {
+                // It has only begun to start.
+                return Ok(None);
+            };
+            let parked = find(&queue["running"], "app").map(|run| run["parked"]["on"].clone());
+            let is_parked = parked.is_some_and(|on| on.as_str().is_some_and(|on| on.contains(&awaited)));
+            let is_scheduled = find(&queue["scheduled"], "next").is_some();
+            Ok((is_parked && is_scheduled).then_some(()))
+        },
+    )
     .await?;
-    let parked = parked.as_str().unwrap_or_default();
-    assert!(
-        parked.contains(&format!("Deployment/{}/web", app.name())),
-        "{parked}"
-    );
 
     let watches = get(&address, "/debug/watches").await?;
     ensure!(!watches.contains("hunter2"), "{watches}");
