@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use artifact_consumer::ReferenceError;
 use flux_api::{
-    ActionStrategy, ConditionStatus, ConditionsExt, DriftDetection, Duration, DurationError, HelmRelease,
-    READY, reason,
+    ActionStrategy, ConditionStatus, ConditionsExt, Duration, DurationError, HelmRelease, READY, reason,
 };
 use flux_deployer::{ArtifactProblem, Dependency, Observed, Refusal, Step, is_held};
 
@@ -128,11 +127,9 @@ fn unfit(object: &HelmRelease) -> Option<Unfit> {
     if spec.chart.is_some() == spec.chart_ref.is_some() {
         return Some(Unfit::Chart);
     }
-    let detects = spec.drift_detection.as_ref().is_some_and(DriftDetection::detects);
     let unsupported = [
         ("kubeConfig", spec.kube_config.is_some()),
         ("healthCheckExprs", !spec.health_check_exprs.is_empty()),
-        ("driftDetection.mode", detects),
         (
             "dependsOn[].readyExpr",
             spec.depends_on
@@ -256,7 +253,7 @@ mod tests {
         let step = |spec: &Value| step_of(&release(spec, &json!({})), vec![]);
         assert_eq!(step(&json!({})), Step::Deploy(artifact()));
         assert_eq!(step(&json!({"suspend": true})), Step::Rest);
-        for mode in ["disabled", ""] {
+        for mode in ["disabled", "", "warn", "enabled"] {
             assert_eq!(
                 step(&json!({"driftDetection": {"mode": mode}})),
                 Step::Deploy(artifact())
@@ -272,11 +269,6 @@ mod tests {
                 json!({"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "true"}]}),
                 "healthCheckExprs",
             ),
-            (
-                json!({"driftDetection": {"mode": "enabled"}}),
-                "driftDetection.mode",
-            ),
-            (json!({"driftDetection": {"mode": "warn"}}), "driftDetection.mode"),
             (
                 json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}),
                 "dependsOn[].readyExpr",

@@ -5,7 +5,7 @@
 //!
 //! 1. `deploy`: what has to be known before the release (`desired`: `values`, the chart), then `release`; `finalize`: the
 //!    end of an object; both may `uninstall`;
-//! 2. `release`: look (`observe`), decide ([`machine`]), act (`perform`), and again;
+//! 2. `release`: look (`observe`, `drift`), decide ([`machine`]), act (`perform`), and again;
 //! 3. `helm_chart` makes the HelmChart of `spec.chart` as `template` has it: the one kind of source that is written;
 //! 4. `scene`: where and as whom to act; `status`: the state machine over the status of a run; `tell`: its events;
 //! 5. `stop`: why a run stops before the release, and what is to become of each reason;
@@ -25,6 +25,7 @@ mod decide;
 mod deploy;
 mod desired;
 mod digests;
+mod drift;
 mod environment;
 mod finalize;
 mod helm_chart;

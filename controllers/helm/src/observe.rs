@@ -18,7 +18,7 @@ pub(crate) enum ObserveError {
     Digest(#[from] serde_json::Error),
 }
 
-/// Looks at the newest record of a release, and compares it with the newest snapshot, if there is one.
+/// Reads the newest record of a release, and compares it with the newest snapshot, if there is one.
 ///
 /// # Errors
 /// It is not known what is stored.
@@ -26,19 +26,20 @@ pub(crate) async fn last(
     storage: &Storage,
     name: &str,
     snapshot: Option<&ReleaseSnapshot>,
-) -> Result<Option<Stored>, ObserveError> {
+) -> Result<Option<(Stored, Release)>, ObserveError> {
     let Some(release) = storage.last(name).await? else {
         return Ok(None);
     };
     let metadata = release.chart.as_ref().map(helm::release::Chart::metadata);
-    Ok(Some(Stored {
+    let stored = Stored {
         status: release.info.status.to_string(),
         chart_name: metadata.map(|metadata| metadata.name.clone()).unwrap_or_default(),
         chart_version: metadata
             .map(|metadata| metadata.version.clone())
             .unwrap_or_default(),
         verification: snapshot.map_or(Ok(Verification::Same), |snapshot| verify(&release, snapshot))?,
-    }))
+    };
+    Ok(Some((stored, release)))
 }
 
 /// Looks whether the record of a snapshot is still there, and what it was.

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::action::{Install, Rollback, Test, Uninstall, Upgrade, Wanted};
 use crate::desired::Desired;
+use crate::drift::{Comparison, Corrected};
 use crate::kind::Helm;
 use crate::machine::{Action, Attempt, Told, Unlocking};
 use crate::scene::{actions, cluster, defaults, inventory};
@@ -27,6 +28,7 @@ pub(crate) async fn perform(
     object: &HelmRelease,
     desired: &Desired,
     action: &Action,
+    comparison: &Comparison,
 ) -> Result<Told, Stop> {
     match action {
         Action::Install => release(run, object, desired, ReleaseAction::Install).await,
@@ -35,9 +37,21 @@ pub(crate) async fn perform(
         Action::Rollback(target) => roll_back(run, object, desired, target).await,
         Action::Uninstall => uninstall(run, object, desired).await,
         Action::Unlock => unlock(run, object, desired).await,
-        // Objects that ask for it are refused.
-        Action::CorrectDrift => Ok(not_begun("drift cannot be corrected")),
+        Action::CorrectDrift => correct(run, object, desired, comparison).await,
     }
+}
+
+async fn correct(
+    run: &mut Run<'_, Helm>,
+    object: &HelmRelease,
+    desired: &Desired,
+    comparison: &Comparison,
+) -> Result<Told, Stop> {
+    let (cluster, timeout) = (cluster(run)?, run.timeout());
+    let Corrected { done, failures } = comparison.correct(&cluster, timeout).await;
+    let events = machine(run, object, &desired.digests).corrected(&done, &failures);
+    // What could not be corrected is looked at again, and is no failure of the release.
+    Ok((events, Ok(())))
 }
 
 async fn release(

@@ -6,10 +6,12 @@ use flux_api::{HelmRelease, shorten_release_name};
 use flux_deployer::{Halt, Run};
 
 use crate::desired::Desired;
+use crate::drift::{self, Comparison};
 use crate::kind::Helm;
-use crate::machine::{Ending, Facts, Next, Pace, Performed, Previous, Stored, decide, handle_force};
+use crate::machine::{Drift, Ending, Facts, Next, Pace, Performed, Previous, Stored, decide, handle_force};
 use crate::observe;
 use crate::perform::perform;
+use crate::scene::cluster;
 use crate::status::machine;
 use crate::stop::Stop;
 use crate::storage::Storage;
@@ -30,7 +32,7 @@ pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Res
             return Err(Halt::Aborted(reason).into());
         }
         let storage = Storage::new(rest.clone(), &run.status.storage_namespace);
-        let next = next_step(run, &object, desired, &storage).await;
+        let (next, comparison) = next_step(run, &object, desired, &storage).await?;
         let mut writing = machine(run, &object, &desired.digests);
         let events = writing.settle(&next);
         let ending = Pace::without_action(&mut writing, &next);
@@ -40,7 +42,7 @@ pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Res
         }
         let Next::Run { action, reason, .. } = next else {
             return Ok(Ending::Failed(
-                "the release was not compared with the cluster".to_owned(),
+                "it is not known what comes next, please report this".to_owned(),
             ));
         };
         let mut writing = machine(run, &object, &desired.digests);
@@ -55,7 +57,7 @@ pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Res
             action.name()
         );
         run.write().await?;
-        let (events, result) = Box::pin(perform(run, &object, desired, &action)).await?;
+        let (events, result) = Box::pin(perform(run, &object, desired, &action, &comparison)).await?;
         tell(run, events);
         if let Some(ending) = Pace::after(&mut machine(run, &object, &desired.digests), &action, result) {
             return Ok(ending);
@@ -71,50 +73,61 @@ async fn next_step(
     object: &HelmRelease,
     desired: &Desired,
     storage: &Storage,
-) -> Next {
+) -> Result<(Next, Comparison), Stop> {
     let name = shorten_release_name(&object.release_name());
-    let stored = match observe::last(storage, &name, run.status.history.latest()).await {
-        Ok(stored) => stored,
-        Err(error) => return Next::Undetermined(error.to_string()),
+    let mut comparison = Comparison::default();
+    let last = match observe::last(storage, &name, run.status.history.latest()).await {
+        Ok(last) => last,
+        Err(error) => return Ok((Next::Undetermined(error.to_string()), comparison)),
     };
+    let (stored, record) = last.unzip();
     let forced = handle_force(object, &mut run.status);
-    let mut previous = None;
+    let mut known = Known {
+        stored,
+        ..Known::default()
+    };
     loop {
-        let next = decide(&facts(
-            run,
-            object,
-            desired,
-            stored.clone(),
-            previous.clone(),
-            forced,
-        ));
-        let Next::VerifyPrevious(snapshot) = &next else {
-            return next;
-        };
-        machine(run, object, &desired.digests).settle(&next);
-        previous = Some(observe::previous(storage, snapshot).await);
+        let next = decide(&facts(run, object, desired, &known, forced));
+        match (&next, &record) {
+            (Next::VerifyPrevious(snapshot), _) => {
+                machine(run, object, &desired.digests).settle(&next);
+                known.previous = Some(observe::previous(storage, snapshot).await);
+            }
+            (Next::CompareWithCluster, Some(record)) => {
+                comparison = drift::look(&cluster(run)?, object, record).await;
+                known.drift = Some(comparison.drift());
+            }
+            _ => return Ok((next, comparison)),
+        }
     }
+}
+
+/// What a run has looked at so far.
+#[derive(Default)]
+struct Known {
+    stored: Option<Stored>,
+    previous: Option<Previous>,
+    drift: Option<Drift>,
 }
 
 fn facts<'f>(
     run: &'f Run<'_, Helm>,
     object: &'f HelmRelease,
     desired: &'f Desired,
-    stored: Option<Stored>,
-    previous: Option<Previous>,
+    known: &Known,
     forced: bool,
 ) -> Facts<'f> {
     let current = run.status.history.latest();
     Facts {
         object,
         status: &run.status,
-        stored,
+        stored: known.stored.clone(),
         chart: desired.identity(),
         same_values: current.is_some_and(|current| desired.has_values(&current.config_digest)),
         post_renderers: &desired.digests.post_renderers,
         common_metadata: &desired.digests.common_metadata,
-        drift: None,
-        previous,
+        drift: known.drift.clone(),
+        previous: known.previous.clone(),
         forced,
         retry_by_default: run.context.own.settings.retry_by_default,
     }

@@ -16,17 +16,17 @@ pub enum ManifestError {
 
 /// An object of a manifest.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Document {
-    pub(super) object: Value,
+pub(crate) struct Document {
+    pub(crate) object: Value,
     /// Whether it is an item of a `List`.
-    pub(super) is_item: bool,
+    pub(crate) is_item: bool,
 }
 
 /// The text of a document that messages repeat, of which a hostile one has a lot.
 const SHOWN: usize = 4096;
 
 /// Reads all objects of a manifest; those of a `List` stand for it.
-pub(super) fn documents(manifest: &str) -> Vec<Result<Document, ManifestError>> {
+pub(crate) fn documents(manifest: &str) -> Vec<Result<Document, ManifestError>> {
     let mut documents = Vec::new();
     for text in helm::split_manifests(manifest) {
         match go_yaml::sigs::to_value(text.as_bytes(), &go_yaml::Limits::default()) {

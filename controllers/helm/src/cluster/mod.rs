@@ -36,6 +36,7 @@ pub use wait::{WaitError, WaitStrategy};
 pub(crate) use apply::RESOURCE_POLICY;
 pub(crate) use log::Log;
 pub(crate) use lookup::ClusterLookup;
+pub(crate) use manifest::documents;
 pub(crate) use method::Method;
 pub(crate) use ownership::{Adoption, set_owner};
 pub(crate) use resource::Resource;

@@ -1,0 +1,258 @@
+//! What others have changed of a release in the cluster, and putting it right.
+
+use std::time::Duration;
+
+use controller_kit::apply::{ApplyError, normalize};
+use controller_kit::object::{api_version, id_of, kind, metadata_text, resource_version, split_api_version};
+use controller_kit::{Ask, Mapping, ObjectPath, RestError};
+use flux_api::HelmRelease;
+use futures::{FutureExt as _, StreamExt as _};
+use helm::drift::{
+    Diff, DiffType, IgnoreRule, IgnoreRules, IgnoreTarget, correction_failure, has_changes,
+    in_order_of_correction, is_marked, mask_error, resource_name, set_helm_metadata, summarize,
+    summarize_briefly,
+};
+use helm::release::Release;
+use http::Method;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, documents};
+use crate::kind::CONTROLLER;
+use crate::machine::Drift;
+
+/// How many objects are looked at at once.
+const AT_ONCE: usize = 8;
+
+/// How often an object is looked at anew because somebody wrote meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// What was found out about the objects of a release.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    diffs: Vec<Diff>,
+    errors: Vec<String>,
+    rules: IgnoreRules,
+}
+
+/// What a correction came to: a line for each object that was put right, and what went wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Corrected {
+    pub(crate) done: Vec<String>,
+    pub(crate) failures: Vec<String>,
+}
+
+impl Comparison {
+    /// What it means for the release.
+    pub(crate) fn drift(&self) -> Drift {
+        if has_changes(&self.diffs) {
+            Drift::Some(summarize(&self.diffs))
+        } else if self.errors.is_empty() {
+            Drift::None
+        } else {
+            Drift::Unknown(aggregate(&self.errors))
+        }
+    }
+
+    /// Puts right what is different, object by object, for as long as that may take.
+    pub(crate) async fn correct(&self, cluster: &Cluster, timeout: Duration) -> Corrected {
+        let deadline = Instant::now() + timeout;
+        let mut corrected = Corrected::default();
+        for diff in in_order_of_correction(&self.diffs) {
+            let mending = tokio::time::timeout_at(deadline, self.mend(cluster, diff));
+            let mended = mending
+                .await
+                .unwrap_or_else(|_| Err("context deadline exceeded".to_owned()));
+            match mended {
+                Ok(Some(done)) => corrected
+                    .done
+                    .push(format!("{} {done}", resource_name(diff.desired()))),
+                // Somebody else was faster.
+                Ok(None) => {}
+                Err(error) => corrected.failures.push(correction_failure(diff, &error)),
+            }
+        }
+        corrected
+    }
+
+    async fn mend(&self, cluster: &Cluster, diff: &Diff) -> Result<Option<&'static str>, String> {
+        let object = diff.desired();
+        let mapping = mapping(cluster, object).await?;
+        if diff.diff_type() == DiffType::Create {
+            let collection = mapping.collection(metadata_text(object, "namespace"));
+            let path = format!("{collection}?fieldManager={CONTROLLER}");
+            let ask = Ask::new(Method::POST, &path).with("application/json", object);
+            let created = cluster.rest.ask(&ask).await;
+            return created
+                .map(|_| Some("created"))
+                .map_err(|error| told(object, error));
+        }
+        let mut again = None;
+        for _ in 0..ATTEMPTS {
+            let diff = again.as_ref().unwrap_or(diff);
+            let patch = serde_json::from_str::<Value>(&diff.correction_body());
+            let patch = patch.map_err(|error| error.to_string())?;
+            match cluster
+                .rest
+                .json_patch(&at(&mapping, object), CONTROLLER, &patch)
+                .await
+            {
+                Ok(_) => return Ok(Some("configured")),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(told(object, error)),
+            }
+            let anew = compare(cluster, &self.rules, &mapping, object.clone()).await?;
+            if anew.diff_type() != DiffType::Update {
+                return Ok(None);
+            }
+            again = Some(anew);
+        }
+        Err(
+            "the object has been modified; please apply your changes to the latest version and try again"
+                .to_owned(),
+        )
+    }
+}
+
+/// Compares the objects of a release with the cluster.
+pub(crate) async fn look(cluster: &Cluster, object: &HelmRelease, release: &Release) -> Comparison {
+    let mut found = Comparison::default();
+    match rules(object) {
+        Ok(rules) => found.rules = rules,
+        Err(error) => {
+            found.errors.push(error);
+            return found;
+        }
+    }
+    let mut looks = Vec::new();
+    for document in documents(&release.manifest) {
+        match document {
+            Ok(document) => looks.push(look_at(cluster, &found.rules, release, document.object).boxed()),
+            Err(error) => found.errors.push(error.to_string()),
+        }
+    }
+    let looked: Vec<_> = futures::stream::iter(looks).buffered(AT_ONCE).collect().await;
+    for result in looked {
+        match result {
+            Ok(diff) => found.diffs.push(diff),
+            Err(error) => found.errors.push(error),
+        }
+    }
+    if has_changes(&found.diffs) {
+        tracing::info!(
+            "detected changes in cluster state: {}",
+            summarize_briefly(&found.diffs)
+        );
+        if !found.errors.is_empty() {
+            let error = aggregate(&found.errors);
+            tracing::error!(
+                error,
+                "diff of release against cluster state completed with error"
+            );
+        }
+    }
+    found
+}
+
+fn rules(object: &HelmRelease) -> Result<IgnoreRules, String> {
+    let detection = object.spec.drift_detection.iter();
+    let rules = detection.flat_map(|detection| &detection.ignore);
+    let rules: Vec<_> = rules
+        .map(|rule| IgnoreRule {
+            paths: rule.paths.clone(),
+            target: rule.target.clone().map(|target| IgnoreTarget {
+                group: target.group,
+                version: target.version,
+                kind: target.kind,
+                name: target.name,
+                namespace: target.namespace,
+                annotation_selector: target.annotation_selector,
+                label_selector: target.label_selector,
+            }),
+        })
+        .collect();
+    IgnoreRules::new(&rules).map_err(|error| error.to_string())
+}
+
+async fn look_at(
+    cluster: &Cluster,
+    rules: &IgnoreRules,
+    release: &Release,
+    mut object: Value,
+) -> Result<Diff, String> {
+    set_helm_metadata(&mut object, &release.name, &release.namespace);
+    let mapping = mapping(cluster, &object).await?;
+    if mapping.namespaced && metadata_text(&object, "namespace").is_empty() {
+        object["metadata"]["namespace"] = release.namespace.as_str().into();
+    }
+    normalize(&mut object).map_err(|error| error.to_string())?;
+    if rules.is_excluded(&object) {
+        return Ok(Diff::exclusion(object));
+    }
+    compare(cluster, rules, &mapping, object).await
+}
+
+/// Compares one object with what a server-side apply would make of it.
+async fn compare(
+    cluster: &Cluster,
+    rules: &IgnoreRules,
+    mapping: &Mapping,
+    object: Value,
+) -> Result<Diff, String> {
+    let path = at(mapping, &object);
+    let live = cluster.rest.get(mapping, path.namespace, path.name).await;
+    let live = live.map_err(|error| told(&object, error))?.unwrap_or(Value::Null);
+    if is_marked(&live) {
+        return Ok(Diff::exclusion(object));
+    }
+    let dry_run = cluster.rest.apply(&path, CONTROLLER, true, &object).await;
+    let dry_run = dry_run.map_err(|source| {
+        let source = if kind(&object) == "Secret" {
+            source.without_values()
+        } else {
+            source
+        };
+        let id = id_of(&object);
+        ApplyError::DryRun { id, source }.to_string()
+    })?;
+    if resource_version(&dry_run).is_empty() {
+        return Ok(Diff::creation(object));
+    }
+    Diff::between(object, live, &dry_run, rules).map_err(|error| error.to_string())
+}
+
+async fn mapping(cluster: &Cluster, object: &Value) -> Result<Mapping, String> {
+    let (group, version) = split_api_version(api_version(object));
+    let mapping = cluster.mapper.mapping(group, version, kind(object)).await;
+    mapping.map_err(|error| error.to_string())
+}
+
+fn at<'a>(mapping: &'a Mapping, object: &'a Value) -> ObjectPath<'a> {
+    ObjectPath {
+        mapping,
+        namespace: metadata_text(object, "namespace"),
+        name: metadata_text(object, "name"),
+    }
+}
+
+/// What the API server says, without what it repeats of the values of a Secret.
+fn told(object: &Value, error: RestError) -> String {
+    if kind(object) != "Secret" {
+        return error.to_string();
+    }
+    let is_invalid = error.code() == Some(422);
+    let text = error.without_values().to_string();
+    if is_invalid {
+        mask_error(&text).to_owned()
+    } else {
+        text
+    }
+}
+
+/// Several errors, as Kubernetes' libraries put them together.
+fn aggregate(errors: &[String]) -> String {
+    match errors {
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
+    }
+}
