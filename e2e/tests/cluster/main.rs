@@ -19,6 +19,7 @@ mod force;
 mod hand_over;
 mod health;
 mod helm_actions;
+mod helm_crash;
 mod helm_drift;
 mod helm_failures;
 mod helm_operations;
