@@ -45,8 +45,10 @@ fn key_file(cases: &Path, name: &str) -> PathBuf {
 
 /// Asks twice: for what is in the file, whatever its MAC, and for what sops says of the MAC.
 fn record(sops: &Path, cases: &Path, line: &str) -> Result<String> {
-    let [file, from, to, ..] = line.split('\t').collect::<Vec<_>>()[..] else {
-        bail!("a case has a file, its format and the format that it is printed in");
+    let [file, from, to, _, known] = line.split('\t').collect::<Vec<_>>()[..] else {
+        bail!(
+            "a case has a file, its format, the format that it is printed in, and two fields for the outcome"
+        );
     };
     let keys = ["a", "b"].map(|name| fs::read_to_string(key_file(cases, name)));
     let keys = keys.into_iter().collect::<Result<Vec<_>, _>>()?.join("\n");
@@ -70,10 +72,11 @@ fn record(sops: &Path, cases: &Path, line: &str) -> Result<String> {
     } else {
         "mismatch"
     };
-    let want = if from == to {
-        file.to_owned()
-    } else {
-        format!("{file}.as-{to}")
+    // A file may be read in two formats, so that a case says where its output is once there is one.
+    let want = match known {
+        "-" if from == to => file.to_owned(),
+        "-" => format!("{file}.as-{to}"),
+        known => known.to_owned(),
     };
     fs::write(cases.join("want").join(&want), output.stdout)?;
     Ok([file, from, to, mac, &want].join("\t"))
