@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::mapping::{KindVersion, Mapping};
 use crate::object::GroupKind;
-use crate::rest::RestError;
+use crate::rest::{REQUEST_TIMEOUT, RestError};
 
 /// A kind that the cluster does not serve, or discovery that failed.
 #[derive(Debug, thiserror::Error)]
@@ -197,7 +197,11 @@ impl Mapper {
         let fresh_enough =
             refreshed.is_some_and(|at| at >= asked || (asked - at < MIN_REFRESH && !is_doubted));
         if !fresh_enough {
-            let table = discover(&self.client).await.map_err(MapError::Discovery)?;
+            // Whoever waits for the lock waits for this.
+            let table = tokio::time::timeout(REQUEST_TIMEOUT, discover(&self.client)).await;
+            let table = table
+                .unwrap_or(Err(RestError::NoAnswer))
+                .map_err(MapError::Discovery)?;
             let changed = self.shared.history.lock().await.follow(&table);
             *self.shared.table.write() = table;
             *refreshed = Some(Instant::now());
@@ -274,6 +278,20 @@ async fn discover(client: &Client) -> Result<Table, RestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn discovery_that_is_never_answered_holds_nobody_for_ever() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let mut config = kube::Config::new(format!("http://{address}").parse().expect("a URL"));
+        (config.connect_timeout, config.read_timeout) = (None, None);
+        let mapper = Mapper::new(Client::try_from(config).expect("a client"));
+        let answer = mapper.mapping("", "v1", "ConfigMap").await;
+        let ended = matches!(answer, Err(MapError::Discovery(RestError::NoAnswer)));
+        assert!(ended, "{answer:?}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_has_just_gone_is_remembered_for_a_while() {

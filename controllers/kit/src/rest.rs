@@ -118,7 +118,7 @@ impl RestError {
 }
 
 /// Longest wait for an answer: API servers themselves give up after a minute.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How often a request is made again that the API server has no room for at the moment. What takes longer is told, and
 /// not waited for: the run as a whole is retried.

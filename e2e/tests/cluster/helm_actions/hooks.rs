@@ -42,7 +42,8 @@ async fn hooks_run_and_go_as_with_helm() -> Result<()> {
             "templates/gone.yaml",
             job(
                 "gone",
-                &hook("post-install", "0", "hook-succeeded"),
+                &(hook("post-install", "0", "hook-succeeded")
+                    + ", helm.sh/hook-output-log-policy: \"hook-succeeded,hook-failed\""),
                 NOTHING_TO_DO,
             ),
         ),
