@@ -59,12 +59,12 @@ pub fn go_flag_error(error: &clap::Error, args: &[String]) -> Option<String> {
             let legal = context(ContextKind::ValidValue).map(|legal| format!("must be one of {legal}"));
             let source = std::error::Error::source(error).map(ToString::to_string);
             let reason = source.or(legal).unwrap_or_else(|| "invalid syntax".to_owned());
-            let value = gotmpl::quote(value.as_bytes());
+            let value = go_std::quote(value.as_bytes());
             Some(format!("invalid argument {value} for \"{flag}\" flag: {reason}"))
         }
         ErrorKind::InvalidSubcommand => {
             let name = context(ContextKind::InvalidSubcommand).unwrap_or_default();
-            Some(format!("unknown command {}", gotmpl::quote(name.as_bytes())))
+            Some(format!("unknown command {}", go_std::quote(name.as_bytes())))
         }
         _ => None,
     }
@@ -87,16 +87,9 @@ fn unknown_flag(flag: &str, args: &[String]) -> String {
     }
 }
 
-/// Go's `strconv.ParseBool`.
+/// Go's `strconv.ParseBool`, with its message.
 pub(crate) fn parse_bool(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(format!(
-            "strconv.ParseBool: parsing {}: invalid syntax",
-            gotmpl::quote(text.as_bytes())
-        )),
-    }
+    go_std::parse_bool(text).ok_or_else(|| go_std::NumError::Syntax.of_call("ParseBool", text))
 }
 
 #[cfg(test)]

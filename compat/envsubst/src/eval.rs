@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::glob::{self, Failure};
+use go_std::pattern::{Failure, matches_with_slashes};
+
 use crate::parse::{Argument, Operator, Part, Variable, parse};
 use crate::{Error, Variables};
 
@@ -185,10 +186,10 @@ impl<'s> Run<'s> {
     fn trim_shortest<'t>(&mut self, text: &'t str, pattern: &str) -> Result<&'t str, Error> {
         let mut rest = text;
         for end in ends(text) {
-            match glob::matches(pattern, &text[..end], &mut self.steps) {
+            match matches_with_slashes(pattern, &text[..end], &mut self.steps) {
                 Ok(true) => rest = &text[end..],
                 Ok(false) => {}
-                Err(failure) => return self.untrimmed(text, &failure),
+                Err(failure) => return self.untrimmed(text, failure),
             }
         }
         Ok(rest)
@@ -197,17 +198,17 @@ impl<'s> Run<'s> {
     /// Removes the longest prefix that a pattern matches.
     fn trim_longest<'t>(&mut self, text: &'t str, pattern: &str) -> Result<&'t str, Error> {
         for end in ends(text) {
-            match glob::matches(pattern, &text[..end], &mut self.steps) {
+            match matches_with_slashes(pattern, &text[..end], &mut self.steps) {
                 Ok(true) => return Ok(&text[end..]),
                 Ok(false) => {}
-                Err(failure) => return self.untrimmed(text, &failure),
+                Err(failure) => return self.untrimmed(text, failure),
             }
         }
         Ok(text)
     }
 
     /// A bad pattern leaves the value as it is.
-    fn untrimmed<'t>(&self, text: &'t str, failure: &Failure) -> Result<&'t str, Error> {
+    fn untrimmed<'t>(&self, text: &'t str, failure: Failure) -> Result<&'t str, Error> {
         match failure {
             Failure::BadPattern => Ok(text),
             Failure::OutOfSteps => Err(Error::TooManySteps(self.substitution.limits.steps)),

@@ -18,7 +18,6 @@
 
 mod error;
 mod eval;
-mod glob;
 mod parse;
 mod scan;
 mod variables;

@@ -252,7 +252,7 @@ impl fmt::Display for ExecError {
             context,
         }) = self.location()
         {
-            let template = crate::strconv::quote(template.as_bytes());
+            let template = go_std::quote(template.as_bytes());
             write!(
                 f,
                 "template: {file}:{line}:{column}: executing {template} at <{context}>: "

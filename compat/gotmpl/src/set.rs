@@ -11,8 +11,8 @@ use crate::func::FuncMap;
 use crate::limits::Limits;
 use crate::parse::{self, Ast, NodeId};
 use crate::str::Str;
-use crate::strconv::quote;
 use crate::value::Value;
+use go_std::quote;
 
 /// What a missing map key means; Go's `missingkey` option.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

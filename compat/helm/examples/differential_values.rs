@@ -114,7 +114,7 @@ fn show(value: &Value) -> Json {
             .collect::<serde_json::Map<_, _>>()
             .into(),
         Value::List(list) => list.items().map(|item| show(&item)).collect(),
-        Value::Float(number) => format!("float64 {}", gotmpl::format_float(*number, b'g', None)).into(),
+        Value::Float(number) => format!("float64 {}", go_std::format_float(*number, b'g', None)).into(),
         other => format!("{} {other}", other.type_name()).into(),
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
 
-use crate::path;
 use crate::{File, Limits, Time};
+use go_std::path;
 
 /// An archive that cannot be read, or that Helm refuses.
 #[derive(Debug, thiserror::Error)]

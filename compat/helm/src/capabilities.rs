@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use gotmpl::{Func, List, NamedType, Object, Str, Type, Value};
 
-use crate::go;
-
 /// What a chart may ask about the cluster and about Helm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
@@ -76,12 +74,12 @@ impl KubeVersion {
             .unwrap_or(numbers)
             .trim_end_matches('.');
         if numbers.is_empty() || numbers.starts_with('.') {
-            return Err(InvalidKubeVersion::NotVersion(go::quote(text)));
+            return Err(InvalidKubeVersion::NotVersion(go_std::quote(text)));
         }
         let parts: Vec<u64> = numbers.split('.').filter_map(|part| part.parse().ok()).collect();
         let zero_prefixed = numbers.starts_with('0') && parts.first() != Some(&0);
         if parts.len() < 2 || parts.len() != numbers.split('.').count() || zero_prefixed {
-            return Err(InvalidKubeVersion::Illegal(go::quote(text)));
+            return Err(InvalidKubeVersion::Illegal(go_std::quote(text)));
         }
         let shown: Vec<String> = parts.iter().map(u64::to_string).collect();
         Ok(Self {

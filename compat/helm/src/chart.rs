@@ -10,11 +10,11 @@ use crate::decode::{Place, TypeMismatch};
 use crate::files::Files;
 use crate::lock::Lock;
 use crate::metadata::{InvalidMetadata, Metadata, RawMetadata};
-use crate::path;
 use crate::schema::Compiled;
 use crate::template_cache::TemplateCache;
 use crate::values::{self, ValuesError};
 use crate::{File, Limits, Time};
+use go_std::path;
 
 /// A chart with its subcharts: immutable, cheap to clone, shared between threads and renders.
 ///

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use go_yaml::float;
+use go_std::float;
 
 use crate::Time;
 use crate::time::InvalidTime;

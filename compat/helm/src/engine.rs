@@ -13,7 +13,8 @@ use crate::preparation::{Exceeded, Preparation};
 use crate::template_cache::Key;
 use crate::template_error::TemplateError;
 use crate::values::{from_json, insert};
-use crate::{Chart, Release, Template, capabilities, path};
+use crate::{Chart, Release, Template, capabilities};
+use go_std::path;
 
 /// The type of `.` and `.Values`; its methods take precedence over keys of the same name.
 static VALUES: NamedType = NamedType::with_methods("common.Values", Type::MAP, crate::values_methods::find);

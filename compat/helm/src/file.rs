@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::{Time, path};
+use crate::Time;
+use go_std::path;
 
 /// A file of a chart: its path below the chart's root, and its bytes.
 #[derive(Debug, Clone)]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use gotmpl::{Context, Func, FuncError, List, Map, NamedType, Object, Signature, Str, Type, Value};
 
+use crate::File;
 use crate::file::Content;
 use crate::glob::Glob;
-use crate::{File, path};
+use go_std::path;
 
 /// How many characters of names a pattern is compared with in one step.
 const BYTES_PER_STEP: usize = 16;

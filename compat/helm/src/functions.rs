@@ -10,7 +10,6 @@ use sprig::Environment;
 
 use crate::Lookup;
 use crate::engine::strip_no_value;
-use crate::go;
 
 /// How many calls of `include` for one name may be active at once, beyond the first.
 const MAX_INCLUDES: usize = 1000;
@@ -128,7 +127,11 @@ struct TplFailed {
 impl fmt::Display for TplFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { problem, text } = self;
-        write!(f, "{problem} {}: ", go::quote(&text.to_string_lossy()))
+        write!(
+            f,
+            "{problem} {}: ",
+            go_std::quote(text.to_string_lossy().as_ref())
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! `.helmignore` rules.
 
-use crate::path;
+use go_std::{path, pattern};
 
 /// The name of the file that holds the rules, at the root of a chart folder.
 pub const HELMIGNORE: &str = ".helmignore";
@@ -12,7 +12,7 @@ pub enum IgnoreError {
     #[error("double-star (**) syntax is not supported")]
     DoubleStar,
     /// A pattern is not a valid shell pattern.
-    #[error("{}", path::BAD_PATTERN)]
+    #[error("{}", pattern::BAD_PATTERN)]
     BadPattern,
 }
 
@@ -97,7 +97,7 @@ impl Pattern {
         if rule.contains("**") {
             return Err(IgnoreError::DoubleStar);
         }
-        path::matches(rule, "abc").map_err(|_| IgnoreError::BadPattern)?;
+        pattern::matches(rule, "abc").map_err(|_| IgnoreError::BadPattern)?;
         let (negated, rule) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
         let (only_folders, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
         Ok(Some(Self {
@@ -139,7 +139,7 @@ impl Glob {
             Self::Ending(ending) => name
                 .strip_suffix(ending.as_str())
                 .is_some_and(|start| !start.contains('/')),
-            Self::Other(pattern) => path::matches(pattern, name).unwrap_or(false),
+            Self::Other(pattern) => pattern::matches(pattern, name).unwrap_or(false),
         }
     }
 }

@@ -51,7 +51,6 @@ mod lookup;
 mod manifest;
 pub mod merge;
 mod metadata;
-pub mod path;
 mod post_render;
 mod preparation;
 pub mod release;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::decode::{Place, TypeMismatch};
-use crate::{go, path};
+use go_std::path;
 
 /// A Kubernetes object of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,7 +286,7 @@ impl SortedManifests {
         };
         let weight = head
             .annotation("helm.sh/hook-weight")
-            .and_then(|weight| go::atoi(weight).ok());
+            .and_then(|weight| go_std::atoi(weight).ok());
         self.hooks.push(Hook {
             path: path.to_owned(),
             manifest: document.to_owned(),

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use sprig::semver::Version;
 
 use crate::decode::{Place, TypeMismatch};
-use crate::{go, path};
+use go_std::path;
 
 /// What a chart says about itself, checked by Helm's rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -244,10 +244,13 @@ impl RawMetadata {
             return refuse("chart.metadata.name is required".to_owned());
         }
         if name == "." || name == ".." {
-            return refuse(format!("chart.metadata.name {} is not allowed", go::quote(name)));
+            return refuse(format!(
+                "chart.metadata.name {} is not allowed",
+                go_std::quote(name)
+            ));
         }
         if path::base(name) != name {
-            return refuse(format!("chart.metadata.name {} is invalid", go::quote(name)));
+            return refuse(format!("chart.metadata.name {} is invalid", go_std::quote(name)));
         }
         if fields.version.is_empty() {
             return refuse("chart.metadata.version is required".to_owned());
@@ -255,7 +258,7 @@ impl RawMetadata {
         if Version::parse(&fields.version).is_err() {
             return refuse(format!(
                 "chart.metadata.version {} is invalid",
-                go::quote(&fields.version)
+                go_std::quote(&fields.version)
             ));
         }
         if !matches!(fields.chart_type.as_str(), "" | "application" | "library") {
@@ -288,7 +291,7 @@ impl RawMetadata {
             if !seen.insert(key.clone()) {
                 return refuse(format!(
                     "more than one dependency with name or alias {}",
-                    go::quote(key)
+                    go_std::quote(key)
                 ));
             }
             checked.push(dependency);
@@ -330,7 +333,7 @@ impl Dependency {
         {
             return Ok(());
         }
-        let name = go::quote(&self.name);
+        let name = go_std::quote(&self.name);
         Err(InvalidMetadata(format!(
             "dependency {name} has disallowed characters in the alias"
         )))
@@ -424,7 +427,7 @@ fn sanitize(text: &mut String) {
         .chars()
         .filter_map(|c| match c {
             c if c.is_whitespace() => Some(' '),
-            c if gotmpl::is_print(c) => Some(c),
+            c if go_std::unicode::is_print(c) => Some(c),
             _ => None,
         })
         .collect();

@@ -7,7 +7,7 @@ use go_yaml::v3::{self, EmitOptions};
 use go_yaml::{Limits, Node};
 
 use crate::manifest::{MAX_VALUES, ManifestError, most_values, sort_manifests, split_manifests};
-use crate::path;
+use go_std::path;
 
 /// Changes a stream of manifests, as Helm's post-renderers do.
 pub trait PostRenderer: Send + Sync {

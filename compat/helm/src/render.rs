@@ -17,7 +17,8 @@ use crate::post_render::{self, PostRenderError, PostRenderStrategy, PostRenderer
 use crate::preparation::{Exceeded, Preparation};
 use crate::schema::{self, SchemaError};
 use crate::template_error::TemplateError;
-use crate::{Chart, File, Limits, Lookup, Metadata, NoCluster, go, path, release};
+use crate::{Chart, File, Limits, Lookup, Metadata, NoCluster, release};
+use go_std::path;
 
 /// Helm's template functions over a given source of time, chance and name resolution; make one per process.
 #[derive(Clone)]
@@ -348,7 +349,7 @@ pub fn validate_release_name(name: &str) -> Result<(), String> {
     }
     Err(format!(
         "{}: invalid release name, must match regex {NAME_PATTERN} and the length must not be longer than 53",
-        go::quote(name)
+        go_std::quote(name)
     ))
 }
 

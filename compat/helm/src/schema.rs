@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::instance::Instance;
 use crate::schema_shape::is_plainly_valid;
 use crate::schema_work::{self, Patterns};
-use crate::{Chart, Limits, go, json, schema_patterns};
+use crate::{Chart, Limits, json, schema_patterns};
 
 /// Where a chart's schema stands for its own references.
 const SCHEMA_URL: &str = "file:///values.schema.json";
@@ -189,7 +189,7 @@ impl UrlLoader for Offline {
         }
         Err(format!(
             "failing loading {}: references out of the schema are refused",
-            go::quote(url)
+            go_std::quote(url)
         )
         .into())
     }
@@ -247,7 +247,7 @@ fn message(kind: &ErrorKind<'_, '_>) -> String {
             let url = url.replace(UNASKED_SCHEMA_URL, SCHEMA_URL);
             format!(
                 "both {kw_loc1} and {kw_loc2} resolve to {} causing reference cycle",
-                go::quote(&url)
+                go_std::quote(&url)
             )
         }
         ErrorKind::Type { got, want } => {
@@ -322,7 +322,7 @@ fn message(kind: &ErrorKind<'_, '_>) -> String {
 
 /// Quotes text in single quotes.
 fn quote(text: &str) -> String {
-    let quoted = go::quote(text).replace("\\\"", "\"").replace('\'', "\\'");
+    let quoted = go_std::quote(text).replace("\\\"", "\"").replace('\'', "\\'");
     let inner = quoted
         .strip_prefix('"')
         .and_then(|inner| inner.strip_suffix('"'))
@@ -354,7 +354,7 @@ fn display(value: &Json) -> String {
 
 fn number_text(number: &serde_json::Number) -> Cow<'static, str> {
     match number.as_f64() {
-        Some(float) if number.is_f64() => go_yaml::float::format_g(float).into(),
+        Some(float) if number.is_f64() => go_std::float::format_g(float).into(),
         _ => number.to_string().into(),
     }
 }
@@ -369,7 +369,7 @@ fn decimal(number: &serde_json::Number) -> String {
     const SUPERSCRIPTS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let text = number
         .as_f64()
-        .map_or_else(|| number.to_string(), go_yaml::float::format_g);
+        .map_or_else(|| number.to_string(), go_std::float::format_g);
     if let Some((mantissa, exponent)) = text.split_once('e') {
         let raised = exponent.chars().filter_map(|c| match c {
             '-' => Some('⁻'),

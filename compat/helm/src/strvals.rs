@@ -173,7 +173,7 @@ impl<'a, 'r> Parser<'a, 'r> {
         let Token { text: key, stop } = self.token(stops);
         match stop {
             None if key.is_empty() => Err(Stop::End),
-            None => Err(StrvalsError::NoValue(go::quote(&key)).into()),
+            None => Err(StrvalsError::NoValue(go_std::quote(&key)).into()),
             Some('=') => self.pair(table, &key),
             Some('[') => {
                 let index = self.index()?;
@@ -198,11 +198,11 @@ impl<'a, 'r> Parser<'a, 'r> {
                 if !inner.is_empty() {
                     put(table, &key, inner.into());
                 } else if result.is_ok() {
-                    return Err(StrvalsError::NoMapValue(go::quote(&key)).into());
+                    return Err(StrvalsError::NoMapValue(go_std::quote(&key)).into());
                 }
                 result
             }
-            Some(_) => Err(StrvalsError::Comma(go::quote(&key)).into()),
+            Some(_) => Err(StrvalsError::Comma(go_std::quote(&key)).into()),
         }
     }
 
@@ -279,7 +279,7 @@ impl<'a, 'r> Parser<'a, 'r> {
         if stop.is_none() {
             return Err(Stop::End);
         }
-        Ok(go::atoi(&text).map_err(StrvalsError::Index)?)
+        Ok(go_std::atoi(&text).map_err(|error| StrvalsError::Index(error.of_call("Atoi", &text)))?)
     }
 
     /// Reads what follows the `]` of an index; returns the list with that element set.
@@ -300,7 +300,7 @@ impl<'a, 'r> Parser<'a, 'r> {
         let at = usize::try_from(index).map_err(|_| StrvalsError::NegativeIndex(index))?;
         let Token { text, stop } = self.token(&['[', '.', '=']);
         if !text.is_empty() {
-            let runes: Vec<String> = text.chars().map(go::quote_rune).collect();
+            let runes: Vec<String> = text.chars().map(go_std::quote_rune).collect();
             return Err(StrvalsError::AfterIndex(format!("[{}]", runes.join(" "))).into());
         }
         let value = match stop {

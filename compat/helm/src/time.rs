@@ -96,7 +96,7 @@ impl FromStr for Time {
     type Err = InvalidTime;
 
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
-        parse(text).ok_or_else(|| InvalidTime(gotmpl::quote(text.as_bytes())))
+        parse(text).ok_or_else(|| InvalidTime(go_std::quote(text.as_bytes())))
     }
 }
 

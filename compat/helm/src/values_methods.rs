@@ -2,7 +2,6 @@
 
 use gotmpl::{Func, FuncError, Map, Signature, Str, Type, Value};
 
-use crate::go;
 use crate::instance::table_at;
 
 /// Finds a method; they shadow keys of the same name.
@@ -63,7 +62,7 @@ fn table(values: &Map, args: &[Value]) -> Result<Map, FuncError> {
     });
     Err(FuncError::new(format!(
         "{} is not a table",
-        go::quote(missing.unwrap_or_default())
+        go_std::quote(missing.unwrap_or_default())
     )))
 }
 
@@ -80,6 +79,6 @@ fn path_value(values: &Map, path: &str) -> Result<Value, FuncError> {
     };
     match table.and_then(|table| table.get(key)) {
         Some(value) if !matches!(value, Value::Map(_)) => Ok(value),
-        _ => Err(FuncError::new(format!("{} is not a value", go::quote(key)))),
+        _ => Err(FuncError::new(format!("{} is not a value", go_std::quote(key)))),
     }
 }

@@ -14,8 +14,8 @@ use crate::error::Context;
 use crate::gojson::{Decoder, FromGo, record};
 use crate::kustomization::{FILE_NAMES, Image, Kustomization, Patch, Selector, header};
 use crate::resource::Reader;
-use crate::tree::path;
 use crate::{Entry, Error, ErrorKind, FileTree, Limits, Options, Resolved, TreeError, TreeErrorReason};
+use go_std::path;
 
 /// The kustomization file that a Flux Kustomization's directory is built with.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,7 +130,7 @@ impl FromGo for String {
             Value::Bool(b) if decoder.coerce => *self = b.to_string(),
             Value::Number(n) if decoder.coerce => {
                 *self = match n.as_f64() {
-                    Some(float) if n.is_f64() => go_yaml::float::format_g(float),
+                    Some(float) if n.is_f64() => go_std::float::format_g(float),
                     _ => n.to_string(),
                 };
             }

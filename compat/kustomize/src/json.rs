@@ -1,111 +1,31 @@
 //! JSON as a build reads it: nested as deeply as YAML may be, and no deeper.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::{Error, ErrorKind};
 
-/// How deeply nested a text may be that `serde_json` reads.
-const READER_LEVELS: usize = 120;
-/// Bytes that may be looked at again and again, once for each level beyond.
-const REREAD_BYTES: usize = 256 << 20;
-
-/// How many bytes of memory a text takes as JSON, about.
-pub(crate) fn bytes(text: &[u8]) -> usize {
-    Extent::of(text).bytes
-}
-
 /// The value of a JSON text, within what the limits say about its depth and about the bytes that it takes in memory.
 pub(crate) fn parse(text: &[u8], limits: &go_yaml::Limits) -> Result<Value, Error> {
-    let Extent { levels, bytes } = Extent::of(text);
-    let limit = |text: String| Error::new(ErrorKind::Limit, text);
-    let nesting = limits.max_nesting;
-    if levels > nesting {
-        return Err(limit(format!("nested more than {nesting} levels deep")));
-    }
-    let max = limits.max_value_bytes;
-    if bytes > max {
-        return Err(limit(format!("JSON values of more than {max} bytes")));
-    }
-    let beyond = levels.saturating_sub(READER_LEVELS);
-    if beyond.saturating_mul(text.len()) > REREAD_BYTES {
-        return Err(limit(format!(
-            "nested more than {READER_LEVELS} levels deep with {} bytes of text",
-            text.len()
-        )));
-    }
-    parse_levels(text, levels).map_err(|e| Error::invalid(e.to_string()))
+    parse_sized(text, limits).map(|(value, _)| value)
 }
 
-/// Reads level by level what is deeper than the reader goes.
-fn parse_levels(text: &[u8], levels: usize) -> serde_json::Result<Value> {
-    if levels <= READER_LEVELS {
-        return serde_json::from_slice(text);
-    }
-    let value = |raw: &RawValue| {
-        let text = raw.get().as_bytes();
-        parse_levels(text, Extent::of(text).levels)
+/// [`parse`], and how many bytes the value takes, about.
+pub(crate) fn parse_sized(text: &[u8], limits: &go_yaml::Limits) -> Result<(Value, usize), Error> {
+    let limits = go_std::json::Limits {
+        depth: limits.max_nesting,
+        bytes: limits.max_value_bytes,
     };
-    if text.trim_ascii_start().starts_with(b"{") {
-        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(text)?;
-        let members = members.into_iter().map(|(key, raw)| Ok((key, value(raw)?)));
-        return members.collect::<serde_json::Result<_>>().map(Value::Object);
-    }
-    let items: Vec<&RawValue> = serde_json::from_slice(text)?;
-    items
-        .into_iter()
-        .map(value)
-        .collect::<serde_json::Result<_>>()
-        .map(Value::Array)
-}
-
-/// What a text becomes if it is JSON, which is for the reader to say.
-struct Extent {
-    /// The most brackets that are open at once.
-    levels: usize,
-    /// Bytes of memory, about.
-    bytes: usize,
-}
-
-impl Extent {
-    /// Bytes of an entry of a large map, but for what is outside of its key and value.
-    const ENTRY: usize = 96;
-
-    fn of(text: &[u8]) -> Self {
-        let (mut levels, mut depth, mut in_string, mut escaped) = (0, 0_usize, false, false);
-        let (mut maps, mut entries, mut items) = (0_usize, 0_usize, 0_usize);
-        let mut map_begins = false;
-        for byte in text {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if in_string => escaped = true,
-                b'"' => {
-                    in_string = !in_string;
-                    // A map without entries takes nothing.
-                    maps += usize::from(map_begins);
-                    map_begins = false;
-                }
-                _ if in_string => {}
-                b'[' | b'{' => {
-                    depth += 1;
-                    levels = levels.max(depth);
-                    map_begins = *byte == b'{';
-                }
-                b']' | b'}' => {
-                    depth = depth.saturating_sub(1);
-                    map_begins = false;
-                }
-                b':' => entries += 1,
-                b',' => items += 1,
-                _ => {}
-            }
-        }
-        Self {
-            levels,
-            bytes: text.len() + maps * MAP + entries * Self::ENTRY + items * size_of::<Value>(),
-        }
+    let read = go_std::json::read(text, &limits, &mut go_yaml::ToJson::exact());
+    let read = read.map_err(|error| {
+        let kind = match error {
+            go_std::json::Error::Syntax(_) => ErrorKind::Invalid,
+            go_std::json::Error::Depth(_) | go_std::json::Error::Bytes(_) => ErrorKind::Limit,
+        };
+        Error::new(kind, error.to_string())
+    })?;
+    match read.misfit {
+        Some(misfit) => Err(Error::invalid(misfit)),
+        None => Ok((read.value, read.bytes)),
     }
 }
 

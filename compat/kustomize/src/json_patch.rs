@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 
 use crate::budget::Budget;
 use crate::error::{Context, excerpt};
-use crate::target::go_quote;
 use crate::{Error, json};
 
 /// The operations of a patch, in order.
@@ -52,7 +51,8 @@ impl JsonPatch {
             return Ok(Self::default());
         }
         // Patches are kept until it is their turn.
-        budget.make(json::bytes(raw.get().as_bytes()))?;
+        let (_, bytes) = json::parse_sized(raw.get().as_bytes(), &limits)?;
+        budget.make(bytes)?;
         let Ok(operations) = serde_json::from_str::<Vec<Option<BTreeMap<String, Box<RawValue>>>>>(raw.get())
         else {
             return Err(Error::invalid(
@@ -481,7 +481,7 @@ impl<'d> Parent<'d> {
 
 /// The place in a list of `len` elements that a key names; negative numbers count from the end.
 fn index_of(key: &str, len: usize) -> Result<usize, String> {
-    let index = atoi(key)?;
+    let index = go_std::atoi(key).map_err(|error| error.of_call("Atoi", key))?;
     let invalid = || format!("Unable to access invalid index: {index}: {INVALID_INDEX}");
     let from_start = if index < 0 {
         index.checked_add_unsigned(len as u64)
@@ -492,16 +492,6 @@ fn index_of(key: &str, len: usize) -> Result<usize, String> {
         .and_then(|index| usize::try_from(index).ok())
         .filter(|index| *index < len);
     place.ok_or_else(invalid)
-}
-
-/// Go's `strconv.Atoi`.
-pub(crate) fn atoi(text: &str) -> Result<i64, String> {
-    let failed = |why| format!("strconv.Atoi: parsing {}: {why}", go_quote(text));
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(failed("invalid syntax"));
-    }
-    text.parse().map_err(|_| failed("value out of range"))
 }
 
 #[cfg(test)]

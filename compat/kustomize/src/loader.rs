@@ -11,8 +11,8 @@ use crate::error::Context;
 use crate::openapi::SchemaRef;
 use crate::remote::{RemoteError, RepoSpec, is_remote_file};
 use crate::resource::Reader;
-use crate::tree::path;
 use crate::{Error, ErrorKind, FileTree, Options, Resolved, TreeError, TreeErrorReason};
+use go_std::path;
 
 /// What all loaders of a build share: its options, what it may still read, what it has to say.
 pub(crate) struct Session<'a> {

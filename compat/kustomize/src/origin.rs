@@ -8,7 +8,7 @@ use crate::edit::push_field;
 use crate::remote::RepoSpec;
 use crate::resmap::ResMap;
 use crate::resource::{ORIGIN, Resource, TRANSFORMATIONS};
-use crate::tree::path;
+use go_std::path;
 
 /// A place in the files of a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -26,8 +26,8 @@ use crate::transform::{
     PatchTransformer, ReplacementTransformer, ReplicaTransformer, StrategicMergeTransformer, Subjects,
     Transformer, ValueAddTransformer, ValueTarget,
 };
-use crate::tree::path;
 use crate::{Error, ErrorKind, FieldSpec};
+use go_std::path;
 
 type Texts = BTreeMap<String, String>;
 

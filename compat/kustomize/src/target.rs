@@ -16,8 +16,8 @@ use crate::resmap::ResMap;
 use crate::resource::{ORIGIN, Resource};
 use crate::steps::{Generator, Setup, Step};
 use crate::transform::Transformer;
-use crate::tree::path;
 use crate::{Error, ErrorKind, ResId};
+use go_std::path;
 
 /// The label by which a validator says that it has seen an object.
 const VALIDATED_BY: &str = "validated-by";
@@ -430,34 +430,10 @@ pub(crate) fn in_file(error: Error, path: &str) -> Error {
 
 /// Components report the errors inside them as quoted Go strings.
 fn quoted(prefix: &str, error: &Error) -> Error {
-    Error::new(error.kind(), format!("{prefix} {}", go_quote(&error.to_string())))
-}
-
-/// The text as Go prints it with `%q`.
-pub(crate) fn go_quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() => {
-                let code = u32::from(c);
-                let digits = if code < 0x80 {
-                    format!("\\x{code:02x}")
-                } else {
-                    format!("\\u{code:04x}")
-                };
-                out.push_str(&digits);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    Error::new(
+        error.kind(),
+        format!("{prefix} {}", go_std::quote(&error.to_string())),
+    )
 }
 
 /// Whether an object takes part in the build only.

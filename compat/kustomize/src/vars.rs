@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use go_yaml::{Kind, Node, Style, Tag, float};
+use go_std::float;
+use go_yaml::{Kind, Node, Style, Tag};
 
 use crate::budget::Budget;
 use crate::error::Context;
@@ -192,15 +193,11 @@ fn value_of(var: &Var, objects: &ResMap) -> Result<Value, Error> {
     let text = node.text();
     Ok(match (node.kind(), node.core_tag()) {
         (Kind::Mapping | Kind::Sequence, _) => Value::Other,
-        (_, Some(Tag::Int)) => crate::json_patch::atoi(text)
+        (_, Some(Tag::Int)) => go_std::atoi(text)
             .map(|number| Value::Int(number.to_string()))
             .map_err(|_| not_found())?,
         (_, Some(Tag::Float)) => text.parse().map(Value::Float).map_err(|_| not_found())?,
-        (_, Some(Tag::Bool)) => match text {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => Value::Bool(true),
-            "0" | "f" | "F" | "FALSE" | "false" | "False" => Value::Bool(false),
-            _ => return Err(not_found()),
-        },
+        (_, Some(Tag::Bool)) => go_std::parse_bool(text).map(Value::Bool).ok_or_else(not_found)?,
         _ => Value::Text(text.to_owned()),
     })
 }

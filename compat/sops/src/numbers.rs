@@ -14,7 +14,7 @@ pub(crate) fn plain(value: f64) -> String {
 
 /// A float in a file that knows texts only: `1000.0`, `1.5`, `1E+21`.
 pub(crate) fn in_text(value: f64) -> String {
-    let text = go_yaml::float::format_g(value);
+    let text = go_std::float::format_g(value);
     let upper = if value.is_finite() {
         text.to_uppercase()
     } else {

@@ -1,6 +1,7 @@
 //! Conversions between kinds: the rules of Sprig's `strval` and of the Go library spf13/cast.
 
-use gotmpl::{FuncError, Str, Value, parse_float, parse_int};
+use go_std::{parse_float, parse_int};
+use gotmpl::{FuncError, Str, Value};
 
 use crate::bounds::MAX_TEXT;
 

@@ -88,7 +88,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
             let decoded = toml::decode(&text);
             Ok::<_, FuncError>(decoded.unwrap_or_else(|error| error_map(&Map::new(), &error.to_string())))
         })
-        .add("b64enc", |s: Str| base64(&s))
+        .add("b64enc", |s: Str| go_std::base64::encode(&*s))
         .add("b64dec", |s: Str| {
             decode_padded(&s, &BASE64).unwrap_or_else(std::convert::Into::into)
         })
@@ -234,11 +234,6 @@ const BASE32: Alphabet = Alphabet {
     bits: 5,
     block: 8,
 };
-
-/// Standard padded base64.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    encode_padded(bytes, &BASE64)
-}
 
 /// Reads standard padded base64; line breaks are skipped.
 pub(crate) fn base64_decode(text: &[u8]) -> Result<Vec<u8>, String> {

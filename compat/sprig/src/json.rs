@@ -1,8 +1,10 @@
 //! JSON as Go's encoding/json writes and reads it, straight from and to template values.
 
-use gotmpl::{FuncError, Limits, List, Map, Object, Str, Type, Value};
+use go_std::json::{Error, Limits, read, read_prefix};
+use gotmpl::{FuncError, Object, Value};
 
 use crate::bounds::{Budget, check_size, check_text};
+use crate::yaml::ToValue;
 
 /// How JSON is written.
 #[derive(Clone, Copy)]
@@ -49,7 +51,7 @@ fn check_nested(value: &Value, level: usize, budget: &mut Budget) -> Result<(), 
 }
 
 fn too_deep(value: &Value, level: usize) -> Result<(), FuncError> {
-    if level <= Limits::VALUE_DEPTH {
+    if level <= gotmpl::Limits::VALUE_DEPTH {
         return Ok(());
     }
     let via = value.type_name();
@@ -82,7 +84,7 @@ fn write(out: &mut String, value: &Value, style: Style, level: usize) -> Result<
         Value::Int(n, _) => out.push_str(&n.to_string()),
         Value::Uint(n, _) => out.push_str(&n.to_string()),
         Value::Float(f) => {
-            let text = go_yaml::float::format_json(*f).ok_or_else(|| not_finite(*f))?;
+            let text = go_std::float::format_json(*f).ok_or_else(|| not_finite(*f))?;
             out.push_str(&text);
         }
         Value::Str(s) => write_string(out, s, style),
@@ -90,7 +92,7 @@ fn write(out: &mut String, value: &Value, style: Style, level: usize) -> Result<
         Value::List(list) => match list.as_bytes() {
             Some(bytes) => {
                 out.push('"');
-                out.push_str(&crate::encoding::base64(&bytes));
+                out.push_str(&go_std::base64::encode(&bytes));
                 out.push('"');
             }
             None => write_items(out, '[', ']', list.items(), style, level, |out, item| {
@@ -197,293 +199,30 @@ pub(crate) struct Decoded {
     pub(crate) misfit: Option<String>,
 }
 
+/// Deeper values could not be printed or compared anyway; what they take was counted before.
+const LIMITS: Limits = Limits {
+    depth: gotmpl::Limits::VALUE_DEPTH,
+    bytes: usize::MAX,
+};
+
 /// `json.Unmarshal` into `any`: numbers become floats. An error is one of syntax.
 pub(crate) fn decode(text: &[u8]) -> Result<Decoded, String> {
-    let mut reader = Reader::new(text);
-    reader.skip_space();
-    let value = reader.value()?;
-    reader.skip_space();
-    if reader.at < text.len() {
-        return Err(reader.unexpected("after top-level value"));
-    }
+    let read = read(text, &LIMITS, &mut ToValue::default()).map_err(message)?;
     Ok(Decoded {
-        value,
-        misfit: reader.misfit,
+        value: read.value,
+        misfit: read.misfit,
     })
 }
 
 /// Reads the JSON value that a text begins with, whatever follows it, and tells where it ends; numbers become floats.
 pub fn from_json_prefix(text: &[u8]) -> Result<(Value, usize), String> {
-    let mut reader = Reader::new(text);
-    reader.skip_space();
-    let value = reader.value()?;
-    reader.misfit.map_or(Ok((value, reader.at)), Err)
+    let read = read_prefix(text, &LIMITS, &mut ToValue::default()).map_err(message)?;
+    read.misfit.map_or(Ok((read.value, read.end)), Err)
 }
 
-struct Reader<'t> {
-    text: &'t [u8],
-    at: usize,
-    depth: usize,
-    misfit: Option<String>,
-}
-
-impl<'t> Reader<'t> {
-    fn new(text: &'t [u8]) -> Self {
-        Self {
-            text,
-            at: 0,
-            depth: 0,
-            misfit: None,
-        }
-    }
-    /// Go's own bound.
-    const MAX_DEPTH: usize = 10_000;
-    /// Deeper values could not be printed or compared anyway.
-    const MAX_VALUE_DEPTH: usize = Limits::VALUE_DEPTH;
-
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
-
-    fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
-            self.at += 1;
-        }
-    }
-
-    /// The error about the current byte, or about the end of the text.
-    fn unexpected(&self, context: &str) -> String {
-        if self.peek().is_none() {
-            return "unexpected end of JSON input".to_owned();
-        }
-        self.unexpected_inside(context)
-    }
-
-    /// The error about the current byte inside of a token, where the end of the text counts as a blank.
-    fn unexpected_inside(&self, context: &str) -> String {
-        let byte = self.peek().unwrap_or(b' ');
-        let quoted = match byte {
-            b'\'' => "'\\''".to_owned(),
-            b'"' => "'\"'".to_owned(),
-            _ => {
-                let quoted = gotmpl::quote(char::from(byte).to_string().as_bytes());
-                format!("'{}'", quoted.get(1..quoted.len() - 1).unwrap_or_default())
-            }
-        };
-        format!("invalid character {quoted} {context}")
-    }
-
-    fn value(&mut self) -> Result<Value, String> {
-        match self.peek() {
-            Some(b'{') => self.nested(Self::object),
-            Some(b'[') => self.nested(Self::array),
-            Some(b'"') => self.string().map(Value::from),
-            Some(b't') => self.literal("true", Value::Bool(true)),
-            Some(b'f') => self.literal("false", Value::Bool(false)),
-            Some(b'n') => self.literal("null", Value::Nil),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => Err(self.unexpected("looking for beginning of value")),
-        }
-    }
-
-    fn nested(&mut self, read: fn(&mut Self) -> Result<Value, String>) -> Result<Value, String> {
-        self.depth += 1;
-        if self.depth > Self::MAX_DEPTH.min(Self::MAX_VALUE_DEPTH) {
-            return Err("exceeded max depth".to_owned());
-        }
-        self.at += 1;
-        self.skip_space();
-        let value = read(self)?;
-        self.depth -= 1;
-        Ok(value)
-    }
-
-    fn object(&mut self) -> Result<Value, String> {
-        let mut entries = std::collections::BTreeMap::new();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(Value::Map(Map::new()));
-        }
-        loop {
-            if self.peek() != Some(b'"') {
-                return Err(self.unexpected("looking for beginning of object key string"));
-            }
-            let key = self.string()?;
-            self.skip_space();
-            if self.peek() != Some(b':') {
-                return Err(self.unexpected("after object key"));
-            }
-            self.at += 1;
-            self.skip_space();
-            let value = self.value()?;
-            entries.insert(Str::from(key), value);
-            self.skip_space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => {
-                    self.at += 1;
-                    return Ok(Value::Map(Map::typed(Type::MAP, entries)));
-                }
-                _ => return Err(self.unexpected("after object key:value pair")),
-            }
-            self.skip_space();
-        }
-    }
-
-    fn array(&mut self) -> Result<Value, String> {
-        let mut items = Vec::new();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(Value::List(List::new(items)));
-        }
-        loop {
-            items.push(self.value()?);
-            self.skip_space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => {
-                    self.at += 1;
-                    return Ok(Value::List(List::new(items)));
-                }
-                _ => return Err(self.unexpected("after array element")),
-            }
-            self.skip_space();
-        }
-    }
-
-    fn literal(&mut self, word: &str, value: Value) -> Result<Value, String> {
-        for expected in word.bytes() {
-            if self.peek() != Some(expected) {
-                let expecting = char::from(expected);
-                return Err(self.unexpected_inside(&format!("in literal {word} (expecting '{expecting}')")));
-            }
-            self.at += 1;
-        }
-        Ok(value)
-    }
-
-    fn number(&mut self) -> Result<Value, String> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits(),
-            _ => return Err(self.unexpected_inside("in numeric literal")),
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.some_digits("after decimal point in numeric literal")?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.some_digits("in exponent of numeric literal")?;
-        }
-        let text = self.text.get(start..self.at).unwrap_or_default();
-        let text = std::str::from_utf8(text).unwrap_or_default();
-        match text.parse::<f64>() {
-            Ok(float) if float.is_finite() => Ok(Value::Float(float)),
-            _ => {
-                self.misfit.get_or_insert_with(|| {
-                    format!("json: cannot unmarshal number {text} into Go value of type float64")
-                });
-                Ok(Value::Nil)
-            }
-        }
-    }
-
-    fn digits(&mut self) {
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-    }
-
-    fn some_digits(&mut self, context: &str) -> Result<(), String> {
-        if !matches!(self.peek(), Some(b'0'..=b'9')) {
-            return Err(self.unexpected_inside(context));
-        }
-        self.digits();
-        Ok(())
-    }
-
-    fn string(&mut self) -> Result<String, String> {
-        self.at += 1;
-        let mut out = String::new();
-        loop {
-            let start = self.at;
-            while self.peek().is_some_and(|b| b >= b' ' && b != b'"' && b != b'\\') {
-                self.at += 1;
-            }
-            // Each invalid byte is one U+FFFD.
-            for chunk in self.text.get(start..self.at).unwrap_or_default().utf8_chunks() {
-                out.push_str(chunk.valid());
-                out.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-            }
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(out);
-                }
-                Some(b'\\') => {
-                    self.at += 1;
-                    out.push(self.escape()?);
-                }
-                _ => return Err(self.unexpected("in string literal")),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<char, String> {
-        let c = match self.peek() {
-            Some(c @ (b'"' | b'\\' | b'/')) => char::from(c),
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                self.at += 1;
-                return self.unicode_escape();
-            }
-            _ => return Err(self.unexpected_inside("in string escape code")),
-        };
-        self.at += 1;
-        Ok(c)
-    }
-
-    fn unicode_escape(&mut self) -> Result<char, String> {
-        let first = self.hex4()?;
-        if let Some(c) = char::from_u32(first) {
-            return Ok(c);
-        }
-        // A high surrogate needs a low one behind it; anything else stands for itself afterwards.
-        let after_first = self.at;
-        if (0xd800..0xdc00).contains(&first) && self.text.get(self.at..self.at + 2) == Some(b"\\u") {
-            self.at += 2;
-            let second = self.hex4()?;
-            if (0xdc00..0xe000).contains(&second) {
-                let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
-            self.at = after_first;
-        }
-        Ok(char::REPLACEMENT_CHARACTER)
-    }
-
-    fn hex4(&mut self) -> Result<u32, String> {
-        let mut code = 0;
-        for _ in 0..4 {
-            let digit = self.peek().and_then(|b| char::from(b).to_digit(16));
-            let Some(digit) = digit else {
-                return Err(self.unexpected_inside("in \\u hexadecimal character escape"));
-            };
-            code = code << 4 | digit;
-            self.at += 1;
-        }
-        Ok(code)
+fn message(error: Error) -> String {
+    match error {
+        Error::Depth(_) => "exceeded max depth".to_owned(),
+        other => other.to_string(),
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use gotmpl::{Context, FuncError, FuncMap, List, Rest, Str, Value, parse_int};
+use go_std::parse_int;
+use gotmpl::{Context, FuncError, FuncMap, List, Rest, Str, Value};
 
 use crate::cast::{parse_int_or_bound, printed, to_f64, to_i64};
 use crate::decimal::Decimal;

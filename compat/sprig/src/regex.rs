@@ -95,10 +95,10 @@ fn must(cx: &mut Context<'_>, pattern: &[u8], text: &[u8]) -> Result<Regexp, Fun
 /// Compiles a pattern for a text, with the error text of `regexp.MustCompile`.
 fn plain(cx: &mut Context<'_>, pattern: &[u8], text: &[u8]) -> Result<Regexp, FuncError> {
     compile(cx, pattern, text)?.map_err(|error| {
-        let quoted = if gotmpl::can_backquote(pattern) {
+        let quoted = if go_std::can_backquote(pattern) {
             format!("`{}`", String::from_utf8_lossy(pattern))
         } else {
-            gotmpl::quote(pattern)
+            go_std::quote(pattern)
         };
         FuncError::new(format!("regexp: Compile({quoted}): {error}"))
     })

@@ -15,7 +15,7 @@ pub(crate) fn runes(bytes: &[u8]) -> impl Iterator<Item = char> + '_ {
 pub(crate) fn widths(bytes: &[u8]) -> impl Iterator<Item = (char, usize)> + '_ {
     let mut rest = bytes;
     std::iter::from_fn(move || {
-        let (c, width, _) = gotmpl::decode_rune(rest)?;
+        let (c, width, _) = go_std::unicode::decode_rune(rest)?;
         rest = rest.get(width..)?;
         Some((c, width))
     })
@@ -106,7 +106,7 @@ pub(crate) fn to_title(c: char) -> char {
 }
 
 pub(crate) use categories::{is_lower, is_number, is_punctuation, is_title, is_upper};
-pub(crate) use gotmpl::{is_digit, is_letter};
+pub(crate) use go_std::{unicode::is_digit, unicode::is_letter};
 
 mod categories {
     use super::{ClassUnicode, LazyLock, contains, resolve};

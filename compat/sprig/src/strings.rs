@@ -303,7 +303,7 @@ fn quote(values: Rest<Value>) -> Result<Str, FuncError> {
         if !out.is_empty() {
             out.push(b' ');
         }
-        gotmpl::append_quote(&mut out, &cast::text(value)?);
+        go_std::append_quote(&mut out, &cast::text(value)?);
     }
     Ok(out.into())
 }

@@ -89,7 +89,7 @@ fn join(map: &Map) -> Result<Str, FuncError> {
 
 fn parse(text: &[u8]) -> Result<Url, String> {
     // An error outside the fragment shows the URL without it.
-    let explained = |url: &[u8], message: String| format!("parse {}: {message}", gotmpl::quote(url));
+    let explained = |url: &[u8], message: String| format!("parse {}: {message}", go_std::quote(url));
     let (rest, fragment) = cut(text, b'#').map_or((text, None), |(rest, fragment)| (rest, Some(fragment)));
     let mut url = parse_without_fragment(rest).map_err(|message| explained(rest, message))?;
     if let Some(fragment) = fragment {
@@ -224,7 +224,7 @@ fn parse_ip_literal(host: &[u8]) -> Result<Vec<u8>, String> {
         Ok(_) => None,
     };
     if let Some(problem) = problem {
-        let quoted = gotmpl::quote(&[address.as_slice(), &zone].concat());
+        let quoted = go_std::quote(&[address.as_slice(), &zone].concat());
         return Err(format!("invalid host: ParseAddr({quoted}): {problem}"));
     }
     Ok([b"[", address.as_slice(), &zone, b"]", port].concat())
@@ -234,7 +234,7 @@ fn check_port(port: &[u8]) -> Result<(), String> {
     if is_optional_port(port) {
         return Ok(());
     }
-    Err(format!("invalid port {} after host", gotmpl::quote(port)))
+    Err(format!("invalid port {} after host", go_std::quote(port)))
 }
 
 fn is_optional_port(port: &[u8]) -> bool {
@@ -276,13 +276,13 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
             };
             let Some((high, low)) = value else {
                 let wrong = text.get(at..(at + 3).min(text.len())).unwrap_or_default();
-                return Err(format!("invalid URL escape {}", gotmpl::quote(wrong)));
+                return Err(format!("invalid URL escape {}", go_std::quote(wrong)));
             };
             let decoded = (high << 4 | low) as u8;
             let wrong = || {
                 Err(format!(
                     "invalid URL escape {}",
-                    gotmpl::quote(text.get(at..at + 3).unwrap_or_default())
+                    go_std::quote(text.get(at..at + 3).unwrap_or_default())
                 ))
             };
             // Only bytes beyond ASCII may be escaped in a host, but for the percent sign before a zone.
@@ -298,7 +298,7 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
             continue;
         }
         if matches!(part, Part::Host | Part::Zone) && byte < 0x80 && should_escape(byte, part) {
-            let wrong = gotmpl::quote(&[byte]);
+            let wrong = go_std::quote(&[byte]);
             return Err(format!("invalid character {wrong} in host name"));
         }
         out.push(byte);

@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
+use go_std::float;
 use go_yaml::v3::{self, EmitOptions};
-use go_yaml::{Node, Style, Tag, float, sigs};
+use go_yaml::{Node, Style, Tag, sigs};
 use gotmpl::{Context, FuncError, Limits, List, Str, Value};
 
 use crate::bounds::check_size;
@@ -104,7 +105,7 @@ fn string(text: &Str) -> Node {
             Node::string(text).styled(Style::DOUBLE_QUOTED)
         }
         Some(text) => Node::string(text),
-        None => Node::tagged_scalar(Tag::Binary, crate::encoding::base64(text)),
+        None => Node::tagged_scalar(Tag::Binary, go_std::base64::encode(text)),
     }
 }
 
@@ -226,12 +227,12 @@ pub(crate) fn decode(cx: &mut Context<'_>, text: &[u8]) -> Result<Decoded, FuncE
 
 /// Builds template values.
 #[derive(Default)]
-struct ToValue {
+pub(crate) struct ToValue {
     /// How many maps were built.
     maps: usize,
 }
 
-impl go_yaml::Build for ToValue {
+impl go_std::Build for ToValue {
     type Value = Value;
     type Key = Str;
 

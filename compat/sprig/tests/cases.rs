@@ -113,7 +113,7 @@ fn from_json(value: serde_json::Value) -> Value {
 /// A recorded line with the quoting of its text removed; what an error holds beyond UTF-8 is shown as U+FFFD.
 fn unquoted(line: &str) -> Vec<u8> {
     let (kind, quoted) = line.split_at(2);
-    let text = gotmpl::unquote(quoted.as_bytes()).unwrap();
+    let text = go_std::unquote(quoted.as_bytes()).unwrap();
     match kind {
         "! " => format!("! {}", String::from_utf8_lossy(&text)).into_bytes(),
         _ => [kind.as_bytes(), &text].concat(),

@@ -36,7 +36,7 @@ fn same_as_helm() {
         let folder = entry.unwrap().path();
         let template = fs::read_to_string(folder.join("input.txt")).unwrap();
         let expected = fs::read_to_string(folder.join("expected.txt")).unwrap();
-        let expected = gotmpl::unquote(expected.trim_end().strip_prefix("= ").unwrap().as_bytes()).unwrap();
+        let expected = go_std::unquote(expected.trim_end().strip_prefix("= ").unwrap().as_bytes()).unwrap();
         let expected = String::from_utf8(expected).unwrap();
         let values: serde_json::Value = go_yaml::sigs::to_any(
             &fs::read(folder.join("values.yaml")).unwrap(),

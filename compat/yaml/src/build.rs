@@ -1,44 +1,14 @@
 //! Events straight to values, without a tree in between.
 
+use go_std::{Build, Room};
+
 use crate::decode::{key_of, scalar_of, too_many_bytes};
 use crate::parser::{EventKind, Parser, Props};
 use crate::reader::Input;
 use crate::resolve::Scalar;
 use crate::scanner::{Flavor, ScalarStyle, Scanner};
 use crate::value::{Value, unsupported_float};
-use crate::{Error, Limits, Size};
-
-/// Makes values of some type out of a document, from the leaves up.
-pub trait Build {
-    /// The type of the values.
-    type Value;
-    /// The type of the keys of maps.
-    type Key;
-
-    /// Makes a null.
-    fn null(&mut self) -> Self::Value;
-    /// Makes a boolean.
-    fn bool(&mut self, value: bool) -> Self::Value;
-    /// Makes an integer.
-    fn int(&mut self, value: i64) -> Self::Value;
-    /// Makes an integer above `i64::MAX`.
-    fn uint(&mut self, value: u64) -> Self::Value;
-    /// Makes a float, which is finite.
-    fn float(&mut self, value: f64) -> Self::Value;
-    /// Makes a string.
-    fn string(&mut self, value: &str) -> Self::Value;
-    /// Makes the key of a pair.
-    fn key(&mut self, key: &str) -> Self::Key;
-    /// Makes a list.
-    fn list(&mut self, items: Vec<Self::Value>) -> Self::Value;
-    /// Makes a map; of equal keys the last one counts.
-    fn map(&mut self, pairs: Vec<(Self::Key, Self::Value)>) -> Self::Value;
-
-    /// Whether the value of this key of the document's top is of interest; if not, it is read but not made.
-    fn wants(&self, _key: &str) -> bool {
-        true
-    }
-}
+use crate::{Error, Limits};
 
 /// Builds the first document of a stream, if it has no anchors, aliases, tags, merges and other oddities; else `None`.
 ///
@@ -57,7 +27,7 @@ pub(crate) fn build_plain<B: Build>(
         max_nesting: limits.max_nesting,
         nodes_left: limits.max_nodes,
         max_bytes: limits.max_value_bytes,
-        bytes: 0,
+        room: Room::new(limits.max_value_bytes),
         open: Vec::new(),
         items: Vec::new(),
         pairs: Vec::new(),
@@ -102,7 +72,7 @@ struct Tree<'b, B: Build> {
     max_nesting: usize,
     nodes_left: usize,
     max_bytes: usize,
-    bytes: usize,
+    room: Room,
     open: Vec<Open<B::Key>>,
     /// The children of all open lists, and of all open maps; each gets its own when it closes.
     items: Vec<B::Value>,
@@ -161,14 +131,14 @@ impl<B: Build> Tree<'_, B> {
                 },
                 EventKind::Scalar { props, .. } if has_any(&props) => return Ok(None),
                 EventKind::Scalar { value, style, .. } if awaits_key => {
-                    self.make(Size::of_value(&value))?;
+                    self.make(Room::of_text(value.len()))?;
                     if !self.key(&value, style) {
                         return Ok(None);
                     }
                     continue;
                 }
                 EventKind::Scalar { value, style, .. } => {
-                    self.make(Size::of_value(&value))?;
+                    self.make(Room::of_text(value.len()))?;
                     match self.scalar(&value, style) {
                         Some(value) => value,
                         None => return Ok(None),
@@ -205,25 +175,23 @@ impl<B: Build> Tree<'_, B> {
 
     /// Counts what a value takes, before it is made, unless nobody wants it.
     fn make(&mut self, bytes: usize) -> Result<(), Error> {
-        if self.skipped_below.is_none() {
-            self.bytes = self.bytes.saturating_add(bytes);
-            if self.bytes > self.max_bytes {
-                return Err(too_many_bytes(self.max_bytes));
-            }
+        if self.skipped_below.is_some() {
+            return Ok(());
         }
-        Ok(())
+        let max = self.max_bytes;
+        self.room.take(bytes).ok_or_else(|| too_many_bytes(max))
     }
 
     fn close(&mut self, open: &Open<B::Key>) -> Result<B::Value, Error> {
         Ok(match (self.skipped_below, open.is_map) {
             (Some(_), _) => self.builder.null(),
             (None, true) => {
-                self.make(Size::of_map(self.pairs.len() - open.start))?;
+                self.make(Room::of_map(self.pairs.len() - open.start))?;
                 let pairs = self.pairs.split_off(open.start);
                 self.builder.map(pairs)
             }
             (None, false) => {
-                self.make(Size::VALUE)?;
+                self.make(Room::VALUE)?;
                 let items = self.items.split_off(open.start);
                 self.builder.list(items)
             }
@@ -275,14 +243,15 @@ fn has_any(props: &Props<'_>) -> bool {
 }
 
 /// Builds JSON.
-pub(crate) struct ToJson<F> {
+#[derive(Debug)]
+pub struct ToJson<F = fn(&str) -> bool> {
     wants: F,
     only_floats: bool,
 }
 
 impl<F: Fn(&str) -> bool> ToJson<F> {
     /// With exact numbers, and with the keys of the document's top that are wanted.
-    pub(crate) fn exact(wants: F) -> Self {
+    pub fn exact_where(wants: F) -> Self {
         Self {
             wants,
             only_floats: false,
@@ -291,8 +260,13 @@ impl<F: Fn(&str) -> bool> ToJson<F> {
 }
 
 impl ToJson<fn(&str) -> bool> {
+    /// With exact numbers.
+    pub fn exact() -> Self {
+        Self::exact_where(|_| true)
+    }
+
     /// With floats as the only numbers.
-    pub(crate) fn floats() -> Self {
+    pub fn floats() -> Self {
         Self {
             wants: |_| true,
             only_floats: true,

@@ -8,7 +8,8 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use crate::value::Value;
-use crate::{Error, ErrorKind, float};
+use crate::{Error, ErrorKind};
+use go_std::float;
 
 /// What `Unmarshal` puts before the error of its first stage.
 pub(crate) const TO_JSON: &str = "error converting YAML to JSON: ";
@@ -220,7 +221,7 @@ impl<'de> Deserializer<'de> for De {
                 None if strict => {
                     return Err(Error::json(format!(
                         "json: unknown field {}",
-                        crate::decode::quote(&key)
+                        go_std::quote(&key)
                     )));
                 }
                 None => {}

@@ -9,7 +9,6 @@
 //! | [`v3`] | `go.yaml.in/yaml/v3`, kyaml | trees that are edited and printed again ([`Node`]) |
 //! | [`sigs`] | `sigs.k8s.io/yaml` over `go.yaml.in/yaml/v2` | values: charts, values files, `toYaml`, kustomize output |
 //! | [`gojson`] | `encoding/json` | `toJson`, hashes |
-//! | [`float`] | `strconv` | numbers as Go prints them |
 //!
 //! A value, as Helm reads and prints it:
 //!
@@ -56,7 +55,6 @@ mod decode;
 mod emit;
 mod error;
 mod finite;
-pub mod float;
 pub mod gojson;
 mod limits;
 mod node;
@@ -71,7 +69,7 @@ mod timestamp;
 pub mod v3;
 mod value;
 
-pub use build::Build;
+pub use build::ToJson;
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;
 pub use node::{Comments, Kind, Node, Style, Tag};

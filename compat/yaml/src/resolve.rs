@@ -242,8 +242,8 @@ fn parse_float(text: &str) -> Option<f64> {
 
 /// Decodes `!!binary` text; bytes that are not UTF-8 become U+FFFD, as they do on the way to JSON.
 fn decode_binary(text: &str) -> Result<String, Error> {
-    let bytes =
-        decode_base64(text).ok_or_else(|| Error::decode("!!binary value contains invalid base64 data"))?;
+    let bytes = go_std::base64::decode(text)
+        .ok_or_else(|| Error::decode("!!binary value contains invalid base64 data"))?;
     Ok(replace_bad_bytes(&bytes))
 }
 
@@ -255,40 +255,4 @@ pub(crate) fn replace_bad_bytes(bytes: &[u8]) -> String {
         text.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
     }
     text
-}
-
-/// Strict base64 in which line breaks are skipped.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let symbols: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
-        .collect();
-    if !symbols.len().is_multiple_of(4) {
-        return None;
-    }
-    let value = |symbol: u8| match symbol {
-        b'A'..=b'Z' => Some(u32::from(symbol - b'A')),
-        b'a'..=b'z' => Some(u32::from(symbol - b'a') + 26),
-        b'0'..=b'9' => Some(u32::from(symbol - b'0') + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let mut bytes = Vec::with_capacity(symbols.len() / 4 * 3);
-    let groups = symbols.len() / 4;
-    for (index, group) in symbols.chunks_exact(4).enumerate() {
-        let padding = match group {
-            [_, _, b'=', b'='] if index + 1 == groups => 2,
-            [_, _, _, b'='] if index + 1 == groups => 1,
-            _ => 0,
-        };
-        let mut bits = 0;
-        for symbol in group.get(..4 - padding)? {
-            bits = bits << 6 | value(*symbol)?;
-        }
-        bits <<= 6 * padding;
-        let decoded = [(bits >> 16) as u8, (bits >> 8) as u8, bits as u8];
-        bytes.extend_from_slice(decoded.get(..3 - padding)?);
-    }
-    Some(bytes)
 }

@@ -1,5 +1,6 @@
 //! The `sigs.k8s.io/yaml` flavour: YAML as a way to write JSON, with the `yaml.v2` resolver and printer.
 
+use go_std::Build;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,7 +12,7 @@ use crate::emit::{write_value, write_value_bytewise, write_value_within};
 use crate::reader::{Input, read};
 use crate::scanner::Flavor;
 use crate::value::{Value, through_json};
-use crate::{Build, Error, Limits, Node, finite, gojson, v3};
+use crate::{Error, Limits, Node, finite, gojson, v3};
 
 /// Reads the first document into a JSON value (`YAMLToJSON`): numbers stay exact, the last of equal keys wins.
 ///
@@ -21,7 +22,7 @@ use crate::{Build, Error, Limits, Node, finite, gojson, v3};
 /// # Ok::<(), go_yaml::Error>(())
 /// ```
 pub fn to_value(input: &[u8], limits: &Limits) -> Result<serde_json::Value, Error> {
-    build(input, limits, &mut ToJson::exact(|_: &str| true))
+    build(input, limits, &mut ToJson::exact())
 }
 
 /// Like [`to_value`], but of a map at the top only the wanted keys are there; all of the document is checked.
@@ -30,7 +31,7 @@ pub fn to_value_of(
     wanted: impl Fn(&str) -> bool,
     limits: &Limits,
 ) -> Result<serde_json::Value, Error> {
-    build(input, limits, &mut ToJson::exact(wanted))
+    build(input, limits, &mut ToJson::exact_where(wanted))
 }
 
 /// Reads the first document into values of any type, by the rules and with the errors of [`to_value`].

@@ -1,5 +1,7 @@
 //! How large a tree is, found without recursion: trees of any depth can be measured.
 
+use go_std::Room;
+
 use crate::Node;
 
 /// What a tree takes.
@@ -20,23 +22,6 @@ impl Size {
     pub const NODE: usize = size_of::<Node>();
     /// Bytes of a text that fit into a node.
     const INLINE: usize = 24;
-
-    /// Bytes of a value that is no collection, but for its text.
-    pub(crate) const VALUE: usize = 32;
-    /// Bytes that a map takes for each group of so many pairs, as it is kept where keys are sorted.
-    const MAP: usize = 640;
-    const PAIRS_OF_MAP: usize = 8;
-
-    /// Bytes, about, of a decoded map of so many pairs, but for its keys and values.
-    pub(crate) fn of_map(pairs: usize) -> usize {
-        Self::VALUE + Self::MAP * pairs.div_ceil(Self::PAIRS_OF_MAP)
-    }
-
-    /// Bytes, about, of a decoded key or text.
-    pub(crate) fn of_value(text: &str) -> usize {
-        let outside = if text.len() > Self::INLINE { text.len() } else { 0 };
-        Self::VALUE + outside
-    }
 
     /// Bytes of a scalar.
     pub fn of_text(text: &str) -> usize {
@@ -60,7 +45,7 @@ impl Node {
             size.bytes += Size::of_text(node.text());
             size.bytes += node.bytes_outside();
             size.value_bytes +=
-                Size::of_value(node.text()) + Size::of_map(node.entries().len()) - Size::VALUE;
+                Room::of_text(node.text().len()) + Room::of_map(node.entries().len()) - Room::VALUE;
             if node.is_mapping() || node.is_sequence() {
                 let depth = above + 1;
                 size.depth = size.depth.max(depth);

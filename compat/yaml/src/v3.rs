@@ -1,5 +1,6 @@
 //! The `yaml.v3` flavour: trees that keep styles, anchors and comments.
 
+use go_std::float;
 use serde::Serialize;
 
 use crate::compose::Composer;
@@ -10,7 +11,7 @@ use crate::resolve::{Scalar, resolve_plain};
 use crate::scanner::Flavor;
 use crate::sort::natural_order;
 use crate::value::{Map, Value};
-use crate::{Error, Limits, Node, Style, Tag, finite, float};
+use crate::{Error, Limits, Node, Style, Tag, finite};
 
 /// Reads every document of a stream, as a loop over Go's `Decoder.Decode(&node)` does.
 ///

@@ -1,10 +1,11 @@
 //! The untyped value between a tree and JSON.
 
 use compact_str::CompactString;
+use go_std::float;
 
+use crate::Error;
 use crate::resolve::{Scalar, resolve_plain};
 use crate::scanner::Flavor;
-use crate::{Error, float};
 
 /// What Go's `interface{}` holds after decoding, with map keys already made strings.
 #[derive(Debug, Clone, PartialEq)]

@@ -118,7 +118,7 @@ impl HelmTemplateArgs {
             }
             Some(other) => refuse(&format!(
                 "invalid dry-run value ({}). Must be \"none\", \"server\", or \"client\"",
-                gotmpl::quote(other.as_bytes())
+                go_std::quote(other.as_bytes())
             )),
         }
     }
@@ -180,7 +180,7 @@ fn string_slice(flag: &str, values: &[String]) -> Result<Vec<String>, HelmTempla
     let mut items = Vec::new();
     for value in values {
         items.extend(csv::items(value).map_err(|error| {
-            let value = gotmpl::quote(value.as_bytes());
+            let value = go_std::quote(value.as_bytes());
             HelmTemplateError::Arguments(format!("invalid argument {value} for \"{flag}\" flag: {error}"))
         })?);
     }

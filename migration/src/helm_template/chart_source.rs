@@ -95,7 +95,7 @@ pub(super) fn locate(name: &str) -> Result<PathBuf, ChartSourceError> {
         return Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     }
     if path.is_absolute() || name.starts_with('.') {
-        return Err(ChartSourceError::NotFound(gotmpl::quote(name.as_bytes())));
+        return Err(ChartSourceError::NotFound(go_std::quote(name.as_bytes())));
     }
     Err(ChartSourceError::Remote(match name.split_once('/') {
         None => format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {name}"),
@@ -164,7 +164,7 @@ fn ignore_rules(chart: &Path, limits: &Limits) -> Result<IgnoreRules, ChartSourc
         .read_to_end(&mut text);
     if text.len() as u64 > limits.file_bytes {
         return Err(ChartSourceError::FileTooLarge {
-            name: gotmpl::quote(HELMIGNORE.as_bytes()),
+            name: go_std::quote(HELMIGNORE.as_bytes()),
             limit: limits.file_bytes,
         });
     }
@@ -265,7 +265,7 @@ impl Walk {
             return Err(ChartSourceError::Irregular(shown(path)));
         }
         if metadata.len() > self.limits.file_bytes {
-            let name = gotmpl::quote(path.file_name().unwrap_or_default().to_string_lossy().as_bytes());
+            let name = go_std::quote(path.file_name().unwrap_or_default().to_string_lossy().as_bytes());
             return Err(ChartSourceError::FileTooLarge {
                 name,
                 limit: self.limits.file_bytes,

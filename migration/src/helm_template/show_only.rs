@@ -1,6 +1,6 @@
 //! `--show-only`: the documents of some templates.
 
-use helm::path;
+use go_std::pattern;
 
 use super::HelmTemplateError;
 
@@ -14,7 +14,7 @@ pub(super) fn select<'s>(stream: &'s str, patterns: &[String]) -> Result<Vec<&'s
         let before = selected.len();
         let matching = documents
             .iter()
-            .filter(|(template, _)| path::matches(pattern, template).unwrap_or(false));
+            .filter(|(template, _)| pattern::matches(pattern, template).unwrap_or(false));
         selected.extend(matching.map(|(_, document)| *document));
         if selected.len() == before {
             return Err(HelmTemplateError::NoSuchTemplate(pattern.clone()));

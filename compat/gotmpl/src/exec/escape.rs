@@ -2,8 +2,8 @@
 
 use crate::error::FuncError;
 use crate::fmt::sprint;
-use crate::unicode::{is_print, runes};
 use crate::value::Value;
+use go_std::unicode::{is_print, runes};
 
 /// Joins arguments as `print` does, nil as `<no value>`.
 pub(super) fn joined(values: &[Value], limit: usize) -> Result<Vec<u8>, FuncError> {

@@ -2,9 +2,9 @@
 
 use crate::parse::{Callee, Ident, NodeId, NodeKind};
 use crate::set::MissingKey;
-use crate::strconv::quote;
 use crate::types::{Kind, Type};
 use crate::value::Value;
+use go_std::quote;
 
 use super::call::{Invocation, Want};
 use super::slot::Slot;

@@ -5,9 +5,9 @@ use crate::error::{ExecError, FuncError, Location};
 use crate::fmt::Printer;
 use crate::parse::{Ast, Branch, NodeId, NodeKind, Var};
 use crate::set::Template;
-use crate::strconv::quote;
 use crate::types::Type;
 use crate::value::Value;
+use go_std::quote;
 
 use super::slot::Slot;
 

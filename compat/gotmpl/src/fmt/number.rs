@@ -1,8 +1,8 @@
 //! Numbers with the flags, width and precision of a verb.
 
 use super::printer::Printer;
-use crate::strconv::{append_quote_rune, format_float};
-use crate::unicode::is_print;
+use go_std::unicode::is_print;
+use go_std::{append_quote_rune, format_float};
 
 /// An integer as the verbs see it: the magnitude and the sign.
 #[derive(Clone, Copy)]

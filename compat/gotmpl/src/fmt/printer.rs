@@ -3,10 +3,10 @@
 use crate::error::FuncError;
 use crate::limits::Limits;
 use crate::object::Object;
-use crate::strconv::{append_quote, append_quote_ascii, can_backquote};
 use crate::types::{Kind, Type};
-use crate::unicode::{rune_count, runes};
 use crate::value::Value;
+use go_std::unicode::{rune_count, runes};
+use go_std::{append_quote, append_quote_ascii, can_backquote};
 
 use super::number::Integer;
 

@@ -1,8 +1,8 @@
 //! Format strings: fmt's doPrintf.
 
 use super::printer::{Flags, Printer};
-use crate::unicode::decode_rune;
 use crate::value::Value;
+use go_std::unicode::decode_rune;
 
 /// Widths, precisions and argument numbers beyond this are errors.
 const MAX_NUMBER: i64 = 1_000_000;

@@ -2,8 +2,8 @@
 
 use crate::func::Func;
 use crate::str::Str;
-use crate::strconv::quote;
 use crate::value::Value;
+use go_std::quote;
 
 use super::number::Number;
 use crate::exec::Builtin;
@@ -262,5 +262,5 @@ fn write_fields(out: &mut Vec<u8>, fields: &[Ident]) {
 }
 
 fn is_blank(text: &[u8]) -> bool {
-    crate::unicode::runes(text).all(|(_, rune, valid)| valid && rune.is_whitespace())
+    go_std::unicode::runes(text).all(|(_, rune, valid)| valid && rune.is_whitespace())
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::strconv::quote;
-use crate::unicode::{decode_rune, is_digit, is_letter, is_print};
+use go_std::quote;
+use go_std::unicode::{decode_rune, is_digit, is_letter, is_print};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +165,7 @@ impl Lexer {
             Kind::Eof => "EOF".to_owned(),
             kind if kind.is_keyword() => format!("<{}>", String::from_utf8_lossy(text)),
             _ if text.len() > 10 => {
-                let cut = crate::unicode::runes(text)
+                let cut = go_std::unicode::runes(text)
                     .nth(10)
                     .map_or(text.len(), |(at, ..)| at);
                 format!("{}...", quote(&text[..cut]))

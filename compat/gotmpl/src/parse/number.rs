@@ -1,9 +1,9 @@
 //! Number constants, which are several Go types at once until they are used.
 
 use crate::str::Str;
-use crate::strconv::{parse_float, parse_int, parse_uint, quote, unquote};
-use crate::unicode::decode_rune;
 use crate::value::Value;
+use go_std::unicode::decode_rune;
+use go_std::{parse_float, parse_int, parse_uint, quote, unquote};
 
 use super::lexer::Kind;
 

@@ -8,8 +8,8 @@ use crate::exec::Builtin;
 use crate::func::FuncMap;
 use crate::limits::Limits;
 use crate::str::Str;
-use crate::strconv::{quote, unquote};
 use crate::value::Value;
+use go_std::{quote, unquote};
 
 use super::ast::{Ast, Branch, Callee, Ident, Node, NodeId, NodeKind, Pipe, Var};
 use super::lexer::{Kind, Lexer, Token};

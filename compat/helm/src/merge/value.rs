@@ -69,7 +69,7 @@ pub(super) fn float(value: &Value) -> Value {
 }
 
 fn reread(float: f64) -> Number {
-    let text = go_yaml::float::format_json(float).unwrap_or_default();
+    let text = go_std::float::format_json(float).unwrap_or_default();
     match text.parse::<i64>() {
         Ok(integer) => integer.into(),
         Err(_) => Number::from_f64(float).unwrap_or_else(|| 0.into()),
@@ -107,7 +107,7 @@ fn print_into(out: &mut String, value: &Value) {
         Value::Null => out.push_str("<nil>"),
         Value::String(text) => out.push_str(text),
         Value::Number(number) if number.is_f64() => {
-            out.push_str(&go_yaml::float::format_g(number.as_f64().unwrap_or_default()));
+            out.push_str(&go_std::float::format_g(number.as_f64().unwrap_or_default()));
         }
         Value::Array(items) => print_items(out, items),
         Value::Object(entries) => {

@@ -15,7 +15,7 @@ struct Go;
 
 impl Formatter for Go {
     fn write_f64<W: Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        match go_yaml::float::format_json(value) {
+        match go_std::float::format_json(value) {
             Some(text) => writer.write_all(text.as_bytes()),
             None => Err(io::Error::other("json: unsupported value")),
         }

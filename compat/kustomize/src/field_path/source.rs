@@ -5,7 +5,7 @@ use go_yaml::{Kind, Node};
 use super::{is_element, key_and_value};
 use crate::Error;
 use crate::edit::{expect_kind, push_field};
-use crate::json_patch::atoi;
+use go_std::atoi;
 
 /// The one node at a path, as a source names it: fields, places in lists, `-` for the last element, `[key=value]`.
 pub(crate) fn lookup<'n>(node: &'n Node, path: &[impl AsRef<str>]) -> Result<Option<&'n Node>, Error> {

@@ -8,9 +8,9 @@ use crate::Error;
 use crate::budget::Budget;
 use crate::edit::{expect_kind, push_field, wrong_kind};
 use crate::error::Context;
-use crate::json_patch::atoi;
 use crate::selection::{compile, matching_cost};
-use crate::target::go_quote;
+use go_std::atoi;
+use go_std::quote;
 
 /// A path as a target names it, taken apart once for all objects.
 #[derive(Debug)]
@@ -274,7 +274,7 @@ pub(crate) fn not_found(path: &str, create: bool) -> Error {
     let or_create = if create { " or create" } else { "" };
     Error::invalid(format!(
         "unable to find{or_create} field {} in replacement target",
-        go_quote(path)
+        quote(path)
     ))
 }
 

@@ -1,24 +1,10 @@
 //! Base64 in the lines that kyaml writes.
 
 const LINE: usize = 70;
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Standard base64; text longer than 70 characters is cut into lines of 70, each with a line break, the last included.
 pub(super) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| chunk.get(i).copied().map_or(0, u32::from);
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for position in 0..4 {
-            let index = (bits >> (18 - 6 * position)) & 63;
-            let symbol = ALPHABET.get(index as usize).copied().unwrap_or(b'=');
-            text.push(if position <= chunk.len() {
-                char::from(symbol)
-            } else {
-                '='
-            });
-        }
-    }
+    let text = go_std::base64::encode(bytes);
     if text.len() < LINE {
         return text;
     }

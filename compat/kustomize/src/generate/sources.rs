@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::error::Context;
 use crate::kustomization::GeneratorArgs;
 use crate::loader::Loader;
-use crate::tree::path;
+use go_std::path;
 
 type Pair = (String, Vec<u8>);
 

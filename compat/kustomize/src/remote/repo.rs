@@ -131,7 +131,7 @@ fn split_repo(text: &str, whole: bool) -> Option<(String, String)> {
 }
 
 fn leaves_repo(path: &str) -> bool {
-    let clean = crate::tree::path::join("", path.strip_prefix('/').unwrap_or(path));
+    let clean = go_std::path::join("", path.strip_prefix('/').unwrap_or(path));
     clean == ".." || clean.starts_with("../")
 }
 
@@ -146,20 +146,12 @@ impl Query {
     fn parse(text: &str) -> Self {
         let text = if is_well_formed(text) { text } else { "" };
         let first = |key: &str| {
-            let mut pairs = text
-                .split('&')
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-            pairs
-                .find(|(k, _)| unescape(k) == key)
-                .map(|(_, value)| unescape(value))
-                .filter(|value| !value.is_empty())
+            let mut pairs = form_urlencoded::parse(text.as_bytes());
+            let (_, value) = pairs.find(|(name, _)| name == key)?;
+            (!value.is_empty()).then(|| value.into_owned())
         };
         let timeout = first("timeout").as_deref().and_then(seconds);
-        let submodules = first("submodules").and_then(|value| match value.as_str() {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-            _ => None,
-        });
+        let submodules = first("submodules").and_then(|value| go_std::parse_bool(&value));
         Self {
             reference: first("ref").or_else(|| first("version")).unwrap_or_default(),
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -176,49 +168,14 @@ fn is_well_formed(query: &str) -> bool {
     !query.contains(';') && escapes.all(is_escape)
 }
 
-fn unescape(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let escaped = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%');
-        let escaped = escaped
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        if let Some(value) = escaped {
-            out.push(value);
-            at += 3;
-        } else {
-            out.push(if *byte == b'+' { b' ' } else { *byte });
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// A positive whole number of seconds, or a Go duration of hours, minutes, seconds and milliseconds.
+/// A positive whole number of seconds, or a positive Go duration.
 fn seconds(text: &str) -> Option<Duration> {
     if let Ok(whole) = text.parse::<u32>() {
         return (whole > 0).then(|| Duration::from_secs(whole.into()));
     }
-    let (mut total, mut rest) = (0.0, text);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let value: f64 = rest[..digits].parse().ok()?;
-        let unit_end = rest[digits..]
-            .find(|c: char| c.is_ascii_digit())
-            .map_or(rest.len(), |at| digits + at);
-        total += value
-            * match &rest[digits..unit_end] {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 0.001,
-                _ => return None,
-            };
-        rest = &rest[unit_end..];
-    }
-    Duration::try_from_secs_f64(total).ok().filter(|d| !d.is_zero())
+    let nanos = go_std::duration::parse(text).ok()?;
+    let nanos = u64::try_from(nanos).ok().filter(|nanos| *nanos > 0)?;
+    Some(Duration::from_nanos(nanos))
 }
 
 #[cfg(test)]
@@ -284,6 +241,7 @@ mod tests {
     fn timeouts_are_seconds_or_durations() {
         assert_eq!(seconds("61"), Some(Duration::from_secs(61)));
         assert_eq!(seconds("1m30s"), Some(Duration::from_secs(90)));
+        assert_eq!(seconds("-5s"), None);
         assert_eq!(seconds("0"), None);
         assert_eq!(seconds("x"), None);
     }

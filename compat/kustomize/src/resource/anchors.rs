@@ -51,7 +51,7 @@ impl Seen {
 }
 
 /// Bytes that an anchor takes, and its place among all others.
-const ANCHOR: usize = 400;
+const ANCHOR: usize = 800;
 
 struct Expander<'b> {
     /// Targets by name; `None` while the target itself is being read.

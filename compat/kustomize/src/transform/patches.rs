@@ -15,7 +15,8 @@ use crate::resmap::ResMap;
 use crate::resource::{History, Resource};
 use crate::selection::Selection;
 use crate::strategic_merge::{Fate, merge};
-use crate::target::{go_quote, in_file};
+use crate::target::in_file;
+use go_std::quote;
 
 /// Reads a file that a patch names.
 pub(crate) type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, Error> + 'a;
@@ -62,15 +63,12 @@ impl PatchTransformer {
                     config()
                 )));
             }
-            (false, true) => (
-                inline.as_bytes().to_vec(),
-                format!("[patch: {}]", go_quote(inline)),
-            ),
+            (false, true) => (inline.as_bytes().to_vec(), format!("[patch: {}]", quote(inline))),
             (true, false) => {
                 let path = &patch.path;
                 let text =
                     read(path).with_context(|| format!("failed to get the patch file from path({path})"))?;
-                (text, format!("[path: {}]", go_quote(path)))
+                (text, format!("[path: {}]", quote(path)))
             }
         };
         let options = patch.options.clone().unwrap_or_default();
@@ -134,7 +132,7 @@ impl Transformer for PatchTransformer {
                 let selected = selected.with_context(|| {
                     format!(
                         "unable to find patch target {} in `resources`",
-                        go_quote(&target.to_string())
+                        quote(&target.to_string())
                     )
                 })?;
                 merge.apply_to(patch, objects, &selected, budget)?;

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Entry, FileTree, Resolved, TreeError, TreeErrorReason, path};
+use go_std::path;
+
+use super::{Entry, FileTree, Resolved, TreeError, TreeErrorReason};
 
 /// What lies below one directory of the file system, read through its real absolute paths.
 ///

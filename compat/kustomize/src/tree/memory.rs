@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, FileTree, Resolved, TreeError, TreeErrorReason, path};
+use go_std::path;
+
+use super::{Entry, FileTree, Resolved, TreeError, TreeErrorReason};
 
 /// Files that the caller put in; there are no symbolic links.
 ///

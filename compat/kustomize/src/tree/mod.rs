@@ -2,7 +2,6 @@
 
 mod disk;
 mod memory;
-pub(crate) mod path;
 
 pub use disk::DiskTree;
 pub use memory::MemoryTree;

@@ -299,7 +299,7 @@ fn write_value(out: &mut String, value: &Value, level: usize) -> Result<(), Emit
         Value::Int(value) => out.push_str(&value.to_string()),
         Value::Uint(value) => out.push_str(&value.to_string()),
         Value::Float(value) => {
-            let text = go_yaml::float::format_json(*value);
+            let text = go_std::float::format_json(*value);
             out.push_str(&text.ok_or_else(|| {
                 let value = numbers::plain(*value);
                 EmitError::Json(format!("Error encoding value : json: unsupported value: {value}"))

@@ -143,7 +143,7 @@ impl<'n> Reader<'n, '_> {
             Value::Bool(value) => format!("%!s(bool={value})"),
             Value::Int(value) => format!("%!s(int={value})"),
             Value::Uint(value) => format!("%!s(uint64={value})"),
-            Value::Float(value) => format!("%!s(float64={})", go_yaml::float::format_g(value)),
+            Value::Float(value) => format!("%!s(float64={})", go_std::float::format_g(value)),
             Value::Time(time) => time.exact(),
             Value::Branch(_) | Value::List(_) | Value::Comment(_) => "an object or a list".to_owned(),
         };
@@ -388,7 +388,7 @@ fn float_text(value: f64) -> String {
         "NaN" => ".nan".to_owned(),
         "+Inf" => ".inf".to_owned(),
         "-Inf" => "-.inf".to_owned(),
-        _ => go_yaml::float::format_g(value),
+        _ => go_std::float::format_g(value),
     }
 }
 

@@ -6,7 +6,7 @@ use aes::Aes256;
 use aes::cipher::{Array, BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
 use gotmpl::{FuncError, FuncMap, Str};
 
-use crate::encoding::{base64, base64_decode};
+use crate::encoding::base64_decode;
 use crate::environment::Environment;
 
 const BLOCK: usize = 16;
@@ -19,7 +19,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         }
         let mut vector = [0; BLOCK];
         source.fill_random(&mut vector);
-        base64(&encrypt(&password, vector, &text))
+        go_std::base64::encode(encrypt(&password, vector, &text))
     });
     functions.add("decryptAES", |password: Str, text: Str| {
         if text.is_empty() {
@@ -101,7 +101,7 @@ mod tests {
         for text in ["a", "exactly sixteen.", "more than sixteen bytes"] {
             let encrypted = encrypt(b"secretkey", [7; BLOCK], text.as_bytes());
             assert_eq!(
-                decrypt(b"secretkey", base64(&encrypted).as_bytes()).unwrap(),
+                decrypt(b"secretkey", go_std::base64::encode(&encrypted).as_bytes()).unwrap(),
                 text.as_bytes()
             );
         }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use gotmpl::{Context, FuncError, FuncMap, Str};
 use sha2::Digest as _;
 
-use crate::encoding::base64;
 use crate::environment::Environment;
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
@@ -22,7 +21,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         cx.check_string(count.saturating_mul(2))?;
         let mut bytes = vec![0; count];
         source.fill_random(&mut bytes);
-        Ok::<_, FuncError>(base64(&bytes))
+        Ok::<_, FuncError>(go_std::base64::encode(&bytes))
     });
     let source = Arc::clone(environment);
     functions.add("uuidv4", move |cx: &mut Context<'_>| {

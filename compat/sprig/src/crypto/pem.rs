@@ -1,6 +1,6 @@
 //! PEM blocks.
 
-use crate::encoding::{base64, base64_decode};
+use crate::encoding::base64_decode;
 
 /// A labelled block of DER.
 pub(super) struct Block {
@@ -10,7 +10,7 @@ pub(super) struct Block {
 
 /// Writes a block with lines of 64 letters.
 pub(super) fn encode(label: &str, bytes: &[u8]) -> String {
-    let text = base64(bytes);
+    let text = go_std::base64::encode(bytes);
     let mut out = format!("-----BEGIN {label}-----\n");
     for start in (0..text.len()).step_by(64) {
         out.push_str(text.get(start..text.len().min(start + 64)).unwrap_or_default());

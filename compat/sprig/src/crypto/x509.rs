@@ -160,7 +160,7 @@ fn extensions(
         ));
     }
     if let Some(wrong) = request.dns_names.iter().find(|name| !name.is_ascii()) {
-        let wrong = gotmpl::quote(wrong.as_bytes());
+        let wrong = go_std::quote(wrong.as_bytes());
         return Err(format!("x509: {wrong} cannot be encoded as an IA5String"));
     }
     let names = request

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use gotmpl::{FuncError, FuncMap, IntType, Str, Value};
 
+use go_std::duration;
+
 use super::calendar::Time;
-use super::duration::{format_duration, parse_duration};
 use super::object::{round, time_of};
 use super::parse::TimeError;
 use super::zone::Zone;
@@ -38,18 +39,18 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         });
     }
     for name in ["dateModify", "date_modify"] {
-        functions.add(name, |duration: Str, time: Time| {
-            match parse_duration(&duration.to_string_lossy()) {
+        functions.add(name, |by: Str, time: Time| {
+            match duration::parse(&by.to_string_lossy()) {
                 Ok(nanoseconds) => time.add(nanoseconds),
                 Err(_) => time,
             }
         });
     }
     for name in ["mustDateModify", "must_date_modify"] {
-        functions.add(name, |duration: Str, time: Time| {
-            parse_duration(&duration.to_string_lossy())
+        functions.add(name, |by: Str, time: Time| {
+            duration::parse(&by.to_string_lossy())
                 .map(|nanoseconds| time.add(nanoseconds))
-                .map_err(to_error)
+                .map_err(|error| FuncError::new(error.to_string()))
         });
     }
     functions.add("now", {
@@ -73,12 +74,12 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
             };
             let now = clock.now();
             let elapsed = then.map_or(0, |then| now.since(&then));
-            format_duration(round(elapsed, SECOND))
+            duration::format(round(elapsed, SECOND))
         }
     });
     functions.add("durationRound", move |value: Value| {
         let nanoseconds = match &value {
-            Value::Str(text) => parse_duration(&text.to_string_lossy()).unwrap_or(0),
+            Value::Str(text) => duration::parse(&text.to_string_lossy()).unwrap_or(0),
             Value::Int(nanoseconds, IntType::Int64) => *nanoseconds,
             other => time_of(other).map_or(0, |time| clock.now().since(time)),
         };
@@ -91,7 +92,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
                 Value::Int(seconds, IntType::Int64) => *seconds,
                 _ => 0,
             };
-            format_duration(seconds.wrapping_mul(SECOND))
+            duration::format(seconds.wrapping_mul(SECOND))
         })
         .add("unixEpoch", |time: Time| time.unix().to_string());
 }

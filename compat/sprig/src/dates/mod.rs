@@ -9,7 +9,6 @@
 //! ```
 
 mod calendar;
-mod duration;
 mod functions;
 mod layout;
 mod object;
@@ -17,7 +16,6 @@ mod parse;
 mod zone;
 
 pub use calendar::{Civil, Time};
-pub use duration::{format_duration, parse_duration};
 pub(crate) use functions::register;
 pub(crate) use object::toml_text;
 pub use parse::TimeError;

@@ -4,8 +4,9 @@ use std::any::Any;
 
 use gotmpl::{FromArg, Func, FuncError, IntoReturn, NamedType, Object, Str, Type, Value};
 
+use go_std::duration;
+
 use super::calendar::Time;
-use super::duration::format_duration;
 use super::layout::{DAYS, MONTHS};
 use super::zone::Zone;
 
@@ -25,7 +26,7 @@ pub(crate) fn time_of(value: &Value) -> Option<&Time> {
 /// What TOML prints for a time or a duration.
 pub(crate) fn toml_text(value: &Value) -> Option<String> {
     if let Some(Duration(nanoseconds)) = value.downcast() {
-        return Some(format!("\"{}\"", format_duration(*nanoseconds)));
+        return Some(format!("\"{}\"", duration::format(*nanoseconds)));
     }
     let time = time_of(value)?;
     Some(time.format(match time.zone().name() {
@@ -140,7 +141,7 @@ impl Object for Duration {
     }
 
     fn text(&self) -> Option<Str> {
-        Some(format_duration(self.0).into())
+        Some(duration::format(self.0).into())
     }
 
     fn basic(&self) -> Option<Value> {
@@ -162,7 +163,7 @@ impl Object for Duration {
             "Milliseconds" => Func::new(move || total / 1_000_000),
             "Microseconds" => Func::new(move || total / 1000),
             "Nanoseconds" => Func::new(move || total),
-            "String" => Func::new(move || format_duration(total)),
+            "String" => Func::new(move || duration::format(total)),
             "Abs" => Func::new(move || Duration(total.saturating_abs())),
             "Truncate" => Func::new(move |unit: Duration| {
                 Duration(if unit.0 <= 0 {

@@ -1,6 +1,6 @@
 //! Reading times by a layout.
 
-use std::fmt::Write as _;
+use go_std::duration::quote_bytes;
 
 use super::calendar::{Time, days_before, days_in, is_leap};
 use super::layout::{DAYS, Element, MONTHS, Offset, next_element};
@@ -13,45 +13,15 @@ pub struct TimeError(String);
 
 impl TimeError {
     fn mismatch(layout: &str, value: &str, element: &str, at: &str) -> Self {
-        let [layout, value, element, at] = [layout, value, element, at].map(quote);
+        let [layout, value, element, at] = [layout, value, element, at].map(quote_bytes);
         Self(format!(
             "parsing time {value} as {layout}: cannot parse {at} as {element}"
         ))
     }
 
     fn about(value: &str, problem: &str) -> Self {
-        Self(format!("parsing time {}: {problem}", quote(value)))
+        Self(format!("parsing time {}: {problem}", quote_bytes(value)))
     }
-
-    pub(super) fn duration(problem: &str, text: &str) -> Self {
-        Self(format!("time: {problem} {}", quote(text)))
-    }
-
-    pub(super) fn unknown_unit(unit: &str, text: &str) -> Self {
-        Self(format!(
-            "time: unknown unit {} in duration {}",
-            quote(unit),
-            quote(text)
-        ))
-    }
-}
-
-/// Quotes with `\x` escapes for all that is not printable ASCII.
-fn quote(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\0'..' ' | '\u{80}'.. => {
-                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                    // Writing to a string cannot fail.
-                    let _ = write!(out, "\\x{byte:02x}");
-                }
-            }
-            _ => out.push(c),
-        }
-    }
-    out + "\""
 }
 
 /// What makes an element fail: it does not fit, or its value is out of range.
@@ -98,7 +68,10 @@ impl Time {
             }
         }
         if !rest.is_empty() {
-            return Err(TimeError::about(value, &format!("extra text: {}", quote(rest))));
+            return Err(TimeError::about(
+                value,
+                &format!("extra text: {}", quote_bytes(rest)),
+            ));
         }
         fields
             .resolve(local)

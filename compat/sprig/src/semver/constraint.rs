@@ -109,7 +109,7 @@ impl Group {
         let mut rest = skip_space(text);
         loop {
             let written = WrittenComparator::read(&mut rest)
-                .ok_or_else(|| ConstraintError::Improper(gotmpl::quote(text.as_bytes())))?;
+                .ok_or_else(|| ConstraintError::Improper(go_std::quote(text.as_bytes())))?;
             comparators.push(written);
             let before = rest;
             rest = skip_space(rest);
@@ -120,7 +120,7 @@ impl Group {
             if let Some(behind) = rest.strip_prefix(',') {
                 rest = skip_space(behind);
             } else if rest.len() == before.len() {
-                return Err(ConstraintError::Improper(gotmpl::quote(text.as_bytes())));
+                return Err(ConstraintError::Improper(go_std::quote(text.as_bytes())));
             }
         }
         let comparators = comparators

@@ -14,7 +14,7 @@ pub(crate) fn register(functions: &mut FuncMap) {
             {
                 return Err(FuncError::new(format!(
                     "improper constraint: {}",
-                    gotmpl::quote(group)
+                    go_std::quote(group)
                 )));
             }
             let constraint = Constraints::parse(&constraint.to_string_lossy())

@@ -1,4 +1,5 @@
-use gotmpl::{List, Map, Value, quote};
+use go_std::quote;
+use gotmpl::{List, Map, Value};
 
 use super::tree::{
     Node, Table, add_to_tables, already_defined, define_table, descend, descend_dotted, insert,
@@ -369,7 +370,7 @@ impl<'t> Parser<'t> {
             '0'..='9' | '+' | '-' => self.number_or_date()?,
             _ if self.accept("inf") => Value::Float(f64::INFINITY),
             _ if self.accept("nan") => Value::Float(f64::NAN),
-            _ if gotmpl::is_letter(c) => self.boolean()?,
+            _ if go_std::unicode::is_letter(c) => self.boolean()?,
             _ => {
                 self.next();
                 let found = quoted(c);
@@ -387,7 +388,7 @@ impl<'t> Parser<'t> {
     fn boolean(&mut self) -> Parsed<Value> {
         let length = self
             .rest()
-            .find(|c| !gotmpl::is_letter(c))
+            .find(|c| !go_std::unicode::is_letter(c))
             .unwrap_or(self.rest().len());
         let word = self.rest().get(..length).unwrap_or_default();
         self.at += length;

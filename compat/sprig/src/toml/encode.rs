@@ -1,4 +1,5 @@
-use gotmpl::{Limits, List, Map, Object, Str, Value, format_float};
+use go_std::format_float;
+use gotmpl::{Limits, List, Map, Object, Str, Value};
 
 /// Why a value has no TOML form; displays with the words of the Go library.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Strings, numbers and dates of TOML.
 
-use gotmpl::{NumError, Value, parse_float, parse_int, quote};
+use go_std::{NumError, parse_float, parse_int, quote};
+use gotmpl::Value;
 
 use super::decode::{Parsed, Parser, quoted};
 use crate::dates::{Time, Zone};

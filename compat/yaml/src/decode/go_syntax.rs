@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::float;
 use crate::node::{Kind, Node};
 use crate::resolve::Scalar;
+use go_std::{float, quote};
 
 /// Prints nodes of the v2 flavour in Go syntax.
 pub(super) struct GoSyntax;
@@ -80,7 +80,7 @@ fn write_scalar(out: &mut String, scalar: &Scalar<'_>, nested: bool) {
         Scalar::Int(value) => out.push_str(&value.to_string()),
         Scalar::Uint(value) => push(out, format_args!("{value:#x}")),
         Scalar::Float(value) => out.push_str(&float::format_g(*value)),
-        Scalar::Str(text) => out.push_str(&quote(text)),
+        Scalar::Str(text) => out.push_str(&quote(text.as_ref())),
         Scalar::Time(_) => out.push_str("time.Time{}"),
     }
 }
@@ -103,38 +103,4 @@ fn find_anchor<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
 fn push(out: &mut String, text: fmt::Arguments<'_>) {
     // A String takes everything.
     let _ = out.write_fmt(text);
-}
-
-/// Go's `strconv.Quote`.
-pub(crate) fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x0b' => out.push_str("\\v"),
-            '\0'..' ' | '\x7f' => push(&mut out, format_args!("\\x{:02x}", u32::from(c))),
-            c if is_unprintable(c) && u32::from(c) > 0xffff => {
-                push(&mut out, format_args!("\\U{:08x}", u32::from(c)));
-            }
-            c if is_unprintable(c) => push(&mut out, format_args!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// Controls, formats and spaces other than U+0020: what Go's `IsPrint` refuses among assigned characters.
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}')
 }

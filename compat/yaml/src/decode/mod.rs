@@ -8,8 +8,9 @@ mod v3;
 use std::collections::{HashMap, HashSet};
 use std::ptr;
 
+use go_std::Room;
+
 pub(crate) use direct::decode_directly;
-pub(crate) use go_syntax::quote;
 pub(crate) use v2::{decode as decode_v2, key_of, scalar_of};
 pub(crate) use v3::{check_map as v3_check_map, decode as decode_v3, scalar as v3_scalar};
 
@@ -28,7 +29,7 @@ struct Aliases<'a> {
     decoded: u64,
     decoded_in_alias: u64,
     max_value_bytes: usize,
-    value_bytes: usize,
+    room: Room,
 }
 
 impl<'a> Aliases<'a> {
@@ -43,7 +44,7 @@ impl<'a> Aliases<'a> {
             decoded: 0,
             decoded_in_alias: 0,
             max_value_bytes: limits.max_value_bytes,
-            value_bytes: 0,
+            room: Room::new(limits.max_value_bytes),
         }
     }
 
@@ -76,11 +77,8 @@ impl<'a> Aliases<'a> {
 
     /// Counts what a value takes, before it is made.
     fn make(&mut self, bytes: usize) -> Result<(), Error> {
-        self.value_bytes = self.value_bytes.saturating_add(bytes);
-        if self.value_bytes > self.max_value_bytes {
-            return Err(too_many_bytes(self.max_value_bytes));
-        }
-        Ok(())
+        let max = self.max_value_bytes;
+        self.room.take(bytes).ok_or_else(|| too_many_bytes(max))
     }
 
     fn enter_alias(&mut self, alias: &'a Node) -> Result<&'a Node, Error> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use compact_str::{CompactString, ToCompactString};
+use go_std::{Room, float};
 
 use super::go_syntax::GoSyntax;
 use super::{Aliases, Decode, Problems, want_map};
@@ -11,7 +12,7 @@ use crate::node::{Kind, Node, Tag};
 use crate::resolve::{Scalar, resolve_plain, resolve_tagged};
 use crate::scanner::Flavor;
 use crate::value::{Map, Value};
-use crate::{Error, Limits, Size, float};
+use crate::{Error, Limits};
 
 /// Decodes a document composed in the v2 flavour; with `strict`, a key given twice is an error.
 ///
@@ -65,7 +66,7 @@ impl<'a> Decode<'a> for Decoder<'a> {
         self.aliases.count()?;
         match node.kind() {
             Kind::Scalar => {
-                self.aliases.make(Size::of_value(node.text()))?;
+                self.aliases.make(Room::of_text(node.text().len()))?;
                 scalar(node).map(into_value)
             }
             Kind::Alias => self.behind_alias(node, Self::value),
@@ -75,7 +76,7 @@ impl<'a> Decode<'a> for Decoder<'a> {
                 let mut pairs = Pairs::default();
                 self.fill(node, &mut pairs)?;
                 self.aliases.leave_collection();
-                self.aliases.make(Size::of_map(pairs.pairs.len()))?;
+                self.aliases.make(Room::of_map(pairs.pairs.len()))?;
                 Ok(Value::Map(Map::last_wins(pairs.pairs)))
             }
         }
@@ -125,7 +126,7 @@ impl<'a> Decoder<'a> {
         match node.kind() {
             Kind::Scalar => {
                 self.aliases.count()?;
-                self.aliases.make(Size::of_value(node.text()))?;
+                self.aliases.make(Room::of_text(node.text().len()))?;
                 scalar(node).map(into_key)
             }
             Kind::Alias => {
@@ -246,7 +247,7 @@ impl GoSyntax {
             Key::Int(value) => value.to_string(),
             Key::Uint(value) => format!("{value:#x}"),
             Key::Float(bits) => float::format_g(f64::from_bits(*bits)),
-            Key::Str(text) => super::quote(text),
+            Key::Str(text) => go_std::quote(text),
         }
     }
 }

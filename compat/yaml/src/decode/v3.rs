@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use compact_str::CompactString;
+use go_std::{Room, quote};
 
-use super::{Aliases, Decode, Problems, quote, want_map};
+use super::{Aliases, Decode, Problems, want_map};
 use crate::node::{Kind, Node, Tag};
 use crate::resolve::{Scalar, replace_bad_bytes, resolve_plain, resolve_tagged};
 use crate::scanner::Flavor;
 use crate::value::{Map, Value};
-use crate::{Error, Limits, Size};
+use crate::{Error, Limits};
 
 /// Decodes into Go's `map[string]interface{}` (or `[]interface{}`) and on to JSON values, as kyaml's `MarshalJSON` does.
 pub(crate) fn decode(root: &Node, limits: &Limits) -> Result<Value, Error> {
@@ -106,7 +107,7 @@ impl<'a> Decode<'a> for Decoder<'a> {
         self.aliases.count()?;
         match node.kind() {
             Kind::Scalar => {
-                self.aliases.make(Size::of_value(node.text()))?;
+                self.aliases.make(Room::of_text(node.text().len()))?;
                 self.scalar(node)
             }
             Kind::Alias => self.behind_alias(node, Self::value),
@@ -155,7 +156,7 @@ impl<'a> Decoder<'a> {
             self.fill(node, &mut pairs, top, false)?;
         }
         self.aliases.leave_collection();
-        self.aliases.make(Size::of_map(pairs.pairs.len()))?;
+        self.aliases.make(Room::of_map(pairs.pairs.len()))?;
         Ok(Value::Map(Map::last_wins(pairs.pairs)))
     }
 
@@ -183,7 +184,7 @@ impl<'a> Decoder<'a> {
     /// The key as a string; `None` if Go leaves the pair out.
     fn key(&mut self, node: &'a Node, top: bool) -> Result<Option<CompactString>, Error> {
         self.aliases.count()?;
-        self.aliases.make(Size::of_value(node.text()))?;
+        self.aliases.make(Room::of_text(node.text().len()))?;
         match node.kind() {
             Kind::Scalar => Ok(match scalar(node)? {
                 Scalar::Null if top => None,

@@ -3,11 +3,12 @@
 use super::analysis::{analyze, has_break};
 use super::writer::{Writer, select_style};
 use super::{MAX_DEPTH, too_deep};
+use crate::Error;
 use crate::resolve::{Scalar, resolve_plain};
 use crate::scanner::{Flavor, ScalarStyle};
 use crate::sort::natural_order;
 use crate::value::{Value, through_json};
-use crate::{Error, float};
+use go_std::float;
 
 /// Anything that can be printed as JSON-like YAML.
 pub(crate) trait Tree: Sized {

@@ -58,7 +58,7 @@ pub fn decode_rune(bytes: &[u8]) -> Option<(char, usize, bool)> {
 }
 
 /// Iterates over the runes of bytes with their offsets, as Go's `range` over a string.
-pub(crate) fn runes(bytes: &[u8]) -> impl Iterator<Item = (usize, char, bool)> + '_ {
+pub fn runes(bytes: &[u8]) -> impl Iterator<Item = (usize, char, bool)> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         let (c, width, valid) = decode_rune(bytes.get(at..)?)?;
@@ -69,7 +69,7 @@ pub(crate) fn runes(bytes: &[u8]) -> impl Iterator<Item = (usize, char, bool)> +
 }
 
 /// Counts runes as Go's `utf8.RuneCount`.
-pub(crate) fn rune_count(bytes: &[u8]) -> usize {
+pub fn rune_count(bytes: &[u8]) -> usize {
     if bytes.is_ascii() {
         bytes.len()
     } else {

@@ -1,4 +1,4 @@
-//! Text to numbers: strconv.ParseInt, ParseUint and ParseFloat.
+//! Text to numbers and truth: `strconv.ParseInt`, `ParseUint`, `ParseFloat`, `Atoi` and `ParseBool`.
 
 use std::fmt;
 
@@ -21,6 +21,33 @@ impl fmt::Display for NumError {
 }
 
 impl std::error::Error for NumError {}
+
+impl NumError {
+    /// The whole message of a function of strconv that was given a text.
+    pub fn of_call(self, function: &str, text: &str) -> String {
+        format!("strconv.{function}: parsing {}: {self}", crate::quote(text))
+    }
+}
+
+/// Reads a decimal integer (`strconv.Atoi`).
+///
+/// ```
+/// let message = |text| go_std::atoi(text).map_err(|error| error.of_call("Atoi", text));
+/// assert_eq!(message("+12"), Ok(12));
+/// assert_eq!(message("1e3").unwrap_err(), r#"strconv.Atoi: parsing "1e3": invalid syntax"#);
+/// ```
+pub fn atoi(text: &str) -> Result<i64, NumError> {
+    parse_int(text.as_bytes(), 10)
+}
+
+/// Reads what Go takes for true or false (`strconv.ParseBool`).
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
 
 /// Reads an integer in base 2 to 36, or in base 0 by its prefix (`0x`, `0o`, `0b`, `0`), where
 /// underscores may separate digits; 64 bits wide.

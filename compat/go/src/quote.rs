@@ -1,9 +1,15 @@
-//! Quoted strings: strconv.Quote and strconv.Unquote.
+//! Quoted strings: `strconv.Quote` and `strconv.Unquote`.
 
 use crate::unicode::{decode_rune, is_print, runes};
 
-/// Quotes bytes as a Go string literal in double quotes.
-pub fn quote(bytes: &[u8]) -> String {
+/// Quotes text as a Go string literal in double quotes (`%q` of a string).
+///
+/// ```
+/// assert_eq!(go_std::quote("a\"\u{feff}"), r#""a\"\ufeff""#);
+/// assert_eq!(go_std::quote(b"\xff"), r#""\xff""#);
+/// ```
+pub fn quote<T: AsRef<[u8]> + ?Sized>(text: &T) -> String {
+    let bytes = text.as_ref();
     let mut out = Vec::with_capacity(bytes.len() + 2);
     append_quote(&mut out, bytes);
     String::from_utf8(out).unwrap_or_default() // quoting leaves only printable text
@@ -19,8 +25,15 @@ pub fn append_quote_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
     quote_with(out, bytes, b'"', true);
 }
 
+/// Quotes a character as a Go character literal in single quotes (`%q` of a rune).
+pub fn quote_rune(rune: char) -> String {
+    let mut out = Vec::new();
+    append_quote_rune(&mut out, rune, false);
+    String::from_utf8(out).unwrap_or_default() // quoting leaves only printable text
+}
+
 /// Appends a Go character literal in single quotes.
-pub(crate) fn append_quote_rune(out: &mut Vec<u8>, rune: char, ascii: bool) {
+pub fn append_quote_rune(out: &mut Vec<u8>, rune: char, ascii: bool) {
     quote_with(out, rune.encode_utf8(&mut [0; 4]).as_bytes(), b'\'', ascii);
 }
 

@@ -1,6 +1,8 @@
-//! Floats to text: strconv.FormatFloat.
+//! Floats to text in all forms: `strconv.FormatFloat`.
 
 use std::fmt::Write as _;
+
+use crate::float::Decimal;
 
 /// Formats a float as Go's `strconv.FormatFloat(f, verb, precision, 64)` does.
 ///
@@ -64,8 +66,19 @@ struct Digits {
 }
 
 impl Digits {
+    /// Those of Ryu, which Go's are too; the standard library rounds some ties the other way.
     fn shortest(f: f64) -> Self {
-        Self::read(&format!("{f:e}"))
+        let decimal = Decimal::of(ryu::Buffer::new().format_finite(f));
+        if decimal.digits == "0" {
+            return Self {
+                digits: Vec::new(),
+                point: 0,
+            };
+        }
+        Self {
+            digits: decimal.digits.as_bytes().to_vec(),
+            point: decimal.point,
+        }
     }
 
     fn significant(f: f64, count: usize) -> Self {
@@ -207,6 +220,11 @@ mod tests {
         }
         assert_eq!(format_float(1234.5678, b'g', Some(3)), "1.23e+03");
         assert_eq!(format_float(100.0, b'g', Some(3)), "100");
+        // Both .2 and .3 are as short and as near; Go takes the even digit.
+        assert_eq!(
+            format_float(715_495_407_468_000.2, b'e', None),
+            "7.154954074680002e+14"
+        );
     }
 
     #[test]

@@ -5,10 +5,10 @@ use compact_str::{CompactString, ToCompactString as _};
 /// Go's `strconv.FormatFloat(value, 'g', -1, 64)`: shortest digits, an exponent below 1e-4 and from 1e6 on.
 ///
 /// ```
-/// assert_eq!(go_yaml::float::format_g(999_999.0), "999999");
-/// assert_eq!(go_yaml::float::format_g(1e6), "1e+06");
-/// assert_eq!(go_yaml::float::format_g(0.00001), "1e-05");
-/// assert_eq!(go_yaml::float::format_g(1_234_567.5), "1.2345675e+06");
+/// assert_eq!(go_std::float::format_g(999_999.0), "999999");
+/// assert_eq!(go_std::float::format_g(1e6), "1e+06");
+/// assert_eq!(go_std::float::format_g(0.00001), "1e-05");
+/// assert_eq!(go_std::float::format_g(1_234_567.5), "1.2345675e+06");
 /// ```
 pub fn format_g(value: f64) -> String {
     let mut out = String::new();
@@ -31,8 +31,8 @@ pub fn format_g32(value: f64) -> String {
 /// A float as encoding/json writes it: plain digits from 1e-6 up to 1e21, else an exponent; `None` for NaN and infinities.
 ///
 /// ```
-/// assert_eq!(go_yaml::float::format_json(1e20).as_deref(), Some("100000000000000000000"));
-/// assert_eq!(go_yaml::float::format_json(1e-7).as_deref(), Some("1e-7"));
+/// assert_eq!(go_std::float::format_json(1e20).as_deref(), Some("100000000000000000000"));
+/// assert_eq!(go_std::float::format_json(1e-7).as_deref(), Some("1e-7"));
 /// ```
 pub fn format_json(value: f64) -> Option<String> {
     if !value.is_finite() {
@@ -51,7 +51,7 @@ pub fn format_json(value: f64) -> Option<String> {
 }
 
 /// A float as the YAML printers write it: [`format_g`] with `.inf`, `-.inf` and `.nan`.
-pub(crate) fn format_yaml(value: f64) -> String {
+pub fn format_yaml(value: f64) -> String {
     let mut out = String::new();
     if !special(&mut out, value, [".nan", ".inf", "-.inf"]) {
         write_g(&mut out, &Decimal::of(ryu::Buffer::new().format_finite(value)));
@@ -73,15 +73,15 @@ fn special(out: &mut String, value: f64, [nan, positive, negative]: [&str; 3]) -
 /// A number taken apart: 0.DIGITS times ten to the `point`.
 ///
 /// The digits are Ryu's, which Go's are too; the standard library rounds some ties the other way.
-struct Decimal {
+pub(crate) struct Decimal {
     negative: bool,
-    digits: CompactString,
-    point: i32,
+    pub(crate) digits: CompactString,
+    pub(crate) point: i32,
 }
 
 impl Decimal {
     /// Reads what Ryu prints: `-1.5`, `123.0`, `1.5e-7`, `0.001`.
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let (negative, text) = match text.strip_prefix('-') {
             Some(text) => (true, text),
             None => (false, text),
