@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::testbed::{CONFIG_MAP, EVENT, EXTERNAL_ARTIFACT, KUSTOMIZATION, eventually};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::app::{self, App, Owner, config_map};
@@ -76,5 +77,40 @@ async fn the_adapters_report_under_their_own_name() -> Result<()> {
     .await?;
     assert_eq!(event.data["reason"], "URLNotAllowed");
     assert_eq!(event.data["source"]["component"], "openflux-source-adapter");
+    Ok(())
+}
+
+/// By how many Events it is told that fourteen runs have finished, and how many of these stand for others too.
+async fn told_runs(owner: Owner) -> Result<(usize, usize)> {
+    const RUNS: usize = 14;
+    let app = App::owned_by(owner, "repeated", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    app.deploy_ready("app", json!({})).await?;
+    for _ in 1..RUNS {
+        app.reconcile("app").await?;
+    }
+    eventually("all runs to be told", async || {
+        let mut events = app.list(EVENT).await?;
+        events.retain(|event| {
+            let message = event.data["message"].as_str().unwrap_or_default();
+            event.data["involvedObject"]["kind"] == KUSTOMIZATION.kind
+                && message.contains("Reconciliation finished in")
+        });
+        let count = |event: &DynamicObject| event.data["count"].as_i64().unwrap_or(1);
+        let combined = |event: &DynamicObject| {
+            let message = event.data["message"].as_str().unwrap_or_default();
+            message.starts_with("(combined from similar events): ")
+        };
+        let all: i64 = events.iter().map(count).sum();
+        let of_many = events.iter().filter(|event| combined(event)).count();
+        Ok((usize::try_from(all)? >= RUNS).then_some((events.len(), of_many)))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_told_again_and_again_is_combined_as_in_stock() -> Result<()> {
+    let (stock, ours) = tokio::try_join!(told_runs(Owner::Stock), told_runs(Owner::Ours))?;
+    assert_eq!(ours, stock);
+    assert_eq!(ours, (10, 1), "the tenth stands for all that follow");
     Ok(())
 }
