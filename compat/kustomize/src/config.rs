@@ -236,10 +236,12 @@ fn merge_shared(into: &mut Specs, from: &Specs, budget: &Budget) -> Result<bool,
     if into.is_empty() {
         // Upstream adds one by one, so duplicates inside the incoming list are dropped here too.
         let mut specs = Vec::with_capacity(from.len());
-        merge_specs(&mut specs, from, budget)?;
+        add_specs(&mut specs, from, budget)?;
         *into = if specs.len() == from.len() {
+            // Shared, so that nothing is made: each kustomization starts with what is built in.
             Arc::clone(from)
         } else {
+            budget.make(specs.iter().map(FieldSpec::bytes).sum())?;
             Arc::new(specs)
         };
         return Ok(true);
@@ -254,6 +256,13 @@ pub(crate) fn merge_specs(
     budget: &Budget,
 ) -> Result<bool, Error> {
     let before = into.len();
+    add_specs(into, from, budget)?;
+    let added = into.iter().skip(before);
+    budget.make(added.map(FieldSpec::bytes).sum())?;
+    Ok(into.len() != before)
+}
+
+fn add_specs(into: &mut Vec<FieldSpec>, from: &[FieldSpec], budget: &Budget) -> Result<(), Error> {
     let mut covering = Covering::of(into, from);
     for spec in from {
         budget.step(covering.cost(into, spec))?;
@@ -261,13 +270,12 @@ pub(crate) fn merge_specs(
             Some(have) if have.create == spec.create => {}
             Some(_) => return Err(Error::invalid("conflicting fieldspecs")),
             None => {
-                budget.make(spec.bytes())?;
                 covering.push(spec, into.len());
                 into.push(spec.clone());
             }
         }
     }
-    Ok(into.len() != before)
+    Ok(())
 }
 
 /// Finds the first spec of a list that covers another one; long lists by path and kind.

@@ -131,3 +131,25 @@ fn regular_expressions_are_bounded() {
     let error = build(&tree, "/", &options).unwrap_err();
     assert!(error.to_string().contains("regex"), "{error}");
 }
+
+/// Each kustomization starts with the configuration that is built in, which is there once.
+#[test]
+fn what_is_built_in_is_not_counted_as_made() {
+    let names: Vec<String> = (0..200).map(|at| format!("b{at}")).collect();
+    let mut tree = MemoryTree::new().with(
+        "kustomization.yaml",
+        format!("resources: [{}]\n", names.join(", ")),
+    );
+    for name in &names {
+        tree = tree
+            .with(&format!("{name}/kustomization.yaml"), "resources: [a.yaml]\n")
+            .with(
+                &format!("{name}/a.yaml"),
+                CONFIG_MAP.replace("name: a", &format!("name: {name}")),
+            );
+    }
+    let mut options = Options::default();
+    options.limits.made_bytes = 20_000;
+    let built = build(&tree, "/", &options);
+    assert!(built.is_ok(), "{:?}", built.err());
+}
