@@ -30,8 +30,7 @@ async fn life(owner: Owner) -> Result<(Vec<Value>, Vec<String>)> {
     app.wait_gone(HELM_RELEASE, "app").await?;
     assert!(app.get(CONFIG_MAP, "settings").await?.is_none());
     // It is deleted before its release goes; source-controller's finalizer may keep it a moment longer.
-    app.wait_gone(HELM_CHART, &format!("{}-app", app.name()))
-        .await?;
+    app.wait_gone(HELM_CHART, &format!("{}-app", app.name())).await?;
     assert_eq!(app.records().await?, Vec::<Value>::new());
     let mut events: Vec<_> = app
         .events_with("Helm uninstall succeeded")

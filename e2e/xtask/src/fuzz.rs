@@ -11,7 +11,7 @@ use crate::{dist, parity, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The engine: `drift`, `gotmpl`, `helm`, `kustomize`, `normalize`, `readiness`, `sprig`, `three-way` (client-side apply), `values`
+    /// The engine: `archive`, `drift`, `gotmpl`, `helm`, `kustomize`, `normalize`, `readiness`, `sourceignore`, `sprig`, `three-way` (client-side apply), `values`
     /// (`--set` and its like) or `yaml`.
     engine: String,
     /// Decides the cases: the same seed makes the same ones.
@@ -29,10 +29,12 @@ pub(crate) struct Arguments {
 
 /// The engines, and how many cases a test run takes: some seconds each.
 const SHORT: &[(&str, u64)] = &[
+    ("archive", 300),
     ("gotmpl", 2_000),
     ("helm", 60),
     ("kustomize", 100),
     ("normalize", 300),
+    ("sourceignore", 2_000),
     ("sprig", 2_000),
     ("values", 2_000),
     ("yaml", 2_000),
@@ -96,6 +98,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = workspace::root();
     let (seed, count) = (arguments.seed.to_string(), arguments.count.to_string());
     let mut differential = match arguments.engine.as_str() {
+        "archive" => {
+            let mut differential = example("flux-archive", "differential_archive")?;
+            differential
+                .arg(build_oracle(&root, "artifact-oracle")?)
+                .args([seed, count]);
+            differential
+        }
         "drift" => apply_oracle("drift", "DRIFT_CASES", "drift::tests::drift_is", [seed, count])?,
         "gotmpl" => {
             let mut differential = example("gotmpl", "differential_gotmpl")?;
@@ -129,6 +138,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             replay.env("READINESS_CASES", cases);
             replay
         }
+        "sourceignore" => {
+            let mut differential = example("sourceignore", "differential_ignore")?;
+            differential
+                .arg(build_oracle(&root, "artifact-oracle")?)
+                .args([seed, count]);
+            differential
+        }
         "sprig" => {
             let cases = root.join("target/fuzz-sprig");
             let mut oracle = Command::new(build_oracle(&root, "sprig-oracle")?);
@@ -159,7 +175,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         "helm" => return helm(arguments, example("helm", "mutate_values")?),
         other => bail!(
-            "there is no engine {other:?}, only: drift, gotmpl, helm, kustomize, normalize, readiness, sprig, three-way, values, yaml"
+            "there is no engine {other:?}, only: archive, drift, gotmpl, helm, kustomize, normalize, readiness, sourceignore, sprig, three-way, values, yaml"
         ),
     };
     workspace::run(&mut differential)

@@ -3,6 +3,7 @@
 //! To add one: a file beside this one with a `pub(super) const` of type [`Recorder`], and one line in [`RECORDERS`].
 //! Case directories are committed, so the tests that read them need no tool.
 
+mod archive;
 mod envsubst;
 mod flux_kustomize;
 mod gotmpl;
@@ -34,6 +35,8 @@ pub(crate) struct Recorder {
 }
 
 const RECORDERS: &[Recorder] = &[
+    archive::ARCHIVE,
+    archive::SOURCEIGNORE,
     envsubst::ENVSUBST,
     flux_kustomize::FLUX_KUSTOMIZE,
     gotmpl::GOTMPL,
