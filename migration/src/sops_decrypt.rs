@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sops::{
-    DataKeyError, DecryptError, EmitError, EncryptedFile, Format, IdentityError, Limits, LoadError, LocalKeys,
+    DataKeyError, DecryptError, EmitError, EncryptedFile, Format, IdentityError, Limits, LoadError,
+    LocalKeys, PgpKeyError, Surroundings,
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// Decrypts a file and prints it.
 ///
-/// The keys are those of `--keys`; without it those of SOPS_AGE_KEY, SOPS_AGE_KEY_FILE and the configuration of sops.
+/// The keys are those of `--keys`; where it has none of age, those of SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, of SSH, and of the
+/// configuration of sops, as for kustomize-controller.
 /// As for kustomize-controller, a file that was changed after it was encrypted is decrypted all the same; it is told on
 /// standard error.
 #[derive(Debug, Args)]
@@ -29,7 +31,7 @@ pub struct SopsDecryptArgs {
     #[arg(long, value_name = "FORMAT")]
     output_type: Option<Format>,
 
-    /// A directory with the entries of a decryption Secret: age keys in files `*.agekey`.
+    /// A directory with the entries of a decryption Secret: age keys in files `*.agekey`, OpenPGP keys in files `*.asc`.
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
 }
@@ -46,12 +48,20 @@ pub enum SopsDecryptError {
         source: io::Error,
     },
     /// Keys cannot be read.
-    #[error("failed to parse and add to age identities of {place}: {source}")]
+    #[error("failed to parse and add to age identities of {}: {source}", path.display())]
     Identity {
         /// Where they are.
-        place: String,
+        path: PathBuf,
         /// Why.
         source: IdentityError,
+    },
+    /// Keys of OpenPGP cannot be read.
+    #[error("failed to import {}: {source}", path.display())]
+    Pgp {
+        /// Where they are.
+        path: PathBuf,
+        /// Why.
+        source: PgpKeyError,
     },
     /// The file is not an encrypted one.
     #[error("failed to load encrypted data: {0}")]
@@ -81,10 +91,11 @@ pub fn sops_decrypt(
     let from = args
         .input_type
         .unwrap_or_else(|| Format::of_path(&args.path.to_string_lossy()));
-    let keys = match &args.keys {
+    let mut keys = match &args.keys {
         Some(directory) => keys_of_directory(directory)?,
-        None => keys_of_environment()?,
+        None => LocalKeys::default(),
     };
+    keys.fall_back_to(&Process);
     let file = EncryptedFile::load(&bytes, from, &limits)?;
     let key = file.metadata().data_key(&keys)?;
     let decrypted = file.decrypt(&key)?;
@@ -124,47 +135,45 @@ fn keys_of_directory(directory: &Path) -> Result<LocalKeys, SopsDecryptError> {
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>, io::Error>>()
         .map_err(failed)?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "agekey"));
     paths.sort();
     let mut keys = LocalKeys::default();
     for path in paths {
-        add_file(&mut keys, &path)?;
-    }
-    Ok(keys)
-}
-
-/// The keys where sops looks for them, but for those that a program would have to be run for, and those of SSH.
-fn keys_of_environment() -> Result<LocalKeys, SopsDecryptError> {
-    let mut keys = LocalKeys::default();
-    if let Ok(text) = std::env::var("SOPS_AGE_KEY") {
-        add(&mut keys, "SOPS_AGE_KEY", &Zeroizing::new(text))?;
-    }
-    if let Some(path) = std::env::var_os("SOPS_AGE_KEY_FILE") {
-        add_file(&mut keys, Path::new(&path))?;
-    }
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".config"));
-    let configuration = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(home);
-    let path = configuration.map(|folder| folder.join("sops/age/keys.txt"));
-    if let Some(path) = path.filter(|path| path.is_file()) {
-        add_file(&mut keys, &path)?;
-    }
-    Ok(keys)
-}
-
-fn add_file(keys: &mut LocalKeys, path: &Path) -> Result<(), SopsDecryptError> {
-    let text = std::fs::read_to_string(path).map_err(|source| SopsDecryptError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    add(keys, &path.display().to_string(), &Zeroizing::new(text))
-}
-
-fn add(keys: &mut LocalKeys, place: &str, text: &str) -> Result<(), SopsDecryptError> {
-    keys.add_age_identities(text)
-        .map_err(|source| SopsDecryptError::Identity {
-            place: place.to_owned(),
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let is_pgp = match extension {
+            Some("agekey") => false,
+            Some("asc") => true,
+            _ => continue,
+        };
+        let bytes = std::fs::read(&path).map(Zeroizing::new);
+        let bytes = bytes.map_err(|source| SopsDecryptError::Read {
+            path: path.clone(),
             source,
-        })
+        })?;
+        if is_pgp {
+            let added = keys.add_pgp_keys(&bytes);
+            added.map_err(|source| SopsDecryptError::Pgp { path, source })?;
+        } else {
+            let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+            let added = keys.add_age_identities(&text);
+            added.map_err(|source| SopsDecryptError::Identity { path, source })?;
+        }
+    }
+    Ok(keys)
+}
+
+/// The environment and the files of this process.
+struct Process;
+
+impl Surroundings for Process {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &str) -> Result<Option<String>, String> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("open {path}: {error}")),
+        }
+    }
 }

@@ -104,8 +104,11 @@ impl Deployed for Kustomization {
         let sources = self.spec.post_build.iter();
         let sources = sources.flat_map(|post_build| &post_build.substitute_from);
         let kind = |kind: &str| if kind == "Secret" { "Secret" } else { "ConfigMap" };
+        let sources = sources.map(|source| (kind(&source.kind), source.name.as_str()));
+        let keys = self.spec.decryption.iter();
+        let keys = keys.filter_map(|decryption| decryption.secret_ref.as_ref());
         sources
-            .map(|source| (kind(&source.kind), source.name.as_str()))
+            .chain(keys.map(|secret| ("Secret", secret.name.as_str())))
             .collect()
     }
 }

@@ -138,6 +138,9 @@ pub struct Decryption {
     /// Secret that holds the keys.
     #[serde(skip_serializing_if = "is_default")]
     pub secret_ref: Option<LocalObjectReference>,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// Variable substitution after the build.
@@ -312,11 +315,12 @@ pub struct KustomizationStatus {
 impl KustomizationSpec {
     /// Returns the path of a field that these types do not have, because a newer definition added it.
     ///
-    /// Fields below `decryption`, `kubeConfig`, `healthCheckExprs` and `ignore` are not looked at.
+    /// Fields below `kubeConfig`, `healthCheckExprs` and `ignore` are not looked at.
     pub fn unknown_field(&self) -> Option<String> {
         let own = self.unknown.first("");
         let metadata = || self.common_metadata.as_ref()?.unknown.first("commonMetadata.");
         let source = || self.source_ref.unknown.first("sourceRef.");
+        let decryption = || self.decryption.as_ref()?.unknown.first("decryption.");
         let post_build = || {
             let post_build = self.post_build.as_ref()?;
             let sources = first_below(
@@ -341,6 +345,7 @@ impl KustomizationSpec {
         };
         own.or_else(metadata)
             .or_else(source)
+            .or_else(decryption)
             .or_else(post_build)
             .or_else(dependency)
             .or_else(check)

@@ -53,11 +53,15 @@ impl Generated {
             let error = TreeError::new("open", &self.path, TreeErrorReason::IsDirectory);
             return Err(load_error(&error));
         }
-        let layer = Layer {
+        build(&self.over(tree), path, options)
+    }
+
+    /// The tree with this kustomization file in place of what it has there.
+    pub fn over<'t>(&'t self, tree: &'t dyn FileTree) -> impl FileTree + 't {
+        Layer {
             below: tree,
             generated: self,
-        };
-        build(&layer, path, options)
+        }
     }
 }
 
@@ -226,7 +230,7 @@ fn is_local_relative(path: &str) -> bool {
     !remote && !path::is_absolute(path) && !path::is_absolute(local)
 }
 
-fn decode(content: &[u8], limits: &Limits) -> Result<Kustomization, Error> {
+pub(crate) fn decode(content: &[u8], limits: &Limits) -> Result<Kustomization, Error> {
     let value = go_yaml::sigs::to_value(content, &limits.yaml());
     let value = value
         .map_err(|e| Error::yaml(&e))

@@ -185,6 +185,15 @@ impl Decrypted {
         self.is_authentic
     }
 
+    /// Where in the file a value is lost when it is printed in a format: some texts of several lines that begin with a tab
+    /// become null in YAML, because sops cannot read what it prints of them, and does not say so.
+    pub fn lost(&self, format: Format) -> Vec<String> {
+        match format {
+            Format::Yaml => stores::yaml::lost(&self.documents),
+            Format::Json | Format::Dotenv | Format::Ini | Format::Binary => Vec::new(),
+        }
+    }
+
     /// Prints the file in a format.
     pub fn emit(&self, format: Format) -> Result<Vec<u8>, EmitError> {
         let first = self.documents.first().map_or(&[][..], Vec::as_slice);

@@ -45,7 +45,7 @@ pub enum DataKeyError {
 
 impl Metadata {
     /// Asks for the data key: in each group the keys of age first, then those of PGP, then the others.
-    pub fn data_key(&self, service: &impl KeyService) -> Result<DataKey, DataKeyError> {
+    pub fn data_key(&self, service: &dyn KeyService) -> Result<DataKey, DataKeyError> {
         let mut parts = Vec::new();
         let mut reports = Vec::new();
         for (at, group) in self.groups.iter().enumerate() {
@@ -94,7 +94,7 @@ impl Metadata {
 }
 
 /// Tries the keys of a group, and tells why none of them helps.
-fn open_group(group: &[MasterKey], service: &impl KeyService) -> Result<Zeroizing<Vec<u8>>, String> {
+fn open_group(group: &[MasterKey], service: &dyn KeyService) -> Result<Zeroizing<Vec<u8>>, String> {
     let rank = |key: &&MasterKey| match key {
         MasterKey::Age(_) => 0,
         MasterKey::Pgp(_) => 1,

@@ -27,15 +27,18 @@
 
 mod age;
 mod cipher;
+mod environment;
 mod error;
 mod file;
 mod flatten;
 mod groups;
+mod integers;
 mod limits;
 mod local;
 mod metadata;
 mod numbers;
 mod object;
+mod pgp;
 mod shamir;
 mod stores;
 mod time;
@@ -44,6 +47,7 @@ mod walk;
 mod wrap;
 
 pub use age::{AgeError, IdentityError};
+pub use environment::Surroundings;
 pub use error::{DecryptError, EmitError, LoadError};
 pub use file::{Decrypted, EncryptedFile, Format};
 pub use groups::{DataKey, DataKeyError, KeyService};
@@ -52,4 +56,5 @@ pub use local::LocalKeys;
 pub use metadata::{
     AgeKey, AwsKmsKey, AzureKey, GcpKmsKey, HuaweiKey, MasterKey, Metadata, PgpKey, VaultKey,
 };
-pub use object::{FileError, ObjectError, decrypt_file, decrypt_object};
+pub use object::{Change, FileError, ObjectError, Plain, decrypt_file, decrypt_object};
+pub use pgp::PgpKeyError;

@@ -106,19 +106,39 @@ impl Format {
 
     /// The format of the encrypted file that these bytes seem to be, by a mark that each format has in it.
     pub fn of_encrypted(bytes: &[u8]) -> Option<Self> {
-        let marks = [
-            (Self::Binary, r#""mac": "ENC["#),
-            (Self::Yaml, "mac: ENC["),
-            (Self::Dotenv, "sops_mac=ENC["),
-            (Self::Ini, "[sops]"),
-        ];
-        let found = marks.into_iter().find(|(_, mark)| contains(bytes, mark));
-        found.map(|(format, _)| format)
+        let formats = [Self::Binary, Self::Yaml, Self::Dotenv, Self::Ini];
+        formats.into_iter().find(|format| format.marks(bytes))
+    }
+
+    /// Whether the mark of this format is somewhere in the bytes, so that kustomize-controller takes them for an encrypted
+    /// file of it.
+    pub fn marks(self, bytes: &[u8]) -> bool {
+        let mark = match self {
+            Self::Binary | Self::Json => r#""mac": "ENC["#,
+            Self::Yaml => "mac: ENC[",
+            Self::Dotenv => "sops_mac=ENC[",
+            Self::Ini => "[sops]",
+        };
+        memchr::memmem::find(bytes, mark.as_bytes()).is_some()
     }
 }
 
-fn contains(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+/// A file that was decrypted.
+#[derive(Debug, Default)]
+pub struct Plain {
+    /// What is in it.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Where in the file a value was lost while it was printed, see [`Decrypted::lost`](crate::Decrypted::lost).
+    pub lost: Vec<String>,
+}
+
+/// What became of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Whether it may be another one now.
+    pub changed: bool,
+    /// Where in its fields a value was lost, see [`Decrypted::lost`](crate::Decrypted::lost).
+    pub lost: Vec<String>,
 }
 
 /// Decrypts a file from one format to another. The MAC does not count.
@@ -126,22 +146,38 @@ pub fn decrypt_file(
     bytes: &[u8],
     from: Format,
     to: Format,
-    keys: &impl KeyService,
+    keys: &dyn KeyService,
     limits: &Limits,
-) -> Result<Zeroizing<Vec<u8>>, FileError> {
+) -> Result<Plain, FileError> {
     let file = EncryptedFile::load(bytes, from, limits).map_err(|source| FileError::Load { from, source })?;
     let key = file.metadata().data_key(keys)?;
-    let decrypted = file.decrypt(&key)?.emit(to);
-    decrypted
+    let decrypted = file.decrypt(&key)?;
+    let bytes = decrypted
+        .emit(to)
         .map(Zeroizing::new)
-        .map_err(|source| FileError::Emit { from, to, source })
+        .map_err(|source| FileError::Emit { from, to, source })?;
+    Ok(Plain {
+        lost: decrypted.lost(to),
+        bytes,
+    })
 }
 
-/// Decrypts an object of a build. Says whether it may be another one now.
+/// Decrypts an object of a build.
 pub fn decrypt_object(
     object: &mut Value,
-    keys: &impl KeyService,
+    keys: &dyn KeyService,
     limits: &Limits,
+) -> Result<Change, ObjectError> {
+    let mut change = Change::default();
+    change.changed = decrypt_in_place(object, keys, limits, &mut change.lost)?;
+    Ok(change)
+}
+
+fn decrypt_in_place(
+    object: &mut Value,
+    keys: &dyn KeyService,
+    limits: &Limits,
+    lost: &mut Vec<String>,
 ) -> Result<bool, ObjectError> {
     if is_disabled(object) {
         return Ok(false);
@@ -154,7 +190,7 @@ pub fn decrypt_object(
             kind: text(object, "/kind").to_owned(),
             source,
         })?;
-        *object = serde_json::from_slice(&decrypted)
+        *object = serde_json::from_slice(&decrypted.bytes)
             .map(|value| through_floats(&value))
             .unwrap_or_default();
         return Ok(true);
@@ -172,12 +208,13 @@ pub fn decrypt_object(
     };
     let mut rewritten = Map::new();
     for (key, value) in data {
-        let value =
-            decrypt_field(&key, as_text(&value), keys, limits).map_err(|source| ObjectError::Field {
+        let value = decrypt_field(&key, as_text(&value), keys, limits, lost).map_err(|source| {
+            ObjectError::Field {
                 name: name.clone(),
                 field: key.clone(),
                 source,
-            })?;
+            }
+        })?;
         rewritten.insert(key, Value::String(value));
     }
     fields.insert("data".to_owned(), Value::Object(rewritten));
@@ -188,8 +225,9 @@ pub fn decrypt_object(
 fn decrypt_field(
     key: &str,
     value: String,
-    keys: &impl KeyService,
+    keys: &dyn KeyService,
     limits: &Limits,
+    lost: &mut Vec<String>,
 ) -> Result<String, FileError> {
     let compact: String = value.split(['\r', '\n']).collect();
     let Ok(bytes) = BASE64.decode(compact) else {
@@ -199,7 +237,8 @@ fn decrypt_field(
         return Ok(value);
     };
     let decrypted = decrypt_file(&bytes, from, Format::of_key(key), keys, limits)?;
-    Ok(BASE64.encode(decrypted.as_slice()))
+    lost.extend(decrypted.lost.iter().map(|place| format!("{key}: {place}")));
+    Ok(BASE64.encode(decrypted.bytes.as_slice()))
 }
 
 /// Says whether an annotation keeps the object as it is.

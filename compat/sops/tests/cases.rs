@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sops::{EncryptedFile, Format, Limits, LocalKeys};
+use sops::{EncryptedFile, Format, Limits, LocalKeys, Surroundings};
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
@@ -12,11 +12,30 @@ fn cases() -> PathBuf {
 /// All the keys that there are.
 fn keys() -> Result<LocalKeys, Box<dyn std::error::Error>> {
     let mut keys = LocalKeys::default();
-    for name in ["a", "b"] {
+    for name in ["a", "b", "pq"] {
         let text = fs::read_to_string(cases().join("keys").join(name).with_extension("agekey"))?;
         keys.add_age_identities(&text)?;
     }
+    for name in ["rsa", "cv25519", "nistp256", "protected"] {
+        keys.add_pgp_keys(&fs::read(cases().join("keys").join(name).with_extension("asc"))?)?;
+    }
     Ok(keys)
+}
+
+/// A process with a key of SSH.
+struct WithKey(String);
+
+impl Surroundings for WithKey {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "SOPS_AGE_SSH_PRIVATE_KEY_FILE").then(|| self.0.clone())
+    }
+
+    fn file(&self, path: &str) -> Result<Option<String>, String> {
+        let path = cases().join("keys").join(path);
+        fs::read_to_string(path)
+            .map(Some)
+            .map_err(|error| error.to_string())
+    }
 }
 
 struct Outcome {
@@ -48,7 +67,14 @@ fn files_decrypt_to_what_sops_makes_of_them() {
             panic!("{line}")
         };
         let bytes = fs::read(cases().join("enc").join(file)).unwrap();
-        let ours = decrypt(&bytes, from.parse().unwrap(), to.parse().unwrap(), &keys);
+        let ssh = file.strip_prefix("key-").filter(|name| name.starts_with("ssh-"));
+        let ssh = ssh.and_then(|name| name.strip_suffix(".yaml")).map(|name| {
+            let mut keys = LocalKeys::default();
+            keys.fall_back_to(&WithKey(name.to_owned()));
+            keys
+        });
+        let keys = ssh.as_ref().unwrap_or(&keys);
+        let ours = decrypt(&bytes, from.parse().unwrap(), to.parse().unwrap(), keys);
         count += 1;
         match (ours, mac) {
             (Err(_), "fails") => {}
@@ -76,7 +102,7 @@ fn files_decrypt_to_what_sops_makes_of_them() {
         failures.len(),
         failures.join("\n\n")
     );
-    assert!(count > 40);
+    assert!(count > 45);
 }
 
 #[test]
@@ -141,4 +167,36 @@ fn hostile_files_end_soon_and_say_why() {
     let large = vec![b'#'; (5 << 20) + 1];
     let large = decrypt(&large, Format::Dotenv, Format::Dotenv, &keys).map(|_| ());
     assert_eq!(large.unwrap_err(), "the file has more than 5242880 bytes");
+}
+
+#[test]
+fn a_text_that_is_lost_in_yaml_is_told() {
+    let bytes = fs::read(cases().join("enc/strings.yaml")).unwrap();
+    let file = EncryptedFile::load(&bytes, Format::Yaml, &Limits::default()).unwrap();
+    let key = file.metadata().data_key(&keys().unwrap()).unwrap();
+    let decrypted = file.decrypt(&key).unwrap();
+    assert_eq!(decrypted.lost(Format::Yaml), ["leading-tab"]);
+    assert!(decrypted.lost(Format::Json).is_empty());
+}
+
+#[test]
+fn a_key_of_openpgp_that_cannot_be_used_is_told_with_the_reason() {
+    let error = |file: &str, names: &[&str]| {
+        let mut keys = LocalKeys::default();
+        for name in names {
+            keys.add_pgp_keys(&fs::read(cases().join("keys").join(name).with_extension("asc")).unwrap())
+                .unwrap();
+        }
+        let bytes = fs::read(cases().join("enc").join(file)).unwrap();
+        let error = decrypt(&bytes, Format::Yaml, Format::Yaml, &keys)
+            .map(|_| ())
+            .unwrap_err();
+        // It is broken into lines.
+        error.replace("\n      | ", " ")
+    };
+    let words = "could not decrypt data key with PGP key: GnuPG binary error: failed to decrypt sops data key with pgp: ";
+    let none = error("key-pgp-rsa.yaml", &["cv25519"]);
+    assert!(none.contains(&format!("{words}no secret key for ")), "{none}");
+    let protected = error("key-pgp-protected.yaml", &["rsa", "protected"]);
+    assert!(protected.contains("has a passphrase"), "{protected}");
 }

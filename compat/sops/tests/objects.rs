@@ -28,9 +28,9 @@ fn objects_become_what_the_controller_makes_of_them() {
         let case: Case = serde_json::from_str(line).unwrap();
         let mut object = case.object;
         match decrypt_object(&mut object, &keys, &Limits::default()) {
-            Ok(changed) => {
+            Ok(change) => {
                 assert_eq!(case.error, "", "{line}");
-                let result = if changed { object } else { Value::Null };
+                let result = if change.changed { object } else { Value::Null };
                 assert_eq!(result, case.result, "{line}");
             }
             Err(error) => {

@@ -10,31 +10,36 @@ use flux_deployer::wanted::{Making, News};
 use flux_deployer::{Halt, Run};
 use kustomize::{Options, Remote};
 use kustomize_remote::Fetcher;
+use sops::{KeyService, LocalKeys};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::RemoteBases;
+use crate::decryption;
 use crate::kind::Kustomize;
 use crate::patience::patience;
 use crate::remote::{Probe, Reach};
-use crate::render::{EndOnDrop, RenderError, Rendered, render};
+use crate::render::{EndOnDrop, Manner, RenderError, Rendered, render};
 use crate::stop::Stop;
 use crate::tree::ArtifactFiles;
 use crate::variables;
 
-/// Loads the variables and renders on a thread that may block.
+/// Loads keys and variables and renders on a thread that may block.
 pub(crate) async fn build(
     run: &mut Run<'_, Kustomize>,
     artifact: &Artifact,
     tree: Arc<ArtifactTree>,
 ) -> Result<Rendered, Stop> {
+    let settings = &run.context.own.settings;
+    let keys = decryption::load(&run.context.rest, &run.object, &settings.decryption).await?;
     let variables = variables::load(&run.context.rest, &run.object).await?;
     let build = Build {
         tree,
         object: Arc::clone(&run.object),
         variables: Arc::new(variables),
-        strict: run.context.own.settings.strict_substitution,
+        keys,
+        strict: settings.strict_substitution,
     };
     let own = &run.context.own;
     let shutting_down = |_| Halt::Aborted("the controller is shutting down".to_owned());
@@ -108,6 +113,8 @@ struct Build {
     tree: Arc<ArtifactTree>,
     object: Arc<Kustomization>,
     variables: Arc<Variables>,
+    /// What encrypted files are decrypted with, if they are.
+    keys: Option<Arc<LocalKeys>>,
     strict: bool,
 }
 
@@ -124,7 +131,11 @@ impl Build {
         options.cancelled = Some(end.flag());
         tokio::task::spawn_blocking(move || {
             let files = ArtifactFiles::new(&self.tree);
-            let rendered = render(&files, &self.object, &self.variables, &options, self.strict);
+            let manner = Manner {
+                keys: self.keys.as_deref().map(|keys| keys as &dyn KeyService),
+                strict: self.strict,
+            };
+            let rendered = render(&files, &self.object, &self.variables, &options, &manner);
             drop(place);
             rendered
         })

@@ -98,7 +98,12 @@ fn whereabouts(object: &Kustomization) -> Option<String> {
 fn unfit(object: &Kustomization) -> Option<Unfit> {
     let spec = &object.spec;
     let unsupported = [
-        ("decryption", spec.decryption.is_some()),
+        (
+            "decryption.provider",
+            spec.decryption
+                .as_ref()
+                .is_some_and(|decryption| decryption.provider != "sops"),
+        ),
         ("kubeConfig", spec.kube_config.is_some()),
         ("healthCheckExprs", !spec.health_check_exprs.is_empty()),
         ("ignore", !spec.ignore.is_empty()),
@@ -181,13 +186,22 @@ mod tests {
     #[test]
     fn deploys_when_nothing_stands_in_the_way() {
         assert_eq!(step(&json!({}), vec![]), Step::Deploy(artifact("main@sha1:a")));
+        let encrypted = json!({"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}});
+        assert_eq!(step(&encrypted, vec![]), Step::Deploy(artifact("main@sha1:a")));
         assert_eq!(step(&json!({"suspend": true}), vec![]), Step::Rest);
     }
 
     #[test]
     fn unknown_meaning_is_refused_not_ignored() {
         for (spec, field) in [
-            (json!({"decryption": {"provider": "sops"}}), "decryption"),
+            (
+                json!({"decryption": {"provider": "other"}}),
+                "decryption.provider",
+            ),
+            (
+                json!({"decryption": {"provider": "sops", "invention": 1}}),
+                "decryption.invention",
+            ),
             (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), "kubeConfig"),
             (
                 json!({"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "true"}]}),

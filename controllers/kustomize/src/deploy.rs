@@ -12,6 +12,7 @@ use flux_deployer::{Outcome, Run, fetch, health, inventory, prune};
 use crate::apply::apply_stages;
 use crate::build::build;
 use crate::checks::{may_vanish, targets};
+use crate::decryption;
 use crate::kind::Kustomize;
 use crate::kinds::are_coming;
 use crate::ledger::{self, change_list};
@@ -21,6 +22,9 @@ use crate::tree::ArtifactFiles;
 
 /// Brings `artifact` into the cluster.
 pub(crate) async fn deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) -> Outcome {
+    if let Some(refusal) = decryption::refusal(&run.object, &run.context.own.settings.decryption) {
+        return Outcome::Refused(refusal);
+    }
     match Box::pin(try_deploy(run, artifact)).await {
         Ok(()) => ledger::succeeded(run),
         Err(stop) => stop.into(),
@@ -35,6 +39,9 @@ async fn try_deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) -> Result
     let is_new = ledger::attempts(run);
     run.enter("Building manifests");
     let rendered = build(run, artifact, tree).await?;
+    if is_new {
+        ledger::warn_of_loss(run, &rendered.lost);
+    }
     let rest = run.identity().map_err(Problem::Identity)?;
     run.enter("Detecting drift");
     let checksum = rendered.checksum.clone();

@@ -250,6 +250,22 @@ fn warn_of_adoption(run: &Run<'_, Kustomize>, before: &Inventory, entries: &[Ent
     }
 }
 
+/// Says which values decryption could not keep, which sops does not say.
+pub(crate) fn warn_of_loss(run: &Run<'_, Kustomize>, lost: &[String]) {
+    const TOLD: usize = 10;
+    if lost.is_empty() {
+        return;
+    }
+    let more = if lost.len() > TOLD { ", ..." } else { "" };
+    let places: Vec<_> = lost.iter().take(TOLD).map(String::as_str).collect();
+    let message = format!(
+        "values are null after decryption, because sops prints no text of several lines that begins with a tab in YAML: {}{more}; \
+         let the text begin with something else, or encrypt the file in another format",
+        places.join(", ")
+    );
+    run.record(Severity::Error, reason::PROGRESSING, message);
+}
+
 /// Records the run in the history.
 fn remember(run: &mut Run<'_, Kustomize>, checksum: &str, status: &str) {
     let About { revision, details } = run.about();

@@ -4,7 +4,7 @@
 //! calls only those below it:
 //!
 //! 1. `deploy`: fetch, `build`, apply in stages, prune, wait for readiness; `finalize`: the end of an object;
-//! 2. the stages: `build` (`tree`, `remote`, `patience`, `variables`, `render`, `floats`), `apply` (`kinds`), and which objects to wait
+//! 2. the stages: `build` (`tree`, `remote`, `patience`, `variables`, `decryption`, `render`, `floats`), `apply` (`kinds`), and which objects to wait
 //!    for (`checks`);
 //! 3. `ledger`: what their results mean for status, history and events; `log`: for the log;
 //! 4. `stop`: why a run stops before its end, and what is to become of each reason;
@@ -16,6 +16,7 @@ mod apply;
 mod build;
 mod checks;
 mod decide;
+mod decryption;
 mod deploy;
 mod finalize;
 mod floats;
@@ -35,6 +36,7 @@ use artifact_crd::Artifact;
 use flux_deployer::{Deployer, Outcome, Run};
 use tokio_util::sync::CancellationToken;
 
+pub use decryption::DecryptionSettings;
 pub use flux_deployer::Connections;
 pub use kind::CONTROLLER;
 pub use remote::RemoteBases;

@@ -10,7 +10,9 @@ use envsubst::{Mode, Substitution, Variables};
 use flux_api::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, Kustomization};
 use go_yaml::{Limits, sigs};
 use kustomize::{FileTree, Options};
+use kustomize_sops::{BuiltError, Decrypted, Decryption, SourceError, decrypt_built, decrypt_sources};
 use serde_json::Value;
+use sops::KeyService;
 
 use crate::floats;
 
@@ -21,6 +23,17 @@ pub(crate) struct Rendered {
     pub(crate) objects: Vec<Value>,
     /// `sha256:<hex>` over the YAML of the build, as `status.history` records it.
     pub(crate) checksum: String,
+    /// Values that decryption could not keep, each with its place.
+    pub(crate) lost: Vec<String>,
+}
+
+/// How a build is done.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Manner<'k> {
+    /// What encrypted files are decrypted with, if they are.
+    pub(crate) keys: Option<&'k dyn KeyService>,
+    /// Whether variables that are not set are errors.
+    pub(crate) strict: bool,
 }
 
 /// Why an artifact could not be rendered; all of these need an edit of the source or of the Kustomization.
@@ -32,9 +45,18 @@ pub(crate) enum RenderError {
     /// The kustomization could not be generated.
     #[error(transparent)]
     Generation(kustomize::Error),
+    /// Encrypted files could not be decrypted.
+    #[error(transparent)]
+    Sources(#[from] SourceError),
     /// The build failed.
     #[error("kustomize build failed: {0}")]
     Build(#[from] kustomize::Error),
+    /// The build of decrypted files failed; what is in them is left out.
+    #[error("kustomize build failed: {0}")]
+    Decrypted(String),
+    /// An object could not be decrypted.
+    #[error(transparent)]
+    Object(#[from] BuiltError),
     /// An object that could not be told from others in the cluster.
     #[error("the built object '{subject}' has no {field}, which everything that is applied needs")]
     Identity {
@@ -115,15 +137,28 @@ pub(crate) fn render(
     object: &Kustomization,
     variables: &Variables,
     options: &Options,
-    strict: bool,
+    manner: &Manner<'_>,
 ) -> Result<Rendered, RenderError> {
     let path = path(tree, object)?;
     // A specification that came out of JSON goes back into it.
     let spec = serde_json::to_value(&object.spec).unwrap_or_default();
     let generated =
         kustomize::generate_kustomization(tree, &path, &spec, options).map_err(RenderError::Generation)?;
-    let output = generated.build(tree, &path, options)?;
-    let substitution = substitution(object, variables, strict)?;
+    let decryption = manner.keys.map(Decryption::new);
+    let layered = generated.over(tree);
+    let sources = match &decryption {
+        Some(decryption) => decrypt_sources(&layered, &path, decryption, &options.limits)?,
+        None => Decrypted::nothing(tree),
+    };
+    let output = generated.build(&sources, &path, options).map_err(|error| {
+        if sources.is_empty() {
+            RenderError::Build(error)
+        } else {
+            RenderError::Decrypted(sources.redacted(&error.to_string()))
+        }
+    })?;
+    let mut lost = sources.lost().to_vec();
+    let substitution = substitution(object, variables, manner.strict)?;
     let mut yaml = String::new();
     let mut printer = output.printer();
     let mut objects = Vec::with_capacity(output.objects().len());
@@ -134,6 +169,16 @@ pub(crate) fn render(
                 subject: built.id().to_string(),
                 field,
             });
+        }
+        if let Some(decryption) = &decryption {
+            let change = decrypt_built(&mut value, decryption)?;
+            if change.changed {
+                text = sigs::value_to_string(&value).map_err(|source| RenderError::Yaml {
+                    subject: built.id().to_string(),
+                    source,
+                })?;
+            }
+            lost.extend(change.lost.iter().map(|place| format!("{}: {place}", built.id())));
         }
         if let Some(substitution) = substitution.as_ref().filter(|_| !opts_out(&value)) {
             let subject = || built.id().to_string();
@@ -167,10 +212,10 @@ pub(crate) fn render(
     Ok(Rendered {
         objects,
         checksum: Digest::sha256(yaml.as_bytes()).to_string(),
+        lost,
     })
 }
 
-/// Joins a path to the root, resolving `.` and `..` without leaving it.
 /// Finds `spec.path` in the artifact; as in stock, `..` stops at its root.
 ///
 /// # Errors
@@ -184,6 +229,7 @@ pub(crate) fn path(tree: &dyn FileTree, object: &Kustomization) -> Result<String
     }
 }
 
+/// Joins a path to the root, resolving `.` and `..` without leaving it.
 fn clamp(path: &str) -> String {
     let mut segments = Vec::new();
     for segment in path.split('/') {
@@ -321,7 +367,11 @@ mod tests {
             .iter()
             .fold(MemoryTree::new(), |tree, (path, text)| tree.with(path, *text));
         let variables = variables.iter().map(|(name, value)| (*name, *value)).collect();
-        render(&tree, &kustomization(spec), &variables, &Options::flux(), true)
+        let manner = Manner {
+            keys: None,
+            strict: true,
+        };
+        render(&tree, &kustomization(spec), &variables, &Options::flux(), &manner)
             .map(|rendered| rendered.objects)
             .map_err(|error| error.to_string())
     }
@@ -372,7 +422,11 @@ mod tests {
                 tree = tree.with(&format!("/{name}"), read(&path));
             }
             let object = kustomization(&spec);
-            let rendered = render(&tree, &object, &variables.collect(), &Options::flux(), true);
+            let manner = Manner {
+                keys: None,
+                strict: true,
+            };
+            let rendered = render(&tree, &object, &variables.collect(), &Options::flux(), &manner);
             let mut rendered = rendered.expect("a build");
             for value in &mut rendered.objects {
                 let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
@@ -436,5 +490,72 @@ mod tests {
     fn a_missing_path_is_an_error() {
         let error = check(&[("a.yaml", CONFIG_MAP)], &json!({"path": "./gone"}), &[]).unwrap_err();
         assert!(error.contains("kustomization path not found"), "{error}");
+    }
+
+    const KEY: &str = include_str!("../../../compat/sops/cases/keys/a.agekey");
+    const ENCRYPTED: &str = include_str!("../../../compat/sops/cases/enc/secret.yaml");
+
+    fn decrypted(files: &[(&str, &str)], spec: &Value, keys: &sops::LocalKeys) -> Result<Rendered, String> {
+        let tree = files
+            .iter()
+            .fold(MemoryTree::new(), |tree, (path, text)| tree.with(path, *text));
+        let manner = Manner {
+            keys: Some(keys),
+            strict: true,
+        };
+        render(
+            &tree,
+            &kustomization(spec),
+            &Variables::default(),
+            &Options::flux(),
+            &manner,
+        )
+        .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn encrypted_objects_are_decrypted_before_variables_are_substituted() {
+        let mut keys = sops::LocalKeys::default();
+        keys.add_age_identities(KEY).expect("a key");
+        let rendered = decrypted(&[("secret.yaml", ENCRYPTED)], &json!({}), &keys).expect("a build");
+        let secret = &rendered.objects[0];
+        assert_eq!(secret["stringData"]["password"], "hunter2");
+        assert_eq!(secret.get("sops"), None);
+        let error = decrypted(
+            &[("secret.yaml", ENCRYPTED)],
+            &json!({}),
+            &sops::LocalKeys::default(),
+        );
+        let error = error.map(|_| ()).unwrap_err();
+        assert!(
+            error.starts_with(
+                "decryption failed for 'Secret.v1.[noGrp]/app': failed to decrypt and format '/app' Secret data: \
+                 cannot get sops data key: Failed to get the data key"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_a_build_of_decrypted_files_stumbles_on_is_not_told() {
+        let mut keys = sops::LocalKeys::default();
+        keys.add_age_identities(KEY).expect("a key");
+        // A Secret is no patch of this one; the whole patch would be quoted.
+        let files = [
+            (
+                "kustomization.yaml",
+                "resources: [a.yaml]\npatches: [{path: patch.yaml, target: {kind: ConfigMap}}]\n",
+            ),
+            ("a.yaml", CONFIG_MAP),
+            (
+                "patch.yaml",
+                include_str!("../../../compat/sops/cases/enc/strings.yaml"),
+            ),
+        ];
+        let error = decrypted(&files, &json!({}), &keys).map(|_| ()).unwrap_err();
+        assert!(error.starts_with("kustomize build failed: "), "{error}");
+        for secret in ["hunter2", "gcc x", "ld y"] {
+            assert!(!error.contains(secret), "{error}");
+        }
     }
 }

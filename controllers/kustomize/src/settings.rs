@@ -2,7 +2,7 @@
 
 use controller_kit::apply::CustomStage;
 
-use crate::RemoteBases;
+use crate::{DecryptionSettings, RemoteBases};
 
 /// Settings of the kustomize controller; the defaults are stock's, but that remote bases need a client.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub concurrent_ssa: usize,
     /// What kustomizations may fetch from other machines; nothing when absent (`--no-remote-bases`).
     pub remote_bases: Option<RemoteBases>,
+    /// What `spec.decryption` may decrypt with.
+    pub decryption: DecryptionSettings,
     /// Kinds of the custom apply stage (`--custom-apply-stage-kinds`).
     pub custom_stage: CustomStage,
     /// Whether variables that are not set are errors (gate `StrictPostBuildSubstitutions`).
@@ -29,6 +31,7 @@ impl Default for Settings {
             deployer: flux_deployer::Settings::default(),
             concurrent_ssa: 4,
             remote_bases: None,
+            decryption: DecryptionSettings::default(),
             custom_stage: CustomStage::default(),
             strict_substitution: true,
             migrate_api_version: false,

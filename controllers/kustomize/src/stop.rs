@@ -7,6 +7,7 @@ use flux_deployer::fetch::ArtifactError;
 use flux_deployer::{Failure, Fate, Halt, Outcome, StatusError};
 use tokio::task::JoinError;
 
+use crate::decryption::DecryptionError;
 use crate::render::RenderError;
 use crate::variables::VariablesError;
 
@@ -30,6 +31,9 @@ pub(crate) enum Problem {
     /// The variables are not at hand.
     #[error(transparent)]
     Variables(#[from] VariablesError),
+    /// The keys are not at hand.
+    #[error(transparent)]
+    Decryption(#[from] DecryptionError),
     /// The artifact could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -87,7 +91,9 @@ impl Problem {
     fn fate(&self) -> (&'static str, Fate) {
         match self {
             Self::Path(_) => (reason::ARTIFACT_FAILED, Fate::Retry),
-            Self::Variables(_) | Self::Render(_) | Self::Crashed(_) => (reason::BUILD_FAILED, Fate::Retry),
+            Self::Variables(_) | Self::Decryption(_) | Self::Render(_) | Self::Crashed(_) => {
+                (reason::BUILD_FAILED, Fate::Retry)
+            }
             Self::Identity(_) | Self::Inventory(_) => (reason::RECONCILIATION_FAILED, Fate::Retry),
             Self::Apply { coming: true, .. } => (reason::RECONCILIATION_FAILED, Fate::RetrySoon),
             Self::Apply { coming: false, .. } => (reason::RECONCILIATION_FAILED, Fate::Retry),
@@ -149,6 +155,12 @@ impl From<Problem> for Stop {
 
 impl From<VariablesError> for Stop {
     fn from(error: VariablesError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<DecryptionError> for Stop {
+    fn from(error: DecryptionError) -> Self {
         Self::Failed(error.into())
     }
 }
@@ -239,6 +251,12 @@ mod tests {
         let rows = [
             (
                 Problem::Variables(VariablesError::Kind("X".into())),
+                "BuildFailed",
+                Fate::Retry,
+                false,
+            ),
+            (
+                Problem::Decryption(DecryptionError::Missing("keys".into())),
                 "BuildFailed",
                 Fate::Retry,
                 false,

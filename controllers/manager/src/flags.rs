@@ -49,6 +49,12 @@ pub(crate) struct KustomizeFlags {
     /// default all but this machine, link-local and metadata addresses, and the cluster's services. Repeatable.
     #[arg(long, value_delimiter = ',')]
     pub(crate) remote_base_hosts: Vec<String>,
+    /// Secret in the namespace of the controllers with keys of age, for Kustomizations with spec.decryption that name none.
+    #[arg(long, default_value = "")]
+    pub(crate) sops_age_secret: String,
+    /// Whether the keys of age in the environment of the process and in its home are for Kustomizations that have none.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) sops_age_environment: bool,
     /// Kinds of the custom apply stage, as Kind or group/Kind.
     #[arg(long, value_delimiter = ',')]
     pub(crate) custom_apply_stage_kinds: Vec<String>,

@@ -22,13 +22,10 @@ pub(crate) struct InertFlags {
     /// Service account for spec.kubeConfig, which is refused.
     #[arg(long)]
     pub(crate) default_kubeconfig_service_account: Option<String>,
-    /// Service account for spec.decryption, which is refused.
+    /// Service account for spec.decryption; nothing that one is needed for is supported.
     #[arg(long)]
     pub(crate) default_decryption_service_account: Option<String>,
-    /// Secret with a key for spec.decryption, which is refused.
-    #[arg(long)]
-    pub(crate) sops_age_secret: Option<String>,
-    /// ConfigMap with servers for spec.decryption, which is refused.
+    /// ConfigMap with servers for spec.decryption; keys of Vault and OpenBao are not supported.
     #[arg(long)]
     pub(crate) sops_vault_configmap: Option<String>,
     /// Time for a download; what counts here is that data keeps coming.
@@ -56,7 +53,7 @@ pub(crate) struct InertFlags {
 
 const PRIORITY: &str = "the API server's priority and fairness decides instead";
 const KUBE_CONFIG: &str = "objects with spec.kubeConfig are refused";
-const DECRYPTION: &str = "objects with spec.decryption are refused";
+const DECRYPTION: &str = "keys of clouds, Vault and OpenBao are not supported";
 const DOWNLOADS: &str = "a download may take as long as data keeps coming";
 const MEMORY: &str = "the memory of downloads, archives, charts and templates is bounded instead";
 const TOKENS: &str = "nothing that needs a cloud token is supported";
@@ -78,7 +75,6 @@ impl InertFlags {
             insecure_kubeconfig_tls,
             default_kubeconfig_service_account,
             default_decryption_service_account,
-            sops_age_secret,
             sops_vault_configmap,
             http_timeout,
             oom_watch_memory_threshold,
@@ -112,7 +108,6 @@ impl InertFlags {
                 "default-decryption-service-account",
                 DECRYPTION,
             ),
-            (named(sops_age_secret), "sops-age-secret", DECRYPTION),
             (named(sops_vault_configmap), "sops-vault-configmap", DECRYPTION),
             (http_timeout.is_some(), "http-timeout", DOWNLOADS),
             (

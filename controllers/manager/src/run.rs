@@ -6,12 +6,12 @@ use controller_kit::apply::CustomStage;
 use controller_kit::events::EventRecorder;
 use controller_kit::http::HostList;
 use controller_kit::object::GroupKind;
-use controller_kit::{Metrics, SharedWatch};
+use controller_kit::{Metrics, ObjectKey, SharedWatch};
 use controller_process::own::OwnArguments;
-use controller_process::{DeployerFlags, Process, block_on};
+use controller_process::{DeployerFlags, Process, block_on, own_namespace};
 use flux_sources::AdapterOptions;
 use kube::Client;
-use kustomize_controller::{CONTROLLER, Settings};
+use kustomize_controller::{CONTROLLER, DecryptionSettings, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::bases;
@@ -237,6 +237,12 @@ fn settings(
         concurrent_ssa: flags.concurrent_ssa,
         // They need a client, and that the cluster's networks.
         remote_bases: None,
+        decryption: DecryptionSettings {
+            age_secret: (!flags.sops_age_secret.is_empty())
+                .then(|| ObjectKey::new(own_namespace(), &flags.sops_age_secret)),
+            age_environment: flags.sops_age_environment,
+            object_level_identity: gates.object_level_workload_identity,
+        },
         custom_stage: CustomStage(kinds.map(|text| group_kind(text)).collect()),
         strict_substitution: gates.strict_post_build_substitutions,
         migrate_api_version: gates.migrate_api_version,

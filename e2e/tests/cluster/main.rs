@@ -10,6 +10,7 @@ mod builds;
 mod built_in_kinds;
 mod cost;
 mod crash;
+mod decryption;
 mod deletion;
 mod depends_on;
 mod drift;

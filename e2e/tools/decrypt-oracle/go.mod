@@ -2,7 +2,10 @@ module github.com/fluxcd/kustomize-controller/openflux-decrypt-oracle
 
 go 1.26.0
 
-require github.com/fluxcd/kustomize-controller v1.9.5
+require (
+	github.com/fluxcd/kustomize-controller v1.9.5
+	github.com/fluxcd/pkg/kustomize v1.35.6
+)
 
 require (
 	cel.dev/expr v0.25.2 // indirect
@@ -88,7 +91,6 @@ require (
 	github.com/fluxcd/pkg/cache v0.14.0 // indirect
 	github.com/fluxcd/pkg/envsubst v1.7.1 // indirect
 	github.com/fluxcd/pkg/http/fetch v0.25.0 // indirect
-	github.com/fluxcd/pkg/kustomize v1.35.6 // indirect
 	github.com/fluxcd/pkg/runtime v0.110.3 // indirect
 	github.com/fluxcd/pkg/sourceignore v0.18.0 // indirect
 	github.com/fluxcd/pkg/ssa v0.76.2 // indirect

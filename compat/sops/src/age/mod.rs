@@ -1,16 +1,41 @@
 //! Small files encrypted by age, and the identities that open them.
 //!
-//! Of the format `age-encryption.org/v1` this knows what data keys need: armour, the header, recipients of type X25519,
-//! and the payload. The texts of errors are those of the Go implementation, as sops shows them.
+//! Of the format `age-encryption.org/v1` this knows what data keys need: armour, the header, recipients of the types X25519,
+//! mlkem768x25519, ssh-ed25519 and ssh-rsa, and the payload. The texts of errors are those of the Go implementation, as sops shows them.
 
 mod armor;
 mod bech32;
 mod header;
+mod hybrid;
 mod payload;
+mod ssh;
 mod x25519;
 
-pub(crate) use x25519::Identity;
 use zeroize::Zeroizing;
+
+/// Bytes of the key of a file.
+const FILE_KEY: usize = 16;
+/// Bytes that authenticate what is encrypted.
+const TAG: usize = 16;
+
+/// A secret key, wiped when it is dropped.
+#[derive(Clone)]
+pub(crate) enum Identity {
+    X25519(x25519::X25519),
+    Hybrid(Box<hybrid::Hybrid>),
+    Ssh(Box<ssh::Ssh>),
+}
+
+impl Identity {
+    /// The file key, if the stanza is for this identity.
+    fn open(&self, stanza: &header::Stanza<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+        match self {
+            Self::X25519(identity) => identity.open(stanza),
+            Self::Hybrid(identity) => identity.open(stanza),
+            Self::Ssh(identity) => identity.open(stanza),
+        }
+    }
+}
 
 /// Why a text holds no identities; what the text is, is never told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,18 +104,23 @@ pub(crate) fn identities(text: &str) -> Result<Vec<Identity>, IdentityError> {
         if line.starts_with("AGE-PLUGIN-") {
             return Err(IdentityError::Unsupported("plugin identities"));
         }
-        if line.starts_with("AGE-SECRET-KEY-PQ-1") {
-            return Err(IdentityError::Unsupported("post-quantum identities"));
-        }
-        if !line.starts_with("AGE-SECRET-KEY-1") {
-            return Err(IdentityError::Unknown);
-        }
         if found.len() == MAX_IDENTITIES {
             return Err(IdentityError::TooMany(MAX_IDENTITIES));
         }
-        found.push(Identity::parse(line)?);
+        found.push(if line.starts_with("AGE-SECRET-KEY-PQ-1") {
+            Identity::Hybrid(Box::new(hybrid::Hybrid::parse(line)?))
+        } else if line.starts_with("AGE-SECRET-KEY-1") {
+            Identity::X25519(x25519::X25519::parse(line)?)
+        } else {
+            return Err(IdentityError::Unknown);
+        });
     }
     Ok(found)
+}
+
+/// Reads the file of a secret key of SSH, which has no passphrase.
+pub(crate) fn ssh_identity(text: &str) -> Result<Identity, IdentityError> {
+    ssh::Ssh::parse(text).map(|key| Identity::Ssh(Box::new(key)))
 }
 
 /// Opens an armoured file.

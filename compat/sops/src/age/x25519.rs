@@ -8,19 +8,16 @@ use curve25519_dalek::montgomery::MontgomeryPoint;
 use zeroize::Zeroizing;
 
 use super::header::Stanza;
-use super::{IdentityError, bech32, derive};
-
-const FILE_KEY: usize = 16;
-const TAG: usize = 16;
+use super::{FILE_KEY, IdentityError, TAG, bech32, derive};
 
 /// A secret key, wiped when it is dropped.
 #[derive(Clone)]
-pub(crate) struct Identity {
+pub(crate) struct X25519 {
     secret: Zeroizing<[u8; 32]>,
     public: [u8; 32],
 }
 
-impl Identity {
+impl X25519 {
     /// Reads `AGE-SECRET-KEY-1...`.
     pub(super) fn parse(text: &str) -> Result<Self, IdentityError> {
         let (name, bytes) = bech32::decode(text).map_err(IdentityError::Malformed)?;

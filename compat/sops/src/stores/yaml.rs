@@ -401,6 +401,48 @@ fn text_leaf(text: &str) -> Node {
     read().filter(Node::is_scalar).unwrap_or_else(Node::null)
 }
 
+/// The places of texts that are lost when they are printed.
+pub(crate) fn lost(documents: &[Branch]) -> Vec<String> {
+    let mut places = Vec::new();
+    for document in documents {
+        lost_below("", document, &mut places);
+    }
+    places
+}
+
+fn lost_below(path: &str, branch: &[Item], places: &mut Vec<String>) {
+    for item in branch {
+        let Key::Text(key) = &item.key else { continue };
+        let name = String::from_utf8_lossy(key);
+        let at = if path.is_empty() {
+            name.into_owned()
+        } else {
+            format!("{path}.{name}")
+        };
+        lost_in(&at, &item.value, places);
+    }
+}
+
+fn lost_in(path: &str, value: &Value, places: &mut Vec<String>) {
+    match value {
+        Value::Branch(branch) => lost_below(path, branch, places),
+        Value::List(items) => {
+            for (at, item) in items.iter().enumerate() {
+                lost_in(&format!("{path}[{at}]"), item, places);
+            }
+        }
+        // No other text is, and most have none of it.
+        Value::Text(text)
+            if text.starts_with(b"\t")
+                && text.contains(&b'\n')
+                && std::str::from_utf8(text).is_ok_and(|text| text_leaf(text).is_null()) =>
+        {
+            places.push(path.to_owned());
+        }
+        _ => {}
+    }
+}
+
 fn binary_leaf(bytes: &[u8]) -> Node {
     let encoded = STANDARD.encode(bytes);
     let lines: Vec<_> = encoded

@@ -8,6 +8,7 @@ mod helm;
 mod kustomize;
 pub(crate) mod measure;
 mod side_by_side;
+mod sops;
 mod sources;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ const BENCHMARKS: &[Benchmark] = &[
     controllers::CONTROLLERS,
     helm::HELM,
     kustomize::KUSTOMIZE,
+    sops::SOPS,
     sources::SOURCES,
 ];
 
