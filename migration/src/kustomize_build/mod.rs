@@ -13,6 +13,7 @@ use kustomize::{
 use thiserror::Error;
 
 use self::remote::RemoteArgs;
+use crate::go_flags::parse_bool;
 use crate::go_message::go_message;
 
 /// Builds a kustomization and prints its objects.
@@ -23,7 +24,7 @@ pub struct KustomizeBuildArgs {
     paths: Vec<String>,
 
     /// Write to this file, or one file per object to this directory, instead of standard output.
-    #[arg(short, long, value_name = "PATH")]
+    #[arg(short, long, value_name = "PATH", value_parser = go_path)]
     output: Option<PathBuf>,
 
     /// LoadRestrictionsRootOnly (files below their kustomization only) or LoadRestrictionsNone.
@@ -32,11 +33,11 @@ pub struct KustomizeBuildArgs {
 
     /// Order of the output: legacy or none. Deprecated upstream in favour of `sortOptions`.
     #[arg(long, value_name = "ORDER", hide = true)]
-    reorder: Option<String>,
+    reorder: Vec<String>,
 
     /// Add the managed-by label. Deprecated upstream in favour of `buildMetadata`.
-    #[arg(long, hide = true)]
-    enable_managedby_label: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = parse_bool)]
+    enable_managedby_label: Vec<bool>,
 
     /// Confine the build to this directory: nothing outside of it is read, symbolic links included.
     #[arg(long, value_name = "DIR", default_value = "/")]
@@ -217,7 +218,7 @@ pub fn kustomize_build(
             error.into()
         }
     })?;
-    match &args.output {
+    match args.output.as_ref().filter(|path| !path.as_os_str().is_empty()) {
         Some(directory) if directory.is_dir() => write::one_file_each(directory, &output)?,
         Some(file) => write::write(file, &output.into_yaml()?)?,
         None => out.write_all(output.into_yaml()?.as_bytes())?,
@@ -240,7 +241,7 @@ impl KustomizeBuildArgs {
                 return Err(illegal("load-restrictor", other, legal));
             }
         };
-        let reorder = match self.reorder.as_deref() {
+        let reorder = match self.reorder.last().map(String::as_str) {
             None => None,
             Some("legacy") => Some(Reorder::Legacy),
             Some("none") => Some(Reorder::None),
@@ -255,7 +256,7 @@ impl KustomizeBuildArgs {
             },
             load_restrictions: (!flux).then_some(load_restrictions),
             reorder,
-            managed_by_label: self.enable_managedby_label
+            managed_by_label: self.enable_managedby_label.last() == Some(&true)
                 || std::env::var("KUSTOMIZE_ENABLE_MANAGEDBY_LABEL").is_ok_and(|value| value == "on"),
             limits: Limits {
                 bytes_read: self.limits.bytes_read,
@@ -340,14 +341,21 @@ fn check_directory(tree: &DiskTree, given: &str, path: &str) -> Result<(), Kusto
     }
 }
 
+/// A path that may be empty, which is as good as none.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a parser that may fail")]
+fn go_path(text: &str) -> Result<PathBuf, String> {
+    Ok(text.into())
+}
+
+/// Warns as often as a deprecated flag is given.
 fn warn_about_flags(args: &KustomizeBuildArgs, err: &mut dyn Write) -> io::Result<()> {
-    if args.reorder.is_some() {
+    for _ in &args.reorder {
         writeln!(
             err,
             "Flag --reorder has been deprecated, use the new 'sortOptions' field in kustomization.yaml instead."
         )?;
     }
-    if args.enable_managedby_label {
+    for _ in &args.enable_managedby_label {
         writeln!(
             err,
             "Flag --enable-managedby-label has been deprecated, The flag `enable-managedby-label` has been deprecated. \

@@ -18,7 +18,9 @@ pub(super) fn one_file_each(directory: &Path, output: &Output) -> Result<(), Kus
         .map(|o| o.id().effective_namespace().to_owned())
         .collect();
     let mut printer = output.printer();
-    for object in output.objects() {
+    // Those with a namespace come first, which shows if a file cannot be written.
+    let (namespaced, others): (Vec<_>, Vec<_>) = output.objects().iter().partition(namespaced);
+    for object in namespaced.into_iter().chain(others) {
         let id = object.id();
         let parts = [&id.gvk.group, &id.gvk.version, &id.gvk.kind];
         let parts: Vec<_> = parts

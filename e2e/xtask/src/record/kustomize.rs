@@ -90,23 +90,24 @@ pub(crate) fn messages(stderr: &[u8]) -> String {
     without_time(&without_addresses(&String::from_utf8_lossy(stderr)))
 }
 
-/// Log lines begin with the date and the time, which are different each time; notes about flags are the command's own.
+/// Without the times of log lines; notes about flags are the command's own.
 fn without_time(text: &str) -> String {
-    let mut out = String::new();
-    for line in text.lines().filter(|line| !line.starts_with("Flag --")) {
-        let is_stamp = |stamp: &str| stamp.starts_with("20") && stamp.get(4..5) == Some("/");
-        out.push_str(if line.get(..20).is_some_and(is_stamp) {
-            &line[20..]
-        } else {
-            line
-        });
-        out.push('\n');
+    let lines = text.lines().filter(|line| !line.starts_with("Flag --"));
+    lines.flat_map(|line| [without_stamp(line), "\n"]).collect()
+}
+
+/// Log lines begin with the date and the time, which are different each time.
+pub(crate) fn without_stamp(line: &str) -> &str {
+    let is_stamp = |stamp: &str| stamp.starts_with("20") && stamp.get(4..5) == Some("/");
+    if line.get(..20).is_some_and(is_stamp) {
+        &line[20..]
+    } else {
+        line
     }
-    out
 }
 
 /// Some errors print where something was in memory.
-fn without_addresses(text: &str) -> String {
+pub(crate) fn without_addresses(text: &str) -> String {
     let mut parts = text.split("0x");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -10,6 +10,7 @@ mod gotmpl;
 mod helm;
 mod helm_release;
 pub(crate) mod kustomize;
+mod kustomize_command;
 mod normalize;
 mod post_render;
 mod readiness;
@@ -43,6 +44,7 @@ const RECORDERS: &[Recorder] = &[
     helm::HELM,
     helm_release::HELM_RELEASE,
     kustomize::KUSTOMIZE,
+    kustomize_command::KUSTOMIZE_COMMAND,
     normalize::NORMALIZE,
     post_render::POST_RENDER,
     readiness::READINESS,

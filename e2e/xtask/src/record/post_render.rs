@@ -10,11 +10,11 @@ use crate::workspace::run;
 
 pub(super) const POST_RENDER: Recorder = Recorder {
     name: "post-render",
-    about: "compat/helm/post-render from helm-controller's own post-renderers and Helm's SDK",
+    about: "controllers/helm/post-render from helm-controller's own post-renderers and Helm's SDK",
     run: record,
 };
 
 fn record(root: &Path) -> Result<()> {
-    let cases = folders(&root.join("compat/helm/post-render"))?;
+    let cases = folders(&root.join("controllers/helm/post-render"))?;
     run(Command::new(build_oracle(root, "post-render-oracle")?).args(cases))
 }
