@@ -3,6 +3,8 @@
 //! A tool is looked up in `$OPENFLUX_CACHE/tools` (or `$XDG_CACHE_HOME/openflux/tools`, or `~/.cache/openflux/tools`)
 //! under a hash of its recipe and of the Go version, and built there when it is missing. Any number of processes may
 //! ask at once: one builds, the others wait for it.
+//!
+//! `build` and `progress` form a circle: a build shows its progress, and what shows it runs the build and fails as it does.
 
 mod build;
 mod progress;

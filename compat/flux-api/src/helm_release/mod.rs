@@ -1,4 +1,7 @@
 //! `HelmRelease`, `helm.toolkit.fluxcd.io/v2`, as helm-controller 1.6.4 defines it.
+//!
+//! The files form a circle, as the parts of the kind do: a strategy asks the status how often it was tried, and the status
+//! asks the spec what that means.
 
 mod actions;
 mod chart;

@@ -2,6 +2,8 @@
 //!
 //! An object that the API server would reject keeps its whole stage from being applied; every stage is planned by
 //! dry-run first. What is known to be unchanged costs no request: see the module `memory`.
+//!
+//! `engine` and `plan` form a circle: a plan is made and carried out with what the engine holds, and hands back to it.
 
 mod delete;
 mod engine;

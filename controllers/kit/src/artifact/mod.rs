@@ -1,4 +1,7 @@
 //! Artifacts: where they may come from, how they are fetched, verified, unpacked and kept.
+//!
+//! `cache`, `shelf` and `refused` form a circle: the shelf keeps what the cache hands out and what it has refused, in the
+//! words of the cache.
 
 mod cache;
 mod digest;

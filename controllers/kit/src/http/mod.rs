@@ -1,4 +1,6 @@
 //! The one HTTP client: bounded in time and bytes, without redirects, and guarded in what it connects to.
+//!
+//! `client` and `dial` form a circle only in how long a connection may take, which is said beside the other times.
 
 mod client;
 mod dial;

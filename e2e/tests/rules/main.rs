@@ -7,6 +7,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
+mod circles;
+
+use circles::Crate;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
@@ -266,73 +270,25 @@ fn only_the_listed_folders_are_at_the_top() {
     assert_eq!(folders, BTreeSet::from(expected));
 }
 
-/// Adds the text of a file, or of all files in a folder, tests left out.
-fn read_unit(path: &Path, text: &mut String) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).expect("a folder of sources") {
-            read_unit(&entry.expect("an entry").path(), text);
-        }
-    } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
-        let content = fs::read_to_string(path).expect("a readable file");
-        text.push_str(content.split("#[cfg(test)]").next().unwrap_or_default());
-    }
-}
-
-/// The files and folders of a crate, and which of them each names; a folder is one, whatever is in it.
-fn files_and_uses(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let mut files: BTreeMap<String, String> = BTreeMap::new();
-    for entry in fs::read_dir(src).expect("a folder of sources") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        if name != "lib" {
-            read_unit(&path, files.entry(name).or_default());
-        }
-    }
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let uses = |name: &String, text: &String| {
-        let named = text.split("crate::").skip(1).flat_map(|rest| {
-            let list = rest.strip_prefix('{').and_then(|rest| rest.split(';').next());
-            let one = || rest.split(|c| !is_word(c)).next().unwrap_or_default();
-            list.unwrap_or_else(one).split(|c| !is_word(c))
-        });
-        let named = named.filter(|named| files.contains_key(*named) && *named != name);
-        named.map(str::to_owned).collect()
-    };
-    files
-        .iter()
-        .map(|(name, text)| (name.clone(), uses(name, text)))
-        .collect()
-}
-
 #[test]
-fn files_of_a_run_call_down_and_are_never_called_back() {
-    for folder in [
-        "controllers/kit",
-        "controllers/deployer",
-        "controllers/kustomize",
-        "controllers/process",
-    ] {
-        let mut uses = files_and_uses(&root().join(folder).join("src"));
-        assert!(
-            uses.values().any(|used| used.len() > 1),
-            "{folder}: nothing was understood"
-        );
-        // Whoever uses nothing that is left is no part of a circle.
-        loop {
-            let is_low = |used: &BTreeSet<String>| used.iter().all(|used| !uses.contains_key(used));
-            let low: Vec<String> = uses
-                .iter()
-                .filter(|(_, used)| is_low(used))
-                .map(|(name, _)| name.clone())
-                .collect();
-            if low.is_empty() {
-                break;
+fn files_call_down_and_are_never_called_back() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for package in array(&metadata(&["--no-deps"])["packages"]) {
+        let manifest = Path::new(text(&package["manifest_path"]));
+        let src = manifest.parent().expect("a folder").join("src");
+        let code = Crate::read(&src);
+        seen += code.uses().len();
+        for (folder, circle) in code.circles() {
+            if !Crate::says_why(&src, &folder) {
+                let place = src.join(folder.join("/"));
+                wrong.push(format!("{}: {circle:?}", place.display()));
             }
-            uses.retain(|name, _| !low.contains(name));
         }
-        assert!(
-            uses.is_empty(),
-            "{folder}: files in a circle, or above one: {uses:#?}"
-        );
     }
+    assert!(seen > 1000, "nothing was understood: {seen}");
+    assert!(
+        wrong.is_empty(),
+        "files in a circle, of which the mod.rs of their folder says nothing: {wrong:#?}"
+    );
 }
