@@ -12,6 +12,7 @@
 //! | [`path`], [`pattern`] | `path`, `path/filepath`, `path.Match` |
 //! | [`unicode`] | `unicode`, `utf8`: the tables of the Unicode version that Go has |
 //! | [`json`] | `encoding/json`, reading |
+//! | [`record`](mod@record) | `encoding/json`, values to structs |
 //! | [`base64`] | `encoding/base64` |
 
 pub mod base64;
@@ -24,11 +25,13 @@ mod number;
 pub mod path;
 pub mod pattern;
 mod quote;
+pub mod record;
 pub mod unicode;
 
 pub use build::{Build, Room};
 pub use format_float::format_float;
 pub use number::{NumError, atoi, parse_bool, parse_float, parse_int, parse_uint};
 pub use quote::{
-    append_quote, append_quote_ascii, append_quote_rune, can_backquote, quote, quote_rune, unquote,
+    append_quote, append_quote_ascii, append_quote_rune, append_quote_within, can_backquote, quote,
+    quote_rune, unquote,
 };

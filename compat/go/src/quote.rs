@@ -17,12 +17,19 @@ pub fn quote<T: AsRef<[u8]> + ?Sized>(text: &T) -> String {
 
 /// Appends a Go string literal in double quotes, all printable runes as they are.
 pub fn append_quote(out: &mut Vec<u8>, bytes: &[u8]) {
-    quote_with(out, bytes, b'"', false);
+    quote_with(out, bytes, b'"', false, usize::MAX);
+}
+
+/// Appends a Go string literal in double quotes, unless there is more than `max` bytes then; tells whether it did.
+///
+/// A literal can be four times as long as what it stands for.
+pub fn append_quote_within(out: &mut Vec<u8>, bytes: &[u8], max: usize) -> bool {
+    quote_with(out, bytes, b'"', false, max)
 }
 
 /// Appends a Go string literal in double quotes, everything but ASCII escaped.
 pub fn append_quote_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
-    quote_with(out, bytes, b'"', true);
+    quote_with(out, bytes, b'"', true, usize::MAX);
 }
 
 /// Quotes a character as a Go character literal in single quotes (`%q` of a rune).
@@ -34,12 +41,21 @@ pub fn quote_rune(rune: char) -> String {
 
 /// Appends a Go character literal in single quotes.
 pub fn append_quote_rune(out: &mut Vec<u8>, rune: char, ascii: bool) {
-    quote_with(out, rune.encode_utf8(&mut [0; 4]).as_bytes(), b'\'', ascii);
+    quote_with(
+        out,
+        rune.encode_utf8(&mut [0; 4]).as_bytes(),
+        b'\'',
+        ascii,
+        usize::MAX,
+    );
 }
 
-fn quote_with(out: &mut Vec<u8>, bytes: &[u8], quote: u8, ascii: bool) {
+fn quote_with(out: &mut Vec<u8>, bytes: &[u8], quote: u8, ascii: bool, max: usize) -> bool {
     out.push(quote);
     for (at, rune, valid) in runes(bytes) {
+        if out.len() > max {
+            return false;
+        }
         match rune {
             _ if !valid => {
                 let byte = bytes.get(at).copied().unwrap_or_default();
@@ -64,6 +80,7 @@ fn quote_with(out: &mut Vec<u8>, bytes: &[u8], quote: u8, ascii: bool) {
         }
     }
     out.push(quote);
+    out.len() <= max
 }
 
 /// Returns whether the bytes can stand between backquotes on one line unchanged.

@@ -24,12 +24,14 @@
 mod class;
 mod error;
 mod haystack;
+mod limits;
 mod matching;
 mod parse;
 mod replace;
 mod scan;
 
 pub use error::{Error, ErrorKind};
-pub use matching::{Limits, Regexp};
+pub use limits::Limits;
+pub use matching::Regexp;
 pub use replace::quote_meta;
 pub use scan::Scan;

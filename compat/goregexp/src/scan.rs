@@ -4,7 +4,7 @@ use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson;
 
-use crate::matching::Limits;
+use crate::limits::Limits;
 use crate::parse::parse;
 
 /// How many bytes may still be looked at, match after match.

@@ -35,39 +35,30 @@
 //!   run forever; [`CycleGuard`] frees values that contain themselves.
 //! - [`sprintf`], [`format_float`], [`quote`] and others are Go's fmt and strconv.
 
-mod args;
-mod context;
-mod cycles;
 mod error;
 mod exec;
 mod fmt;
-mod func;
 mod limits;
-mod list;
-mod map;
-mod object;
 mod parse;
 mod serde;
 mod set;
-mod str;
-mod types;
 mod value;
 
-pub use args::{FromArg, IntoFunc, IntoReturn, Rest, WithContext};
-pub use context::{Context, Env, Spent};
-pub use cycles::CycleGuard;
 pub use error::{ExecError, FuncError, Location, ParseError};
 pub use fmt::{sprint, sprintf, sprintln};
-pub use func::{Func, FuncMap, Signature};
 pub use go_std::quote;
 pub use limits::Limits;
-pub use list::{Items, List};
-pub use map::{Entries, Map};
-pub use object::Object;
 pub use set::{MissingKey, Options, TemplateSet};
-pub use str::Str;
-pub use types::{IntType, Kind, NamedType, Type, UintType};
 pub use value::Value;
+pub use value::args::{FromArg, IntoFunc, IntoReturn, Rest, WithContext};
+pub use value::context::{Context, Env, Spent};
+pub use value::cycles::CycleGuard;
+pub use value::func::{Func, FuncMap, Signature};
+pub use value::list::{Items, List};
+pub use value::map::{Entries, Map};
+pub use value::object::Object;
+pub use value::str::Str;
+pub use value::types::{IntType, Kind, NamedType, Type, UintType};
 
 /// Runs `f` with enough stack for one more level of a deep structure.
 fn deep<R>(f: impl FnOnce() -> R) -> R {

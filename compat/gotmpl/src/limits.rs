@@ -7,7 +7,7 @@ pub struct Limits {
     /// for `template` and has no limit for the rest; default 10000.
     pub depth: usize,
     /// How many nodes and loop rounds one execution may evaluate, with the bytes and items that its functions read and
-    /// make ([`Limits::BYTES_PER_STEP`], [`Limits::ITEMS_PER_STEP`]); default 100 million, some seconds.
+    /// make ([`Limits::BYTES_PER_STEP`], [`Limits::ITEMS_PER_STEP`]); default 50 million, about a second.
     pub steps: u64,
     /// How many bytes one execution may write, captured output included; default 64 MiB.
     pub output_bytes: u64,
@@ -54,7 +54,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             depth: 10_000,
-            steps: 100_000_000,
+            steps: 50_000_000,
             output_bytes: 64 << 20,
             string_bytes: 16 << 20,
             value_bytes: 160 << 20,

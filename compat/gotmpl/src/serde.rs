@@ -6,10 +6,10 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{self, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::limits::Limits;
-use crate::list::List;
-use crate::map::Map;
-use crate::str::Str;
 use crate::value::Value;
+use crate::value::list::List;
+use crate::value::map::Map;
+use crate::value::str::Str;
 
 /// Serialises as encoding/json would: nil lists and maps as null, `[]byte` as base64 text, invalid
 /// UTF-8 with U+FFFD. Fails for functions, complex numbers, and values nested too deeply.

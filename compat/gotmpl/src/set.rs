@@ -1,17 +1,14 @@
 //! Sets of templates that can call each other by name.
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::context::{Context, Env};
-use crate::cycles::CycleGuard;
 use crate::error::{ExecError, ParseError};
-use crate::exec::{self, Slot};
-use crate::func::FuncMap;
 use crate::limits::Limits;
 use crate::parse::{self, Ast, NodeId};
-use crate::str::Str;
-use crate::value::Value;
+use crate::value::func::FuncMap;
+use crate::value::str::Str;
 use go_std::quote;
 
 /// What a missing map key means; Go's `missingkey` option.
@@ -35,7 +32,7 @@ pub struct Options {
     pub missing_key: MissingKey,
     /// Left and right delimiter; empty ones stand for `{{` and `}}`.
     pub delims: (String, String),
-    /// Bounds on parsing; those on execution come with its [`Env`].
+    /// Bounds on parsing; those on execution come with its [`Env`](crate::Env).
     pub limits: Limits,
 }
 
@@ -193,24 +190,15 @@ impl TemplateSet {
         names.into_iter().collect()
     }
 
-    /// Executes the template `name` on `dot`, appending to `out`.
-    ///
-    /// On an error `out` keeps what was written before it, as in Go.
-    pub fn execute(
-        &self,
-        name: impl AsRef<[u8]>,
-        dot: Value,
-        env: &Env<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ExecError> {
-        let _guard = CycleGuard::new();
-        let template = self
-            .lookup(name.as_ref())
-            .ok_or_else(|| self.no_template(name.as_ref()))?;
-        let mut context = Context::new(self.clone(), *env);
-        let result = exec::run(&mut context, &template, &Slot::concrete(dot), out);
-        context.settle();
-        result
+    /// The set as a context keeps it, which knows nothing about templates.
+    pub(crate) fn erased(&self) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.layer) as _
+    }
+
+    /// The set that [`erased`](Self::erased) was called on.
+    pub(crate) fn from_erased(erased: &Arc<dyn Any + Send + Sync>) -> Option<Self> {
+        let layer = Arc::clone(erased).downcast().ok()?;
+        Some(Self { layer })
     }
 
     pub(crate) fn lookup(&self, name: &[u8]) -> Option<Arc<Template>> {

@@ -33,7 +33,9 @@ fn main() -> io::Result<()> {
 fn defaults(chart: &Path) -> Map<String, Value> {
     let read = |chart: &Path| {
         let text = fs::read(chart.join("values.yaml")).unwrap_or_default();
-        let values = go_yaml::sigs::to_any(&text, &go_yaml::Limits::default()).unwrap_or_default();
+        let values =
+            go_yaml::sigs::build_any(&text, &go_yaml::Limits::default(), &mut go_yaml::ToJson::floats())
+                .unwrap_or_default();
         values.as_object().cloned().unwrap_or_default()
     };
     let mut values = read(chart);

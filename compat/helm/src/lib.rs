@@ -26,68 +26,54 @@
 //!
 //! How a render goes: [`Chart`] -> the subcharts that take part, under their aliases -> values laid over defaults ->
 //! schemas -> templates, deepest path first -> manifests and hooks in install order.
+//!
+//! | folder | stage |
+//! |---|---|
+//! | `chart` | files to a [`Chart`] |
+//! | [`values`] | what users give |
+//! | `prepare` | which charts take part, and with which values |
+//! | `schema` | what values may be |
+//! | `render` | templates to text |
+//! | `manifest` | text to manifests and hooks |
+//! | [`release`] | what is stored of a release |
+//! | [`merge`], [`drift`] | releases and what is in the cluster |
+//! | `flux` | what helm-controller adds |
 
-mod archive;
-mod capabilities;
 mod chart;
-pub mod chart_version;
-mod coalesce;
-mod decode;
-pub mod digest;
 pub mod drift;
-mod engine;
-mod file;
-mod files;
-mod flux_post_renderer;
-mod functions;
-mod glob;
+mod flux;
 mod go;
-mod ignore;
-mod instance;
+mod go_json;
 mod json;
 mod limits;
-mod lock;
-mod lookup;
 mod manifest;
 pub mod merge;
-mod metadata;
-mod post_render;
-mod preparation;
+mod prepare;
+mod record;
 pub mod release;
 mod render;
-mod reuse;
 mod schema;
-mod schema_patterns;
-mod schema_shape;
-mod schema_work;
-pub mod strvals;
-mod template_cache;
-mod template_error;
 mod time;
 pub mod values;
-pub mod values_from;
-mod values_methods;
 
-pub use archive::{ArchiveError, is_gzip};
-pub use capabilities::{Capabilities, GO_VERSION, InvalidKubeVersion, KUBE_CLIENT_VERSION, KubeVersion};
-pub use chart::{Chart, LoadError, Template};
-pub use coalesce::CoalesceError;
-pub use decode::TypeMismatch;
-pub use file::{Content, File};
-pub use flux_post_renderer::{FluxPostRenderer, KustomizeStep};
-pub use ignore::{HELMIGNORE, IgnoreError, IgnoreRules};
-pub use limits::Limits;
-pub use lock::Lock;
-pub use lookup::{Lookup, NoCluster};
-pub use manifest::{
-    Hook, HookEvent, INSTALL_ORDER, Manifest, ManifestError, SortedManifests, sort_manifests, split_manifests,
+pub use chart::{
+    ArchiveError, Chart, Content, Dependency, File, HELMIGNORE, IgnoreError, IgnoreRules, InvalidMetadata,
+    LoadError, Lock, Maintainer, Metadata, Template, is_gzip,
 };
-pub use metadata::{Dependency, InvalidMetadata, Maintainer, Metadata};
-pub use post_render::{PostRenderError, PostRenderStrategy, PostRenderer};
-pub use preparation::Exceeded;
-pub use render::{Release, RenderError, RenderOptions, Rendered, Renderer, crds_for, validate_release_name};
-pub use reuse::{ReuseError, Reused};
-pub use schema::SchemaError;
-pub use template_error::TemplateError;
+pub use flux::{chart_version, digest, values_from};
+pub use limits::Limits;
+pub use manifest::{
+    Hook, HookEvent, INSTALL_ORDER, Manifest, ManifestError, PostRenderError, PostRenderStrategy,
+    PostRenderer, SortedManifests, sort_manifests, split_manifests,
+};
+pub use prepare::coalesce::CoalesceError;
+pub use prepare::validate::SchemaError;
+pub use prepare::work::Exceeded;
+pub use record::TypeMismatch;
+pub use release::reuse::{ReuseError, Reused};
+pub use render::{
+    Capabilities, GO_VERSION, InvalidKubeVersion, KUBE_CLIENT_VERSION, KubeVersion, Lookup, NoCluster,
+    Release, RenderError, RenderOptions, Rendered, Renderer, TemplateError, crds_for, validate_release_name,
+};
 pub use time::{InvalidTime, Time};
-pub use values::ValuesError;
+pub use values::{ValuesError, strvals};

@@ -155,7 +155,7 @@ fn conditions_tags_and_versions_count() {
     ends(root(&format!("condition: '{}'", "a,".repeat(2_300_000))), many);
     let mut tags = root(&format!("tags: [{}]", "a,".repeat(1_500_000)));
     tags.push(file("values.yaml", "tags: {a: true}"));
-    ends(tags, "hold more than 1000000 items");
+    ends(tags, "dependencies.tags: lists of more than 33554432 bytes");
     // Many versions of one chart, each compared with many ranges.
     let mut list = String::from("dependencies:\n");
     for at in 0..2_000 {
@@ -368,7 +368,10 @@ fn functions_pay_for_what_they_take() {
     for template in [
         "{{ range until 1000 }}{{ $x := derivePassword 1 \"long\" \"a\" \"b\" \"c\" }}{{ end }}",
         "{{ range until 1000 }}{{ $x := bcrypt \"a\" }}{{ end }}",
-        "{{ range until 10 }}{{ $x := genPrivateKey \"dsa\" }}{{ end }}",
+        "{{ range until 1000 }}{{ $x := genPrivateKey \"dsa\" }}{{ end }}",
+        "{{ range until 10 }}{{ $x := genPrivateKey \"rsa\" }}{{ end }}",
+        "{{ range until 2000000 }}{{ $x := toDate \"2006-01-02T15:04:05\" \"2020-01-01T00:00:00\" }}{{ end }}",
+        "{{ range until 2000000 }}{{ $x := dateInZone \"2006\" now \"Asia/Tokyo\" }}{{ end }}",
         "{{ $k := genPrivateKey \"ecdsa\" }}{{ $ca := genCAWithKey \"a\" 365 $k }}\
          {{ range until 100000 }}{{ $x := genSignedCertWithKey \"a\" nil nil 365 $ca $k }}{{ end }}",
         "{{ range $i := until 200000 }}{{ $x := regexMatch (printf \"(?i)[a-z\\\\pL]+%d\" $i) \"b\" }}{{ end }}",
@@ -378,4 +381,78 @@ fn functions_pay_for_what_they_take() {
     ] {
         template_ends(limits, template, "exceeded maximum template steps (20000000)");
     }
+}
+
+/// Texts that grow by being escaped, each time several times as long, and then once more.
+#[test]
+fn no_text_becomes_longer_than_a_string_may_be() {
+    let too_long = "exceeded maximum string size (16777216 bytes)";
+    for template in [
+        r#"{{ $t := "\"" }}{{ range until 40 }}{{ $t = quote $t }}{{ end }}"#,
+        r#"{{ $t := "'" }}{{ range until 40 }}{{ $t = squote $t $t }}{{ end }}"#,
+        r#"{{ $t := "a" }}{{ range until 40 }}{{ $t = cat $t $t }}{{ end }}"#,
+        r#"{{ $t := "." }}{{ range until 40 }}{{ $t = regexQuoteMeta $t }}{{ end }}"#,
+        r#"{{ $t := "a" }}{{ range until 99 }}{{ $t = b64enc $t }}{{ end }}"#,
+        r#"{{ $x := repeat 16000000 "<" | html }}"#,
+        r#"{{ $x := repeat 16000000 "%" | urlquery }}"#,
+        r#"{{ $x := repeat 16000000 "<" | js }}"#,
+        r#"{{ $x := repeat 16000000 "\x01" | quote }}"#,
+        r#"{{ $k := repeat 16000 "k" }}{{ $d := dict "x" 1 }}{{ range until 900 }}{{ $d = dict $k $d }}{{ end }}{{ toToml $d }}"#,
+    ] {
+        template_ends(gotmpl::Limits::default(), template, too_long);
+    }
+}
+
+/// What ends with an error, or reads more than it makes, is paid for like the rest.
+#[test]
+fn work_without_a_result_counts() {
+    let limits = gotmpl::Limits {
+        steps: 10_000_000,
+        ..gotmpl::Limits::default()
+    };
+    for template in [
+        // A value that has no JSON at its end, so that all is written and nothing is there.
+        "{{ $l := append (until 100000) 1i }}{{ range until 10000 }}{{ $x := toJson $l }}{{ end }}",
+        "{{ $l := append (until 100000) 1i }}{{ range until 10000 }}{{ $x := toYaml $l }}{{ end }}",
+        "{{ $l := append (until 100000) nil }}{{ range until 10000 }}{{ $x := toToml (dict \"a\" $l) }}{{ end }}",
+        // Each letter of the one text looked for among all of the other.
+        "{{ $c := printf \"%sa\" (repeat 1000000 \"b\") }}{{ $t := repeat 1000000 \"a\" }}\
+         {{ range until 100 }}{{ $x := trimAll $c $t }}{{ end }}",
+        // Long texts that differ at their ends.
+        "{{ $p := repeat 1000000 \"a\" }}{{ $l := list }}{{ range $i := until 100 }}{{ $l = append $l (printf \"%s%d\" $p $i) }}\
+         {{ end }}{{ range until 10000 }}{{ $x := sortAlpha $l }}{{ end }}",
+    ] {
+        template_ends(limits, template, "exceeded maximum template steps (10000000)");
+    }
+    // A name of a megabyte in the text of the template, found again and again among keys of this length.
+    let name = "a".repeat(1_000_000);
+    for template in [
+        format!(
+            "{{{{ $d := dict \"{name}\" 1 }}}}{{{{ range until 100000 }}}}{{{{ $x := $d.{name} }}}}{{{{ end }}}}"
+        ),
+        format!(
+            "{{{{ $d := dict \"{name}\" 1 }}}}{{{{ range until 100000 }}}}{{{{ $x := index $d \"{name}\" }}}}{{{{ end }}}}"
+        ),
+        format!(
+            "{{{{ define \"{name}\" }}}}{{{{ end }}}}{{{{ range until 100000 }}}}{{{{ template \"{name}\" }}}}{{{{ end }}}}"
+        ),
+    ] {
+        let files = vec![
+            file("Chart.yaml", chart("root", "")),
+            file("templates/a.yaml", template),
+        ];
+        let error = outcome_within(limits, files).expect_err("it renders");
+        let words = "exceeded maximum template steps (10000000)";
+        assert!(error.contains(words), "got {error:.500}");
+    }
+    // Many keys, none of them there.
+    let keys = (0..3_000).fold(String::new(), |keys, at| keys + &format!(" \"x{at}\""));
+    template_ends(
+        limits,
+        &format!(
+            "{{{{ $d := dict }}}}{{{{ range $i := until 3000 }}}}{{{{ $_ := set $d (printf \"k%d\" $i) 1 }}}}{{{{ end }}}}\
+             {{{{ range until 100000 }}}}{{{{ $x := omit $d{keys} }}}}{{{{ end }}}}"
+        ),
+        "exceeded maximum",
+    );
 }

@@ -36,6 +36,16 @@ pub enum ErrorKind {
     Disabled,
 }
 
+impl From<go_std::record::Error> for Error {
+    fn from(error: go_std::record::Error) -> Self {
+        let kind = match error {
+            go_std::record::Error::Misfit(_) => ErrorKind::Invalid,
+            go_std::record::Error::Elements { .. } => ErrorKind::Limit,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
 impl Error {
     /// An error of a kind with its text.
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
@@ -48,6 +58,14 @@ impl Error {
     /// An error in the input.
     pub fn invalid(text: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, text)
+    }
+
+    /// Names the file, in the errors in which upstream names it.
+    pub(crate) fn in_file(self, path: &str) -> Self {
+        match self.kind {
+            ErrorKind::MalformedYaml => Self::new(self.kind, format!("{self} in File: {path}")),
+            _ => self,
+        }
     }
 
     /// An error of the YAML reader.

@@ -1,4 +1,9 @@
-//! Regular expressions that need no engine, which most names in kustomizations are.
+//! Regular expressions: what they cost, and those that need no engine, which most names in kustomizations are.
+
+use go_regexp::Regexp;
+
+use crate::Error;
+use crate::budget::Budget;
 
 /// A regular expression of letters and the like, which stand for themselves, and of dots, which stand for any character.
 #[derive(Debug)]
@@ -28,6 +33,23 @@ impl Plain {
         }
         Some(rest.as_str())
     }
+}
+
+/// Compiles a regular expression, and pays for it.
+pub(crate) fn compile(pattern: &[u8], budget: &Budget) -> Result<Regexp, Error> {
+    let regexp = Regexp::with_limits(pattern, &budget.limits().regex());
+    let cost = regexp
+        .as_ref()
+        .map_or(budget.limits().regex_bytes, Regexp::memory);
+    // A byte of a compiled expression takes longer than one of a text.
+    budget.scan(16 * cost)?;
+    regexp.map_err(|e| Error::invalid(e.to_string()))
+}
+
+/// How many bytes are to be read, so to say, to match a text: each may be looked at by every part of the expression.
+pub(crate) fn matching_cost(regexp: &Regexp, text: &str) -> usize {
+    const ORDINARY: usize = 16 * 1024;
+    (1 + text.len()).saturating_mul(1 + regexp.memory() / ORDINARY)
 }
 
 #[cfg(test)]

@@ -45,9 +45,14 @@ impl Budget {
     }
 }
 
-/// Fails for a value of too many items; how deep it nests is left to what comes next.
-pub(crate) fn check_size(value: &Value) -> Result<(), FuncError> {
-    count(value, &mut Budget::default(), 0)
+/// Fails for a value of too many items, and pays for those that it has: writing it may end with an error, and nothing is
+/// there to be paid for then. How deep it nests is left to what comes next.
+pub(crate) fn check_size(cx: &mut Context<'_>, value: &Value) -> Result<(), FuncError> {
+    const STEPS_PER_ITEM: u64 = 2;
+    let mut budget = Budget::default();
+    let counted = count(value, &mut budget, 0);
+    cx.charge(STEPS_PER_ITEM * budget.steps())?;
+    counted
 }
 
 fn count(value: &Value, budget: &mut Budget, depth: usize) -> Result<(), FuncError> {

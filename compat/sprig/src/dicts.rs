@@ -1,6 +1,6 @@
 //! Functions on dictionaries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gotmpl::{Context, FuncError, FuncMap, Limits, List, Map, Rest, Str, Value};
 
@@ -38,7 +38,8 @@ pub(crate) fn register(functions: &mut FuncMap) {
                 .collect::<Map>()
         })
         .add("omit", |map: Map, keys: Rest<Str>| {
-            let kept = |key: &Str| !keys.0.contains(key);
+            let omitted: BTreeSet<Str> = keys.0.into_iter().collect();
+            let kept = |key: &Str| !omitted.contains(key);
             map.entries()
                 .iter()
                 .filter(|(key, _)| kept(key))

@@ -3,6 +3,7 @@
 use gotmpl::{Context, FuncError, FuncMap, List, Map, Str, Value};
 
 use crate::bounds::{charge_document, charge_maps, check_size};
+use crate::decoded::{Decoded, misfit};
 use crate::json::{self, Style};
 use crate::{toml, yaml};
 
@@ -53,13 +54,16 @@ pub(crate) fn register(functions: &mut FuncMap) {
             from_json(&text).map_err(|(message, _)| FuncError::new(message))
         })
         .add("toYaml", |cx: &mut Context<'_>, value: Value| {
-            or_empty(to_yaml(cx, yaml::encode(&value)))
+            let text = yaml::encode(cx, &value);
+            or_empty(to_yaml(cx, text))
         })
         .add("mustToYaml", |cx: &mut Context<'_>, value: Value| {
-            to_yaml(cx, yaml::encode(&value))
+            let text = yaml::encode(cx, &value);
+            to_yaml(cx, text)
         })
         .add("toYamlPretty", |cx: &mut Context<'_>, value: Value| {
-            to_yaml(cx, yaml::encode_pretty(&value))
+            let text = yaml::encode_pretty(cx, &value);
+            to_yaml(cx, text)
         })
         .add("fromYaml", |cx: &mut Context<'_>, text: Str| {
             charge_document(cx, &text, b",\n")?;
@@ -79,8 +83,12 @@ pub(crate) fn register(functions: &mut FuncMap) {
                 List::default(),
             ))
         })
-        .add("toToml", |value: Value| toml_text(&value))
-        .add("mustToToml", |value: Value| must_toml_text(&value))
+        .add("toToml", |cx: &mut Context<'_>, value: Value| {
+            toml_text(cx, &value)
+        })
+        .add("mustToToml", |cx: &mut Context<'_>, value: Value| {
+            must_toml_text(cx, &value)
+        })
         .add("fromToml", |cx: &mut Context<'_>, text: Str| {
             charge_document(cx, &text, b",\n.")?;
             charge_maps(cx, &text, b"{[.")?;
@@ -111,7 +119,7 @@ fn charge_json(cx: &mut Context<'_>, text: &[u8]) -> Result<(), FuncError> {
 }
 
 fn to_json(cx: &mut Context<'_>, value: &Value, style: Style) -> Result<String, FuncError> {
-    let text = json::encode(value, style)?;
+    let text = json::encode(cx, value, style)?;
     cx.charge(text.len() as u64 / JSON_BYTES_PER_STEP)?;
     Ok(text)
 }
@@ -129,9 +137,6 @@ const LIST_TYPE: &str = "[]interface {}";
 /// The text of the complaint about a value that is not of the wanted Go type.
 type Misfit = fn(&Value, &str) -> String;
 
-/// A value, or an error text with what could be read in spite of it, which is nothing if the text is malformed.
-pub(crate) type Decoded = Result<Value, (String, Option<Value>)>;
-
 fn from_json(text: &[u8]) -> Decoded {
     match json::decode(text) {
         Err(message) => Err((message, None)),
@@ -141,18 +146,6 @@ fn from_json(text: &[u8]) -> Decoded {
         }) => Err((message, Some(value))),
         Ok(json::Decoded { value, misfit: None }) => Ok(value),
     }
-}
-
-/// The complaint of encoding/json about a value that is not of the wanted Go type.
-pub(crate) fn misfit(value: &Value, wanted: &str) -> String {
-    let actual = match value {
-        Value::Bool(_) => "bool",
-        Value::Str(_) => "string",
-        Value::List(_) => "array",
-        Value::Map(_) => "object",
-        _ => "number",
-    };
-    format!("json: cannot unmarshal {actual} into Go value of type {wanted}")
 }
 
 /// Swallows an error, unless a limit is used up.
@@ -193,24 +186,27 @@ fn or_error_list(decoded: Decoded, misfit: Misfit, null: List) -> List {
     List::new(vec![Value::from(message)])
 }
 
-fn toml_text(value: &Value) -> Result<Str, FuncError> {
-    if value.is_nil() {
-        return must_toml_text(value);
+/// The text of a value, or of the error that there is none.
+fn toml_text(cx: &mut Context<'_>, value: &Value) -> Result<Str, FuncError> {
+    match must_toml_text(cx, value) {
+        Err(error) if !value.is_nil() && !error.is_limit() => Ok(error.to_string().into()),
+        other => other,
     }
-    check_size(value)?;
-    Ok(toml::encode(value).map_or_else(|error| error.to_string().into(), Str::from))
 }
 
-fn must_toml_text(value: &Value) -> Result<Str, FuncError> {
+fn must_toml_text(cx: &mut Context<'_>, value: &Value) -> Result<Str, FuncError> {
     if value.is_nil() {
         return Err(FuncError::new(
             "reflect: call of reflect.Value.Type on zero Value",
         ));
     }
-    check_size(value)?;
-    toml::encode(value)
-        .map(Str::from)
-        .map_err(|error| FuncError::new(error.to_string()))
+    check_size(cx, value)?;
+    let text = toml::encode(value).map_err(|error| match error {
+        toml::EncodeError::Size => FuncError::limit(error.to_string()),
+        error => FuncError::new(error.to_string()),
+    })?;
+    cx.charge(text.len() as u64 / JSON_BYTES_PER_STEP)?;
+    Ok(text.into())
 }
 
 /// An alphabet whose letters stand for `bits` bits each; `block` letters make whole bytes.

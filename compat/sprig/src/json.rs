@@ -1,10 +1,10 @@
 //! JSON as Go's encoding/json writes and reads it, straight from and to template values.
 
 use go_std::json::{Error, Limits, read, read_prefix};
-use gotmpl::{FuncError, Object, Value};
+use gotmpl::{Context, FuncError, Object, Value};
 
 use crate::bounds::{Budget, check_size, check_text};
-use crate::yaml::ToValue;
+use crate::decoded::ToValue;
 
 /// How JSON is written.
 #[derive(Clone, Copy)]
@@ -16,15 +16,16 @@ pub(crate) struct Style {
 }
 
 /// `json.Marshal`, or one of its variants.
-pub(crate) fn encode(value: &Value, style: Style) -> Result<String, FuncError> {
-    check_size(value)?;
+pub(crate) fn encode(cx: &mut Context<'_>, value: &Value, style: Style) -> Result<String, FuncError> {
+    check_size(cx, value)?;
     let mut out = String::new();
     write(&mut out, value, style, 0)?;
     Ok(out)
 }
 
 /// Whether [`encode`] could write the value, and its error if not.
-pub(crate) fn check(value: &Value) -> Result<(), FuncError> {
+pub(crate) fn check(cx: &mut Context<'_>, value: &Value) -> Result<(), FuncError> {
+    check_size(cx, value)?;
     check_nested(value, 0, &mut Budget::default())
 }
 

@@ -32,6 +32,7 @@ mod cast;
 mod crypto;
 pub mod dates;
 mod decimal;
+mod decoded;
 mod defaults;
 mod dicts;
 mod encoding;

@@ -126,14 +126,26 @@ pub(crate) fn register(functions: &mut FuncMap) {
         .add("concat", |cx: &mut Context<'_>, lists: Rest<Value>| {
             concat(cx, &lists.0)
         })
-        .add("sortAlpha", |list: Value| {
+        .add("sortAlpha", |cx: &mut Context<'_>, list: Value| {
             if !matches!(list, Value::List(_)) {
                 return Ok(List::strings([text(&list)?]));
             }
             let strings = strings_of(&list)?;
+            charge_sort(cx, &strings)?;
             strings.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
             Ok::<_, FuncError>(strings)
         });
+}
+
+/// Counts what sorting texts takes at worst: each is compared with others up to its end.
+fn charge_sort(cx: &mut Context<'_>, strings: &List) -> Result<(), FuncError> {
+    const BYTES_PER_STEP: u64 = 128;
+    let bytes: usize = strings
+        .items()
+        .map(|item| 64 + item.as_str().map_or(0, |text| text.len()))
+        .sum();
+    let rounds = u64::from(strings.len().max(2).ilog2());
+    cx.charge(bytes as u64 * rounds / BYTES_PER_STEP)
 }
 
 /// The items of a list argument; `complaint` is the middle of the error about anything else.

@@ -1,6 +1,6 @@
 //! Functions on strings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gotmpl::{Context, FuncError, FuncMap, List, Map, Rest, Str, Type, Value};
@@ -276,9 +276,10 @@ fn repeat(cx: &mut Context<'_>, count: isize, s: &Str) -> Result<Str, FuncError>
     Ok(s.repeat(count).into())
 }
 
-fn trim_all(cut: Str, s: Str) -> Str {
-    let cut: Vec<char> = runes::runes(&cut).collect();
-    s.subslice(runes::trim(&s, |c| cut.contains(&c)))
+fn trim_all(cx: &mut Context<'_>, cut: Str, s: Str) -> Result<Str, FuncError> {
+    charge_runes(cx, &cut)?;
+    let cut: BTreeSet<char> = runes::runes(&cut).collect();
+    Ok(s.subslice(runes::trim(&s, |c| cut.contains(&c))))
 }
 
 fn wrap_with(
@@ -297,38 +298,48 @@ fn wrap_with(
     Ok(wrap::wrap(s, width, separator, cut_words).into())
 }
 
-fn quote(values: Rest<Value>) -> Result<Str, FuncError> {
+fn quote(cx: &mut Context<'_>, values: Rest<Value>) -> Result<Str, FuncError> {
     let mut out = Vec::new();
+    let max = cx.limits().string_bytes;
     for value in values.0.iter().filter(|value| !value.is_nil()) {
         if !out.is_empty() {
             out.push(b' ');
         }
-        go_std::append_quote(&mut out, &cast::text(value)?);
+        if !go_std::append_quote_within(&mut out, &cast::text(value)?, max) {
+            cx.check_length(out.len())?;
+        }
     }
     Ok(out.into())
 }
 
-fn single_quote(values: Rest<Value>) -> Result<Str, FuncError> {
+/// Appends a text, unless all is too long then: one value may be given many times over.
+fn append(cx: &Context<'_>, out: &mut Vec<u8>, text: &[u8]) -> Result<(), FuncError> {
+    cx.check_length(out.len() + text.len())?;
+    out.extend_from_slice(text);
+    Ok(())
+}
+
+fn single_quote(cx: &mut Context<'_>, values: Rest<Value>) -> Result<Str, FuncError> {
     let mut out = Vec::new();
     for value in values.0.iter().filter(|value| !value.is_nil()) {
         if !out.is_empty() {
             out.push(b' ');
         }
         out.push(b'\'');
-        out.extend_from_slice(&cast::printed(value)?);
+        append(cx, &mut out, &cast::printed(value)?)?;
         out.push(b'\'');
     }
     Ok(out.into())
 }
 
 /// `cat`: all values but nil, separated by blanks.
-fn concatenate(values: Rest<Value>) -> Result<Str, FuncError> {
+fn concatenate(cx: &mut Context<'_>, values: Rest<Value>) -> Result<Str, FuncError> {
     let mut out = Vec::new();
     for (index, value) in values.0.iter().filter(|value| !value.is_nil()).enumerate() {
         if index > 0 {
             out.push(b' ');
         }
-        out.extend_from_slice(&cast::printed(value)?);
+        append(cx, &mut out, &cast::printed(value)?)?;
     }
     Ok(out.into())
 }

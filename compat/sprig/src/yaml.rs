@@ -5,16 +5,16 @@ use std::cmp::Ordering;
 use go_std::float;
 use go_yaml::v3::{self, EmitOptions};
 use go_yaml::{Node, Style, Tag, sigs};
-use gotmpl::{Context, FuncError, Limits, List, Str, Value};
+use gotmpl::{Context, FuncError, Limits, Str, Value};
 
 use crate::bounds::check_size;
-use crate::encoding::{Decoded, misfit};
+use crate::decoded::{Decoded, ToValue, misfit};
 use crate::json;
 use crate::runes::{is_digit, is_letter};
 
 /// `toYaml`: by way of JSON, without the final newline.
-pub(crate) fn encode(value: &Value) -> Result<String, FuncError> {
-    json::check(value).map_err(|error| {
+pub(crate) fn encode(cx: &mut Context<'_>, value: &Value) -> Result<String, FuncError> {
+    json::check(cx, value).map_err(|error| {
         if error.is_limit() {
             error
         } else {
@@ -29,8 +29,8 @@ pub(crate) fn encode(value: &Value) -> Result<String, FuncError> {
 }
 
 /// `toYamlPretty`: by yaml.v3 directly, lists indented below their keys, without the final newline.
-pub(crate) fn encode_pretty(value: &Value) -> Result<String, FuncError> {
-    check_size(value)?;
+pub(crate) fn encode_pretty(cx: &mut Context<'_>, value: &Value) -> Result<String, FuncError> {
+    check_size(cx, value)?;
     let node = node(value, 0)?;
     // What yaml.v3 returns as an error, Helm swallows.
     let mut text = v3::to_string(&node, &EmitOptions::wide()).unwrap_or_default();
@@ -222,55 +222,6 @@ pub(crate) fn decode(cx: &mut Context<'_>, text: &[u8]) -> Result<Decoded, FuncE
     match built {
         Err(error) if error.kind() == go_yaml::ErrorKind::Limit => Err(FuncError::limit(error.to_string())),
         built => Ok(built.map_err(|error| (error.to_string(), None))),
-    }
-}
-
-/// Builds template values.
-#[derive(Default)]
-pub(crate) struct ToValue {
-    /// How many maps were built.
-    maps: usize,
-}
-
-impl go_std::Build for ToValue {
-    type Value = Value;
-    type Key = Str;
-
-    fn null(&mut self) -> Value {
-        Value::Nil
-    }
-
-    fn bool(&mut self, value: bool) -> Value {
-        Value::Bool(value)
-    }
-
-    fn int(&mut self, value: i64) -> Value {
-        Value::Float(value as f64)
-    }
-
-    fn uint(&mut self, value: u64) -> Value {
-        Value::Float(value as f64)
-    }
-
-    fn float(&mut self, value: f64) -> Value {
-        Value::Float(value)
-    }
-
-    fn string(&mut self, value: &str) -> Value {
-        Value::from(value)
-    }
-
-    fn key(&mut self, key: &str) -> Str {
-        Str::from(key)
-    }
-
-    fn list(&mut self, items: Vec<Value>) -> Value {
-        Value::List(List::new(items))
-    }
-
-    fn map(&mut self, pairs: Vec<(Str, Value)>) -> Value {
-        self.maps += 1;
-        Value::Map(pairs.into_iter().collect())
     }
 }
 

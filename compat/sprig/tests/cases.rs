@@ -90,7 +90,12 @@ fn decode(values: &[u8]) -> Value {
     if values.is_empty() {
         return Value::Map(Map::new());
     }
-    let plain = go_yaml::sigs::to_any(values, &go_yaml::Limits::default()).unwrap();
+    let plain = go_yaml::sigs::build_any(
+        values,
+        &go_yaml::Limits::default(),
+        &mut go_yaml::ToJson::floats(),
+    )
+    .unwrap();
     from_json(plain)
 }
 

@@ -38,9 +38,10 @@ fn same_as_helm() {
         let expected = fs::read_to_string(folder.join("expected.txt")).unwrap();
         let expected = go_std::unquote(expected.trim_end().strip_prefix("= ").unwrap().as_bytes()).unwrap();
         let expected = String::from_utf8(expected).unwrap();
-        let values: serde_json::Value = go_yaml::sigs::to_any(
+        let values: serde_json::Value = go_yaml::sigs::build_any(
             &fs::read(folder.join("values.yaml")).unwrap(),
             &go_yaml::Limits::default(),
+            &mut go_yaml::ToJson::floats(),
         )
         .unwrap();
         let values = values.as_object().unwrap().iter();

@@ -15,16 +15,6 @@
 //! ```
 //! use go_yaml::{Limits, sigs};
 //!
-//! #[derive(serde::Deserialize)]
-//! struct Chart {
-//!     name: String,
-//!     version: String,
-//! }
-//!
-//! // Numbers become strings where strings are wanted, with the digits of a Go float32.
-//! let chart: Chart = sigs::from_slice(b"name: web\nversion: 1.10\n", &Limits::default())?;
-//! assert_eq!((chart.name.as_str(), chart.version.as_str()), ("web", "1.1"));
-//!
 //! let value = sigs::to_value(b"enabled: yes\nport: 0777\n", &Limits::default())?;
 //! assert_eq!(sigs::value_to_string(&value)?, "enabled: true\nport: 511\n");
 //!
@@ -50,7 +40,6 @@
 
 mod build;
 mod compose;
-mod de;
 mod decode;
 mod emit;
 mod error;

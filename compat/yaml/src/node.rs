@@ -123,12 +123,6 @@ impl Style {
         Self(self.0 | other.0)
     }
 
-    /// These bits without those of `other`.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
     /// Whether this is one of the quoted or block scalar styles.
     pub const fn is_quoted(self) -> bool {
         self.0 & (2 | 4 | 8 | 16) != 0
@@ -454,24 +448,6 @@ impl Node {
     /// The comments of the document this node is the root of, to change them.
     pub fn document_comments_mut(&mut self) -> &mut Comments {
         &mut self.extra_mut().document
-    }
-
-    /// Removes every comment of this node and of all below it.
-    pub fn strip_comments(&mut self) {
-        if let Some(extra) = &mut self.extra {
-            extra.comments = Comments::default();
-            extra.document = Comments::default();
-        }
-        match &mut self.data {
-            Data::Mapping(entries) => {
-                for (key, value) in entries {
-                    key.strip_comments();
-                    value.strip_comments();
-                }
-            }
-            Data::Sequence(items) => items.iter_mut().for_each(Self::strip_comments),
-            Data::Scalar(_) | Data::Alias(_) => {}
-        }
     }
 
     /// Takes the foot comment away, if there is one.

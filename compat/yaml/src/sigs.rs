@@ -2,11 +2,9 @@
 
 use go_std::Build;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::build::{ToJson, build_plain, build_value};
 use crate::compose::Composer;
-use crate::de::{TO_JSON, from_value};
 use crate::decode::decode_v2;
 use crate::emit::{write_value, write_value_bytewise, write_value_within};
 use crate::reader::{Input, read};
@@ -62,29 +60,12 @@ fn decode_text(input: &Input<'_>, strict: bool, limits: &Limits) -> Result<Value
     }
 }
 
-/// Reads the first document into `any` (`Unmarshal` into `interface{}`): every number becomes a float.
-pub fn to_any(input: &[u8], limits: &Limits) -> Result<serde_json::Value, Error> {
-    build_any(input, limits, &mut ToJson::floats())
-}
+/// What `Unmarshal` puts before the error of its first stage.
+const TO_JSON: &str = "error converting YAML to JSON: ";
 
 /// Like [`build`], with the errors of `Unmarshal` into `interface{}`.
 pub fn build_any<B: Build>(input: &[u8], limits: &Limits, builder: &mut B) -> Result<B::Value, Error> {
     build(input, limits, builder).map_err(|error| error.with_prefix(TO_JSON))
-}
-
-/// Reads the first document into a typed value (`Unmarshal`).
-///
-/// As in Go: numbers and booleans are accepted where a string is wanted, null leaves a field at its default, field names
-/// match without regard to case if no exact one is there, unknown fields are ignored.
-pub fn from_slice<T: DeserializeOwned>(input: &[u8], limits: &Limits) -> Result<T, Error> {
-    let value = decode(input, false, limits).map_err(|error| error.with_prefix(TO_JSON))?;
-    from_value(value, false)
-}
-
-/// Like [`from_slice`], but a key given twice and a field that `T` does not have are errors (`UnmarshalStrict`).
-pub fn from_slice_strict<T: DeserializeOwned>(input: &[u8], limits: &Limits) -> Result<T, Error> {
-    let value = decode(input, true, limits).map_err(|error| error.with_prefix(TO_JSON))?;
-    from_value(value, true)
 }
 
 /// Prints a value (`Marshal`): keys in natural order, long text folded at column 80, a final newline. Infinities and NaN

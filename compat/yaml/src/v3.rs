@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use crate::compose::Composer;
 use crate::decode::{decode_directly, decode_v3, v3_check_map, v3_scalar};
+pub use crate::emit::EmitOptions;
+
 use crate::emit::{is_base60, style_in_block, write_document};
 use crate::reader::read;
 use crate::resolve::{Scalar, resolve_plain};
@@ -87,38 +89,6 @@ pub fn scalar(node: &Node) -> Result<ScalarValue, Error> {
 /// ```
 pub fn check_map(document: &Node, limits: &Limits) -> Result<(), Error> {
     v3_check_map(document, limits)
-}
-
-/// How a tree is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EmitOptions {
-    /// Columns per level, 2 to 9. Default 2.
-    pub indent: u8,
-    /// Whether a list below a key starts at the column of the key (`CompactSeqIndent`). Default true, as in kyaml.
-    pub compact_sequences: bool,
-    /// Bytes that the text may take, about; more is an error of kind [`Limit`](crate::ErrorKind::Limit). Default: any number.
-    pub max_bytes: usize,
-}
-
-impl Default for EmitOptions {
-    fn default() -> Self {
-        Self {
-            indent: 2,
-            compact_sequences: true,
-            max_bytes: usize::MAX,
-        }
-    }
-}
-
-impl EmitOptions {
-    /// Lists indented below their key: kyaml's `wide`, and what Helm's `toYamlPretty` prints.
-    pub const fn wide() -> Self {
-        Self {
-            indent: 2,
-            compact_sequences: false,
-            max_bytes: usize::MAX,
-        }
-    }
 }
 
 /// Prints one document, with a final newline, as kyaml's `String` does.

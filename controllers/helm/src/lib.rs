@@ -33,6 +33,7 @@ mod kind;
 mod made;
 mod observe;
 mod perform;
+mod post_renderer;
 mod release;
 mod scene;
 mod settings;
@@ -49,6 +50,7 @@ use flux_deployer::{Connections, Deployer, Outcome, Run, Wait};
 use tokio_util::sync::CancellationToken;
 
 pub use kind::CONTROLLER;
+pub use post_renderer::{FluxPostRenderer, KustomizeStep};
 pub use settings::Settings;
 
 use kind::Helm;

@@ -1,91 +1,20 @@
 //! Go's own template functions.
 
-use crate::context::Context;
 use crate::error::FuncError;
 use crate::fmt::{sprint, sprintf, sprintln};
-use crate::func::Func;
-use crate::types::{Kind, Type};
+use crate::parse::Builtin;
 use crate::value::Value;
+use crate::value::context::Context;
+use crate::value::func::Func;
+use crate::value::types::{Kind, Type};
 
-use super::call::Want;
-use super::slot::Slot;
-use super::{compare, escape};
+use super::compare::{self, basic};
+use super::escape;
+use super::slot::{Slot, Want};
 
 type Result<T> = std::result::Result<T, FuncError>;
 
-/// One of Go's own functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Builtin {
-    And,
-    Call,
-    Html,
-    Index,
-    Slice,
-    Js,
-    Len,
-    Not,
-    Or,
-    Print,
-    Printf,
-    Println,
-    UrlQuery,
-    Eq,
-    Ge,
-    Gt,
-    Le,
-    Lt,
-    Ne,
-}
-
-/// How many parameters a function has, and whether the last one repeats.
-pub(super) struct Shape {
-    pub params: usize,
-    pub variadic: bool,
-}
-
 impl Builtin {
-    pub(crate) fn find(name: &str) -> Option<Self> {
-        Some(match name {
-            "and" => Builtin::And,
-            "call" => Builtin::Call,
-            "html" => Builtin::Html,
-            "index" => Builtin::Index,
-            "slice" => Builtin::Slice,
-            "js" => Builtin::Js,
-            "len" => Builtin::Len,
-            "not" => Builtin::Not,
-            "or" => Builtin::Or,
-            "print" => Builtin::Print,
-            "printf" => Builtin::Printf,
-            "println" => Builtin::Println,
-            "urlquery" => Builtin::UrlQuery,
-            "eq" => Builtin::Eq,
-            "ge" => Builtin::Ge,
-            "gt" => Builtin::Gt,
-            "le" => Builtin::Le,
-            "lt" => Builtin::Lt,
-            "ne" => Builtin::Ne,
-            _ => return None,
-        })
-    }
-
-    /// Whether it reads all of its arguments to return a bool.
-    pub(super) fn compares(self) -> bool {
-        use Builtin::{Eq, Ge, Gt, Le, Lt, Ne};
-        matches!(self, Eq | Ne | Lt | Le | Gt | Ge)
-    }
-
-    pub(super) fn shape(self) -> Shape {
-        let (params, variadic) = match self {
-            Builtin::Html | Builtin::Js | Builtin::UrlQuery | Builtin::Print | Builtin::Println => (1, true),
-            Builtin::And | Builtin::Or | Builtin::Call | Builtin::Index | Builtin::Slice => (2, true),
-            Builtin::Eq | Builtin::Printf => (2, true),
-            Builtin::Len | Builtin::Not => (1, false),
-            Builtin::Ne | Builtin::Lt | Builtin::Le | Builtin::Gt | Builtin::Ge => (2, false),
-        };
-        Shape { params, variadic }
-    }
-
     pub(super) fn want(self, at: usize) -> Want {
         match self {
             Builtin::Printf if at == 0 => Want::Typed(Type::String),
@@ -127,9 +56,9 @@ impl Builtin {
                 let text_made = sprintf(&format, values().get(1..).unwrap_or_default(), limit)?;
                 text(cx, text_made)
             }
-            Builtin::Html => text(cx, escape::html(&escape::joined(&values(), limit)?)),
-            Builtin::Js => text(cx, escape::js(&escape::joined(&values(), limit)?)),
-            Builtin::UrlQuery => text(cx, escape::url_query(&escape::joined(&values(), limit)?)),
+            Builtin::Html => text(cx, escape::html(&escape::joined(&values(), limit)?, limit)?),
+            Builtin::Js => text(cx, escape::js(&escape::joined(&values(), limit)?, limit)?),
+            Builtin::UrlQuery => text(cx, escape::url_query(&escape::joined(&values(), limit)?, limit)?),
         }
     }
 }
@@ -151,14 +80,6 @@ fn index_arg(index: &Value, cap: usize) -> Result<usize> {
     match usize::try_from(number) {
         Ok(at) if at <= cap => Ok(at),
         _ => Err(format!("index out of range: {number}").into()),
-    }
-}
-
-/// Returns the plain value of a named basic type.
-pub(super) fn basic(value: &Value) -> Value {
-    match value {
-        Value::Object(object) => object.basic().unwrap_or_else(|| value.clone()),
-        other => other.clone(),
     }
 }
 

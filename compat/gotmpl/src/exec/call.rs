@@ -1,14 +1,13 @@
 //! Calls of functions and methods: arity, arguments, conversions.
 
 use crate::error::FuncError;
-use crate::func::Func;
 use crate::limits::Limits;
-use crate::parse::{NodeId, NodeKind};
-use crate::types::{IntType, Kind, Type, UintType};
+use crate::parse::{Builtin, NodeId, NodeKind, Shape};
 use crate::value::Value;
+use crate::value::func::Func;
+use crate::value::types::{IntType, Kind, Type, UintType};
 
-use super::builtins::{Builtin, Shape};
-use super::slot::Slot;
+use super::slot::{Slot, Want};
 use super::walk::{Exec, Result};
 
 /// A function name with its arguments.
@@ -19,14 +18,6 @@ pub(super) struct Invocation<'a> {
     pub args: &'a [NodeId],
     /// The value of the previous stage of the pipeline: the last argument.
     pub piped: Option<Slot>,
-}
-
-/// What a parameter accepts.
-#[derive(Clone, Copy)]
-pub(super) enum Want {
-    /// Anything, as it is: the parameters of most of Go's own functions.
-    Raw,
-    Typed(Type),
 }
 
 /// How many steps it is worth to go through a value once.
@@ -92,6 +83,7 @@ impl Exec<'_, '_> {
             Ok(value) => {
                 self.charge_work(call.node, work(&value))?;
                 self.charge_values(call.node, made(&value, &values))?;
+                self.check_made(call.node, &value)?;
                 Ok(Slot::of_type(value, signature.returns))
             }
             Err(error) => self.call_error(call.name, call.node, error),
@@ -101,6 +93,17 @@ impl Exec<'_, '_> {
     /// Lets a call pay for what it reads and makes: a loop that grows a text or a list by copying it takes quadratic time.
     fn charge_work(&mut self, node: NodeId, steps: u64) -> Result<()> {
         match self.cx.charge(steps) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.at = node;
+                self.check(Err(error))
+            }
+        }
+    }
+
+    /// Whatever the arguments were, no text is longer than a string may be: the next function makes a multiple of it.
+    fn check_made(&mut self, node: NodeId, value: &Value) -> Result<()> {
+        match self.cx.check_length(value.as_str().map_or(0, |text| text.len())) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.at = node;

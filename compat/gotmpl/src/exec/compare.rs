@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use crate::error::FuncError;
 use crate::fmt::sprintf;
-use crate::types::Kind;
 use crate::value::Value;
+use crate::value::types::Kind;
 
-use super::builtins::basic;
 use super::slot::Slot;
 
 type Result<T> = std::result::Result<T, FuncError>;
@@ -128,4 +127,12 @@ pub(super) fn lt(a: &Value, b: &Value) -> Result<bool> {
 
 pub(super) fn le(a: &Value, b: &Value) -> Result<bool> {
     Ok(lt(a, b)? || equal(a, b)?)
+}
+
+/// Returns the plain value of a named basic type.
+pub(super) fn basic(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => object.basic().unwrap_or_else(|| value.clone()),
+        other => other.clone(),
+    }
 }

@@ -23,9 +23,19 @@ pub(super) fn joined(values: &[Value], limit: usize) -> Result<Vec<u8>, FuncErro
     sprint(&shown, limit)
 }
 
-pub(super) fn html(text: &[u8]) -> Vec<u8> {
+/// Stops a text that becomes several times as long before it is.
+fn check(out: &[u8], limit: usize) -> Result<(), FuncError> {
+    if out.len() > limit {
+        let text = format!("exceeded maximum string size ({limit} bytes)");
+        return Err(FuncError::limit(text));
+    }
+    Ok(())
+}
+
+pub(super) fn html(text: &[u8], limit: usize) -> Result<Vec<u8>, FuncError> {
     let mut out = Vec::with_capacity(text.len());
     for byte in text {
+        check(&out, limit)?;
         match byte {
             0 => out.extend_from_slice("\u{FFFD}".as_bytes()),
             b'"' => out.extend_from_slice(b"&#34;"),
@@ -36,12 +46,13 @@ pub(super) fn html(text: &[u8]) -> Vec<u8> {
             other => out.push(*other),
         }
     }
-    out
+    Ok(out)
 }
 
-pub(super) fn js(text: &[u8]) -> Vec<u8> {
+pub(super) fn js(text: &[u8], limit: usize) -> Result<Vec<u8>, FuncError> {
     let mut out = Vec::with_capacity(text.len());
     for (at, rune, valid) in runes(text) {
+        check(&out, limit)?;
         match rune {
             '\\' | '\'' | '"' => out.extend_from_slice(&[b'\\', rune as u8]),
             '<' | '>' | '&' | '=' | '\0'..='\x1f' => {
@@ -52,17 +63,18 @@ pub(super) fn js(text: &[u8]) -> Vec<u8> {
             c => out.extend_from_slice(format!("\\u{:04X}", c as u32).as_bytes()),
         }
     }
-    out
+    Ok(out)
 }
 
-pub(super) fn url_query(text: &[u8]) -> Vec<u8> {
+pub(super) fn url_query(text: &[u8], limit: usize) -> Result<Vec<u8>, FuncError> {
     let mut out = Vec::with_capacity(text.len());
     for byte in text {
+        check(&out, limit)?;
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(*byte),
             b' ' => out.push(b'+'),
             other => out.extend_from_slice(format!("%{other:02X}").as_bytes()),
         }
     }
-    out
+    Ok(out)
 }

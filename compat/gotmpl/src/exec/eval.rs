@@ -1,13 +1,14 @@
 //! Pipelines, commands, fields, variables, constants.
 
+use crate::limits::Limits;
 use crate::parse::{Callee, Ident, NodeId, NodeKind};
 use crate::set::MissingKey;
-use crate::types::{Kind, Type};
 use crate::value::Value;
+use crate::value::types::{Kind, Type};
 use go_std::quote;
 
-use super::call::{Invocation, Want};
-use super::slot::Slot;
+use super::call::Invocation;
+use super::slot::{Slot, Want};
 use super::walk::{Exec, Result};
 
 impl Exec<'_, '_> {
@@ -194,8 +195,9 @@ impl Exec<'_, '_> {
         field: &Ident,
         invocation: Invocation<'_>,
     ) -> Result<Slot> {
-        let missing_key = self.cx.set.options().missing_key;
+        let missing_key = self.set.options().missing_key;
         let name = field.as_str();
+        self.pay(1 + name.len() as u64 / Limits::BYTES_PER_STEP)?;
         if receiver.is_invalid() {
             if missing_key == MissingKey::Error {
                 return self.fail(format!("nil data; no entry for key {}", quote(&field.0)));

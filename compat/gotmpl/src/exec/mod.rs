@@ -5,9 +5,6 @@ mod call;
 mod compare;
 mod escape;
 mod eval;
+mod run;
 mod slot;
 mod walk;
-
-pub(crate) use builtins::Builtin;
-pub(crate) use slot::Slot;
-pub(crate) use walk::run;

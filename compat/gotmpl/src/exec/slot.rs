@@ -1,7 +1,7 @@
 //! Values together with what is known of where they came from.
 
-use crate::types::Type;
 use crate::value::Value;
+use crate::value::types::Type;
 
 /// A value as the engine passes it around: Go's `reflect.Value`.
 ///
@@ -54,4 +54,12 @@ impl Slot {
             self.value.type_name()
         }
     }
+}
+
+/// What a parameter accepts.
+#[derive(Clone, Copy)]
+pub(super) enum Want {
+    /// Anything, as it is: the parameters of most of Go's own functions.
+    Raw,
+    Typed(Type),
 }

@@ -1,12 +1,13 @@
 //! The actions of a template: text, printing, control, calls of other templates.
 
-use crate::context::Context;
 use crate::error::{ExecError, FuncError, Location};
 use crate::fmt::Printer;
+use crate::limits::Limits;
 use crate::parse::{Ast, Branch, NodeId, NodeKind, Var};
-use crate::set::Template;
-use crate::types::Type;
+use crate::set::{Template, TemplateSet};
 use crate::value::Value;
+use crate::value::context::Context;
+use crate::value::types::Type;
 use go_std::quote;
 
 use super::slot::Slot;
@@ -14,10 +15,17 @@ use super::slot::Slot;
 pub(super) type Result<T> = std::result::Result<T, ExecError>;
 
 /// Executes a template on `dot`, appending to `out`.
-pub(crate) fn run(cx: &mut Context<'_>, template: &Template, dot: &Slot, out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn run(
+    cx: &mut Context<'_>,
+    set: &TemplateSet,
+    template: &Template,
+    dot: &Slot,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let vars = vec![(Var::ROOT, dot.clone())];
     let mut exec = Exec {
         cx,
+        set,
         out,
         template,
         ast: &template.ast,
@@ -38,6 +46,7 @@ pub(super) enum Flow {
 /// One template being executed.
 pub(super) struct Exec<'a, 'r> {
     pub cx: &'a mut Context<'r>,
+    pub set: &'a TemplateSet,
     pub out: &'a mut Vec<u8>,
     pub template: &'a Template,
     pub ast: &'a Ast,
@@ -72,7 +81,11 @@ impl Exec<'_, '_> {
     }
 
     pub(super) fn step(&mut self) -> Result<()> {
-        match self.cx.charge(1) {
+        self.pay(1)
+    }
+
+    pub(super) fn pay(&mut self, steps: u64) -> Result<()> {
+        match self.cx.charge(steps) {
             Ok(()) => Ok(()),
             Err(error) => self.check(Err(error)),
         }
@@ -271,10 +284,10 @@ impl Exec<'_, '_> {
     }
 
     fn walk_template(&mut self, dot: &Slot, name: &[u8], pipe: Option<NodeId>) -> Result<()> {
-        let steps = self.cx.set.lookup_steps();
+        let steps = self.set.lookup_steps() + name.len() as u64 / Limits::BYTES_PER_STEP;
         let charged = self.cx.charge(steps);
         self.check(charged)?;
-        let Some(template) = self.cx.set.lookup(name) else {
+        let Some(template) = self.set.lookup(name) else {
             return self.fail(format!("template {} not defined", quote(name)));
         };
         let limit = self.cx.limits().depth;
@@ -287,7 +300,7 @@ impl Exec<'_, '_> {
             None => Slot::INVALID,
         };
         self.cx.depth += 1;
-        let result = run(self.cx, &template, &dot, self.out);
+        let result = run(self.cx, self.set, &template, &dot, self.out);
         self.cx.depth -= 1;
         result
     }

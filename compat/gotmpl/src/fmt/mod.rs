@@ -1,4 +1,6 @@
 //! Printing as Go's fmt does: `Sprint`, `Sprintln`, `Sprintf` with all verbs and flags.
+//!
+//! `printer` and `number` form a circle: a number is printed by the methods of a printer, which are apart for their size.
 
 mod number;
 mod printer;

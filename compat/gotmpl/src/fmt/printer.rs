@@ -2,9 +2,9 @@
 
 use crate::error::FuncError;
 use crate::limits::Limits;
-use crate::object::Object;
-use crate::types::{Kind, Type};
 use crate::value::Value;
+use crate::value::object::Object;
+use crate::value::types::{Kind, Type};
 use go_std::unicode::{rune_count, runes};
 use go_std::{append_quote, append_quote_ascii, can_backquote};
 
@@ -223,7 +223,7 @@ impl Printer {
         }
     }
 
-    fn list(&mut self, list: &crate::list::List, verb: char, depth: usize) {
+    fn list(&mut self, list: &crate::value::list::List, verb: char, depth: usize) {
         let byte_verb = matches!(verb, 's' | 'q' | 'x' | 'X');
         if byte_verb && let Some(bytes) = list.as_bytes() {
             return self.string(&bytes, verb);
@@ -258,7 +258,7 @@ impl Printer {
         self.write(if sharp { b"}" } else { b"]" });
     }
 
-    fn map(&mut self, map: &crate::map::Map, verb: char, depth: usize) {
+    fn map(&mut self, map: &crate::value::map::Map, verb: char, depth: usize) {
         let sharp = self.flags.sharp_v;
         if sharp {
             self.write(map.ty().to_string().as_bytes());

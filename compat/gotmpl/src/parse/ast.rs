@@ -1,12 +1,12 @@
 //! The parsed form of one template text.
 
-use crate::func::Func;
-use crate::str::Str;
 use crate::value::Value;
+use crate::value::func::Func;
+use crate::value::str::Str;
 use go_std::quote;
 
+use super::builtin::Builtin;
 use super::number::Number;
-use crate::exec::Builtin;
 
 /// Index of a node in its [`Ast`].
 pub(crate) type NodeId = u32;

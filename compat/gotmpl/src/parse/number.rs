@@ -1,7 +1,7 @@
 //! Number constants, which are several Go types at once until they are used.
 
-use crate::str::Str;
 use crate::value::Value;
+use crate::value::str::Str;
 use go_std::unicode::decode_rune;
 use go_std::{parse_float, parse_int, parse_uint, quote, unquote};
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::builtin::Builtin;
 use crate::error::ParseError;
-use crate::exec::Builtin;
-use crate::func::FuncMap;
 use crate::limits::Limits;
-use crate::str::Str;
 use crate::value::Value;
+use crate::value::func::FuncMap;
+use crate::value::str::Str;
 use go_std::{quote, unquote};
 
 use super::ast::{Ast, Branch, Callee, Ident, Node, NodeId, NodeKind, Pipe, Var};

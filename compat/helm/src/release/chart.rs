@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 
 use super::config;
 use super::encoding::DecodeError;
-use crate::metadata::RawMetadata;
+use crate::chart::metadata::RawMetadata;
+use crate::record::decode_over;
 use crate::{Content, Metadata, Time, values};
 
 /// The chart that a release was made from: without its subcharts, as they stand in the manifest already.
@@ -171,7 +172,7 @@ impl<'de> Deserialize<'de> for Chart {
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let read: Read<'_> = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
         let mut metadata = RawMetadata::default();
-        metadata.read(&read.metadata).map_err(D::Error::custom)?;
+        decode_over(&mut metadata, &read.metadata).map_err(D::Error::custom)?;
         Ok(Self {
             metadata: Arc::new(metadata.unchecked()),
             content: Parts::Stored(text.into()),

@@ -9,7 +9,8 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{Release, go_json};
+use super::Release;
+use crate::go_json;
 
 /// The most bytes that a record may unpack to: a Secret of a MiB holds no more of any real chart, and a bomb stops here.
 pub const MAX_RECORD_BYTES: u64 = 256 << 20;

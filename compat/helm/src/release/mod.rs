@@ -25,10 +25,10 @@
 mod chart;
 pub mod config;
 mod encoding;
-pub(crate) mod go_json;
 mod hook;
 mod info;
 mod name;
+pub(crate) mod reuse;
 mod snapshot;
 pub mod storage;
 
@@ -36,6 +36,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+
+use crate::go_json;
 
 pub use chart::Chart;
 pub use encoding::{DecodeError, EncodeError, MAX_RECORD_BYTES};

@@ -1,6 +1,6 @@
 //! The names that follow from a HelmRelease.
 
-use crate::digest::{Algorithm, Digest};
+use crate::flux::digest::{Algorithm, Digest};
 
 /// The longest name that Helm takes.
 const MAX_NAME: usize = 53;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::hook::Execution;
-use super::{Hook, Info, Release, Status, config, go_json};
-use crate::digest::{Algorithm, Digest, Hasher};
-use crate::{HookEvent, Metadata, Time};
+use super::{Hook, Info, Release, Status, config};
+use crate::flux::digest::{Algorithm, Digest, Hasher};
+use crate::{HookEvent, Metadata, Time, go_json};
 
 /// The way in which [`Snapshot::digest`] is computed; snapshots that name another were made by another Helm and are not
 /// compared.

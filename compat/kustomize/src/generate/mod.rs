@@ -8,10 +8,10 @@ use go_yaml::{Node, Size, Style, Tag};
 use crate::Error;
 use crate::edit::{mapping_of, push_field, set_field};
 use crate::error::Context;
-use crate::kustomization::{GeneratorArgs, GeneratorOptions};
-use crate::loader::Loader;
+use crate::load::kustomization::{GeneratorArgs, GeneratorOptions};
+use crate::load::loader::Loader;
+use crate::object::resource::{Behavior, Resource};
 use crate::openapi::Scopes;
-use crate::resource::{Behavior, Resource};
 
 /// What is generated.
 #[derive(Debug, Clone)]

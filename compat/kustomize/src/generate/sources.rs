@@ -3,8 +3,8 @@
 use crate::Error;
 use crate::budget::Budget;
 use crate::error::Context;
-use crate::kustomization::GeneratorArgs;
-use crate::loader::Loader;
+use crate::load::kustomization::GeneratorArgs;
+use crate::load::loader::Loader;
 use go_std::path;
 
 type Pair = (String, Vec<u8>);

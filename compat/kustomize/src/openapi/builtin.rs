@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::api_version::split_api_version;
 use super::schema::{List, Map, Name, Schema, Shape};
-use crate::resid::split_api_version;
 
 /// Written by `cargo xtask generate openapi` from kyaml's embedded schemas: first the scope of every kind with a path
 /// in the API, then each type with its kinds (`:`), its fields that have a shape, and the names of all others (`.`).

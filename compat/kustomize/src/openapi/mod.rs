@@ -1,5 +1,6 @@
 //! What kustomize knows about the types of objects: how their lists merge, and whether they live in a namespace.
 
+mod api_version;
 mod builtin;
 mod custom;
 mod schema;
@@ -8,6 +9,7 @@ mod scopes;
 use std::ops::Deref;
 use std::sync::Arc;
 
+pub(crate) use api_version::split_api_version;
 pub(crate) use builtin::builtin_scope;
 pub(crate) use custom::shape;
 pub(crate) use schema::{Schema, Shape};

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use super::api_version::split_api_version;
 use super::builtin::builtin_scope;
-use crate::resid::split_api_version;
 
 /// What is known about the kinds of a build: the built-in types, and those of the custom schema if one is chosen. Copies
 /// know what any of them is told, objects that were read before included.

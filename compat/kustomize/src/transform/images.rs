@@ -7,11 +7,10 @@ use super::Transformer;
 use crate::budget::Budget;
 use crate::edit::{expect_kind, set_scalar};
 use crate::error::Context;
-use crate::fieldfilter::FieldFilter;
-use crate::kustomization::Image;
-use crate::pattern::Plain;
-use crate::resmap::ResMap;
-use crate::selection::{compile, matching_cost};
+use crate::fields::fieldfilter::FieldFilter;
+use crate::load::kustomization::Image;
+use crate::object::resmap::ResMap;
+use crate::pattern::{Plain, compile, matching_cost};
 use crate::{Error, FieldSpec};
 
 /// Changes the images of one name.

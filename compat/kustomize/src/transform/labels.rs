@@ -9,9 +9,9 @@ use crate::Error;
 use crate::budget::Budget;
 use crate::edit::{expect_kind, is_yaml_1_1_non_string, push_field};
 use crate::error::Context;
-use crate::fieldfilter::{FieldFilter, Leaf};
-use crate::fieldspec::FieldSpec;
-use crate::resmap::ResMap;
+use crate::fields::fieldfilter::{FieldFilter, Leaf};
+use crate::fields::fieldspec::FieldSpec;
+use crate::object::resmap::ResMap;
 
 /// Sets entries of the maps that field specs name.
 pub(crate) struct MapTransformer {

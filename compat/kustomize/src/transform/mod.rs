@@ -20,7 +20,7 @@ pub(crate) use value_add::{ValueAddTransformer, ValueTarget};
 
 use crate::Error;
 use crate::budget::Budget;
-use crate::resmap::ResMap;
+use crate::object::resmap::ResMap;
 
 /// One configured step over all objects of a target.
 pub(crate) trait Transformer {

@@ -5,8 +5,8 @@ use go_yaml::{Node, Tag};
 use super::Transformer;
 use crate::budget::Budget;
 use crate::edit::set_scalar;
-use crate::fieldfilter::{FieldFilter, Leaf};
-use crate::resmap::ResMap;
+use crate::fields::fieldfilter::{FieldFilter, Leaf};
+use crate::object::resmap::ResMap;
 use crate::{Error, FieldSpec, Gvk};
 
 /// What is put before or after a name.

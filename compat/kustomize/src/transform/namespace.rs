@@ -8,9 +8,9 @@ use super::Transformer;
 use crate::budget::Budget;
 use crate::edit::{expect_kind, get_or_create, set_scalar};
 use crate::error::Context;
-use crate::fieldfilter::{FieldFilter, Leaf};
-use crate::resmap::{ResMap, identity};
-use crate::resource::{HELM_GENERATED, Resource};
+use crate::fields::fieldfilter::{FieldFilter, Leaf};
+use crate::object::resmap::{ResMap, identity};
+use crate::object::resource::{HELM_GENERATED, Resource};
 use crate::{Error, FieldSpec};
 
 /// Which subjects of role bindings get the namespace.

@@ -7,15 +7,14 @@ use crate::Error;
 use crate::budget::Budget;
 use crate::edit::wrong_kind;
 use crate::error::Context;
-use crate::json_patch::JsonPatch;
-use crate::kustomization::{Patch, PatchOptions, Selector};
-use crate::loader::Session;
+use crate::load::kustomization::{Patch, PatchOptions, Selector};
+use crate::load::loader::Session;
+use crate::object::resmap::ResMap;
+use crate::object::resource::{History, Resource};
 use crate::openapi::SchemaRef;
-use crate::resmap::ResMap;
-use crate::resource::{History, Resource};
-use crate::selection::Selection;
-use crate::strategic_merge::{Fate, merge};
-use crate::target::in_file;
+use crate::patch::json_patch::JsonPatch;
+use crate::patch::strategic_merge::{Fate, merge};
+use crate::select::selection::Selection;
 use go_std::quote;
 
 /// Reads a file that a patch names.
@@ -332,7 +331,7 @@ impl StrategicMergeTransformer {
                     return Err(error);
                 }
                 let resources = reader.resources(&read(entry)?);
-                resources.map_err(|error| in_file(error, entry))
+                resources.map_err(|error| error.in_file(entry))
             })?);
         }
         if !text.is_empty() {

@@ -7,13 +7,13 @@ use super::Transformer;
 use super::patches::ReadFile;
 use crate::budget::Budget;
 use crate::error::{Context, excerpt};
-use crate::field_path::{TargetPath, lookup, split, visit_some, write_structured};
-use crate::gojson::Decoder;
-use crate::kustomization::{FieldOptions, Replacement, SourceSelector, TargetSelector};
-use crate::resmap::ResMap;
-use crate::resource::Resource;
-use crate::selection::Selection;
+use crate::fields::path::{TargetPath, lookup, split, visit_some, write_structured};
+use crate::load::kustomization::{FieldOptions, Replacement, SourceSelector, TargetSelector};
+use crate::object::resmap::ResMap;
+use crate::object::resource::Resource;
+use crate::select::selection::Selection;
 use crate::{Error, Limits, ResId};
+use go_std::record::Decoder;
 
 /// The field that is meant when none is given.
 const DEFAULT_FIELD: &str = "metadata.name";
@@ -43,7 +43,7 @@ impl ReplacementTransformer {
 fn read_file(content: &[u8], limits: &go_yaml::Limits) -> Result<Vec<Replacement>, Error> {
     let value = sigs::to_value(content, limits).map_err(|e| Error::yaml(&e))?;
     let kind = match &value {
-        Json::Array(_) => return Decoder::lenient().decode(&value),
+        Json::Array(_) => return Ok(Decoder::lenient().decode(&value)?),
         Json::Object(_) => return Ok(vec![Decoder::lenient().decode(&value)?]),
         Json::Null => "invalid",
         Json::Bool(_) => "bool",

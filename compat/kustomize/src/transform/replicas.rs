@@ -5,9 +5,9 @@ use go_yaml::{Node, Tag};
 use super::Transformer;
 use crate::budget::Budget;
 use crate::edit::set_scalar;
-use crate::fieldfilter::{FieldFilter, Leaf};
-use crate::kustomization::Replica;
-use crate::resmap::ResMap;
+use crate::fields::fieldfilter::{FieldFilter, Leaf};
+use crate::load::kustomization::Replica;
+use crate::object::resmap::ResMap;
 use crate::{Error, FieldSpec};
 
 /// Sets the replica count of the workloads that have, or had, a name.

@@ -6,16 +6,16 @@ use super::{NamespaceTransformer, Subjects, Transformer};
 use crate::Error;
 use crate::budget::Budget;
 use crate::edit::{expect_kind, set_scalar};
-use crate::field_path::lookup_or_create;
-use crate::fieldspec::split_path;
-use crate::gojson::record;
-use crate::kustomization::Selector;
-use crate::resmap::ResMap;
-use crate::selection::Selection;
+use crate::fields::fieldspec::split_path;
+use crate::fields::path::lookup_or_create;
+use crate::load::kustomization::Selector;
+use crate::object::resmap::ResMap;
+use crate::record::record;
+use crate::select::selection::Selection;
 
 record! {
     /// The objects and the field that get the value.
-    ValueTarget = "Target" {
+    ValueTarget = "types.Target" {
         selector: Option<Selector> = "selector",
         field_path: String = "fieldPath",
         /// Where in the path that the field holds the value goes, counted from 1; 0 replaces the field.

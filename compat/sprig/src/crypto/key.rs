@@ -9,6 +9,7 @@ use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::signature::{SignatureEncoding as _, Signer as _};
 use rsa::traits::PublicKeyParts as _;
 
+use super::dsa_parameters::domain_parameters;
 use super::{STEPS_PER_MS, der, pem};
 use crate::environment::Environment;
 
@@ -91,7 +92,8 @@ impl Key {
         random: &mut Random<'_>,
         bits: usize,
     ) -> Result<Self, FuncError> {
-        let milliseconds = if bits > 2048 { 400 } else { 45 };
+        // Twice of what it takes on average for the large ones, since it may take as long by chance.
+        let milliseconds = if bits > 2048 { 800 } else { 60 };
         cx.charge(milliseconds * STEPS_PER_MS)?;
         let key = rsa::PrivateKey::new(random, bits).map_err(failed)?;
         Ok(Self::Rsa(Box::new(key)))
@@ -107,10 +109,8 @@ impl Key {
     }
 
     fn generate_dsa(cx: &mut Context<'_>, random: &mut Random<'_>) -> Result<Self, FuncError> {
-        // Two seconds, so that one render gets one of them.
-        cx.charge(1_500 * STEPS_PER_MS)?;
-        let Ok(components) =
-            dsa::Components::try_generate_from_rng_with_key_size(random, dsa::KeySize::DSA_2048_256);
+        cx.charge(4 * STEPS_PER_MS)?;
+        let components = domain_parameters().map_err(failed)?;
         let Ok(key) = dsa::SigningKey::try_generate_from_rng_with_components(random, components);
         let public = key.verifying_key();
         let components = public.components();

@@ -6,6 +6,7 @@ mod aes;
 mod certificate;
 mod der;
 mod digest;
+mod dsa_parameters;
 mod key;
 mod password;
 mod pem;
@@ -19,7 +20,7 @@ use crate::environment::Environment;
 
 /// What a millisecond of computing keys and hashes counts towards the steps of an execution: slow as they are on purpose,
 /// they take no longer until the limit than other steps do.
-const STEPS_PER_MS: u64 = 60_000;
+const STEPS_PER_MS: u64 = 30_000;
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     digest::register(functions, environment);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gotmpl::{FuncError, FuncMap, IntType, Str, Value};
+use gotmpl::{Context, FuncError, FuncMap, IntType, Str, Value};
 
 use go_std::duration;
 
@@ -18,25 +18,33 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     let clock = Clock(Arc::clone(environment));
     let show = {
         let clock = clock.clone();
-        move |layout: &str, value: &Value, zone: &str| clock.show(layout, value, zone)
+        move |cx: &mut Context<'_>, layout: &str, value: &Value, zone: &str| {
+            charge(cx, layout.len())?;
+            Ok::<_, FuncError>(clock.show(layout, value, zone))
+        }
     };
     functions.add("date", {
         let show = show.clone();
-        move |layout: Str, value: Value| show(&layout.to_string_lossy(), &value, "Local")
+        move |cx: &mut Context<'_>, layout: Str, value: Value| {
+            show(cx, &layout.to_string_lossy(), &value, "Local")
+        }
     });
     functions.add("htmlDate", {
         let show = show.clone();
-        move |value: Value| show(HTML, &value, "Local")
+        move |cx: &mut Context<'_>, value: Value| show(cx, HTML, &value, "Local")
     });
     functions.add("htmlDateInZone", {
         let show = show.clone();
-        move |value: Value, zone: Str| show(HTML, &value, &zone.to_string_lossy())
+        move |cx: &mut Context<'_>, value: Value, zone: Str| show(cx, HTML, &value, &zone.to_string_lossy())
     });
     for name in ["dateInZone", "date_in_zone"] {
         let show = show.clone();
-        functions.add(name, move |layout: Str, value: Value, zone: Str| {
-            show(&layout.to_string_lossy(), &value, &zone.to_string_lossy())
-        });
+        functions.add(
+            name,
+            move |cx: &mut Context<'_>, layout: Str, value: Value, zone: Str| {
+                show(cx, &layout.to_string_lossy(), &value, &zone.to_string_lossy())
+            },
+        );
     }
     for name in ["dateModify", "date_modify"] {
         functions.add(name, |by: Str, time: Time| {
@@ -59,11 +67,17 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     });
     functions.add("toDate", {
         let clock = clock.clone();
-        move |layout: Str, value: Str| clock.read(&layout, &value).unwrap_or_else(|_| Time::zero())
+        move |cx: &mut Context<'_>, layout: Str, value: Str| {
+            charge(cx, layout.len() + value.len())?;
+            Ok::<_, FuncError>(clock.read(&layout, &value).unwrap_or_else(|_| Time::zero()))
+        }
     });
     functions.add("mustToDate", {
         let clock = clock.clone();
-        move |layout: Str, value: Str| clock.read(&layout, &value).map_err(to_error)
+        move |cx: &mut Context<'_>, layout: Str, value: Str| {
+            charge(cx, layout.len() + value.len())?;
+            clock.read(&layout, &value).map_err(to_error)
+        }
     });
     functions.add("ago", {
         let clock = clock.clone();
@@ -95,6 +109,12 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
             duration::format(seconds.wrapping_mul(SECOND))
         })
         .add("unixEpoch", |time: Time| time.unix().to_string());
+}
+
+/// Counts what it takes to read or write a time: a zone is found by its name, and a layout is gone through piece by piece.
+fn charge(cx: &mut Context<'_>, bytes: usize) -> Result<(), FuncError> {
+    const STEPS: u64 = 16;
+    cx.charge(STEPS + bytes as u64)
 }
 
 fn to_error(error: TimeError) -> FuncError {

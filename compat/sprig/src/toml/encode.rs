@@ -1,6 +1,8 @@
 use go_std::format_float;
 use gotmpl::{Limits, List, Map, Object, Str, Value};
 
+use crate::bounds::MAX_TEXT;
+
 /// Why a value has no TOML form; displays with the words of the Go library.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
@@ -19,6 +21,9 @@ pub enum EncodeError {
     /// Nested too deeply, or a value that contains itself.
     #[error("toml: value is nested too deeply, or contains itself")]
     Depth,
+    /// Longer than a text may be: each table repeats the names of those that it is in.
+    #[error("exceeded maximum string size ({MAX_TEXT} bytes)")]
+    Size,
 }
 
 /// Lays a value out: scalars and lists first, then tables and lists of tables, each group in byte order of the keys.
@@ -57,6 +62,7 @@ impl Encoder {
         if key.len() > Limits::VALUE_DEPTH {
             return Err(EncodeError::Depth);
         }
+        self.check_length()?;
         match shape(value, 0)? {
             // Only entries of tables are left out; a nil list that is the document is an empty array.
             Shape::Nothing if !(key.is_empty() && matches!(value, Value::List(_))) => Ok(()),
@@ -64,6 +70,13 @@ impl Encoder {
             Shape::Table => self.table(key, value),
             Shape::TableArray => self.table_array(key, value),
         }
+    }
+
+    fn check_length(&self) -> Result<(), EncodeError> {
+        if self.out.len() > MAX_TEXT {
+            return Err(EncodeError::Size);
+        }
+        Ok(())
     }
 
     fn newline(&mut self) {
@@ -137,6 +150,7 @@ impl Encoder {
     }
 
     fn element(&mut self, value: &Value, depth: usize) -> Result<(), EncodeError> {
+        self.check_length()?;
         if depth > Limits::VALUE_DEPTH {
             return Err(EncodeError::Depth);
         }

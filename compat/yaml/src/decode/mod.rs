@@ -1,4 +1,6 @@
 //! Trees to values, as the decoders of the two Go libraries do for `interface{}`.
+//!
+//! `v2` and `go_syntax` form a circle: errors show values as Go does, for which they are decoded.
 
 mod direct;
 mod go_syntax;

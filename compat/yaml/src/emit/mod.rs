@@ -1,10 +1,12 @@
 //! Trees and values to text.
 
 mod analysis;
+mod options;
 mod tree;
 mod value;
 mod writer;
 
+pub use options::EmitOptions;
 pub(crate) use tree::write_document;
 pub(crate) use value::{is_base60, write_value, write_value_bytewise, write_value_within};
 

@@ -4,12 +4,12 @@
 //! place at its own node is written at the next one.
 
 use super::analysis::{analyze, has_break};
+use super::options::EmitOptions;
 use super::writer::{Writer, select_style};
 use super::{MAX_DEPTH, too_deep};
 use crate::node::{Kind, LONG_TAG_PREFIX, Node, Style, Tag};
 use crate::resolve::resolve_plain;
 use crate::scanner::{Flavor, ScalarStyle};
-use crate::v3::EmitOptions;
 use crate::{Comments, Error};
 
 /// Appends one document.

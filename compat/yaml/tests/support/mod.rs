@@ -1,14 +1,17 @@
 //! What each request of `e2e/tools/yaml-oracle` means on our side.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use go_yaml::{Comments, Error, Kind, Limits, Node, gojson, sigs, v3};
+use go_std::record::Decoder;
+use go_yaml::{Comments, Error, Kind, Limits, Node, ToJson, gojson, sigs, v3};
 
 /// The answer of this library to the oracle's request `what`.
 pub(crate) fn answer(what: &str, input: &[u8]) -> Result<String, String> {
     match what {
         "kyaml-json" => v3::to_json(&kyaml_parse(input)?).and_then(|value| gojson::to_string(&value)),
         "kustomize" => sigs::node_to_string(&kyaml_parse(input)?),
+        "sigs-strings" => return strings(input),
         _ => run(what, input),
     }
     .map_err(|error| error.to_string())
@@ -48,10 +51,7 @@ fn run(what: &str, input: &[u8]) -> Result<String, Error> {
         "print-wide" => print(&v3::EmitOptions::wide()),
         "sigs-json" => gojson::to_string(&sigs::to_value(input, &limits)?),
         "sigs-strict" => gojson::to_string(&sigs::to_value_strict(input, &limits)?),
-        "sigs-any" => gojson::to_string(&sigs::to_any(input, &limits)?),
-        "sigs-strings" => gojson::to_string(&sigs::from_slice::<std::collections::BTreeMap<String, String>>(
-            input, &limits,
-        )?),
+        "sigs-any" => gojson::to_string(&sigs::build_any(input, &limits, &mut ToJson::floats())?),
         "sigs-print" => sigs::to_string(&json(input)),
         "json-to-yaml" => sigs::json_to_yaml(input, &limits),
         "json" => gojson::to_string(&json(input)),
@@ -67,6 +67,15 @@ fn run(what: &str, input: &[u8]) -> Result<String, Error> {
         "unmarshal-json" => v3::to_string(&v3::from_json(&json(input)), &compact),
         other => unreachable!("unknown request {other}"),
     }
+}
+
+/// `Unmarshal` into a `map[string]string`.
+fn strings(input: &[u8]) -> Result<String, String> {
+    let value = sigs::build_any(input, &Limits::default(), &mut ToJson::exact());
+    let strings = Decoder::lenient().decode::<BTreeMap<String, String>>(&value.map_err(|e| e.to_string())?);
+    let strings =
+        strings.map_err(|error| format!("error unmarshaling JSON: while decoding JSON: {error}"))?;
+    gojson::to_string(&strings).map_err(|error| error.to_string())
 }
 
 /// kyaml's `Parse`, which gives the bare `EOF` for an input without a document.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flux_api::{DurationError, GoDuration, HelmRelease, shorten_release_name};
-use helm::{FluxPostRenderer, KustomizeStep, PostRenderStrategy, PostRenderer};
+use helm::{PostRenderStrategy, PostRenderer};
 use serde_json::Value;
 
 use super::error::ActionError;
 use crate::cluster::{Propagation, WaitStrategy};
+use crate::{FluxPostRenderer, KustomizeStep};
 
 /// Which defaults hold where the object says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

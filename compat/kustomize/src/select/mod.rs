@@ -1,0 +1,4 @@
+//! Which objects something is about.
+
+pub(crate) mod label_selector;
+pub(crate) mod selection;
