@@ -9,7 +9,7 @@ use controller_kit::artifact::HostAllowList;
 use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
 use controller_kit::{
     Backoff, Change, Following, Metrics, ObjectKey, Queue, Requeue, Run, SharedWatch, Triggers, WatchCache,
-    WatchState,
+    WatchState, Written, is_newer,
 };
 use flux_api::{Bucket, ExternalArtifact, GitRepository, HelmChart, HelmRepository, OCIRepository};
 use k8s_openapi::jiff::Timestamp;
@@ -30,9 +30,6 @@ const CONTROLLER: &str = "source-adapter";
 
 /// How long to wait for a kind that cannot be watched before its Artifacts are looked at again.
 const UNAVAILABLE_RETRY: Duration = Duration::from_secs(15);
-
-/// How long an answer to a write stands for an Artifact that the watch has not shown.
-const WRITTEN_TTL: Duration = Duration::from_secs(10);
 
 /// What the adapters are allowed and how much they do at once.
 #[derive(Clone, Debug)]
@@ -69,7 +66,7 @@ pub async fn run(
         queue: queue.clone(),
         artifacts,
         by_owner: Mutex::default(),
-        written: Mutex::default(),
+        written: Written::default(),
         reported: Mutex::default(),
         git: WatchCache::default(),
         oci: WatchCache::default(),
@@ -116,8 +113,8 @@ struct Adapters {
     artifacts: SharedWatch<Artifact>,
     /// Artifacts that others made, by the UID of the source that controls them.
     by_owner: Mutex<HashMap<String, ObjectKey>>,
-    /// What was written, and when, as long as it has not come back through the watch.
-    written: Mutex<HashMap<ObjectKey, (Instant, Artifact)>>,
+    /// What was written, as long as it has not come back through the watch.
+    written: Written<Artifact>,
     /// What was last reported about a source that has no Artifact to hold conditions.
     reported: Mutex<HashMap<SourceId, Nothing>>,
     git: WatchCache<GitRepository>,
@@ -217,7 +214,7 @@ impl Adapters {
                 adapters.enqueue_owner(new);
             }
             Change::Deleted { old } => {
-                adapters.written.lock().remove(&ObjectKey::of(old.as_ref()));
+                adapters.written.forget(&ObjectKey::of(old.as_ref()));
                 adapters.unlink(old);
                 adapters.enqueue_owner(old);
             }
@@ -247,22 +244,14 @@ impl Adapters {
 
     /// Looks at the source of an Artifact again, unless the event is only the echo of our own write.
     fn enqueue_owner(&self, artifact: &Artifact) {
-        let key = ObjectKey::of(artifact);
-        let echo = {
-            let mut written = self.written.lock();
-            let own = written
-                .get(&key)
-                .filter(|(_, own)| own.metadata.uid == artifact.metadata.uid);
-            let own = own.map(|(_, own)| version(own));
-            let caught_up = own.is_some_and(|own| own <= version(artifact));
-            if caught_up {
-                written.remove(&key);
-            }
-            if let Some((id, _)) = controlling_source(artifact).filter(|_| caught_up) {
-                self.first_look.looked_at(&id);
-            }
-            own.is_some_and(|own| own >= version(artifact))
-        };
+        let (key, seen) = (ObjectKey::of(artifact), version(artifact));
+        let own = self.written.version(&key);
+        let caught_up = own.as_deref().is_some_and(|own| !is_newer(own, seen));
+        let echo = own.as_deref().is_some_and(|own| !is_newer(seen, own));
+        self.written.seen(&key, seen);
+        if let Some((id, _)) = controlling_source(artifact).filter(|_| caught_up) {
+            self.first_look.looked_at(&id);
+        }
         if echo && artifact.metadata.deletion_timestamp.is_none() {
             return;
         }
@@ -291,14 +280,10 @@ impl Adapters {
 
     /// What was written of an Artifact and has not come back through the watch.
     fn written_after(&self, key: &ObjectKey, cached: Option<&Artifact>) -> Option<Artifact> {
-        let written = self.written.lock();
-        let (at, own) = written.get(key)?;
-        let is_newer = match cached {
-            Some(cached) => version(own) > version(cached),
-            // It may have been deleted before the answer to our write came, so this is not believed for long.
-            None => at.elapsed() < WRITTEN_TTL,
-        };
-        is_newer.then(|| own.clone())
+        match cached {
+            Some(cached) => self.written.newer_than(key, version(cached)),
+            None => self.written.unseen(key),
+        }
     }
 
     async fn handle(&self, id: &SourceId) -> Requeue {
@@ -366,7 +351,7 @@ impl Adapters {
             (Step::Apply { name, spec }, Some(source)) => self.apply(&api, name, id, source, spec).await,
             (Step::Replace { name, uid, spec }, Some(source)) => {
                 write::delete(&api, name, uid).await?;
-                self.written.lock().remove(&ObjectKey::new(&id.namespace, name));
+                self.written.forget(&ObjectKey::new(&id.namespace, name));
                 self.apply(&api, name, id, source, spec).await
             }
             (Step::Nothing { .. } | Step::Keep { .. } | Step::Apply { .. } | Step::Replace { .. }, _) => {
@@ -390,9 +375,8 @@ impl Adapters {
     }
 
     fn remember(&self, artifact: Artifact) {
-        self.written
-            .lock()
-            .insert(ObjectKey::of(&artifact), (Instant::now(), artifact));
+        let (key, version) = (ObjectKey::of(&artifact), version(&artifact).to_owned());
+        self.written.remember(&key, version, artifact);
     }
 
     fn report(
@@ -517,10 +501,6 @@ fn controlling_source(artifact: &Artifact) -> Option<(SourceId, &str)> {
     ))
 }
 
-/// The resource version as a number; API servers promise since 1.33 that they can be compared.
-fn version(artifact: &Artifact) -> u64 {
-    artifact
-        .resource_version()
-        .and_then(|version| version.parse().ok())
-        .unwrap_or(0)
+fn version(artifact: &Artifact) -> &str {
+    artifact.metadata.resource_version.as_deref().unwrap_or_default()
 }
