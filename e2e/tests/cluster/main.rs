@@ -25,6 +25,7 @@ mod helm_drift;
 mod helm_failures;
 mod helm_operations;
 mod helm_release;
+mod helm_waits;
 mod hostile_memory;
 mod image;
 mod impersonation;

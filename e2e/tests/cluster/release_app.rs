@@ -17,10 +17,10 @@ use tokio::sync::Mutex;
 use crate::app::Owner;
 
 /// The files of the chart, but for its metadata.
-pub(crate) const FILES: [(&str, &str); 6] = [
+pub(crate) const FILES: [(&str, &str); 7] = [
     (
         "values.yaml",
-        "name: settings\ncolour: blue\nreplicas: 0\nlarge: 12345678901\ntests: {}\n",
+        "name: settings\ncolour: blue\nreplicas: 0\nlarge: 12345678901\ntests: {}\nraw: \"\"\n",
     ),
     (
         "templates/settings.yaml",
@@ -66,6 +66,7 @@ metadata:
   annotations: {helm.sh/hook: test}
 ",
     ),
+    ("templates/raw.yaml", "{{ .Values.raw }}\n"),
     (
         "templates/NOTES.txt",
         "{{ .Release.Name }} is {{ .Values.colour }}.\n",

@@ -182,8 +182,8 @@ impl Actions<'_> {
             .cluster
             .delete(&resources, Propagation::Background, &self.log)
             .await;
-        deleted.map_err(|errors| join(errors, "; "))?;
-        self.wait_gone(&resources, waiting).await
+        let left = deleted.map_err(|errors| join(errors, "; "))?;
+        self.wait_gone(&left, waiting).await
     }
 }
 

@@ -129,8 +129,7 @@ impl Actions<'_> {
                 &[("name", &uninstall.name)],
             );
             failed()
-        })?;
-        Ok(resources)
+        })
     }
 
     async fn purge(&mut self, name: &str, versions: &[i64]) -> Result<(), StorageError> {

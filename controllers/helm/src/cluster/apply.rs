@@ -1,6 +1,7 @@
 //! Creating, updating and deleting the objects of a release, as Helm's client does.
 
 use controller_kit::RestError;
+use controller_kit::object::{kind, name};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::Value;
@@ -161,29 +162,30 @@ impl Cluster {
     }
 
     /// Deletes objects, those of one kind at once; those that do not exist are deleted already.
+    ///
+    /// Gives those that are still there, as the API server has them, until somebody else has done their part.
     pub(crate) async fn delete(
         &self,
         resources: &[Resource],
         propagation: Propagation,
         log: &Log,
-    ) -> Result<(), Vec<ApplyError>> {
+    ) -> Result<Vec<Resource>, Vec<ApplyError>> {
         if resources.is_empty() {
             return Err(vec![ApplyError::NothingToDelete]);
         }
-        let mut errors = Vec::new();
+        let (mut left, mut errors) = (Vec::new(), Vec::new());
         for batch in resources.chunk_by(|a, b| a.mapping.kind == b.mapping.kind) {
             let deleting = batch
                 .iter()
                 .map(|resource| self.delete_one(resource, propagation, log).boxed());
-            let deleted = at_once(deleting.collect()).await;
-            errors.extend(
-                deleted
-                    .into_iter()
-                    .filter_map(Result::err)
-                    .map(ApplyError::Refused),
-            );
+            for deleted in at_once(deleting.collect()).await {
+                match deleted {
+                    Ok(still_there) => left.extend(still_there),
+                    Err(error) => errors.push(ApplyError::Refused(error)),
+                }
+            }
         }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        if errors.is_empty() { Ok(left) } else { Err(errors) }
     }
 
     async fn delete_one(
@@ -191,11 +193,12 @@ impl Cluster {
         resource: &Resource,
         propagation: Propagation,
         log: &Log,
-    ) -> Result<(), RestError> {
+    ) -> Result<Option<Resource>, RestError> {
         log.debug("starting delete resource", &attributes_of_kind(resource));
         match requests::delete(&self.rest, resource, propagation).await {
-            Err(error) if error.is_not_found() => Ok(()),
-            answer => answer.map(|_| ()),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+            Ok(answer) => Ok(left_by(resource, answer)),
         }
     }
 
@@ -220,10 +223,54 @@ async fn at_once<T>(work: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     futures::stream::iter(work).buffered(AT_ONCE).collect().await
 }
 
+/// What is left of an object after an answer to its deletion: the object as it is, or nothing but word of success.
+fn left_by(resource: &Resource, answer: Value) -> Option<Resource> {
+    let is_object = kind(&answer) == resource.mapping.kind && name(&answer) == resource.name;
+    is_object.then(|| {
+        let mut left = resource.clone();
+        left.refresh(answer);
+        left
+    })
+}
+
 fn attributes_of_kind(resource: &Resource) -> [(&'static str, &dyn std::fmt::Display); 3] {
     [
         ("kind", &resource.mapping.kind),
         ("name", &resource.name),
         ("namespace", &resource.namespace),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use controller_kit::Mapping;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_deletion_answers_with_what_is_left() {
+        let secret = |name: &str| Resource {
+            mapping: Mapping {
+                group: String::new(),
+                version: "v1".to_owned(),
+                kind: "Secret".to_owned(),
+                plural: "secrets".to_owned(),
+                namespaced: true,
+            },
+            namespace: "apps".to_owned(),
+            name: name.to_owned(),
+            object: json!({"metadata": {"name": name, "labels": {"as": "written"}}}),
+        };
+        let gone =
+            json!({"kind": "Status", "status": "Success", "details": {"name": "a", "kind": "secrets"}});
+        assert!(left_by(&secret("a"), gone).is_none());
+        let held =
+            json!({"kind": "Secret", "metadata": {"namespace": "apps", "name": "a", "finalizers": ["b"]}});
+        let left = left_by(&secret("a"), held.clone()).unwrap();
+        assert_eq!(
+            left.object, held,
+            "its labels are those that it has, not those that are wanted"
+        );
+    }
 }

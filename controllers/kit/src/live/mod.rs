@@ -146,15 +146,24 @@ impl LiveStore {
 
     /// Takes note of what the API server answered to a write, ahead of the watch.
     ///
-    /// Without it a wait that follows an apply could see the state before that apply.
+    /// Without it a wait that follows an apply could see the state before that apply. An object that does not carry the
+    /// label is forgotten: the watch of its kind would never tell what becomes of it.
     pub fn learn(&self, mapping: &Mapping, object: &Value) {
         if !self.covers(mapping, namespace(object)) {
             return;
         }
-        let key = key_of(object);
-        if let Some(kind) = self.watch_of(mapping)
-            && kind.store(key.clone(), Live::observe(object, &self.shared.managers))
-        {
+        let Some(kind) = self.watch_of(mapping) else {
+            return;
+        };
+        let (key, live) = (key_of(object), Live::observe(object, &self.shared.managers));
+        let is_labelled =
+            metadata_map(object, "labels").is_some_and(|labels| labels.contains_key(&self.shared.selector));
+        let is_news = if is_labelled {
+            kind.store(key.clone(), live)
+        } else {
+            kind.remove(&key, &live)
+        };
+        if is_news {
             // The watch has nothing new to tell about it later.
             self.notify(mapping, &key);
         }
@@ -244,6 +253,13 @@ mod tests {
         }
     }
 
+    /// An object as it was applied.
+    fn applied(namespace: &str, version: &str) -> Value {
+        json!({"metadata": {
+            "namespace": namespace, "name": "a", "resourceVersion": version, "labels": {"owner": "b"},
+        }})
+    }
+
     #[tokio::test]
     async fn a_store_of_one_namespace_follows_nothing_outside() {
         let (secrets, namespaces) = (
@@ -260,8 +276,7 @@ mod tests {
         store.follow(&secrets);
         let watch = store.watch_of(&secrets).unwrap();
         for namespace in ["apps", "elsewhere"] {
-            let metadata = json!({"namespace": namespace, "name": "a", "resourceVersion": "1"});
-            store.learn(&secrets, &json!({"metadata": metadata}));
+            store.learn(&secrets, &applied(namespace, "1"));
         }
         let known: Vec<String> = watch.objects.read().keys().map(ToString::to_string).collect();
         assert_eq!(known, ["apps/a"], "nothing would keep the other current");
@@ -274,10 +289,39 @@ mod tests {
         let wake = Arc::<wake::Wake>::default();
         let key = ObjectKey::new("apps", "a");
         store.shared.waiters.add(&secrets, &key, &wake, 0);
-        let metadata = json!({"namespace": "apps", "name": "a", "resourceVersion": "1"});
         for woken in [1, 0] {
-            store.learn(&secrets, &json!({"metadata": metadata}));
+            store.learn(&secrets, &applied("apps", "1"));
             assert_eq!(wake.take().len(), woken);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_watch_of_a_kind_does_not_tell_is_not_learned() {
+        let (store, secrets) = (store(None), kind("Secret", "secrets", true));
+        store.follow(&secrets);
+        let watch = store.watch_of(&secrets).unwrap();
+        let without_label = |version: &str| {
+            let mut object = applied("apps", version);
+            object["metadata"]["labels"] = json!({"other": "a"});
+            object
+        };
+        store.learn(&secrets, &without_label("1"));
+        assert!(watch.objects.read().is_empty(), "nothing would keep it current");
+
+        let wake = Arc::<wake::Wake>::default();
+        store
+            .shared
+            .waiters
+            .add(&secrets, &ObjectKey::new("apps", "a"), &wake, 0);
+        store.learn(&secrets, &applied("apps", "3"));
+        assert_eq!(wake.take().len(), 1);
+        for (version, woken, left) in [("2", 0, 1), ("4", 1, 0), ("5", 0, 0)] {
+            store.learn(&secrets, &without_label(version));
+            assert_eq!(
+                (wake.take().len(), watch.objects.read().len()),
+                (woken, left),
+                "{version}"
+            );
         }
     }
 
