@@ -1,5 +1,7 @@
 //! The `openflux` command line for people.
 
+mod cluster;
+mod commands;
 mod csv;
 mod go_flags;
 mod go_message;
@@ -7,6 +9,11 @@ mod helm_template;
 mod kustomize_build;
 mod sops_decrypt;
 
+pub use cluster::CommandError;
+pub use commands::{
+    CompletionArgs, Outcome, candidates, completion, is_cluster_command, plugin_name, run_cluster_command,
+    with_cluster_commands,
+};
 pub use go_flags::{go_flag_error, with_go_flags};
 pub use helm_template::{
     ChartSourceError, HelmTemplateArgs, HelmTemplateError, SystemEnvironment, UserValuesError, helm_template,

@@ -7,8 +7,15 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches, Subcommand};
 use helm::{Capabilities, GO_VERSION, KUBE_CLIENT_VERSION};
-use openflux::{HelmTemplateArgs, KustomizeBuildArgs, SopsDecryptArgs, go_flag_error, with_go_flags};
+use openflux::{
+    CompletionArgs, HelmTemplateArgs, KustomizeBuildArgs, SopsDecryptArgs, candidates, completion,
+    go_flag_error, is_cluster_command, plugin_name, run_cluster_command, with_cluster_commands,
+    with_go_flags,
+};
 
+const COMPLETION: &str = "completion";
+/// The word by which kubectl and flux ask a plugin for completions.
+const COMPLETE: &str = "__complete";
 const HELM: &str = "helm";
 const KUSTOMIZE: &str = "kustomize";
 const SOPS: &str = "sops";
@@ -52,16 +59,51 @@ struct HelmVersionArgs {
 fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let (command, words) = called_as(std::env::args_os().collect());
+    if words.get(1).is_some_and(|word| word == COMPLETE) {
+        return complete(command, &words, &mut out);
+    }
     let matches = match command.try_get_matches_from(&words) {
         Ok(matches) => matches,
         Err(error) => return refuse(&error, &words),
     };
+    if is_cluster_command(&matches) {
+        return ask_cluster(&matches, &mut out);
+    }
     let result = run(&matches, &mut out);
     let flushed = out.flush().map_err(|error| error.to_string());
     match result.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// Runs a command that asks a cluster; its exit codes say more than whether it failed.
+fn ask_cluster(matches: &clap::ArgMatches, out: &mut dyn Write) -> ExitCode {
+    let result = run_cluster_command(matches, out);
+    // Whoever does not read all of it has seen enough.
+    let _ = out.flush();
+    match result {
+        Ok(outcome) => ExitCode::from(outcome.exit_code()),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "Error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Answers kubectl or flux, which ask how a command line may go on.
+fn complete(command: clap::Command, words: &[OsString], out: &mut dyn Write) -> ExitCode {
+    let words: Vec<_> = words
+        .iter()
+        .skip(2)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    for line in candidates(command, &words) {
+        // A closed stdout means that nobody asks any more.
+        let _ = writeln!(out, "{line}");
+    }
+    let _ = out.flush();
+    ExitCode::SUCCESS
 }
 
 /// The command line by the name that the program was called by: as `helm` or `kustomize`, by a link or a copy, it stands for
@@ -74,7 +116,13 @@ fn called_as(mut words: Vec<OsString>) -> (clap::Command, Vec<OsString>) {
     if let Some(tool) = tool {
         words.insert(1, tool.into());
     }
-    (command(), words)
+    let plugin = words.first().and_then(plugin_name);
+    let command = command();
+    let command = match plugin {
+        Some(name) => command.bin_name(name),
+        None => command,
+    };
+    (command, words)
 }
 
 /// Ends as the tools do whose flags these are: one line, and exit code 1.
@@ -99,11 +147,16 @@ fn fail(error: &str) -> ExitCode {
 /// The command line. What is below a tool is made only when that tool is named: the flags of the others would take a good
 /// part of the time and memory of a small build.
 fn command() -> clap::Command {
-    clap::Command::new("openflux")
+    let command = clap::Command::new("openflux")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Flux, Helm and kustomize work, from the command line")
         .subcommand_required(true)
-        .arg_required_else_help(true)
+        .arg_required_else_help(true);
+    with_cluster_commands(command)
+        .subcommand(
+            CompletionArgs::augment_args(clap::Command::new(COMPLETION))
+                .about("Print the script by which a shell completes command lines"),
+        )
         .subcommand(tool::<HelmCommand>(HELM, "What `helm` does, without Helm"))
         .subcommand(tool::<KustomizeCommand>(
             KUSTOMIZE,
@@ -132,6 +185,10 @@ fn run(matches: &clap::ArgMatches, out: &mut dyn Write) -> Result<(), String> {
             }
             HelmCommand::Version(args) => print(out, &helm_version(args.short)),
         },
+        Some((COMPLETION, matches)) => {
+            let args = CompletionArgs::from_arg_matches(matches).unwrap_or_else(|error| error.exit());
+            completion(&args, command(), out).map_err(|error| error.to_string())
+        }
         Some((SOPS, matches)) => match read(matches) {
             SopsCommand::Decrypt(args) => {
                 openflux::sops_decrypt(&args, out, err).map_err(|error| error.to_string())

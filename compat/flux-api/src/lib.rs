@@ -6,12 +6,16 @@
 //! ([`Duration`]), and [`Tolerant`] carries objects through a watch that do not decode at all: one odd object never
 //! hides the others.
 //!
+//! [`Claims`] says which objects a stock controller reconciles, as its Deployment's arguments have it.
+//!
 //! The kinds that deployers reconcile have in common what [`Deployed`] says.
 //!
 //! The kinds implement [`kube_core::Resource`]. They are for reading, and for writing `status` as a patch; an object
 //! must not be written back as a whole, for that would drop what the types do not know.
 
+mod arguments;
 mod artifact;
+mod claims;
 mod conditions;
 mod decode;
 mod deployed;
@@ -19,14 +23,18 @@ mod duration;
 mod helm_release;
 mod history;
 mod inventory;
+mod key;
 mod kind;
 mod kustomization;
 mod names;
 mod reference;
+pub mod selector;
 mod source;
 mod tolerant;
 
+pub use arguments::Arguments;
 pub use artifact::SourceArtifact;
+pub use claims::{Claims, FLUX_DEPLOYMENTS, Rival, controller_container};
 pub use conditions::{ConditionStatus, ConditionsExt, MAX_CONDITION_MESSAGE};
 pub use decode::UnknownFields;
 pub use deployed::{Deployed, DeployedStatus};
@@ -41,6 +49,7 @@ pub use helm_release::{
 };
 pub use history::{Attempt, HISTORY_MAX_SIZE, History, Snapshot};
 pub use inventory::{Inventory, InventoryEntry, ObjectId, ObjectIdError};
+pub use key::ObjectKey;
 pub use kustomization::{
     CommonMetadata, CustomHealthCheck, Decryption, DeletionPolicy, IgnoreRule, Image, Kustomization,
     KustomizationSpec, KustomizationStatus, Patch, PostBuild, Selector, SubstituteReference,

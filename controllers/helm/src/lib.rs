@@ -56,6 +56,12 @@ pub use settings::Settings;
 use kind::Helm;
 use stop::Stop;
 
+/// Tells why a HelmRelease would be refused for what its spec says, such as a field that is not supported yet; in the words
+/// of its condition. Nothing if it would not.
+pub fn refusal(object: &flux_api::HelmRelease) -> Option<String> {
+    decide::refusal(object)
+}
+
 /// Runs the Helm controller until `shutdown`; `synced` fires when its caches are complete.
 ///
 /// On shutdown, runs in progress are given time to end by the caller; what they leave is picked up by the next start.

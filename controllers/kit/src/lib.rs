@@ -43,12 +43,12 @@ pub mod live;
 pub mod logging;
 pub mod object;
 pub mod readiness;
-pub mod selector;
 pub mod server;
 
 pub use backoff::{Attempts, Backoff, spread};
 pub use client::connect;
 pub use fair::{FairBudget, Portion};
+pub use flux_api::selector;
 pub use follow::{Failure, Follower, follow};
 pub use mapper::{MapError, Mapper};
 pub use mapping::{KindVersion, Mapping};

@@ -94,6 +94,11 @@ fn whereabouts(object: &Kustomization) -> Option<String> {
     kube_config.or_else(|| spec.unknown_field())
 }
 
+/// Tells why an object would be refused for what its spec says, in the words of its condition.
+pub(crate) fn refusal(object: &Kustomization) -> Option<String> {
+    unfit(object).map(|unfit| Refusal::from(unfit).message)
+}
+
 /// Fields whose meaning would be lost if they were ignored stop the object instead.
 fn unfit(object: &Kustomization) -> Option<Unfit> {
     let spec = &object.spec;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kube::core::{Expression, Selector};
+use kube_core::{Expression, Selector};
 
 /// Reads a label selector as Kubernetes does.
 ///
@@ -76,7 +76,7 @@ fn set(values: &str) -> Option<BTreeSet<String>> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use kube::core::SelectorExt;
+    use kube_core::SelectorExt;
 
     use super::*;
 

@@ -1,0 +1,23 @@
+//! What the Flux objects and controllers of a cluster are to each other, and how people are told: pure, without a client.
+//!
+//! A command reads a [`World`] and makes a result of it: [`status`], [`tree`], [`trace`]. Each result is data with a JSON
+//! form, and can be shown to people by [`text`]. Who reconciles an object is computed in [`owner`] and nowhere else.
+
+pub mod artifacts;
+pub mod codes;
+pub mod doctor;
+pub mod live;
+pub mod owner;
+pub mod status;
+pub mod subject;
+pub mod text;
+pub mod trace;
+pub mod tree;
+pub mod world;
+
+pub use owner::{Owner, Owners};
+pub use subject::{DeployerKind, Handle, HandleError, State, Subject};
+pub use world::{SourceState, World};
+
+/// API version of the documents that commands print as JSON or YAML.
+pub const API_VERSION: &str = "cli.openfluxcd.ocm.software/v1alpha1";

@@ -1,0 +1,129 @@
+//! Which cluster, as whom, and which of its namespaces: kubectl's flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use super::CommandError;
+
+/// Which cluster, and as whom.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct ConnectArgs {
+    /// The kubeconfig; otherwise the files of KUBECONFIG, ~/.kube/config, or the cluster that this is a pod of.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The cluster of the kubeconfig.
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// The user of the kubeconfig.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Whom to act as.
+    #[arg(long = "as", value_name = "USER")]
+    impersonate: Option<String>,
+    /// The groups of whom to act as. Repeatable.
+    #[arg(long = "as-group", value_name = "GROUP", requires = "impersonate")]
+    groups: Vec<String>,
+    /// How long one request may take, such as 30s; 0 is as long as it needs.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    request_timeout: Duration,
+}
+
+/// Which namespaces.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct ScopeArgs {
+    /// The namespace.
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// All namespaces.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(crate) all_namespaces: bool,
+}
+
+/// A connection to a cluster.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    /// The client.
+    pub(crate) client: Client,
+    /// The namespace of the context.
+    pub(crate) namespace: String,
+}
+
+impl ConnectArgs {
+    /// Connects; nothing is asked of the cluster yet.
+    pub(crate) async fn connect(&self) -> Result<Cluster, CommandError> {
+        let mut config = self.config().await?;
+        config.read_timeout = (!self.request_timeout.is_zero()).then_some(self.request_timeout);
+        if self.impersonate.is_some() {
+            config.auth_info.impersonate.clone_from(&self.impersonate);
+            config.auth_info.impersonate_groups = Some(self.groups.clone());
+        }
+        let namespace = config.default_namespace.clone();
+        let client = Client::try_from(config).map_err(CommandError::api("cannot connect"))?;
+        Ok(Cluster { client, namespace })
+    }
+
+    async fn config(&self) -> Result<Config, CommandError> {
+        let options = KubeConfigOptions {
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+        };
+        let kubeconfig = match &self.kubeconfig {
+            Some(path) => Some(Kubeconfig::read_from(path)?),
+            None => match Kubeconfig::from_env()? {
+                Some(kubeconfig) => Some(kubeconfig),
+                None => home_kubeconfig()
+                    .filter(|path| path.is_file())
+                    .map(Kubeconfig::read_from)
+                    .transpose()?,
+            },
+        };
+        match kubeconfig {
+            Some(kubeconfig) => Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?),
+            None => Ok(Config::incluster()?),
+        }
+    }
+}
+
+fn home_kubeconfig() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty())?;
+    Some(PathBuf::from(home).join(".kube/config"))
+}
+
+impl ScopeArgs {
+    /// Returns the namespace to look at, which is that of the context unless another or all are asked for.
+    pub(crate) fn or_context(&self, cluster: &Cluster) -> Option<String> {
+        let named = self
+            .namespace
+            .clone()
+            .unwrap_or_else(|| cluster.namespace.clone());
+        (!self.all_namespaces).then_some(named)
+    }
+
+    /// Returns the one namespace of a command that has to have one.
+    pub(crate) fn one(&self, cluster: &Cluster) -> String {
+        self.namespace
+            .clone()
+            .unwrap_or_else(|| cluster.namespace.clone())
+    }
+}
+
+/// Reads a time as kubectl does: with a unit, or in seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let nanos = go_std::duration::parse(text).map_err(|error| error.to_string())?;
+    u64::try_from(nanos)
+        .map(Duration::from_nanos)
+        .map_err(|_| format!("{text} is less than nothing"))
+}

@@ -1,0 +1,70 @@
+//! Why a command did not do what it was asked for.
+
+/// What went wrong, and with it the exit code: that of something not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The command line asks for what there is not.
+    #[error("{0}")]
+    Usage(String),
+    /// The kubeconfig cannot be used.
+    #[error("cannot read the kubeconfig: {0}")]
+    Kubeconfig(#[from] kube::config::KubeconfigError),
+    /// There is no kubeconfig, and this is no pod.
+    #[error(
+        "no kubeconfig was found (--kubeconfig, KUBECONFIG, ~/.kube/config), and this is not a pod of a cluster: {0}"
+    )]
+    NoCluster(#[from] kube::config::InClusterError),
+    /// The API server does not answer as it should.
+    #[error("{what}: {}", describe(error))]
+    Api {
+        /// What was asked for.
+        what: String,
+        /// Why there is no answer.
+        error: Box<kube::Error>,
+    },
+    /// An object is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The result cannot be printed.
+    #[error("cannot write: {0}")]
+    Output(#[from] std::io::Error),
+    /// The result has no form as a document.
+    #[error("cannot print the result: {0}")]
+    Document(String),
+}
+
+impl CommandError {
+    /// Says what was asked for when the API server did not answer as it should.
+    pub(crate) fn api(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let what = what.into();
+        move |error| Self::Api {
+            what,
+            error: Box::new(error),
+        }
+    }
+
+    /// Returns the exit code: 2, nothing was done.
+    pub const fn exit_code(&self) -> u8 {
+        2
+    }
+}
+
+/// What the API server said, or why it said nothing.
+pub(crate) fn describe(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => {
+            let mut text = other.to_string();
+            let mut cause = std::error::Error::source(other);
+            while let Some(source) = cause {
+                let said = source.to_string();
+                if !text.contains(&said) {
+                    text.push_str(": ");
+                    text.push_str(&said);
+                }
+                cause = source.source();
+            }
+            text
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What all commands that ask a cluster have in common: connecting, reading, printing.
+
+mod connect;
+mod error;
+mod facts;
+mod output;
+mod read;
+mod resources;
+
+pub(crate) use connect::{Cluster, ConnectArgs, ScopeArgs};
+pub use error::CommandError;
+pub(crate) use facts::facts;
+pub(crate) use output::{Format, OutputArgs, print_lines};
+pub(crate) use read::{Wanted, read};
+pub(crate) use resources::{get_all, get_chain};

@@ -1,0 +1,124 @@
+//! The commands that ask a cluster, and how they are run.
+
+mod complete;
+mod doctor;
+mod get;
+mod status;
+mod trace;
+mod tree;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+
+use crate::cluster::CommandError;
+
+pub use complete::{CompletionArgs, candidates, completion};
+
+/// How a command ended that did what it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is nothing to tell.
+    Done,
+    /// Something was found that asks for attention.
+    Finding,
+}
+
+impl Outcome {
+    /// Returns the exit code.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Finding => 1,
+        }
+    }
+}
+
+/// A command: its name, what it is about, and what makes its arguments.
+type Entry = (&'static str, &'static str, fn(Command) -> Command);
+
+/// The commands.
+const COMMANDS: [Entry; 6] = [
+    (
+        "get",
+        "Show Artifacts: what there is to deploy, where it comes from, and whether it is up to date",
+        |command| get::GetCommand::augment_subcommands(command).subcommand_required(true),
+    ),
+    (
+        "status",
+        "Show on one screen what runs, what is deployed, by whom, and what fails",
+        status::StatusArgs::augment_args,
+    ),
+    (
+        "tree",
+        "Show what a Kustomization or HelmRelease applied, with its health, down to the last object",
+        tree::TreeArgs::augment_args,
+    ),
+    (
+        "trace",
+        "Show the way from objects to who applied them, and on to the source and its address",
+        trace::TraceArgs::augment_args,
+    ),
+    (
+        "doctor",
+        "Check what stands in the way of running beside stock Flux, and say what to do about it",
+        doctor::DoctorArgs::augment_args,
+    ),
+    (
+        "explain",
+        "Say what a code of doctor means, and what to do",
+        doctor::ExplainArgs::augment_args,
+    ),
+];
+
+/// Adds the commands to a command line; what is below each is made only when it is named.
+#[must_use]
+pub fn with_cluster_commands(command: Command) -> Command {
+    let commands = COMMANDS.map(|(name, about, fill)| Command::new(name).about(about).defer(fill));
+    command.subcommands(commands)
+}
+
+/// Returns whether these are the arguments of one of the commands.
+pub fn is_cluster_command(matches: &ArgMatches) -> bool {
+    let named = matches.subcommand_name();
+    named.is_some_and(|named| COMMANDS.iter().any(|(name, ..)| *name == named))
+}
+
+/// Runs the command that the arguments name.
+pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, CommandError> {
+    let Some((name, matches)) = matches.subcommand() else {
+        return Err(CommandError::Usage("no command is named".to_owned()));
+    };
+    // Requests wait for the network, and not for each other's threads.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match name {
+            "get" => match read_args(matches)? {
+                get::GetCommand::Artifacts(args) => get::artifacts(&args, out).await,
+            },
+            "status" => status::status(&read_args(matches)?, out).await,
+            "tree" => tree::tree(&read_args(matches)?, out).await,
+            "trace" => trace::trace(&read_args(matches)?, out).await,
+            "doctor" => doctor::doctor(&read_args(matches)?, out).await,
+            "explain" => doctor::explain(&read_args(matches)?, out),
+            other => Err(CommandError::Usage(format!("there is no command {other}"))),
+        }
+    })
+}
+
+fn read_args<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, CommandError> {
+    A::from_arg_matches(matches).map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+/// The words of a command line by which this program is a plugin, and what to call it in help texts.
+pub fn plugin_name(program: &OsString) -> Option<&'static str> {
+    let stem = std::path::Path::new(program).file_stem()?;
+    match stem.to_str()? {
+        "kubectl-openflux" => Some("kubectl openflux"),
+        "flux-openflux" => Some("flux openflux"),
+        _ => None,
+    }
+}
