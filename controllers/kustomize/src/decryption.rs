@@ -9,10 +9,13 @@ use flux_api::{Decryption, Kustomization, reason};
 use flux_deployer::Refusal;
 use serde_json::Value;
 use sops::{IdentityError, LocalKeys, PgpKeyError, Surroundings};
+use sops_kms::Imported;
 use zeroize::Zeroizing;
 
+use crate::key_network::KeyNetwork;
+
 /// What an operator chooses about decryption.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DecryptionSettings {
     /// Secret with keys of age for objects that name none (`--sops-age-secret`).
     pub age_secret: Option<ObjectKey>,
@@ -20,6 +23,12 @@ pub struct DecryptionSettings {
     pub age_environment: bool,
     /// Whether objects may name a service account (gate `ObjectLevelWorkloadIdentity`).
     pub object_level_identity: bool,
+    /// The service account of objects that name none (`--default-decryption-service-account`); empty for the controller.
+    pub default_account: String,
+    /// ConfigMap with the servers of Vault that take tokens of service accounts (`--sops-vault-configmap`).
+    pub vault_config: Option<ObjectKey>,
+    /// How services that decrypt keys are asked; they are not without it.
+    pub network: Option<KeyNetwork>,
 }
 
 impl Default for DecryptionSettings {
@@ -28,6 +37,9 @@ impl Default for DecryptionSettings {
             age_secret: None,
             age_environment: true,
             object_level_identity: false,
+            default_account: String::new(),
+            vault_config: None,
+            network: None,
         }
     }
 }
@@ -71,6 +83,16 @@ pub(crate) enum ImportError {
     /// It holds no keys of OpenPGP.
     #[error("failed to import armored key data into GnuPG keyring: {0}")]
     Pgp(#[from] PgpKeyError),
+    /// It holds no credentials of a service.
+    #[error(transparent)]
+    Credentials(#[from] sops_kms::ImportError),
+}
+
+/// What an object decrypts with, but for the services.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    pub(crate) local: LocalKeys,
+    pub(crate) imported: Imported,
 }
 
 /// Why an object must be edited before anything of it is decrypted, if it must.
@@ -92,16 +114,16 @@ pub(crate) async fn load(
     rest: &Rest,
     object: &Kustomization,
     settings: &DecryptionSettings,
-) -> Result<Option<Arc<LocalKeys>>, DecryptionError> {
+) -> Result<Option<Arc<Keys>>, DecryptionError> {
     let Some(decryption) = &object.spec.decryption else {
         return Ok(None);
     };
-    let mut keys = LocalKeys::default();
+    let mut keys = Keys::default();
     if let Some(source) = Source::of(object, decryption, settings) {
         source.import(rest, &mut keys).await?;
     }
     if settings.age_environment {
-        keys.fall_back_to(&Process);
+        keys.local.fall_back_to(&Process);
     }
     Ok(Some(Arc::new(keys)))
 }
@@ -132,7 +154,7 @@ impl Source {
         }
     }
 
-    async fn import(self, rest: &Rest, keys: &mut LocalKeys) -> Result<(), DecryptionError> {
+    async fn import(self, rest: &Rest, keys: &mut Keys) -> Result<(), DecryptionError> {
         let Self { secret, what, .. } = &self;
         let read = rest.get(&secrets(), &secret.namespace, &secret.name).await;
         let read = read.map_err(|source| DecryptionError::Read {
@@ -162,13 +184,14 @@ impl Source {
     }
 
     /// Adds an entry, of which the end of its name says what it is.
-    fn add(&self, entry: &str, bytes: &[u8], keys: &mut LocalKeys) -> Result<(), ImportError> {
+    fn add(&self, entry: &str, bytes: &[u8], keys: &mut Keys) -> Result<(), ImportError> {
         match entry.rsplit_once('.') {
             Some((_, "agekey")) => {
                 let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
-                keys.add_age_identities(&text)?;
+                keys.local.add_age_identities(&text)?;
             }
-            Some((_, "asc")) if self.all => keys.add_pgp_keys(bytes)?,
+            Some((_, "asc")) if self.all => keys.local.add_pgp_keys(bytes)?,
+            _ if self.all => keys.imported.add(entry, bytes)?,
             _ => {}
         }
         Ok(())
@@ -249,10 +272,10 @@ mod tests {
                 what: "decryption",
                 all,
             };
-            let mut keys = LocalKeys::default();
+            let mut keys = Keys::default();
             source
                 .add(entry, bytes, &mut keys)
-                .map(|()| keys.has_no_age_identities())
+                .map(|()| keys.local.has_no_age_identities())
                 .map_err(|error| error.to_string())
         };
         assert_eq!(add(true, ".agekey", key), Ok(false));

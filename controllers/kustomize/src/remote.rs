@@ -32,8 +32,13 @@ impl Probe {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn ask<T>(&self) -> Result<T, RemoteError> {
+    /// Takes note of it.
+    pub(crate) fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn ask<T>(&self) -> Result<T, RemoteError> {
+        self.note();
         Err(RemoteError::Failed("fetched by a second build".to_owned()))
     }
 }

@@ -52,6 +52,17 @@ pub(crate) struct KustomizeFlags {
     /// Secret in the namespace of the controllers with keys of age, for Kustomizations with spec.decryption that name none.
     #[arg(long, default_value = "")]
     pub(crate) sops_age_secret: String,
+    /// ConfigMap in the namespace of the controllers with the servers of Vault or OpenBao that take tokens of service accounts,
+    /// for Kustomizations with spec.decryption that have no token of their own.
+    #[arg(long, default_value = "")]
+    pub(crate) sops_vault_configmap: String,
+    /// Service account as which keys in clouds and Vault are asked for by Kustomizations that name none.
+    #[arg(long, default_value = "")]
+    pub(crate) default_decryption_service_account: String,
+    /// The only hosts that encrypted files and Secrets may name for keys (Vault, Azure Key Vault): host, *.suffix, address
+    /// or network, with an optional port. By default all but this machine, link-local and metadata addresses. Repeatable.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) sops_key_hosts: Vec<String>,
     /// Whether the keys of age in the environment of the process and in its home are for Kustomizations that have none.
     #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub(crate) sops_age_environment: bool,

@@ -22,12 +22,6 @@ pub(crate) struct InertFlags {
     /// Service account for spec.kubeConfig, which is refused.
     #[arg(long)]
     pub(crate) default_kubeconfig_service_account: Option<String>,
-    /// Service account for spec.decryption; nothing that one is needed for is supported.
-    #[arg(long)]
-    pub(crate) default_decryption_service_account: Option<String>,
-    /// ConfigMap with servers for spec.decryption; keys of Vault and OpenBao are not supported.
-    #[arg(long)]
-    pub(crate) sops_vault_configmap: Option<String>,
     /// Time for a download; what counts here is that data keeps coming.
     #[arg(long, value_parser = duration)]
     pub(crate) http_timeout: Option<std::time::Duration>,
@@ -53,7 +47,6 @@ pub(crate) struct InertFlags {
 
 const PRIORITY: &str = "the API server's priority and fairness decides instead";
 const KUBE_CONFIG: &str = "objects with spec.kubeConfig are refused";
-const DECRYPTION: &str = "keys of clouds, Vault and OpenBao are not supported";
 const DOWNLOADS: &str = "a download may take as long as data keeps coming";
 const MEMORY: &str = "the memory of downloads, archives, charts and templates is bounded instead";
 const TOKENS: &str = "nothing that needs a cloud token is supported";
@@ -74,8 +67,6 @@ impl InertFlags {
             insecure_kubeconfig_exec,
             insecure_kubeconfig_tls,
             default_kubeconfig_service_account,
-            default_decryption_service_account,
-            sops_vault_configmap,
             http_timeout,
             oom_watch_memory_threshold,
             oom_watch_interval,
@@ -103,12 +94,6 @@ impl InertFlags {
                 "default-kubeconfig-service-account",
                 KUBE_CONFIG,
             ),
-            (
-                named(default_decryption_service_account),
-                "default-decryption-service-account",
-                DECRYPTION,
-            ),
-            (named(sops_vault_configmap), "sops-vault-configmap", DECRYPTION),
             (http_timeout.is_some(), "http-timeout", DOWNLOADS),
             (
                 oom_watch_memory_threshold.is_some(),
@@ -140,10 +125,7 @@ impl InertFlags {
 
     /// Whether an account is named that stock uses only with its gate `ObjectLevelWorkloadIdentity`.
     pub(crate) fn needs_workload_identity(&self) -> bool {
-        let accounts = [
-            &self.default_kubeconfig_service_account,
-            &self.default_decryption_service_account,
-        ];
-        accounts.into_iter().flatten().any(|account| !account.is_empty())
+        let account = self.default_kubeconfig_service_account.as_ref();
+        account.is_some_and(|account| !account.is_empty())
     }
 }

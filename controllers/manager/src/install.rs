@@ -259,6 +259,8 @@ fn rules() -> Value {
         // Variables, and their changes.
         {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": read},
         {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "impersonate"]},
+        // Tokens for others than this cluster, as stock's controllers may ask for them.
+        {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
     ])
 }

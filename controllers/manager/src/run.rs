@@ -11,7 +11,7 @@ use controller_process::own::OwnArguments;
 use controller_process::{DeployerFlags, Process, block_on, own_namespace};
 use flux_sources::AdapterOptions;
 use kube::Client;
-use kustomize_controller::{CONTROLLER, DecryptionSettings, Settings};
+use kustomize_controller::{CONTROLLER, DecryptionSettings, KeyNetwork, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::bases;
@@ -224,7 +224,9 @@ fn settings(
     inert: &InertFlags,
 ) -> anyhow::Result<Settings> {
     let gates = Gates::parse(&deployer.feature_gates).map_err(|error| anyhow!(error))?;
-    if inert.needs_workload_identity() && !gates.object_level_workload_identity {
+    let needs_identity =
+        inert.needs_workload_identity() || !flags.default_decryption_service_account.is_empty();
+    if needs_identity && !gates.object_level_workload_identity {
         return Err(anyhow!(
             "cannot set default service accounts when the feature gate ObjectLevelWorkloadIdentity is not enabled"
         ));
@@ -242,12 +244,31 @@ fn settings(
                 .then(|| ObjectKey::new(own_namespace(), &flags.sops_age_secret)),
             age_environment: flags.sops_age_environment,
             object_level_identity: gates.object_level_workload_identity,
+            default_account: flags.default_decryption_service_account.clone(),
+            vault_config: (!flags.sops_vault_configmap.is_empty())
+                .then(|| ObjectKey::new(own_namespace(), &flags.sops_vault_configmap)),
+            network: Some(key_network(&flags.sops_key_hosts)?),
         },
         custom_stage: CustomStage(kinds.map(|text| group_kind(text)).collect()),
         strict_substitution: gates.strict_post_build_substitutions,
         migrate_api_version: gates.migrate_api_version,
         group_change_log: gates.group_change_log,
     })
+}
+
+/// Makes the clients of services that decrypt keys.
+fn key_network(hosts: &[String]) -> anyhow::Result<KeyNetwork> {
+    let hosts: Vec<_> = hosts
+        .iter()
+        .map(String::as_str)
+        .filter(|host| !host.is_empty())
+        .collect();
+    let listed = if hosts.is_empty() {
+        None
+    } else {
+        Some(HostList::parse(hosts).context("--sops-key-hosts")?)
+    };
+    KeyNetwork::new(listed).context("cannot read the certificates of the system")
 }
 
 fn group_kind(text: &str) -> GroupKind {

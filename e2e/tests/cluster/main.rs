@@ -33,6 +33,7 @@ mod image;
 mod impersonation;
 mod install;
 mod interlock;
+mod key_services;
 mod large_status;
 mod leadership;
 mod moves;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -115,14 +115,24 @@ impl Client {
         headers: HeaderMap,
         body: Option<Bytes>,
     ) -> Result<impl Future<Output = Result<Response<Incoming>, HttpError>> + use<>, HttpError> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        self.request(method, url, headers, body.unwrap_or_default())
+    }
+
+    /// Begins a request as [`Client::send`] does, of any method.
+    ///
+    /// # Errors
+    /// The URL is refused, or is none that HTTP has.
+    pub fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<impl Future<Output = Result<Response<Incoming>, HttpError>> + use<>, HttpError> {
         self.guard.check_url(url)?;
-        let request = if body.is_some() {
-            Request::post(url.as_str())
-        } else {
-            Request::get(url.as_str())
-        };
-        let body = Full::new(body.unwrap_or_default());
-        let mut request = request.body(body).map_err(|error| failed(&error))?;
+        let request = Request::builder().method(method).uri(url.as_str());
+        let mut request = request.body(Full::new(body)).map_err(|error| failed(&error))?;
         let own = request.headers_mut();
         own.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         own.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
