@@ -371,6 +371,12 @@ fn functions_pay_for_what_they_take() {
         "{{ range until 1000 }}{{ $x := genPrivateKey \"dsa\" }}{{ end }}",
         "{{ range until 10 }}{{ $x := genPrivateKey \"rsa\" }}{{ end }}",
         "{{ range until 2000000 }}{{ $x := toDate \"2006-01-02T15:04:05\" \"2020-01-01T00:00:00\" }}{{ end }}",
+        "{{ range until 2000000 }}{{ $x := randInt 1 100 }}{{ end }}",
+        "{{ range until 2000000 }}{{ $x := randBytes 1 }}{{ end }}",
+        "{{ range until 2000000 }}{{ $x := encryptAES \"a\" \"b\" }}{{ end }}",
+        "{{ range until 2000000 }}{{ $x := semverCompare \">1 || <3\" \"1.2.3\" }}{{ end }}",
+        "{{ range until 2000000 }}{{ $x := $.Capabilities.APIVersions.Has \"v9\" }}{{ end }}",
+        "{{ range until 2000000 }}{{ $x := printf \"%d\" 1 }}{{ end }}",
         "{{ range until 2000000 }}{{ $x := dateInZone \"2006\" now \"Asia/Tokyo\" }}{{ end }}",
         "{{ $k := genPrivateKey \"ecdsa\" }}{{ $ca := genCAWithKey \"a\" 365 $k }}\
          {{ range until 100000 }}{{ $x := genSignedCertWithKey \"a\" nil nil 365 $ca $k }}{{ end }}",

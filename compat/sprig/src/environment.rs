@@ -74,6 +74,9 @@ pub(crate) struct Random<'e> {
 }
 
 impl<'e> Random<'e> {
+    /// Steps that it takes to ask once.
+    pub(crate) const STEPS: u64 = 100;
+
     pub(crate) fn new(environment: &'e dyn Environment) -> Self {
         let words = [[0; 8]; 32];
         Self {

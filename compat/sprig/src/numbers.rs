@@ -74,7 +74,8 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         })
         .add("seq", sequence);
     let environment = Arc::clone(environment);
-    functions.add("randInt", move |min: isize, max: isize| {
+    functions.add("randInt", move |cx: &mut Context<'_>, min: isize, max: isize| {
+        cx.charge(Random::STEPS)?;
         let width = max.wrapping_sub(min);
         if width <= 0 {
             return Err(FuncError::new("invalid argument to Intn"));

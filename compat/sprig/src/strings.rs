@@ -141,7 +141,7 @@ fn register_random(functions: &mut FuncMap, environment: &Arc<dyn Environment>) 
         functions.add(name, move |cx: &mut Context<'_>, count: isize| {
             let count = usize::try_from(count).unwrap_or(0);
             cx.check_string(count)?;
-            cx.charge(count as u64 + count as u64 / 4)?;
+            cx.charge(Random::STEPS + count as u64 + count as u64 / 4)?;
             let mut random = Random::new(&*environment);
             let pick = |_| {
                 let index = random.below(alphabet.len() as u64) as usize;
@@ -152,7 +152,7 @@ fn register_random(functions: &mut FuncMap, environment: &Arc<dyn Environment>) 
     }
     let environment = Arc::clone(environment);
     functions.add("shuffle", move |cx: &mut Context<'_>, s: Str| {
-        cx.charge(2 * s.len() as u64)?;
+        cx.charge(Random::STEPS + 2 * s.len() as u64)?;
         let mut random = Random::new(&*environment);
         let mut shuffled: Vec<char> = runes::runes(&s).collect();
         for index in (1..shuffled.len()).rev() {

@@ -20,6 +20,9 @@ pub(super) struct Invocation<'a> {
     pub piped: Option<Slot>,
 }
 
+/// What every call of a function takes, however little it does.
+const STEPS_PER_CALL: u64 = 16;
+
 /// How many steps it is worth to go through a value once.
 fn work(value: &Value) -> u64 {
     match value {
@@ -73,7 +76,7 @@ impl Exec<'_, '_> {
         if let Some(piped) = call.piped {
             values.push(self.validate(piped, want(values.len()))?.value);
         }
-        let arguments = values.iter().map(work).fold(0, u64::saturating_add);
+        let arguments = values.iter().map(work).fold(STEPS_PER_CALL, u64::saturating_add);
         self.charge_work(call.node, arguments)?;
         self.charge_values(
             call.node,
@@ -179,6 +182,9 @@ impl Exec<'_, '_> {
                 call.node,
                 texts.map(|text| text.len() as u64 / Limits::BYTES_PER_STEP).sum(),
             )?;
+        }
+        if builtin.prints() {
+            self.charge_work(call.node, STEPS_PER_CALL)?;
         }
         match builtin.call(self.cx, &slots, &callee_name) {
             Ok(slot) => Ok(slot),

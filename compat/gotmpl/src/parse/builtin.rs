@@ -56,6 +56,12 @@ impl Builtin {
         })
     }
 
+    /// Whether it makes a text.
+    pub(crate) fn prints(self) -> bool {
+        use Builtin::{Html, Js, Print, Printf, Println, UrlQuery};
+        matches!(self, Html | Js | Print | Printf | Println | UrlQuery)
+    }
+
     /// Whether it reads texts that it gets and makes none that would be paid for.
     pub(crate) fn compares(self) -> bool {
         use Builtin::{Eq, Ge, Gt, Index, Le, Lt, Ne};

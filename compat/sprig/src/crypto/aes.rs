@@ -4,27 +4,34 @@ use std::sync::Arc;
 
 use aes::Aes256;
 use aes::cipher::{Array, BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
-use gotmpl::{FuncError, FuncMap, Str};
+use gotmpl::{Context, FuncError, FuncMap, Str};
 
 use crate::encoding::base64_decode;
-use crate::environment::Environment;
+use crate::environment::{Environment, Random};
 
 const BLOCK: usize = 16;
+/// How many bytes are read or written in one step, block after block.
+const BYTES_PER_STEP: u64 = 2;
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     let source = Arc::clone(environment);
-    functions.add("encryptAES", move |password: Str, text: Str| {
-        if text.is_empty() {
-            return String::new();
-        }
-        let mut vector = [0; BLOCK];
-        source.fill_random(&mut vector);
-        go_std::base64::encode(encrypt(&password, vector, &text))
-    });
-    functions.add("decryptAES", |password: Str, text: Str| {
+    functions.add(
+        "encryptAES",
+        move |cx: &mut Context<'_>, password: Str, text: Str| {
+            if text.is_empty() {
+                return Ok(String::new());
+            }
+            cx.charge(Random::STEPS + text.len() as u64 / BYTES_PER_STEP)?;
+            let mut vector = [0; BLOCK];
+            source.fill_random(&mut vector);
+            Ok::<_, FuncError>(go_std::base64::encode(encrypt(&password, vector, &text)))
+        },
+    );
+    functions.add("decryptAES", |cx: &mut Context<'_>, password: Str, text: Str| {
         if text.is_empty() {
             return Ok(Str::default());
         }
+        cx.charge(Random::STEPS + text.len() as u64 / BYTES_PER_STEP)?;
         decrypt(&password, &text).map(Str::from)
     });
 }

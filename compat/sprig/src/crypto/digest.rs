@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gotmpl::{Context, FuncError, FuncMap, Str};
 use sha2::Digest as _;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Random};
 
 pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environment>) {
     functions
@@ -19,13 +19,14 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         let count = usize::try_from(count)
             .map_err(|_| FuncError::new("runtime error: makeslice: len out of range"))?;
         cx.check_string(count.saturating_mul(2))?;
+        cx.charge(Random::STEPS)?;
         let mut bytes = vec![0; count];
         source.fill_random(&mut bytes);
         Ok::<_, FuncError>(go_std::base64::encode(&bytes))
     });
     let source = Arc::clone(environment);
     functions.add("uuidv4", move |cx: &mut Context<'_>| {
-        cx.charge(20)?;
+        cx.charge(Random::STEPS)?;
         let mut bytes = [0; 16];
         source.fill_random(&mut bytes);
         let random = u128::from_be_bytes(bytes);

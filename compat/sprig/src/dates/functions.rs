@@ -47,15 +47,17 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         );
     }
     for name in ["dateModify", "date_modify"] {
-        functions.add(name, |by: Str, time: Time| {
-            match duration::parse(&by.to_string_lossy()) {
+        functions.add(name, |cx: &mut Context<'_>, by: Str, time: Time| {
+            charge(cx, by.len())?;
+            Ok::<_, FuncError>(match duration::parse(&by.to_string_lossy()) {
                 Ok(nanoseconds) => time.add(nanoseconds),
                 Err(_) => time,
-            }
+            })
         });
     }
     for name in ["mustDateModify", "must_date_modify"] {
-        functions.add(name, |by: Str, time: Time| {
+        functions.add(name, |cx: &mut Context<'_>, by: Str, time: Time| {
+            charge(cx, by.len())?;
             duration::parse(&by.to_string_lossy())
                 .map(|nanoseconds| time.add(nanoseconds))
                 .map_err(|error| FuncError::new(error.to_string()))
@@ -63,7 +65,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     }
     functions.add("now", {
         let clock = clock.clone();
-        move || clock.now()
+        move |cx: &mut Context<'_>| charge(cx, 0).map(|()| clock.now())
     });
     functions.add("toDate", {
         let clock = clock.clone();
@@ -81,34 +83,39 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
     });
     functions.add("ago", {
         let clock = clock.clone();
-        move |value: Value| {
+        move |cx: &mut Context<'_>, value: Value| {
+            charge(cx, 0)?;
             let then = match &value {
                 Value::Int(_, IntType::Int32) => None,
                 other => clock.time(other),
             };
             let now = clock.now();
             let elapsed = then.map_or(0, |then| now.since(&then));
-            duration::format(round(elapsed, SECOND))
+            Ok::<_, FuncError>(duration::format(round(elapsed, SECOND)))
         }
     });
-    functions.add("durationRound", move |value: Value| {
+    functions.add("durationRound", move |cx: &mut Context<'_>, value: Value| {
+        charge(cx, value.as_str().map_or(0, |text| text.len()))?;
         let nanoseconds = match &value {
             Value::Str(text) => duration::parse(&text.to_string_lossy()).unwrap_or(0),
             Value::Int(nanoseconds, IntType::Int64) => *nanoseconds,
             other => time_of(other).map_or(0, |time| clock.now().since(time)),
         };
-        largest_unit(nanoseconds.unsigned_abs())
+        Ok::<_, FuncError>(largest_unit(nanoseconds.unsigned_abs()))
     });
     functions
-        .add("duration", |value: Value| {
+        .add("duration", |cx: &mut Context<'_>, value: Value| {
+            charge(cx, 0)?;
             let seconds = match &value {
                 Value::Str(text) => parse_int_or_bound(text),
                 Value::Int(seconds, IntType::Int64) => *seconds,
                 _ => 0,
             };
-            duration::format(seconds.wrapping_mul(SECOND))
+            Ok::<_, FuncError>(duration::format(seconds.wrapping_mul(SECOND)))
         })
-        .add("unixEpoch", |time: Time| time.unix().to_string());
+        .add("unixEpoch", |cx: &mut Context<'_>, time: Time| {
+            charge(cx, 0).map(|()| time.unix().to_string())
+        });
 }
 
 /// Counts what it takes to read or write a time: a zone is found by its name, and a layout is gone through piece by piece.

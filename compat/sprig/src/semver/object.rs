@@ -1,26 +1,41 @@
 //! Versions as templates see them: `*semver.Version`, and `semver.Version` as its methods return it.
 
-use gotmpl::{FromArg, Func, FuncError, FuncMap, IntoReturn, NamedType, Object, Str, Type, UintType, Value};
+use gotmpl::{
+    Context, FromArg, Func, FuncError, FuncMap, IntoReturn, NamedType, Object, Str, Type, UintType, Value,
+};
 
 use super::{Constraints, Version};
 
 pub(crate) fn register(functions: &mut FuncMap) {
     functions
-        .add("semver", |text: Str| parse(&text).map(Pointer))
-        .add("semverCompare", |constraint: Str, version: Str| {
-            if let Some(group) = constraint
-                .split(|&b| b == b'|')
-                .find(|group| std::str::from_utf8(group).is_err())
-            {
-                return Err(FuncError::new(format!(
-                    "improper constraint: {}",
-                    go_std::quote(group)
-                )));
-            }
-            let constraint = Constraints::parse(&constraint.to_string_lossy())
-                .map_err(|e| FuncError::new(e.to_string()))?;
-            Ok::<_, FuncError>(constraint.check(&parse(&version)?))
-        });
+        .add("semver", |cx: &mut Context<'_>, text: Str| {
+            charge(cx, text.len())?;
+            parse(&text).map(Pointer)
+        })
+        .add(
+            "semverCompare",
+            |cx: &mut Context<'_>, constraint: Str, version: Str| {
+                charge(cx, constraint.len() + version.len())?;
+                if let Some(group) = constraint
+                    .split(|&b| b == b'|')
+                    .find(|group| std::str::from_utf8(group).is_err())
+                {
+                    return Err(FuncError::new(format!(
+                        "improper constraint: {}",
+                        go_std::quote(group)
+                    )));
+                }
+                let constraint = Constraints::parse(&constraint.to_string_lossy())
+                    .map_err(|e| FuncError::new(e.to_string()))?;
+                Ok::<_, FuncError>(constraint.check(&parse(&version)?))
+            },
+        );
+}
+
+/// Counts what it takes to read a version or a constraint.
+fn charge(cx: &mut Context<'_>, bytes: usize) -> Result<(), FuncError> {
+    const STEPS: u64 = 64;
+    cx.charge(STEPS + 4 * bytes as u64)
 }
 
 /// What Sprig's `deepCopy` makes of a version: one without its fields, which are not exported.
