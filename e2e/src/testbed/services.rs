@@ -10,7 +10,10 @@ use anyhow::{Context as _, Result, bail};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::ports::free_port;
@@ -227,6 +230,18 @@ impl HelmRepository {
         self.http.url("")
     }
 
+    /// Serves the same files to those who give this name and password.
+    pub fn guarded(&self, user: &str, password: &str) -> Result<HttpServer> {
+        let wanted = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let state = (self.root.clone(), wanted);
+        HttpServer::start(Router::new().fallback(serve_guarded).with_state(state))
+    }
+
+    /// The folder of the packaged charts.
+    pub fn folder(&self) -> &Path {
+        &self.root
+    }
+
     /// Packages a chart given as files (`Chart.yaml`, `templates/...`) and puts it into the index.
     pub async fn add(&self, files: &[(&str, &str)]) -> Result<()> {
         let [helm] = tools::ensure([Tool::Helm])?;
@@ -255,6 +270,14 @@ impl HelmRepository {
         }
         Ok(())
     }
+}
+
+async fn serve_guarded(State((root, wanted)): State<(PathBuf, String)>, request: Request) -> Response {
+    let given = request.headers().get(AUTHORIZATION);
+    if given.is_none_or(|given| given.as_bytes() != wanted.as_bytes()) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    serve_file(State(root), request).await
 }
 
 async fn serve_file(State(root): State<PathBuf>, request: Request) -> Response {

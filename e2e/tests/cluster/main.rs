@@ -8,6 +8,7 @@ mod bad_manifests;
 mod bridge;
 mod builds;
 mod built_in_kinds;
+mod charts;
 mod command_line;
 mod cost;
 mod crash;

@@ -9,12 +9,14 @@ use crate::go_flags::parse_bool;
 
 use super::installation_args::InstallationArgs;
 use super::limit_args::LimitArgs;
+use super::remote_args::RemoteChartArgs;
 use super::{HelmTemplateError, SystemEnvironment, kube_context};
 
-/// Render a chart locally, as `helm template` does, without Helm and without a cluster.
+/// Render a chart as `helm template` does, without Helm and without a cluster.
 #[derive(Debug, Clone, clap::Args)]
 pub struct HelmTemplateArgs {
-    /// The release name, which may be left out, and the chart: a folder or an archive.
+    /// The release name, which may be left out, and the chart: a folder, an archive, or where it lives (https://, oci://,
+    /// REPOSITORY/CHART, or its name in --repo).
     #[arg(value_name = "[NAME] CHART")]
     pub name_and_chart: Vec<String>,
     /// Values from a YAML file; `-` is the standard input. Later files win.
@@ -98,6 +100,9 @@ pub struct HelmTemplateArgs {
     /// How much work a chart may make.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// Where the chart lives, if it is not on disk.
+    #[command(flatten)]
+    pub remote: RemoteChartArgs,
     /// What only matters elsewhere.
     #[command(flatten)]
     pub installation: InstallationArgs,

@@ -23,9 +23,6 @@ pub enum ChartSourceError {
     /// There is nothing at a path.
     #[error("path {0} not found")]
     NotFound(String),
-    /// The name is that of a chart in a repository or a registry.
-    #[error("{0}")]
-    Remote(String),
     /// A folder holds no chart.
     #[error("unable to detect chart at {folder}/Chart.yaml: open {folder}/Chart.yaml: {error}")]
     NoChart {
@@ -87,23 +84,27 @@ pub enum ChartSourceError {
     Load(#[from] LoadError),
 }
 
-/// Finds a chart on disk; charts of repositories and registries are refused.
-pub(super) fn locate(name: &str) -> Result<PathBuf, ChartSourceError> {
+/// Finds a chart on disk; nothing for the name of one that has to be fetched.
+pub(super) fn locate(name: &str) -> Result<Option<PathBuf>, ChartSourceError> {
     let name = name.trim();
     let path = Path::new(name);
     if path.exists() {
-        return Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        return Ok(Some(
+            std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        ));
     }
     if path.is_absolute() || name.starts_with('.') {
         return Err(ChartSourceError::NotFound(go_std::quote(name.as_bytes())));
     }
-    Err(ChartSourceError::Remote(match name.split_once('/') {
-        None => format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {name}"),
-        Some(_) if name.contains("://") => {
-            format!("{name} cannot be fetched: openflux renders charts that are on disk")
-        }
-        Some((repository, _)) => format!("repo {repository} not found"),
-    }))
+    Ok(None)
+}
+
+/// Reads the archive of a chart that was fetched.
+pub(super) fn read_archive(bytes: &[u8], limits: &Limits) -> Result<Chart, ChartSourceError> {
+    Chart::from_archive(bytes, limits).map_err(|error| match error {
+        LoadError::Archive(_) => ChartSourceError::Archive(error),
+        error => error.into(),
+    })
 }
 
 /// Loads a chart from its folder or archive; also returns what is worth a warning.
@@ -118,11 +119,7 @@ pub fn load_chart(
     if !path.is_dir() {
         let bytes = read(path)?;
         check_is_archive(path, &bytes)?;
-        let chart = Chart::from_archive(&bytes, limits).map_err(|error| match error {
-            LoadError::Archive(_) => ChartSourceError::Archive(error),
-            error => error.into(),
-        })?;
-        return Ok((chart, Vec::new()));
+        return Ok((read_archive(&bytes, limits)?, Vec::new()));
     }
     if let Err(error) = fs::metadata(path.join("Chart.yaml")) {
         return Err(ChartSourceError::NoChart {

@@ -54,39 +54,11 @@ pub struct InstallationArgs {
     #[arg(long, hide = true)]
     wait_for_jobs: bool,
 
-    /// Download: the version of the chart; one on disk is taken as it is.
-    #[arg(long, hide = true)]
-    version: Option<String>,
-    /// Download: take pre-releases.
-    #[arg(long, hide = true)]
-    devel: bool,
-    /// Download: credentials and transport.
-    #[arg(long, hide = true)]
-    ca_file: Option<String>,
-    #[arg(long, hide = true)]
-    cert_file: Option<String>,
-    #[arg(long, hide = true)]
-    key_file: Option<String>,
+    /// Download: signatures are not checked, and nothing is kept.
     #[arg(long, hide = true)]
     keyring: Option<String>,
     #[arg(long, hide = true)]
-    username: Option<String>,
-    #[arg(long, hide = true)]
-    password: Option<String>,
-    #[arg(long, hide = true)]
-    pass_credentials: bool,
-    #[arg(long, hide = true)]
-    insecure_skip_tls_verify: bool,
-    #[arg(long, hide = true)]
-    plain_http: bool,
-    #[arg(long, hide = true)]
     content_cache: Option<String>,
-    #[arg(long, hide = true)]
-    registry_config: Option<String>,
-    #[arg(long, hide = true)]
-    repository_cache: Option<String>,
-    #[arg(long, hide = true)]
-    repository_config: Option<String>,
 
     /// Cluster: nobody talks to it, but an unusable configuration names no namespace.
     #[arg(long, hide = true)]
@@ -111,10 +83,7 @@ pub struct InstallationArgs {
     #[arg(long, alias = "colour", hide = true)]
     color: Option<String>,
 
-    /// Refused: charts are read from disk.
-    #[arg(long, hide = true)]
-    repo: Option<String>,
-    /// Refused: nothing is downloaded.
+    /// Refused: nothing is downloaded beside the chart.
     #[arg(long, hide = true)]
     dependency_update: bool,
     /// Refused: signatures are not checked.
@@ -152,10 +121,6 @@ impl InstallationArgs {
     /// Refuses what would change the outcome, instead of rendering something else than was asked for.
     pub(super) fn refuse_unsupported(&self) -> Result<(), HelmTemplateError> {
         let refused = [
-            (
-                self.repo.is_some(),
-                "--repo is not supported: openflux renders charts that are on disk",
-            ),
             (
                 self.dependency_update,
                 "--dependency-update is not supported: run 'helm dependency update' first",

@@ -7,6 +7,7 @@ mod installation_args;
 mod kube_context;
 mod limit_args;
 mod output;
+mod remote_args;
 mod show_only;
 mod user_values;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use helm::{Capabilities, KubeVersion, Release, RenderError, RenderOptions, Rendered, Renderer};
+use helm_remote::{FetchError, Fetched};
 
 pub use args::HelmTemplateArgs;
 pub use chart_source::{ChartSourceError, load_chart};
@@ -30,6 +32,9 @@ pub enum HelmTemplateError {
     /// The chart cannot be found or loaded.
     #[error(transparent)]
     Chart(#[from] ChartSourceError),
+    /// The chart cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// The values that the user gives cannot be read.
     #[error(transparent)]
     Values(#[from] UserValuesError),
@@ -70,9 +75,32 @@ pub fn helm_template(
     args.refuse_unsupported()?;
     let kube_version = args.kube_version.as_deref().map(parse_kube_version).transpose()?;
     let (name, chart_path) = args.name_and_chart()?;
-    let chart_path = chart_source::locate(chart_path)?;
+    let limits = args.limits.chart();
+    let on_disk = if args.remote.is_in_a_repository() {
+        None
+    } else {
+        chart_source::locate(chart_path)?
+    };
+    let fetched = match &on_disk {
+        Some(_) => None,
+        None => Some(fetch(args, chart_path.trim())?),
+    };
+    if let Some(fetched) = &fetched {
+        for warning in &fetched.warnings {
+            writeln!(warnings, "level=WARN msg={warning:?}")?;
+        }
+        for note in &fetched.notes {
+            writeln!(warnings, "{note}")?;
+        }
+    }
     let values = user_values::read(value_files, args)?;
-    let (chart, left_out) = load_chart(&chart_path, args.allow_outside_links, &args.limits.chart())?;
+    let (chart, left_out) = match (&on_disk, fetched) {
+        (Some(path), _) => load_chart(path, args.allow_outside_links, &limits)?,
+        (None, fetched) => {
+            let archive = fetched.map(|fetched| fetched.archive).unwrap_or_default();
+            (chart_source::read_archive(&archive, &limits)?, Vec::new())
+        }
+    };
     for warning in left_out {
         writeln!(warnings, "level=WARN msg={warning:?}")?;
     }
@@ -124,6 +152,16 @@ pub fn helm_template(
             })
         }
     }
+}
+
+/// Fetches a chart that is not on disk.
+fn fetch(args: &HelmTemplateArgs, chart: &str) -> Result<Fetched, FetchError> {
+    let remote = &args.remote;
+    let limits = helm_remote::Limits {
+        chart_bytes: args.limits.chart().chart_bytes,
+        ..helm_remote::Limits::default()
+    };
+    helm_remote::fetch(&remote.wanted(chart), &remote.access(), &remote.files(), &limits)
 }
 
 fn emit(

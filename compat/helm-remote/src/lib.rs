@@ -1,0 +1,27 @@
+//! Fetches charts from where they live, as `helm template` and its relatives do: from a repository (`--repo`, or
+//! `NAME/CHART` of Helm's own list), from an OCI registry, and from a URL.
+//!
+//! Credentials are those that are given, else those of Helm's own files ([`HelmFiles`]): the list of repositories, and the
+//! configuration of registries, which Docker's stands in for. Nothing is written to any of them, and nothing is kept
+//! between runs. What a server sends is bounded in bytes and in time ([`Limits`]), and a chart that has a digest is
+//! compared with it.
+//!
+//! The controllers do not link this crate: they read Artifacts.
+//!
+//! Follow a chart through `fetch` (which of the three it is), then `index` and `files`, or `registry` and `reference`; all
+//! of them ask through `client`.
+
+mod access;
+mod client;
+mod digest;
+mod error;
+mod fetch;
+mod files;
+mod index;
+mod reference;
+mod registry;
+
+pub use access::{Access, Limits};
+pub use error::FetchError;
+pub use fetch::{Fetched, Wanted, fetch};
+pub use files::HelmFiles;
