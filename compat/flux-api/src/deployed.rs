@@ -9,7 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::kustomization::MIN_TIMEOUT;
-use crate::{DependencyReference, Duration, GoDuration, Kustomization, KustomizationStatus, REQUESTED_AT};
+use crate::{
+    DependencyReference, Duration, GoDuration, KubeConfigReference, Kustomization, KustomizationStatus,
+    REQUESTED_AT,
+};
 
 /// An object that asks a deployer to bring a source into the cluster.
 pub trait Deployed:
@@ -40,6 +43,8 @@ pub trait Deployed:
     fn service_account(&self) -> &str;
     /// Returns the objects of the same kind that must be ready first.
     fn depends_on(&self) -> &[DependencyReference];
+    /// Returns where to find the credentials of the cluster that it is brought to, if that is another one.
+    fn kube_config(&self) -> Option<&KubeConfigReference>;
     /// Returns kind (`ConfigMap` or `Secret`) and name of what the object reads from its own namespace.
     fn configs(&self) -> Vec<(&'static str, &str)>;
 }
@@ -100,6 +105,10 @@ impl Deployed for Kustomization {
         &self.spec.depends_on
     }
 
+    fn kube_config(&self) -> Option<&KubeConfigReference> {
+        self.spec.kube_config.as_ref()
+    }
+
     fn configs(&self) -> Vec<(&'static str, &str)> {
         let sources = self.spec.post_build.iter();
         let sources = sources.flat_map(|post_build| &post_build.substitute_from);
@@ -107,9 +116,13 @@ impl Deployed for Kustomization {
         let sources = sources.map(|source| (kind(&source.kind), source.name.as_str()));
         let keys = self.spec.decryption.iter();
         let keys = keys.filter_map(|decryption| decryption.secret_ref.as_ref());
-        sources
-            .chain(keys.map(|secret| ("Secret", secret.name.as_str())))
-            .collect()
+        let keys = keys.map(|secret| ("Secret", secret.name.as_str()));
+        let remote = self
+            .spec
+            .kube_config
+            .iter()
+            .flat_map(KubeConfigReference::configs);
+        sources.chain(keys).chain(remote).collect()
     }
 }
 

@@ -315,7 +315,7 @@ pub struct KustomizationStatus {
 impl KustomizationSpec {
     /// Returns the path of a field that these types do not have, because a newer definition added it.
     ///
-    /// Fields below `kubeConfig`, `healthCheckExprs` and `ignore` are not looked at.
+    /// Fields below `healthCheckExprs` and `ignore` are not looked at.
     pub fn unknown_field(&self) -> Option<String> {
         let own = self.unknown.first("");
         let metadata = || self.common_metadata.as_ref()?.unknown.first("commonMetadata.");
@@ -331,6 +331,7 @@ impl KustomizationSpec {
             post_build.unknown.first("postBuild.").or(sources)
         };
         let dependency = || first_below("dependsOn", &self.depends_on, |item, at| item.unknown.first(at));
+        let remote = || self.kube_config.as_ref()?.unknown.first("kubeConfig.");
         let check = || {
             first_below("healthChecks", &self.health_checks, |item, at| {
                 item.unknown.first(at)
@@ -348,6 +349,7 @@ impl KustomizationSpec {
             .or_else(decryption)
             .or_else(post_build)
             .or_else(dependency)
+            .or_else(remote)
             .or_else(check)
             .or_else(image)
             .or_else(patch)

@@ -117,4 +117,22 @@ pub struct KubeConfigReference {
     /// A Secret that holds a kubeconfig.
     #[serde(skip_serializing_if = "is_default")]
     pub secret_ref: Option<SecretKeyReference>,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+impl KubeConfigReference {
+    /// Gives kind and name of what holds the credentials.
+    pub(crate) fn configs(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let map = self
+            .config_map_ref
+            .iter()
+            .map(|map| ("ConfigMap", map.name.as_str()));
+        map.chain(
+            self.secret_ref
+                .iter()
+                .map(|secret| ("Secret", secret.name.as_str())),
+        )
+    }
 }

@@ -8,8 +8,9 @@ use artifact_crd::Artifact;
 use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
-use controller_kit::live::LiveStore;
-use controller_kit::{Mapper, Metrics, ObjectKey, Queue, Rest, SharedWatch, WatchCache, WatchState, Written};
+use controller_kit::{
+    Clusters, Metrics, ObjectKey, Queue, Rest, SharedWatch, WatchCache, WatchState, Written,
+};
 use flux_api::{DependencyReference, Deployed, DeployedStatus};
 use kube::core::SelectorExt;
 use kube::{Resource as _, ResourceExt};
@@ -33,12 +34,10 @@ pub struct Context<K: Kind> {
     pub settings: Settings,
     /// Fires when the process ends.
     pub shutdown: CancellationToken,
-    /// The controller's own identity.
+    /// The controller's own identity, in the cluster that it runs in: objects of its kind, and what they read, are there.
     pub rest: Rest,
-    /// What the API server serves.
-    pub mapper: Mapper,
-    /// What became of applied objects.
-    pub live: LiveStore,
+    /// The clusters that objects are brought to.
+    pub clusters: Clusters,
     /// Artifacts by digest.
     pub content: Arc<ContentCache>,
     /// Takes events.
@@ -237,6 +236,7 @@ impl<K: Kind> Context<K> {
         self.written.forget(key);
         self.elsewhere.forget(key);
         self.awaiting.lock().remove(key);
+        self.clusters.release(key);
         self.own.forget(key);
         self.metrics
             .object_deleted(&kind_name::<K::Object>(), &key.namespace, &key.name);

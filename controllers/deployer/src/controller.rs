@@ -10,7 +10,8 @@ use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
 use controller_kit::{
-    Mapper, Metrics, ObjectKey, Queue, Requeue, Rest, Run, SharedWatch, WatchCache, WatchState, Written,
+    Cluster, ClusterRecipe, Clusters, Mapper, Metrics, ObjectKey, Queue, Requeue, Rest, Run, SharedWatch,
+    WatchCache, WatchState, Written,
 };
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -78,19 +79,28 @@ pub async fn run<D: Deployer>(
     let mapper = Mapper::new(client.clone());
     let concurrent = settings.concurrent;
     metrics.set_concurrency(D::NAMES.label, concurrent);
+    let rest = Rest::new(client.clone());
+    let live = LiveStore::new(
+        client.clone(),
+        mapper.clone(),
+        managers.clone(),
+        D::NAMES.owner_labels[0],
+        namespace.clone(),
+        shutdown.clone(),
+    );
+    let recipe = ClusterRecipe {
+        managers,
+        owner_label: D::NAMES.owner_labels[0].to_owned(),
+        concurrent,
+        most: settings.kube_config.most_clusters,
+        shutdown: shutdown.clone(),
+    };
+    let clusters = Clusters::new(Cluster::home(rest.clone(), mapper, live), recipe);
     let context = Arc::new(Context {
         own,
         shutdown: shutdown.clone(),
-        rest: Rest::new(client.clone()),
-        live: LiveStore::new(
-            client.clone(),
-            mapper.clone(),
-            managers,
-            D::NAMES.owner_labels[0],
-            namespace.clone(),
-            shutdown.clone(),
-        ),
-        mapper,
+        rest,
+        clusters,
         content,
         recorder,
         queue: Queue::new(settings.backoff, metrics.queue(D::NAMES.label)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use controller_kit::live::{Target, WaitEnd, WaitOptions};
 use controller_kit::object::Subject;
-use controller_kit::{Rest, Triggers};
+use controller_kit::{Cluster, Triggers};
 use flux_api::{ConditionsExt, Deployed, DeployedStatus, GoDuration, READY, REQUESTED_AT, reason};
 use kube::Resource as _;
 
@@ -29,7 +29,11 @@ pub struct Waited {
 ///
 /// # Errors
 /// A newer event came first; or the status could not be written.
-pub async fn wait<K: Kind>(run: &mut Run<'_, K>, rest: &Rest, targets: Vec<Target>) -> Result<Waited, Halt> {
+pub async fn wait<K: Kind>(
+    run: &mut Run<'_, K>,
+    cluster: &Cluster,
+    targets: Vec<Target>,
+) -> Result<Waited, Halt> {
     let started = tokio::time::Instant::now();
     let context = run.context;
     let options = WaitOptions {
@@ -37,7 +41,7 @@ pub async fn wait<K: Kind>(run: &mut Run<'_, K>, rest: &Rest, targets: Vec<Targe
         fail_fast: context.settings.fail_fast,
     };
     let what = readiness_of(&targets);
-    let mut waiting = Box::pin(context.live.wait(targets, options, rest));
+    let mut waiting = Box::pin(cluster.live.wait(targets, options, &cluster.rest));
     // What is ready at once needs no word about waiting; a moment covers objects whose watch has just been opened.
     let quick = tokio::time::timeout(QUICK, &mut waiting);
     let quick = run.slot.on(what.clone()).park(quick).await;

@@ -7,13 +7,14 @@
 //! 2. `reconcile` is one run: observe, decide, act, report;
 //! 3. `report` makes conditions, event and next run of an [`Outcome`]: the one table of fates;
 //! 4. what stages are made of: [`fetch`] an artifact as long as it is [`wanted`], wait for [`health`], [`prune`] by
-//!    [`inventory`] after [`takeover`] by others, act as the right `identity`;
+//!    [`inventory`] after [`takeover`] by others, act in the right `cluster` as the right identity, by `kube_config`;
 //! 5. [`Run`] is the bottom of a run: what it is about, how far it got, and its words; `conditions` and `events` are those;
 //! 6. `context` is what all runs share: statuses that were written, objects that have `vanished` or are `elsewhere`, `progress` of
 //!    others, the `finalizer` and the patches of `status`; `interlock` is what happens while a stock controller reconciles the object too.
 //!
 //! Files call down this list and are never called back. A deployer reads Artifacts and never a source kind.
 
+mod cluster;
 mod conditions;
 mod configs;
 mod context;
@@ -22,9 +23,9 @@ mod elsewhere;
 mod events;
 mod fan_out;
 mod finalizer;
-mod identity;
 mod interlock;
 mod kind;
+mod kube_config;
 mod log;
 mod outcome;
 mod progress;
@@ -50,9 +51,11 @@ pub use context::{Context, Ownership};
 pub use controller::{Connections, run};
 pub use events::About;
 pub use kind::{Kind, Names, StatusOf};
+pub use kube_config::ClusterError;
+pub use kubeconfig::Permits;
 pub use outcome::{Conclusion, Failure, Fate, Halt, Next, Outcome, Success, Wait};
 pub use reconcile::Deployer;
 pub use run::Run;
-pub use settings::Settings;
+pub use settings::{KubeConfigSettings, Settings};
 pub use status::StatusError;
 pub use step::{ArtifactProblem, Dependency, Observed, Refusal, Step, first_not_ready, is_held};

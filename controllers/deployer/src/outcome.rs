@@ -90,6 +90,8 @@ pub struct Failure {
     pub reason: &'static str,
     /// Text for people.
     pub message: String,
+    /// The same as events tell it, where they say more.
+    pub told: Option<String>,
     /// What is not ready, if that is why.
     pub unhealthy: Option<String>,
     /// When it is tried again.
@@ -111,6 +113,7 @@ impl Failure {
         Self {
             reason,
             message: error.to_string(),
+            told: None,
             unhealthy: None,
             fate,
         }

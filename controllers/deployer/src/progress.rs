@@ -59,9 +59,15 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// Takes note that everything that an object desires has been applied.
-    pub(crate) fn applied<'a>(&self, key: &ObjectKey, aim: Aim, desired: impl Iterator<Item = &'a ObjectId>) {
-        let mut desired: Box<[u64]> = desired.map(|id| self.seed.hash_one(id)).collect();
+    /// Takes note that everything that an object desires has been applied in a place: a cluster.
+    pub(crate) fn applied<'a>(
+        &self,
+        key: &ObjectKey,
+        aim: Aim,
+        place: &str,
+        desired: impl Iterator<Item = &'a ObjectId>,
+    ) {
+        let mut desired: Box<[u64]> = desired.map(|id| self.seed.hash_one((place, id))).collect();
         desired.sort_unstable();
         self.tried.lock().insert(key.clone(), Tried { aim, desired });
         self.notify();
@@ -90,13 +96,14 @@ impl Progress {
         tried.get(key).is_some_and(|tried| tried.aim == *aim)
     }
 
-    /// Gives those among `objects` that somebody else desires, with who does.
+    /// Gives those among `objects` that somebody else desires in the same place, with who does.
     pub(crate) fn desired_by_others(
         &self,
         own: &ObjectKey,
+        place: &str,
         objects: &[ObjectId],
     ) -> Vec<(ObjectId, ObjectKey)> {
-        let hashes: Vec<u64> = objects.iter().map(|id| self.seed.hash_one(id)).collect();
+        let hashes: Vec<u64> = objects.iter().map(|id| self.seed.hash_one((place, id))).collect();
         let tried = self.tried.lock();
         let others = tried.iter().filter(|(key, _)| *key != own);
         others

@@ -1,6 +1,6 @@
 //! Deletes what is no longer desired, by inventory.
 
-use controller_kit::Rest;
+use controller_kit::Cluster;
 use controller_kit::apply::{Deletion, GarbageCollection, sort_for_delete};
 use controller_kit::object::{ObjectId, Subject};
 use flux_api::InventoryEntry;
@@ -27,7 +27,7 @@ pub struct Deletions {
 /// Deletes objects in reverse order of application, as far as they carry the labels of the run's object.
 pub async fn delete<K: Kind>(
     run: &mut Run<'_, K>,
-    rest: &Rest,
+    cluster: &Cluster,
     mut objects: Vec<(ObjectId, String)>,
 ) -> Deletions {
     let context = run.context;
@@ -38,11 +38,11 @@ pub async fn delete<K: Kind>(
     ];
     let ids: Vec<ObjectId> = objects.iter().map(|(id, _)| id.clone()).collect();
     let collection = GarbageCollection {
-        rest,
-        mapper: &context.mapper,
+        rest: &cluster.rest,
+        mapper: &cluster.mapper,
         owner_labels: &owner_labels,
-        desired_elsewhere: &desired_elsewhere(context, &run.key, &ids),
-        own_namespace: &context.settings.own_namespace,
+        desired_elsewhere: &desired_elsewhere(context, &run.key, cluster.id(), &ids),
+        own_namespace: cluster.spares(&context.settings.own_namespace),
     };
     sort_for_delete(&mut objects, |(id, _)| id.clone());
     let versions: Vec<String> = objects.iter().map(|(_, version)| version.clone()).collect();
@@ -70,6 +70,6 @@ pub async fn delete<K: Kind>(
             Deletion::Skipped | Deletion::Failed(_) => {}
         }
     }
-    tell_takers(context, &run.key, &left);
+    tell_takers(context, &run.key, cluster.id(), &left);
     result
 }

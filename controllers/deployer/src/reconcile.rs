@@ -89,6 +89,7 @@ async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::R
         slot: &mut slot,
         superseded: &superseded,
         started: Instant::now(),
+        cluster: None,
         about: None,
         aim: None,
         stage: String::new(),

@@ -140,7 +140,8 @@ pub(crate) fn conclude<O: Deployed>(
             }
             // What is tried often is said once.
             let again = is_announced(object, failure.reason, &failure.message);
-            let event = (Severity::Error, failure.reason, failure.message.clone());
+            let told = failure.told.as_ref().unwrap_or(&failure.message);
+            let event = (Severity::Error, failure.reason, told.clone());
             Report {
                 event: (failure.fate == Fate::Retry || !again).then_some(event),
                 requeue: next_try(failure, pace.retry),

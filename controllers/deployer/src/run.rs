@@ -6,7 +6,7 @@ use std::time::Duration;
 use artifact_crd::Artifact;
 use controller_kit::events::Severity;
 use controller_kit::object::ObjectId;
-use controller_kit::{ObjectKey, Slot, Superseded, Triggers};
+use controller_kit::{Cluster, ObjectKey, Slot, Superseded, Triggers};
 use flux_api::{ConditionStatus, Deployed, GoDuration, HEALTHY, reason};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use crate::conditions::Conditions;
 use crate::context::Context;
 use crate::events::{About, event_about};
 use crate::kind::{Kind, StatusOf};
+use crate::kube_config::ClusterError;
 use crate::outcome::Halt;
 use crate::progress::Aim;
 use crate::status::StatusError;
@@ -39,6 +40,8 @@ pub struct Run<'a, K: Kind> {
     pub status: StatusOf<K>,
     /// The status that the API server has.
     pub(crate) written: StatusOf<K>,
+    /// Where the run acts, and as whom, once that was found out.
+    pub(crate) cluster: Option<Result<Cluster, Arc<ClusterError>>>,
     /// What events are about.
     pub(crate) about: Option<About>,
     /// What the run tries to apply, once that is known.
@@ -61,7 +64,8 @@ impl<K: Kind> Run<'_, K> {
     /// Says that everything that the artifact asks for has been applied; others may wait for that.
     pub fn has_applied<'i>(&self, desired: impl Iterator<Item = &'i ObjectId>) {
         if let Some(aim) = &self.aim {
-            self.context.progress.applied(&self.key, aim.clone(), desired);
+            let (progress, place) = (&self.context.progress, self.place());
+            progress.applied(&self.key, aim.clone(), place, desired);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use artifact_consumer::Access;
 use controller_kit::Backoff;
 use kube::core::Selector;
+use kubeconfig::Permits;
 
 /// Settings that all deployers have; the defaults are stock's.
 #[derive(Clone, Debug)]
@@ -35,6 +36,26 @@ pub struct Settings {
     /// Labels that mark ConfigMaps and Secrets whose changes reconcile at once (`--watch-configs-label-selector`);
     /// none are watched when absent (gate `DisableConfigWatchers`).
     pub watch_configs: Option<String>,
+    /// What is permitted with clusters that objects name.
+    pub kube_config: KubeConfigSettings,
+}
+
+/// What an operator chooses about clusters that objects name.
+#[derive(Clone, Debug)]
+pub struct KubeConfigSettings {
+    /// What kubeconfigs may ask for (`--insecure-kubeconfig-exec`, `--insecure-kubeconfig-tls`).
+    pub permits: Permits,
+    /// How many clusters are kept at once, with their watches (`--max-remote-clusters`).
+    pub most_clusters: usize,
+}
+
+impl Default for KubeConfigSettings {
+    fn default() -> Self {
+        Self {
+            permits: Permits::default(),
+            most_clusters: 100,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -52,6 +73,7 @@ impl Default for Settings {
             backoff: Backoff::default(),
             fail_fast: true,
             watch_configs: Some(format!("{}=Enabled", flux_api::WATCH_LABEL)),
+            kube_config: KubeConfigSettings::default(),
         }
     }
 }

@@ -53,7 +53,9 @@ pub async fn await_takeover<K: Kind>(
     let Ok(source) = context.source_of(&run.object) else {
         return Ok(());
     };
-    let doomed: HashSet<ObjectKey> = doomed.filter_map(key_of::<K>).collect();
+    // What is elsewhere reconciles nothing here.
+    let is_here = run.place().is_empty();
+    let doomed: HashSet<ObjectKey> = doomed.filter(|_| is_here).filter_map(key_of::<K>).collect();
     let consumers = context.other_consumers(&source, &key, &doomed);
     if !consumers
         .iter()
@@ -117,9 +119,10 @@ enum Next {
 pub(crate) fn desired_elsewhere<K: Kind>(
     context: &Context<K>,
     own: &ObjectKey,
+    place: &str,
     objects: &[ObjectId],
 ) -> HashSet<ObjectId> {
-    let desired = context.progress.desired_by_others(own, objects);
+    let desired = context.progress.desired_by_others(own, place, objects);
     let stands = |key: &ObjectKey| {
         let object = context.objects.get(key);
         let acts = |object: &K::Object| {
@@ -132,10 +135,10 @@ pub(crate) fn desired_elsewhere<K: Kind>(
 }
 
 /// Wakes those who desire an object that was left to them, so that they put their labels on it.
-pub(crate) fn tell_takers<K: Kind>(context: &Context<K>, own: &ObjectKey, left: &[ObjectId]) {
+pub(crate) fn tell_takers<K: Kind>(context: &Context<K>, own: &ObjectKey, place: &str, left: &[ObjectId]) {
     let takers: HashSet<ObjectKey> = context
         .progress
-        .desired_by_others(own, left)
+        .desired_by_others(own, place, left)
         .into_iter()
         .map(|(_, key)| key)
         .collect();
@@ -149,6 +152,9 @@ pub(crate) fn tell_takers<K: Kind>(context: &Context<K>, own: &ObjectKey, left: 
 /// it.
 pub async fn await_children<K: Kind>(run: &mut Run<'_, K>, changed: &[(ObjectId, bool)]) {
     let context = run.context;
+    if !run.place().is_empty() {
+        return;
+    }
     let mut children = Vec::new();
     for (id, created) in changed {
         let Some(key) = key_of::<K>(id).filter(|key| *key != run.key && context.is_watched(key)) else {
@@ -240,7 +246,28 @@ impl<K: Kind> Context<K> {
         let references = self.references.lock();
         let consumers = references.consumers(source);
         let others = consumers.filter(|key| *key != own && !doomed.contains(key));
-        others.cloned().collect()
+        let others: Vec<ObjectKey> = others.cloned().collect();
+        drop(references);
+        others
+            .into_iter()
+            .filter(|key| self.are_together(own, key))
+            .collect()
+    }
+
+    /// Tells whether two objects are brought to the same cluster, as far as is known: what is brought elsewhere takes nothing
+    /// over.
+    fn are_together(&self, own: &ObjectKey, other: &ObjectKey) -> bool {
+        if let Some(is_same) = self.clusters.is_same(own, other) {
+            return is_same;
+        }
+        let (Some(own), Some(other)) = (self.objects.get(own), self.objects.get(other)) else {
+            return true;
+        };
+        match (own.kube_config(), other.kube_config()) {
+            (None, None) => true,
+            (Some(one), Some(another)) => one == another && own.meta().namespace == other.meta().namespace,
+            _ => false,
+        }
     }
 
     /// Tells whether `key` has yet to apply what its source has now, and nothing keeps it from doing so soon.

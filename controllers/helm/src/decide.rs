@@ -113,12 +113,17 @@ fn denied(error: &ReferenceError) -> Refusal {
     }
 }
 
+/// The field that names a cloud provider.
+const PROVIDER: &str = "kubeConfig.configMapRef";
+
 /// A field that decides where a release lives, or as whom it is handled, and that is not understood: nothing may be
 /// uninstalled then, because it would be uninstalled somewhere else.
 fn whereabouts(object: &HelmRelease) -> Option<String> {
     let spec = &object.spec;
-    let kube_config = spec.kube_config.as_ref().map(|_| "kubeConfig".to_owned());
-    kube_config.or_else(|| spec.unknown_field())
+    let remote = spec.kube_config.as_ref();
+    let provider = remote.filter(|remote| remote.secret_ref.is_none() && remote.config_map_ref.is_some());
+    let provider = provider.map(|_| PROVIDER.to_owned());
+    provider.or_else(|| spec.unknown_field())
 }
 
 /// Tells why an object would be refused for what its spec says, in the words of its condition.
@@ -133,7 +138,6 @@ fn unfit(object: &HelmRelease) -> Option<Unfit> {
         return Some(Unfit::Chart);
     }
     let unsupported = [
-        ("kubeConfig", spec.kube_config.is_some()),
         ("healthCheckExprs", !spec.health_check_exprs.is_empty()),
         (
             "dependsOn[].readyExpr",
@@ -145,7 +149,7 @@ fn unfit(object: &HelmRelease) -> Option<Unfit> {
     let unsupported = unsupported.into_iter().find(|(_, used)| *used);
     if let Some(field) = unsupported
         .map(|(field, _)| field.to_owned())
-        .or_else(|| spec.unknown_field())
+        .or_else(|| whereabouts(object))
     {
         return Some(Unfit::Unsupported { field });
     }
@@ -269,7 +273,10 @@ mod tests {
     #[test]
     fn unknown_meaning_is_refused_not_ignored() {
         for (spec, field) in [
-            (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), "kubeConfig"),
+            (
+                json!({"kubeConfig": {"configMapRef": {"name": "x"}}}),
+                "kubeConfig.configMapRef",
+            ),
             (
                 json!({"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "true"}]}),
                 "healthCheckExprs",
@@ -373,7 +380,7 @@ mod tests {
 
     #[test]
     fn what_is_somewhere_else_is_not_uninstalled_here() {
-        let remote = json!({"kubeConfig": {"secretRef": {"name": "x"}}});
+        let remote = json!({"kubeConfig": {"configMapRef": {"name": "x"}}});
         let with = |spec: &Value, suspend: bool| {
             let mut spec = spec.clone();
             spec["suspend"] = suspend.into();
@@ -381,7 +388,7 @@ mod tests {
         };
         let released = json!({"storageNamespace": "apps"});
         for (spec, status, field) in [
-            (with(&remote, false), &released, Some("kubeConfig")),
+            (with(&remote, false), &released, Some("kubeConfig.configMapRef")),
             (
                 with(&json!({"invention": 1}), false),
                 &released,

@@ -44,10 +44,13 @@ async fn try_deploy(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Outc
     if object.spec.rollback.as_ref().is_some_and(recreates) {
         tracing::info!("warning: the .spec.rollback.recreate field is deprecated and has no effect");
     }
+    // What is slow in another cluster holds no worker from here on; that it cannot be had is told where stock does.
+    let cluster = run.cluster().await;
     if let Some(problem) = source_problem(run, &source, artifact) {
         return Err(Stop::Source(problem));
     }
     let desired = Desired::of(run, &source, artifact).await?;
+    cluster.map_err(Stop::Cluster)?;
     run.is_about(about(&desired));
     let mut writing = machine(run, &object, &desired.digests);
     writing.mark_reconciling(reason::PROGRESSING, PREREQUISITES);

@@ -11,11 +11,10 @@ use flux_api::{
 };
 use flux_deployer::{Kind, Names, Observed, Step};
 use helm::Renderer;
-use kube::Client;
 use parking_lot::Mutex;
 
 use crate::Settings;
-use crate::cluster::Discovery;
+use crate::cluster::KnownDiscovery;
 use crate::decide::decide;
 use crate::environment::SystemEnvironment;
 use crate::made::Made;
@@ -28,20 +27,20 @@ pub const CONTROLLER: &str = "helm-controller";
 pub(crate) struct Helm {
     pub(crate) settings: Settings,
     pub(crate) renderer: Renderer,
-    /// What the cluster serves, for templates.
-    pub(crate) discovery: Discovery,
+    /// What clusters serve, for templates.
+    pub(crate) discovery: KnownDiscovery,
     /// The HelmCharts that were made, by HelmRelease.
     charts: Mutex<HashMap<ObjectKey, Made>>,
 }
 
 impl Helm {
-    pub(crate) fn new(settings: Settings, client: Client) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let environment = SystemEnvironment {
             resolves: settings.resolves_hosts,
         };
         Self {
             renderer: Renderer::new(Arc::new(environment)),
-            discovery: Discovery::new(client),
+            discovery: KnownDiscovery::default(),
             charts: Mutex::default(),
             settings,
         }

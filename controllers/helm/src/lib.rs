@@ -72,7 +72,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let deployer = settings.deployer.clone();
-    let helm = Helm::new(settings, connections.client.clone());
+    let helm = Helm::new(settings);
     flux_deployer::run(helm, connections, deployer, synced, shutdown).await;
 }
 

@@ -47,7 +47,7 @@ async fn correct(
     desired: &Desired,
     comparison: &Comparison,
 ) -> Result<Told, Stop> {
-    let (cluster, timeout) = (cluster(run)?, run.timeout());
+    let (cluster, timeout) = (cluster(run).await?, run.timeout());
     let Corrected { done, failures } = comparison.correct(&cluster, timeout).await;
     let events = machine(run, object, &desired.digests).corrected(&done, &failures);
     // What could not be corrected is looked at again, and is no failure of the release.
@@ -60,7 +60,7 @@ async fn release(
     desired: &Desired,
     action: ReleaseAction,
 ) -> Result<Told, Stop> {
-    let (cluster, defaults, key) = (cluster(run)?, defaults(run), run.key.clone());
+    let (cluster, defaults, key) = (cluster(run).await?, defaults(run), run.key.clone());
     let own = &run.context.own;
     let wanted = Wanted {
         chart: &desired.chart,
@@ -104,7 +104,7 @@ async fn release(
 }
 
 async fn test(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) -> Result<Told, Stop> {
-    let cluster = cluster(run)?;
+    let cluster = cluster(run).await?;
     let mut actions = actions(run, &cluster);
     let result = match Test::of(object) {
         Ok(test) => Box::pin(actions.test(&test)).await,
@@ -131,7 +131,7 @@ async fn roll_back(
     desired: &Desired,
     target: &ReleaseSnapshot,
 ) -> Result<Told, Stop> {
-    let (cluster, defaults, key) = (cluster(run)?, defaults(run), run.key.clone());
+    let (cluster, defaults, key) = (cluster(run).await?, defaults(run), run.key.clone());
     let mut actions = actions(run, &cluster);
     let result = match Rollback::of(object, &target.name, target.version, defaults) {
         Ok(rollback) => Box::pin(actions.rollback(&rollback)).await,
@@ -153,7 +153,7 @@ async fn roll_back(
 }
 
 async fn uninstall(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) -> Result<Told, Stop> {
-    let (cluster, defaults) = (cluster(run)?, defaults(run));
+    let (cluster, defaults) = (cluster(run).await?, defaults(run));
     let current = run.status.history.latest().map(|current| current.name.clone());
     let mut actions = actions(run, &cluster);
     let result = match Uninstall::of(object, &current.unwrap_or_default(), defaults) {
@@ -166,7 +166,7 @@ async fn uninstall(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desi
 }
 
 async fn unlock(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) -> Result<Told, Stop> {
-    let cluster = cluster(run)?;
+    let cluster = cluster(run).await?;
     let name = shorten_release_name(&object.release_name());
     let mut actions = actions(run, &cluster);
     let unlocked = Box::pin(actions.unlock(&name)).await;

@@ -23,7 +23,7 @@ use crate::tell::tell;
 /// The run is halted, or acts as nobody.
 pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Result<Ending, Stop> {
     let object = Arc::clone(&run.object);
-    let rest = run.identity().map_err(Stop::Identity)?;
+    let rest = cluster(run).await?.rest;
     let mut performed = Performed::default();
     loop {
         if run.context.shutdown.is_cancelled() {
@@ -94,7 +94,7 @@ async fn next_step(
                 known.previous = Some(observe::previous(storage, snapshot).await);
             }
             (Next::CompareWithCluster, Some(record)) => {
-                comparison = drift::look(&cluster(run)?, object, record).await;
+                comparison = drift::look(&cluster(run).await?, object, record).await;
                 known.drift = Some(comparison.drift());
             }
             _ => return Ok((next, comparison)),

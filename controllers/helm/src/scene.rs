@@ -6,7 +6,7 @@ use helm::File;
 use helm::release::Release;
 
 use crate::action::{Actions, Defaults};
-use crate::cluster::{Cluster, Patience};
+use crate::cluster::{Cluster, Discovery, Patience};
 use crate::kind::Helm;
 use crate::machine::Event;
 use crate::stop::Stop;
@@ -15,13 +15,15 @@ use crate::storage::Storage;
 /// The cluster as the identity of a run sees it.
 ///
 /// # Errors
-/// The service account cannot be one.
-pub(crate) fn cluster(run: &Run<'_, Helm>) -> Result<Cluster, Stop> {
+/// It is not known how to get there, or the service account cannot be one.
+pub(crate) async fn cluster(run: &mut Run<'_, Helm>) -> Result<Cluster, Stop> {
+    let cluster = run.cluster().await.map_err(Stop::Cluster)?;
+    let discovery = run.context.own.discovery.of(cluster.id());
     Ok(Cluster {
-        rest: run.identity().map_err(Stop::Identity)?,
-        mapper: run.context.mapper.clone(),
-        live: run.context.live.clone(),
-        discovery: run.context.own.discovery.clone(),
+        discovery: Discovery::known(cluster.rest.clone(), discovery),
+        rest: cluster.rest,
+        mapper: cluster.mapper,
+        live: cluster.live,
     })
 }
 

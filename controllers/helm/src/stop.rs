@@ -1,12 +1,13 @@
 //! Why a run stops before it gets to the release, or ends as it does, and what is to become of each: the one table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use controller_kit::RestError;
 use controller_kit::events::Severity;
 use flux_api::{ConditionStatus, ConditionsExt, GoDuration, READY, RECONCILING, STALLED, reason};
 use flux_deployer::fetch::ArtifactError;
-use flux_deployer::{Conclusion, Halt, Next, Outcome, Refusal, Run, StatusError};
+use flux_deployer::{ClusterError, Conclusion, Halt, Next, Outcome, Refusal, Run, StatusError};
 use helm::LoadError;
 use helm::chart_version::ChartVersionError;
 use jiff::Timestamp;
@@ -55,12 +56,15 @@ pub(crate) enum Stop {
     /// The chart and the revision of its artifact do not go together.
     #[error(transparent)]
     Version(#[from] ChartVersionError),
-    /// The service account cannot be one.
-    #[error(transparent)]
-    Identity(RestError),
+    /// It is not known how to get to the cluster, or the service account cannot be one.
+    #[error("{}", error_text(.0))]
+    Cluster(Arc<ClusterError>),
     /// The values, or what is done to manifests, have no digest.
     #[error("{0}")]
     Digest(String),
+    /// The end of an object: it is not known how to get to the cluster that its release is in.
+    #[error("failed to build REST client getter to uninstall release: {}", error_text(.0))]
+    LastCluster(Arc<ClusterError>),
     /// The end of an object: it is not known whether its service account exists.
     #[error("failed to confirm ServiceAccount '{account}' can be used to uninstall release: {error}")]
     LastIdentity {
@@ -105,9 +109,11 @@ impl Stop {
                 ..fate(reason::ARTIFACT_FAILED, true, Next::Backoff)
             },
             Self::Version(_) => fate(reason::CHART_MUTATE_ERROR, false, Next::Backoff),
-            Self::Identity(_) => fate(reason::REST_CLIENT_ERROR, false, Next::Backoff),
+            Self::Cluster(_) => fate(reason::REST_CLIENT_ERROR, false, Next::Backoff),
             Self::Digest(_) => fate(reason::RECONCILE_ERROR, false, Next::Backoff),
-            Self::LastIdentity { .. } => fate(reason::UNINSTALL_FAILED, false, Next::Backoff),
+            Self::LastIdentity { .. } | Self::LastCluster(_) => {
+                fate(reason::UNINSTALL_FAILED, false, Next::Backoff)
+            }
             Self::HelmChart(_) | Self::Uninstall(_) => Fate {
                 reason: None,
                 prefix: "",
@@ -173,6 +179,31 @@ fn refused(run: &mut Run<'_, Helm>, refusal: &Refusal) -> Outcome {
         is_observed: true,
         error: Some(message.clone()),
     })
+}
+
+/// Why it is not known how to get to a cluster, in helm-controller's words where it has its own.
+pub(crate) fn error_text(error: &ClusterError) -> String {
+    match error {
+        ClusterError::Secret { secret, why, .. } => {
+            format!("could not get KubeConfig secret '{secret}': {why}")
+        }
+        ClusterError::Key {
+            secret,
+            key: Some(key),
+        } => {
+            format!("KubeConfig secret '{secret}' does not contain a '{key}' key with data")
+        }
+        ClusterError::Key { secret, key: None } => {
+            format!("KubeConfig secret '{secret}' does not contain a 'value' or 'value.yaml' key with data")
+        }
+        ClusterError::KubeConfig { secret, error } => {
+            format!("failed to load KubeConfig from secret '{secret}': {error}")
+        }
+        ClusterError::Nothing => {
+            "exactly one of .spec.kubeConfig.configMapRef or spec.kubeConfig.secretRef must be set".to_owned()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// What becomes of a run that got to the release.
@@ -298,8 +329,14 @@ mod tests {
                 Next::Backoff,
             ),
             (
-                Stop::Identity(refused()),
+                Stop::Cluster(Arc::new(refused().into())),
                 Some("RESTClientError"),
+                false,
+                Next::Backoff,
+            ),
+            (
+                Stop::LastCluster(Arc::new(refused().into())),
+                Some("UninstallFailed"),
                 false,
                 Next::Backoff,
             ),

@@ -20,7 +20,7 @@ use crate::tell::tell;
 /// It is still there; the status says why.
 pub(crate) async fn uninstall(run: &mut Run<'_, Helm>, digests: &SpecDigests) -> Result<(), Stop> {
     let object = Arc::clone(&run.object);
-    let (cluster, defaults) = (cluster(run)?, defaults(run));
+    let (cluster, defaults) = (cluster(run).await?, defaults(run));
     let current = run.status.history.latest().map(|current| current.name.clone());
     let (events, result) = match current {
         None => {

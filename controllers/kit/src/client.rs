@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use kube::client::{Body, ClientBuilder};
@@ -12,11 +13,23 @@ use tower_service::Service;
 
 use crate::metrics::Metrics;
 
-/// Connects as `config` says, counting requests in `rest_client_requests_total`.
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Longest time for which a connection to the API server may be silent while it is read from.
+const SILENCE: Duration = Duration::from_secs(330);
+
+/// Connects as `config` says, with limits of our own, counting requests in `rest_client_requests_total`.
 ///
 /// # Errors
 /// The configuration does not make a client, for instance because its certificates cannot be read.
-pub fn connect(config: Config, metrics: &Metrics) -> kube::Result<Client> {
+pub fn connect(mut config: Config, metrics: &Metrics) -> kube::Result<Client> {
+    config.connect_timeout = Some(CONNECT);
+    // For lists, which have no time-out of their own; a watch that has nothing to tell ends after less than that.
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
+    // The client's own retries go on for minutes; requests have theirs, and watches.
+    config.default_retry = false;
     let host = config
         .cluster_url
         .authority()

@@ -31,10 +31,10 @@ impl Mapper {
     }
 
     async fn are_announced(&self, kinds: &HashSet<KindVersion>) -> Result<bool, RestError> {
-        let rest = Rest::new(self.client().clone());
+        let rest = self.rest();
         let mut names: Option<Vec<String>> = None;
         for kind in kinds {
-            if self.is_just_gone(kind).await || is_unavailable(&rest, kind).await? {
+            if self.is_just_gone(kind).await || is_unavailable(rest, kind).await? {
                 continue;
             }
             let names = match &mut names {
@@ -59,7 +59,7 @@ impl Mapper {
 
     /// Lists only names: definitions are large, and there may be hundreds.
     async fn definition_names(&self) -> Result<Vec<String>, RestError> {
-        let api = Api::<DynamicObject>::all_with(self.client().clone(), &definitions().api_resource());
+        let api = Api::<DynamicObject>::all_with(self.rest().client().clone(), &definitions().api_resource());
         let list = api.list_metadata(&ListParams::default()).await?;
         Ok(list
             .items

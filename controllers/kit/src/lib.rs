@@ -7,12 +7,15 @@
 //! - [`http`] is the client below that, and below everything else that a URL leads to; [`FairBudget`] bounds it.
 //! - [`apply`] brings objects into the cluster, [`live`] knows what became of them, and [`readiness`] judges it.
 //! - [`interlock`] knows which objects a stock controller reconciles too.
+//! - [`Cluster`] is where all of that happens, as one identity; [`Clusters`] are those that objects name besides our own.
 //! - [`Rest`] and [`Mapper`] are the requests below all of it, [`Backoff`] the pauses between those that fail, [`Written`] what
 //!   they wrote until a watch brings it back.
 //! - [`events`], [`Metrics`], [`server`], [`leader`] and [`logging`] are what operators see.
 
 mod backoff;
 mod client;
+mod cluster;
+mod clusters;
 mod definitions;
 mod fair;
 #[cfg(test)]
@@ -26,8 +29,10 @@ mod ownership;
 mod process_metrics;
 mod queue;
 mod raw;
+mod reach;
 mod redact;
 mod refs;
+mod remote;
 mod rest;
 mod shared_watch;
 mod watch;
@@ -47,6 +52,8 @@ pub mod server;
 
 pub use backoff::{Attempts, Backoff, spread};
 pub use client::connect;
+pub use cluster::Cluster;
+pub use clusters::{ClusterRecipe, Clusters, cluster_id};
 pub use fair::{FairBudget, Portion};
 pub use flux_api::selector;
 pub use follow::{Failure, Follower, follow};
@@ -55,6 +62,7 @@ pub use mapping::{KindVersion, Mapping};
 pub use metrics::{Metrics, QueueMetrics};
 pub use queue::{Queue, Requeue, Run, Slot, Superseded, Triggers};
 pub use refs::RefIndex;
+pub use remote::{ConnectError, connect_to};
 pub use rest::{Ask, ObjectPath, Rest, RestError, Seen};
 pub use shared_watch::{Following, SharedWatch};
 pub use watch::{Change, ObjectKey, WatchCache, WatchState};

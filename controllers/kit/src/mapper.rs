@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::mapping::{KindVersion, Mapping};
 use crate::object::GroupKind;
-use crate::rest::{REQUEST_TIMEOUT, RestError};
+use crate::rest::{Rest, RestError};
 
 /// A kind that the cluster does not serve, or discovery that failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum MapError {
 /// The kinds that a cluster serves; clones share one cache.
 #[derive(Clone)]
 pub struct Mapper {
-    client: Client,
+    rest: Rest,
     shared: Arc<Shared>,
 }
 
@@ -79,9 +79,14 @@ const RECENTLY: Duration = Duration::from_mins(1);
 impl Mapper {
     /// Creates a mapper that discovers on first use.
     pub fn new(client: Client) -> Self {
+        Self::of(Rest::new(client))
+    }
+
+    /// Creates a mapper that discovers what `rest` is told.
+    pub(crate) fn of(rest: Rest) -> Self {
         let (changes, _) = watch::channel(0);
         Self {
-            client,
+            rest,
             shared: Arc::new(Shared {
                 table: RwLock::default(),
                 refreshed: Mutex::default(),
@@ -154,8 +159,8 @@ impl Mapper {
         self.doubt();
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    pub(crate) fn rest(&self) -> &Rest {
+        &self.rest
     }
 
     /// Tells whether a kind was served until a moment ago.
@@ -198,10 +203,8 @@ impl Mapper {
             refreshed.is_some_and(|at| at >= asked || (asked - at < MIN_REFRESH && !is_doubted));
         if !fresh_enough {
             // Whoever waits for the lock waits for this.
-            let table = tokio::time::timeout(REQUEST_TIMEOUT, discover(&self.client)).await;
-            let table = table
-                .unwrap_or(Err(RestError::NoAnswer))
-                .map_err(MapError::Discovery)?;
+            let discovering = Box::pin(discover(self.rest.client()));
+            let table = self.rest.within(discovering).await.map_err(MapError::Discovery)?;
             let changed = self.shared.history.lock().await.follow(&table);
             *self.shared.table.write() = table;
             *refreshed = Some(Instant::now());
@@ -239,7 +242,7 @@ impl History {
 }
 
 /// Reads both aggregated discovery documents: two requests, however many groups there are.
-async fn discover(client: &Client) -> Result<Table, RestError> {
+async fn discover(client: &Client) -> Result<Table, kube::Error> {
     let core = client.list_core_api_versions_aggregated().await?;
     let groups = client.list_api_groups_aggregated().await?;
     let mut table = Table::default();
@@ -289,7 +292,7 @@ mod tests {
         (config.connect_timeout, config.read_timeout) = (None, None);
         let mapper = Mapper::new(Client::try_from(config).expect("a client"));
         let answer = mapper.mapping("", "v1", "ConfigMap").await;
-        let ended = matches!(answer, Err(MapError::Discovery(RestError::NoAnswer)));
+        let ended = matches!(answer, Err(MapError::Discovery(RestError::NoAnswer(_))));
         assert!(ended, "{answer:?}");
     }
 

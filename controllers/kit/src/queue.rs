@@ -25,7 +25,7 @@ use crate::backoff::Backoff;
 use crate::inspect::{self, Runs};
 use crate::metrics::QueueMetrics;
 
-use slot::Note;
+use slot::{Note, Place};
 
 pub use slot::Slot;
 pub use triggers::Triggers;
@@ -230,7 +230,8 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
             let metrics = self.shared.metrics.clone();
             let slot = Slot {
                 semaphore: Arc::clone(&semaphore),
-                place: permit.map(|permit| (permit, metrics.active())),
+                place: permit.map(|permit| Place::worker(permit, &metrics)),
+                elsewhere: None,
                 metrics,
                 next: None,
                 note,

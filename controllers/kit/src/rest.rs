@@ -1,5 +1,6 @@
 //! Requests for untyped objects, on one shared connection pool, as one identity.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, Request};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use crate::backoff::Backoff;
 use crate::mapping::Mapping;
 use crate::object::{metadata_text, resource_version};
+use crate::reach::Reach;
 use crate::redact;
 
 /// A Kubernetes client for untyped objects that acts as one identity; clones are cheap.
@@ -20,6 +22,10 @@ use crate::redact;
 pub struct Rest {
     client: Client,
     impersonate: Option<HeaderValue>,
+    /// Longest wait for an answer.
+    timeout: Duration,
+    /// Whether the API server answers, where it may be out of reach.
+    reach: Option<Arc<Reach>>,
 }
 
 /// A request that the API server refused or that never got an answer.
@@ -32,8 +38,11 @@ pub enum RestError {
     #[error("{0}")]
     Transport(#[source] Box<kube::Error>),
     /// The API server took the request and said nothing.
-    #[error("no answer from the API server within {}s", REQUEST_TIMEOUT.as_secs())]
-    NoAnswer,
+    #[error("no answer from the API server within {}s", .0.as_secs())]
+    NoAnswer(Duration),
+    /// Somebody has just found out that the API server does not answer; nothing was sent.
+    #[error("the cluster cannot be reached: {0}")]
+    Unreachable(Arc<str>),
     /// The request could not be built, because a name is not valid in a URL or a header.
     #[error("invalid request: {0}")]
     Request(String),
@@ -78,7 +87,7 @@ impl RestError {
                 500 => !matches!(&*status.reason, "" | "Unknown"),
                 code => code > 500,
             },
-            Self::Transport(_) | Self::NoAnswer => true,
+            Self::Transport(_) | Self::NoAnswer(_) | Self::Unreachable(_) => true,
             Self::Request(_) => false,
         }
     }
@@ -104,7 +113,7 @@ impl RestError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Api(status) => Some(status.code),
-            Self::Transport(_) | Self::NoAnswer | Self::Request(_) => None,
+            Self::Transport(_) | Self::NoAnswer(_) | Self::Unreachable(_) | Self::Request(_) => None,
         }
     }
 
@@ -112,13 +121,16 @@ impl RestError {
     pub fn reason(&self) -> &str {
         match self {
             Self::Api(status) => &status.reason,
-            Self::Transport(_) | Self::NoAnswer | Self::Request(_) => "",
+            Self::Transport(_) | Self::NoAnswer(_) | Self::Unreachable(_) | Self::Request(_) => "",
         }
     }
 }
 
 /// Longest wait for an answer: API servers themselves give up after a minute.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// What every API server answers, to nobody in particular.
+const PING: &str = "/livez/ping";
 
 /// How often a request is made again that the API server has no room for at the moment. What takes longer is told, and
 /// not waited for: the run as a whole is retried.
@@ -144,6 +156,63 @@ impl Rest {
         Self {
             client,
             impersonate: None,
+            timeout: REQUEST_TIMEOUT,
+            reach: None,
+        }
+    }
+
+    /// Acts on a cluster that may be out of reach, whose answers are waited for not longer than `timeout`.
+    pub(crate) fn to_remote(client: Client, timeout: Duration) -> Self {
+        Self {
+            client,
+            impersonate: None,
+            timeout,
+            reach: Some(Arc::default()),
+        }
+    }
+
+    /// Finds out whether the API server answers at all, whatever it says; one that may not be out of reach is not asked.
+    ///
+    /// What was found out a moment ago is not asked again, and those who ask at once ask once. An answer in the negative
+    /// ends all requests that are made in the moments after it.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn probe(&self) -> Result<(), RestError> {
+        let Some(reach) = &self.reach else {
+            return Ok(());
+        };
+        let asking = async {
+            let request = self.request(&Method::GET, PING, "*/*", "", None);
+            let request = request.map_err(|error| error.to_string())?;
+            match tokio::time::timeout(self.timeout, self.client.request_text(request)).await {
+                Ok(Ok(_) | Err(kube::Error::Api(_))) => Ok(()),
+                Ok(Err(error)) => Err(in_full(&error)),
+                Err(_) => Err(RestError::NoAnswer(self.timeout).to_string()),
+            }
+        };
+        reach.find_out(asking).await.map_err(RestError::Unreachable)
+    }
+
+    /// Tells whether [`Rest::probe`] would have to ask.
+    pub fn has_to_probe(&self) -> bool {
+        self.reach.as_ref().is_some_and(|reach| reach.has_to_find_out())
+    }
+
+    /// Awaits an answer as long as answers are waited for.
+    ///
+    /// # Errors
+    /// There is none, or the API server is known to be out of reach.
+    pub(crate) async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, RestError> {
+        if let Some(why) = self.reach.as_ref().and_then(|reach| reach.silence()) {
+            return Err(RestError::Unreachable(why));
+        }
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(RestError::NoAnswer(self.timeout)),
         }
     }
 
@@ -156,8 +225,8 @@ impl Rest {
         let user = HeaderValue::from_str(&user)
             .map_err(|_| RestError::Request(format!("{user:?} is not a valid user name")))?;
         Ok(Self {
-            client: self.client.clone(),
             impersonate: Some(user),
+            ..self.clone()
         })
     }
 
@@ -358,10 +427,7 @@ impl Rest {
     /// What the API server answers.
     pub async fn text(&self, path: &str) -> Result<String, RestError> {
         let request = self.request(&Method::GET, path, "*/*", "", None)?;
-        match tokio::time::timeout(REQUEST_TIMEOUT, self.client.request_text(request)).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(RestError::NoAnswer),
-        }
+        self.within(self.client.request_text(request)).await
     }
 
     async fn send(
@@ -411,11 +477,23 @@ impl Rest {
             }
             self.client.request::<Value>(request).await
         };
-        match tokio::time::timeout(REQUEST_TIMEOUT, asking).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(RestError::NoAnswer),
-        }
+        // Boxed, as it is part of every future that asks anything.
+        self.within(Box::pin(asking)).await
     }
+}
+
+/// An error with all of its causes: what went wrong with a connection is at their end.
+fn in_full(error: &kube::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// What is accepted unless something else is asked for.
@@ -563,7 +641,10 @@ mod tests {
         config.connect_timeout = None;
         let rest = Rest::new(Client::try_from(config).expect("a client"));
         let answer = rest.get(&config_maps(), "apps", "web").await;
-        assert!(matches!(answer, Err(RestError::NoAnswer)), "{answer:?}");
+        assert!(
+            matches!(answer, Err(RestError::NoAnswer(REQUEST_TIMEOUT))),
+            "{answer:?}"
+        );
     }
 
     /// Answers every request with a status; counts them.

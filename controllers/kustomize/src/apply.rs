@@ -9,7 +9,7 @@ use controller_kit::apply::{
     Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Interrupt, Stage, Verify,
 };
 use controller_kit::live::{Rule, Target, WaitOptions};
-use controller_kit::{Rest, Triggers};
+use controller_kit::{Cluster, Triggers};
 use flux_api::Deployed;
 use flux_deployer::Run;
 use flux_deployer::wanted::obsolete;
@@ -28,7 +28,7 @@ const STAGE_TIMEOUT: Duration = Duration::from_mins(1);
 /// An object was refused, or a stage did not become ready; or the run was halted.
 pub(crate) async fn apply_stages(
     run: &mut Run<'_, Kustomize>,
-    rest: &Rest,
+    cluster: &Cluster,
     stages: Vec<Stage>,
     memory: &mut ApplyMemory,
     entries: &mut Vec<Entry>,
@@ -38,10 +38,10 @@ pub(crate) async fn apply_stages(
     let mut sources = post_build.flat_map(|post_build| &post_build.substitute_from);
     let applier = Applier {
         hides_values: sources.any(|source| source.kind == "Secret"),
-        rest,
-        mapper: &context.mapper,
-        live: &context.live,
-        own_namespace: &context.settings.own_namespace,
+        rest: &cluster.rest,
+        mapper: &cluster.mapper,
+        live: &cluster.live,
+        own_namespace: cluster.spares(&context.settings.own_namespace),
     };
     let options = ApplyOptions {
         force: run.object.spec.force,
@@ -66,7 +66,7 @@ pub(crate) async fn apply_stages(
         let plan = applier
             .plan(stage.objects, options, memory, &mut interrupt)
             .await?;
-        ledger::record_ahead(run, &plan, &stages).await?;
+        ledger::record_ahead(run, &cluster.mapper, &plan, &stages).await?;
         let mut interrupt = Interrupt {
             obsolete: obsolete.as_mut(),
             superseded: &superseded,
@@ -95,14 +95,14 @@ pub(crate) async fn apply_stages(
                 timeout: STAGE_TIMEOUT,
                 fail_fast: false,
             };
-            let waiting = Box::pin(context.live.wait(targets, options, rest));
+            let waiting = Box::pin(cluster.live.wait(targets, options, &cluster.rest));
             run.slot.on("the readiness of definitions and classes");
             let end = run.unless_superseded(waiting).await?;
             if let Some(message) = end.message() {
                 return Err(ApplyError::NotReady(message).into());
             }
             if changed {
-                let served = await_served(&context.mapper, &defined);
+                let served = await_served(&cluster.mapper, &defined);
                 run.slot.on("new kinds to be served").park(served).await;
             }
         }

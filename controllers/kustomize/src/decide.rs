@@ -86,12 +86,17 @@ pub(crate) fn deletes(object: &Kustomization) -> bool {
     by_policy && !object.spec.suspend
 }
 
+/// The field that names a cloud provider.
+const PROVIDER: &str = "kubeConfig.configMapRef";
+
 /// A field that decides where objects live, or as whom they are handled, and that is not understood: nothing may be
 /// deleted then, because it would be deleted somewhere else.
 fn whereabouts(object: &Kustomization) -> Option<String> {
     let spec = &object.spec;
-    let kube_config = spec.kube_config.as_ref().map(|_| "kubeConfig".to_owned());
-    kube_config.or_else(|| spec.unknown_field())
+    let remote = spec.kube_config.as_ref();
+    let provider = remote.filter(|remote| remote.secret_ref.is_none() && remote.config_map_ref.is_some());
+    let provider = provider.map(|_| PROVIDER.to_owned());
+    provider.or_else(|| spec.unknown_field())
 }
 
 /// Tells why an object would be refused for what its spec says, in the words of its condition.
@@ -109,7 +114,6 @@ fn unfit(object: &Kustomization) -> Option<Unfit> {
                 .as_ref()
                 .is_some_and(|decryption| decryption.provider != "sops"),
         ),
-        ("kubeConfig", spec.kube_config.is_some()),
         ("healthCheckExprs", !spec.health_check_exprs.is_empty()),
         ("ignore", !spec.ignore.is_empty()),
         (
@@ -122,7 +126,7 @@ fn unfit(object: &Kustomization) -> Option<Unfit> {
     let unsupported = unsupported.into_iter().find(|(_, used)| *used);
     if let Some(field) = unsupported
         .map(|(field, _)| field.to_owned())
-        .or_else(|| spec.unknown_field())
+        .or_else(|| whereabouts(object))
     {
         return Some(Unfit::Unsupported { field });
     }
@@ -207,7 +211,14 @@ mod tests {
                 json!({"decryption": {"provider": "sops", "invention": 1}}),
                 "decryption.invention",
             ),
-            (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), "kubeConfig"),
+            (
+                json!({"kubeConfig": {"configMapRef": {"name": "x"}}}),
+                "kubeConfig.configMapRef",
+            ),
+            (
+                json!({"kubeConfig": {"secretRef": {"name": "x"}, "invention": 1}}),
+                "kubeConfig.invention",
+            ),
             (
                 json!({"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "true"}]}),
                 "healthCheckExprs",
@@ -304,9 +315,10 @@ mod tests {
 
     #[test]
     fn objects_that_are_somewhere_else_are_not_deleted_here() {
-        let remote = json!({"secretRef": {"name": "x"}});
+        let remote = json!({"configMapRef": {"name": "x"}});
         for (spec, field) in [
-            (json!({"kubeConfig": remote}), Some("kubeConfig")),
+            (json!({"kubeConfig": remote}), Some("kubeConfig.configMapRef")),
+            (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), None),
             (json!({"invention": 1}), Some("invention")),
             (json!({"kubeConfig": remote, "deletionPolicy": "Orphan"}), None),
             (json!({"kubeConfig": remote, "prune": false}), None),

@@ -1,7 +1,7 @@
 //! Brings an artifact into the cluster: fetch, render, apply, prune, wait for readiness.
 
 use artifact_crd::Artifact;
-use controller_kit::Rest;
+use controller_kit::Cluster;
 use controller_kit::apply::{Action, Entry, split_stages};
 use controller_kit::live::Target;
 use controller_kit::object::{ObjectId, id_of};
@@ -34,18 +34,20 @@ pub(crate) async fn deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) ->
 async fn try_deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) -> Result<(), Stop> {
     ledger::begins(run, artifact);
     run.enter("Fetching manifests");
+    // What is slow in another cluster holds no worker from here on; that it cannot be had is told where stock does.
+    let cluster = run.cluster().await;
     let tree = fetch::tree(run, artifact).await??;
     render::path(&ArtifactFiles::new(&tree), &run.object).map_err(Problem::Path)?;
     let is_new = ledger::attempts(run);
     run.enter("Building manifests");
+    let cluster = cluster.map_err(Problem::Cluster)?;
     let rendered = build(run, artifact, tree).await?;
     if is_new {
         ledger::warn_of_loss(run, &rendered.lost);
     }
-    let rest = run.identity().map_err(Problem::Identity)?;
     run.enter("Detecting drift");
     let checksum = rendered.checksum.clone();
-    let end = bring(run, &rest, rendered, is_new).await;
+    let end = bring(run, &cluster, rendered, is_new).await;
     ledger::ended(run, &checksum, &end);
     end
 }
@@ -53,18 +55,18 @@ async fn try_deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) -> Result
 /// Brings what was rendered into the cluster.
 async fn bring(
     run: &mut Run<'_, Kustomize>,
-    rest: &Rest,
+    cluster: &Cluster,
     rendered: Rendered,
     is_new: bool,
 ) -> Result<(), Stop> {
-    let applied = apply(run, rest, rendered).await?;
+    let applied = apply(run, cluster, rendered).await?;
     let Some(targets) = applied.targets else {
         ledger::not_waited(run);
         return Ok(());
     };
     run.enter("Running health checks");
     let is_news = !ledger::was_healthy(run) || (is_new && applied.changed);
-    let waited = health::wait(run, rest, targets).await?;
+    let waited = health::wait(run, cluster, targets).await?;
     ledger::waited(run, waited, is_news)
 }
 
@@ -76,21 +78,21 @@ struct Applied {
 }
 
 /// Applies everything that is desired, then deletes what no longer is.
-async fn apply(run: &mut Run<'_, Kustomize>, rest: &Rest, rendered: Rendered) -> Result<Applied, Stop> {
+async fn apply(run: &mut Run<'_, Kustomize>, cluster: &Cluster, rendered: Rendered) -> Result<Applied, Stop> {
     let own = &run.context.own;
     let vanishing = rendered.objects.iter().filter(|object| may_vanish(object));
     let vanishing: Vec<ObjectId> = vanishing.map(id_of).collect();
     let stages = split_stages(rendered.objects, &own.settings.custom_stage);
     let before = run.status.inventory.clone().unwrap_or_default();
-    let mut memory = own.take_memory(&run.key, rest.identity());
+    let mut memory = own.take_memory(&run.key, &cluster.identity());
     let mut entries = Vec::new();
-    let applied = apply_stages(run, rest, stages, &mut memory, &mut entries).await;
+    let applied = apply_stages(run, cluster, stages, &mut memory, &mut entries).await;
     if let Err(stop) = applied {
         own.keep_memory(&run.key, memory);
         if !stop.leaves_doubt() {
             ledger::partly_applied(run, before, &entries);
         }
-        return Err(explain(run, stop, &entries).await);
+        return Err(explain(run, cluster, stop, &entries).await);
     }
     let listed = ledger::applied(run, &before, &entries);
     let is_changed = |entry: &&Entry| matches!(entry.action, Action::Created | Action::Configured);
@@ -100,7 +102,7 @@ async fn apply(run: &mut Run<'_, Kustomize>, rest: &Rest, rendered: Rendered) ->
         .collect();
     await_children(run, &changed).await;
     run.has_applied(entries.iter().map(|entry| &entry.id));
-    let pruned = prune_stale(run, rest, &listed, &entries).await;
+    let pruned = prune_stale(run, cluster, &listed, &entries).await;
     memory.retain(|id| entries.iter().any(|entry| entry.id == *id));
     own.keep_memory(&run.key, memory);
     pruned?;
@@ -112,10 +114,10 @@ async fn apply(run: &mut Run<'_, Kustomize>, rest: &Rest, rendered: Rendered) ->
 }
 
 /// Adds to the reason why an apply stopped what it changed before, and whether the reason passes by itself.
-async fn explain(run: &mut Run<'_, Kustomize>, stop: Stop, entries: &[Entry]) -> Stop {
+async fn explain(run: &mut Run<'_, Kustomize>, cluster: &Cluster, stop: Stop, entries: &[Entry]) -> Stop {
     match stop {
         Stop::Failed(Problem::Apply { error, .. }) => {
-            let coming = are_coming(&run.context.mapper, &error);
+            let coming = are_coming(&cluster.mapper, &error);
             let what = "whether missing kinds are being defined";
             let coming = run.slot.on(what).park(coming).await;
             let changes = change_list(entries);
@@ -133,7 +135,7 @@ async fn explain(run: &mut Run<'_, Kustomize>, stop: Stop, entries: &[Entry]) ->
 /// Deletes what is `listed` and was not applied; the inventory lists everything until then.
 async fn prune_stale(
     run: &mut Run<'_, Kustomize>,
-    rest: &Rest,
+    cluster: &Cluster,
     listed: &Inventory,
     entries: &[Entry],
 ) -> Result<(), Stop> {
@@ -143,6 +145,6 @@ async fn prune_stale(
         return ledger::pruned(run, desired, prune::Deletions::default());
     }
     await_takeover(run, stale.iter().map(|(id, _)| id)).await?;
-    let deletions = prune::delete(run, rest, stale).await;
+    let deletions = prune::delete(run, cluster, stale).await;
     ledger::pruned(run, desired, deletions)
 }

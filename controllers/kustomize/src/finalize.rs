@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use controller_kit::object::ObjectId;
-use controller_kit::{MapError, Rest};
+use controller_kit::{Cluster, MapError};
 use flux_api::{DeletionPolicy, InventoryEntry, ObjectIdError};
 use flux_deployer::takeover::await_takeover;
-use flux_deployer::{Context, Run, prune};
+use flux_deployer::{Run, prune};
 use tokio::time::Instant;
 
 use crate::decide::deletes;
@@ -28,13 +28,13 @@ pub(crate) async fn clean_up(run: &mut Run<'_, Kustomize>) -> Result<(), Stop> {
         ledger::left_behind(run, &objects);
         return Ok(());
     }
-    let rest = run.identity().map_err(Problem::LastImpersonation)?;
+    let cluster = run.cluster().await.map_err(Problem::LastCluster)?;
     await_takeover(run, objects.iter().map(|(id, _)| id)).await?;
-    let deletions = prune::delete(run, &rest, objects).await;
+    let deletions = prune::delete(run, &cluster, objects).await;
     let deleted = ledger::cleaned_up(run, deletions)?;
     if run.object.deletion_policy() == DeletionPolicy::WaitForTermination {
         let timeout = run.timeout();
-        let terminated = await_termination(run.context, &rest, &deleted, timeout);
+        let terminated = await_termination(&cluster, &deleted, timeout);
         // Where a newer event comes first, the next run goes on from here.
         run.slot.on("the end of what was deleted");
         if !run.unless_superseded(terminated).await? {
@@ -44,15 +44,10 @@ pub(crate) async fn clean_up(run: &mut Run<'_, Kustomize>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn await_termination(
-    context: &Context<Kustomize>,
-    rest: &Rest,
-    objects: &[(ObjectId, String)],
-    timeout: Duration,
-) -> bool {
+async fn await_termination(cluster: &Cluster, objects: &[(ObjectId, String)], timeout: Duration) -> bool {
     let deadline = Instant::now() + timeout;
     for (id, version) in objects {
-        while !is_terminated(context, rest, id, version).await {
+        while !is_terminated(cluster, id, version).await {
             if Instant::now() >= deadline {
                 return false;
             }
@@ -63,16 +58,16 @@ async fn await_termination(
 }
 
 /// Tells whether an object does not exist, or its kind is not served any more; what cannot be asked may exist.
-async fn is_terminated(context: &Context<Kustomize>, rest: &Rest, id: &ObjectId, version: &str) -> bool {
-    let mapping = match context.mapper.mapping(&id.group, version, &id.kind).await {
+async fn is_terminated(cluster: &Cluster, id: &ObjectId, version: &str) -> bool {
+    let mapping = match cluster.mapper.mapping(&id.group, version, &id.kind).await {
         Ok(mapping) => mapping,
         Err(error) => return matches!(error, MapError::NoMatch { .. }),
     };
-    match rest.get(&mapping, &id.namespace, &id.name).await {
+    match cluster.rest.get(&mapping, &id.namespace, &id.name).await {
         Ok(live) => live.is_none(),
         Err(error) => {
             if error.is_not_served() {
-                context.mapper.invalidate().await;
+                cluster.mapper.invalidate().await;
             }
             false
         }

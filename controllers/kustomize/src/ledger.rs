@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use artifact_crd::Artifact;
+use controller_kit::Mapper;
 use controller_kit::apply::{Action, Entry, Plan, Stage};
 use controller_kit::events::Severity;
 use controller_kit::object::{ObjectId, Subject};
@@ -57,6 +58,7 @@ pub(crate) fn attempts(run: &mut Run<'_, Kustomize>) -> bool {
 /// nobody knows of. What is listed already costs nothing.
 pub(crate) async fn record_ahead(
     run: &mut Run<'_, Kustomize>,
+    mapper: &Mapper,
     plan: &Plan,
     later: &VecDeque<Stage>,
 ) -> Result<(), StatusError> {
@@ -79,7 +81,7 @@ pub(crate) async fn record_ahead(
     }
     // Most of the time all kinds are known by now, so that this is written once.
     let objects = later.iter().flat_map(|stage| &stage.objects);
-    let later = objects.filter_map(|object| inventory::entry_of(&run.context.mapper, object));
+    let later = objects.filter_map(|object| inventory::entry_of(mapper, object));
     let ahead: Vec<_> = planned.into_iter().map(|(_, entry)| entry).chain(later).collect();
     inventory::keep(&mut inventory, ahead);
     run.status.inventory = Some(inventory);

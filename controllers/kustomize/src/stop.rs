@@ -1,10 +1,12 @@
 //! Why a run stops before its end, and what is to become of each reason: the one table.
 
+use std::sync::Arc;
+
 use controller_kit::RestError;
 use controller_kit::apply::ApplyError;
 use flux_api::{GoDuration, ObjectIdError, reason};
 use flux_deployer::fetch::ArtifactError;
-use flux_deployer::{Failure, Fate, Halt, Outcome, StatusError};
+use flux_deployer::{ClusterError, Failure, Fate, Halt, Outcome, StatusError};
 use tokio::task::JoinError;
 
 use crate::decryption::DecryptionError;
@@ -40,9 +42,9 @@ pub(crate) enum Problem {
     /// The build ended by itself.
     #[error("the build stopped unexpectedly, please report this: {0}")]
     Crashed(#[from] JoinError),
-    /// The service account cannot be one.
-    #[error(transparent)]
-    Identity(RestError),
+    /// It is not known how to get to the cluster, or the service account cannot be one.
+    #[error("{0}")]
+    Cluster(Arc<ClusterError>),
     /// Objects were not applied; `changes` lists those that were.
     #[error("{}", with_changes(.error, .changes))]
     Apply {
@@ -78,9 +80,10 @@ pub(crate) enum Problem {
     /// The end of an object: it is not known whether its service account exists.
     #[error(transparent)]
     LastIdentity(RestError),
-    /// The end of an object: its service account cannot be one.
-    #[error(transparent)]
-    LastImpersonation(RestError),
+    /// The end of an object: it is not known how to get to the cluster that it was brought to, or its service account
+    /// cannot be one.
+    #[error("{0}")]
+    LastCluster(Arc<ClusterError>),
     /// The end of an object: what it applied is still there.
     #[error("pruning for deleted resource failed: delete failed, errors: {}", .0.join("; "))]
     LastPrune(Vec<String>),
@@ -94,13 +97,13 @@ impl Problem {
             Self::Variables(_) | Self::Decryption(_) | Self::Render(_) | Self::Crashed(_) => {
                 (reason::BUILD_FAILED, Fate::Retry)
             }
-            Self::Identity(_) | Self::Inventory(_) => (reason::RECONCILIATION_FAILED, Fate::Retry),
+            Self::Cluster(_) | Self::Inventory(_) => (reason::RECONCILIATION_FAILED, Fate::Retry),
             Self::Apply { coming: true, .. } => (reason::RECONCILIATION_FAILED, Fate::RetrySoon),
             Self::Apply { coming: false, .. } => (reason::RECONCILIATION_FAILED, Fate::Retry),
             Self::Prune(_) => (reason::PRUNE_FAILED, Fate::Retry),
             Self::HealthCheck(_) | Self::Unhealthy { .. } => (reason::HEALTH_CHECK_FAILED, Fate::Retry),
             // A namespace, a parent and whoever deletes the object wait for its end.
-            Self::LastImpersonation(_) => (reason::RECONCILIATION_FAILED, Fate::RetrySoon),
+            Self::LastCluster(_) => (reason::RECONCILIATION_FAILED, Fate::RetrySoon),
             Self::LastInventory(_) | Self::LastIdentity(_) | Self::LastPrune(_) => {
                 (reason::PRUNE_FAILED, Fate::RetrySoon)
             }
@@ -204,6 +207,9 @@ impl From<Stop> for Outcome {
             Stop::Failed(problem) => {
                 let (reason, fate) = problem.fate();
                 let mut failure = Failure::new(reason, fate, &problem);
+                if let Problem::Cluster(error) = &problem {
+                    failure.told = Some(format!("failed to build kube client: {error}"));
+                }
                 if let Problem::Unhealthy { detail, .. } = problem {
                     failure.unhealthy = Some(detail);
                 }
@@ -274,7 +280,7 @@ mod tests {
                 false,
             ),
             (
-                Problem::Identity(refused()),
+                Problem::Cluster(Arc::new(refused().into())),
                 "ReconciliationFailed",
                 Fate::Retry,
                 false,
@@ -316,7 +322,7 @@ mod tests {
                 false,
             ),
             (
-                Problem::LastImpersonation(refused()),
+                Problem::LastCluster(Arc::new(refused().into())),
                 "ReconciliationFailed",
                 Fate::RetrySoon,
                 false,

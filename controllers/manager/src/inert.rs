@@ -1,7 +1,7 @@
 //! Flags of stock kustomize-controller and helm-controller that change nothing here, each with its reason.
 
 use clap::Args;
-use controller_process::values::{boolean, duration, integer};
+use controller_process::values::{duration, integer};
 
 /// Flags that are accepted, so that one set of arguments serves both controllers.
 #[derive(Args, Clone, Debug, Default)]
@@ -13,13 +13,7 @@ pub(crate) struct InertFlags {
     /// Requests to the API server at once; as in stock, its priority and fairness decides instead.
     #[arg(long, value_parser = integer::<i64>, allow_negative_numbers = true)]
     pub(crate) kube_api_burst: Option<i64>,
-    /// Commands in kubeconfigs; objects with spec.kubeConfig are refused.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
-    pub(crate) insecure_kubeconfig_exec: Option<bool>,
-    /// Kubeconfigs without verification; objects with spec.kubeConfig are refused.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
-    pub(crate) insecure_kubeconfig_tls: Option<bool>,
-    /// Service account for spec.kubeConfig, which is refused.
+    /// Service account for spec.kubeConfig.configMapRef, which is refused.
     #[arg(long)]
     pub(crate) default_kubeconfig_service_account: Option<String>,
     /// Time for a download; what counts here is that data keeps coming.
@@ -46,7 +40,7 @@ pub(crate) struct InertFlags {
 }
 
 const PRIORITY: &str = "the API server's priority and fairness decides instead";
-const KUBE_CONFIG: &str = "objects with spec.kubeConfig are refused";
+const KUBE_CONFIG: &str = "objects with spec.kubeConfig.configMapRef are refused";
 const DOWNLOADS: &str = "a download may take as long as data keeps coming";
 const MEMORY: &str = "the memory of downloads, archives, charts and templates is bounded instead";
 const TOKENS: &str = "nothing that needs a cloud token is supported";
@@ -64,8 +58,6 @@ impl InertFlags {
         let Self {
             kube_api_qps,
             kube_api_burst,
-            insecure_kubeconfig_exec,
-            insecure_kubeconfig_tls,
             default_kubeconfig_service_account,
             http_timeout,
             oom_watch_memory_threshold,
@@ -79,16 +71,6 @@ impl InertFlags {
         [
             (kube_api_qps.is_some(), "kube-api-qps", PRIORITY),
             (kube_api_burst.is_some(), "kube-api-burst", PRIORITY),
-            (
-                *insecure_kubeconfig_exec == Some(true),
-                "insecure-kubeconfig-exec",
-                KUBE_CONFIG,
-            ),
-            (
-                *insecure_kubeconfig_tls == Some(true),
-                "insecure-kubeconfig-tls",
-                KUBE_CONFIG,
-            ),
             (
                 named(default_kubeconfig_service_account),
                 "default-kubeconfig-service-account",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use artifact_consumer::Access;
 use clap::{ArgAction, Args};
 use controller_kit::{Backoff, selector};
+use flux_deployer::{KubeConfigSettings, Permits};
 
 use crate::flags::own_namespace;
 use crate::values::{boolean, duration, integer, percentage};
@@ -39,6 +40,16 @@ pub struct DeployerFlags {
     /// Service account of objects that name none.
     #[arg(long, default_value = "")]
     pub default_service_account: String,
+    /// Run the commands that kubeconfigs of other clusters name to get credentials.
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub insecure_kubeconfig_exec: bool,
+    /// Let kubeconfigs of other clusters switch off the verification of certificates.
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub insecure_kubeconfig_tls: bool,
+    /// Other clusters that are kept at once, with their watches; beyond them the one not used for longest is dropped until it
+    /// is needed.
+    #[arg(long, default_value_t = 100, value_parser = integer::<usize>)]
+    pub max_remote_clusters: usize,
     /// Field managers to take over besides kubectl's. Repeatable.
     #[arg(long)]
     pub override_manager: Vec<String>,
@@ -117,6 +128,13 @@ impl DeployerFlags {
             watch_configs: gates
                 .config_watchers
                 .then(|| self.watch_configs_label_selector.clone()),
+            kube_config: KubeConfigSettings {
+                permits: Permits {
+                    exec: self.insecure_kubeconfig_exec,
+                    insecure_tls: self.insecure_kubeconfig_tls,
+                },
+                most_clusters: self.max_remote_clusters,
+            },
         })
     }
 }

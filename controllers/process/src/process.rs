@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use artifact_crd::Artifact;
 use controller_kit::artifact::{
@@ -20,9 +19,6 @@ use tokio_util::task::TaskTracker;
 use crate::deployer_flags::{DeployerFlags, FlagError};
 use crate::flags::{ProcessFlags, own_namespace};
 use crate::signals::Signals;
-
-/// Longest time for which a connection to the API server may be silent while it is read from.
-const SILENCE: Duration = Duration::from_secs(330);
 
 /// Why a process does not start.
 #[derive(Debug, thiserror::Error)]
@@ -316,15 +312,9 @@ fn content_cache(
 }
 
 async fn connect(metrics: &Metrics) -> Result<Client, StartError> {
-    let mut config = kube::Config::infer()
+    let config = kube::Config::infer()
         .await
         .map_err(|error| StartError::NoCluster(Box::new(error)))?;
-    config.connect_timeout = Some(Duration::from_secs(10));
-    // For lists, which have no time-out of their own; a watch that has nothing to tell ends after less than that.
-    config.read_timeout = Some(SILENCE);
-    config.reset_reader_on_write = true;
-    // The client's own retries go on for minutes; requests have theirs, and watches.
-    config.default_retry = false;
     controller_kit::connect(config, metrics).map_err(|error| StartError::Client(Box::new(error)))
 }
 

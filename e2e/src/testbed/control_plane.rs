@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tokio::sync::Mutex;
@@ -27,6 +29,7 @@ pub(super) struct ControlPlane {
     pub(super) kubeconfig: PathBuf,
     port: u16,
     ca: PathBuf,
+    token: String,
 }
 
 impl ControlPlane {
@@ -46,6 +49,17 @@ impl ControlPlane {
     /// The kubeconfig of whoever has `token`.
     pub(super) fn kubeconfig_of(&self, token: &str) -> String {
         kubeconfig_yaml(self.port, &self.ca, token)
+    }
+
+    /// The kubeconfig of whoever has `token`, or of the administrator, with the certificate in it.
+    pub(super) fn portable_kubeconfig(&self, token: Option<&str>) -> Result<String> {
+        let file = format!("certificate-authority: {}", self.ca.display());
+        let data = format!(
+            "certificate-authority-data: {}",
+            STANDARD.encode(fs::read(&self.ca)?)
+        );
+        let token = token.unwrap_or(&self.token);
+        Ok(self.kubeconfig_of(token).replace(&file, &data))
     }
 }
 
@@ -119,10 +133,38 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
     fs::write(&kubeconfig, kubeconfig_yaml(port, &pki.join("ca.crt"), &token))?;
     wait_until_ready(&kubeconfig, &mut apiserver).await?;
 
-    let controller_manager = Process::spawn(
+    let mut writers = Vec::new();
+    if !options.bare {
+        writers.push(start_controller_manager(
+            logs,
+            &pki,
+            &kubeconfig,
+            &controller_manager,
+        )?);
+    }
+    if options.pods {
+        writers.extend(start_nodes(dir, logs, &kubeconfig)?);
+    }
+    Ok(ControlPlane {
+        _writers: writers,
+        apiserver: Mutex::new(apiserver),
+        _etcd: etcd,
+        program,
+        arguments,
+        logs: logs.to_owned(),
+        kubeconfig,
+        port,
+        ca: pki.join("ca.crt"),
+        token,
+    })
+}
+
+fn start_controller_manager(logs: &Path, pki: &Path, kubeconfig: &Path, program: &Path) -> Result<Process> {
+    let in_pki = |name: &str| pki.join(name).display().to_string();
+    Process::spawn(
         "kube-controller-manager",
         logs,
-        &controller_manager,
+        program,
         [
             format!("--kubeconfig={}", kubeconfig.display()),
             format!(
@@ -139,23 +181,7 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
             "--concurrent-replicaset-syncs=20".to_owned(),
         ],
         &[],
-    )?;
-
-    let mut writers = vec![controller_manager];
-    if options.pods {
-        writers.extend(start_nodes(dir, logs, &kubeconfig)?);
-    }
-    Ok(ControlPlane {
-        _writers: writers,
-        apiserver: Mutex::new(apiserver),
-        _etcd: etcd,
-        program,
-        arguments,
-        logs: logs.to_owned(),
-        kubeconfig,
-        port,
-        ca: pki.join("ca.crt"),
-    })
+    )
 }
 
 /// The scheduler, and kwok pretending to be the kubelet of every node.

@@ -69,6 +69,8 @@ const HOME: &str = "flux-system";
 pub struct Options {
     /// Whether pods run: starts kube-scheduler and kwok.
     pub pods: bool,
+    /// Whether there is nothing but the API server and its store: no CRDs, and nobody who acts on objects.
+    pub bare: bool,
     /// What the API server writes down about requests.
     pub audit: Audit,
 }
@@ -123,7 +125,9 @@ impl Testbed {
         keep_logs_of_panics();
         let control_plane = control_plane::start(&dir, &logs, &options).await?;
         let client = control_plane::client(&control_plane.kubeconfig).await?;
-        install_crds(&client).await?;
+        if !options.bare {
+            install_crds(&client).await?;
+        }
         let flux_system =
             serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}});
         namespace::apply(&client, None, flux_system).await?;
@@ -154,6 +158,16 @@ impl Testbed {
             ..Options::default()
         };
         SHARED.get_or_try_init(|| Self::start(options)).await
+    }
+
+    /// Another cluster, with an API server and nobody who acts on objects, which the tests of one binary share.
+    pub async fn remote() -> Result<&'static Self> {
+        static REMOTE: OnceCell<Testbed> = OnceCell::const_new();
+        let options = Options {
+            bare: true,
+            ..Options::default()
+        };
+        REMOTE.get_or_try_init(|| Self::start(options)).await
     }
 
     /// Every write to objects of a namespace so far, dry-runs included; needs [`Options::audit`].
@@ -193,8 +207,26 @@ impl Testbed {
         self.control_plane.restart().await
     }
 
+    /// A kubeconfig of an administrator that refers to no file.
+    pub fn portable_kubeconfig(&self) -> Result<String> {
+        self.control_plane.portable_kubeconfig(None)
+    }
+
+    /// A kubeconfig of a service account that exists, which refers to no file.
+    pub async fn portable_kubeconfig_of(&self, namespace: &str, account: &str) -> Result<String> {
+        let token = self.token_of(namespace, account).await?;
+        self.control_plane.portable_kubeconfig(Some(&token))
+    }
+
     /// A kubeconfig of a service account that exists.
     pub async fn kubeconfig_of(&self, namespace: &str, account: &str) -> Result<PathBuf> {
+        let token = self.token_of(namespace, account).await?;
+        let path = self.dir.join(format!("kubeconfig-{namespace}-{account}"));
+        std::fs::write(&path, self.control_plane.kubeconfig_of(&token))?;
+        Ok(path)
+    }
+
+    async fn token_of(&self, namespace: &str, account: &str) -> Result<String> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
         let request = TokenRequest::default();
         let answer = accounts
@@ -202,10 +234,7 @@ impl Testbed {
             .await
             .with_context(|| format!("a token of {namespace}/{account}"))?;
         let token = answer.status.and_then(|status| status.token);
-        let token = token.unwrap_or_default();
-        let path = self.dir.join(format!("kubeconfig-{namespace}-{account}"));
-        std::fs::write(&path, self.control_plane.kubeconfig_of(&token))?;
-        Ok(path)
+        Ok(token.unwrap_or_default())
     }
 
     /// The folder of all logs.
@@ -233,6 +262,11 @@ impl Testbed {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("{prefix}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         Namespace::create(self.client().await?, name, &self.logs).await
+    }
+
+    /// A namespace of this name, which may be there already.
+    pub async fn namespace_called(&self, name: &str) -> Result<Namespace> {
+        Namespace::create(self.client().await?, name.to_owned(), &self.logs).await
     }
 
     /// The namespace that all controllers run in, as their `RUNTIME_NAMESPACE` says.

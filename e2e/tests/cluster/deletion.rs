@@ -86,11 +86,11 @@ async fn a_namespace_goes_with_the_kustomizations_in_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn objects_of_another_cluster_are_not_deleted_in_this_one() -> Result<()> {
+async fn objects_that_are_nobody_knows_where_are_not_deleted_in_this_cluster() -> Result<()> {
     let app = App::start("remote", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
     app.deploy_ready("app", json!({})).await?;
     // As if stock had applied all this elsewhere: there is an object of the same name here, with the same labels.
-    let elsewhere = json!({"spec": {"kubeConfig": {"secretRef": {"name": "elsewhere"}}}});
+    let elsewhere = json!({"spec": {"kubeConfig": {"configMapRef": {"name": "elsewhere"}}}});
     app.patch(KUSTOMIZATION, "app", elsewhere).await?;
     app.wait_failed(KUSTOMIZATION, "app", "FeatureGateDisabled")
         .await?;

@@ -90,8 +90,8 @@ async fn what_is_not_supported_is_refused_and_told() -> Result<()> {
     for (name, spec, field) in [
         (
             "remote",
-            json!({"kubeConfig": {"secretRef": {"name": "x"}}}),
-            "kubeConfig",
+            json!({"kubeConfig": {"configMapRef": {"name": "x"}}}),
+            "kubeConfig.configMapRef",
         ),
         (
             "health",

@@ -248,20 +248,7 @@ spec: {{interval: 1h, url: '{}'}}
 
     /// The release records, by revision, as Helm reads them.
     pub(crate) async fn records(&self) -> Result<Vec<Value>> {
-        let mut records = Vec::new();
-        for secret in self.list(SECRET).await? {
-            if secret.data["type"] == "helm.sh/release.v1" {
-                let labels = secret.metadata.labels.clone().unwrap_or_default();
-                let mut labels = json!(labels);
-                for time in ["createdAt", "modifiedAt"] {
-                    labels[time] = labels[time].is_string().into();
-                }
-                let name = secret.metadata.name.clone().unwrap_or_default();
-                records.push(json!({"name": name, "labels": labels, "release": decode(&secret)?}));
-            }
-        }
-        records.sort_by_key(|record| record["release"]["version"].as_i64());
-        Ok(records)
+        records_in(self).await
     }
 
     /// All events about HelmReleases, once there is one with this text: they are written when there is time.
@@ -283,6 +270,24 @@ spec: {{interval: 1h, url: '{}'}}
         let object = self.get(kind, name).await?;
         object.with_context(|| format!("{} {name} is not there", kind.kind))
     }
+}
+
+/// The release records of a namespace, by revision, as Helm reads them.
+pub(crate) async fn records_in(namespace: &Namespace) -> Result<Vec<Value>> {
+    let mut records = Vec::new();
+    for secret in namespace.list(SECRET).await? {
+        if secret.data["type"] == "helm.sh/release.v1" {
+            let labels = secret.metadata.labels.clone().unwrap_or_default();
+            let mut labels = json!(labels);
+            for time in ["createdAt", "modifiedAt"] {
+                labels[time] = labels[time].is_string().into();
+            }
+            let name = secret.metadata.name.clone().unwrap_or_default();
+            records.push(json!({"name": name, "labels": labels, "release": decode(&secret)?}));
+        }
+    }
+    records.sort_by_key(|record| record["release"]["version"].as_i64());
+    Ok(records)
 }
 
 fn metadata(chart: &str, version: &str) -> String {

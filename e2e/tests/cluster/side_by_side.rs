@@ -32,7 +32,7 @@ pub(crate) fn neutral(text: &str, namespace: &str) -> String {
 }
 
 /// All texts of a value made [`neutral`], and timestamps, generations and counts of runs left out.
-fn neutral_value(value: &Value, namespace: &str) -> Value {
+pub(crate) fn neutral_value(value: &Value, namespace: &str) -> Value {
     match value {
         Value::String(text) => neutral(text, namespace).into(),
         Value::Array(items) => items.iter().map(|item| neutral_value(item, namespace)).collect(),
@@ -109,7 +109,7 @@ async fn life(owner: Owner) -> Result<(Vec<Value>, Vec<String>)> {
     Ok((states, events))
 }
 
-fn told(event: &DynamicObject, namespace: &str) -> String {
+pub(crate) fn told(event: &DynamicObject, namespace: &str) -> String {
     let field = |name: &str| event.data[name].as_str().unwrap_or_default();
     let annotations = event.metadata.annotations.iter().flatten();
     let keys: Vec<_> = annotations.map(|(key, _)| key.as_str()).collect();

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::spec::DEFAULT_TIMEOUT;
 use super::{HelmRelease, HelmReleaseStatus};
-use crate::{DependencyReference, Deployed, DeployedStatus, GoDuration, REQUESTED_AT};
+use crate::{DependencyReference, Deployed, DeployedStatus, GoDuration, KubeConfigReference, REQUESTED_AT};
 
 impl Deployed for HelmRelease {
     type Status = HelmReleaseStatus;
@@ -44,12 +44,20 @@ impl Deployed for HelmRelease {
         &self.spec.depends_on
     }
 
+    fn kube_config(&self) -> Option<&KubeConfigReference> {
+        self.spec.kube_config.as_ref()
+    }
+
     fn configs(&self) -> Vec<(&'static str, &str)> {
         let kind = |kind: &str| if kind == "Secret" { "Secret" } else { "ConfigMap" };
         let references = self.spec.values_from.iter();
-        references
-            .map(|reference| (kind(&reference.kind), reference.name.as_str()))
-            .collect()
+        let values = references.map(|reference| (kind(&reference.kind), reference.name.as_str()));
+        let remote = self
+            .spec
+            .kube_config
+            .iter()
+            .flat_map(KubeConfigReference::configs);
+        values.chain(remote).collect()
     }
 }
 

@@ -3,15 +3,15 @@
 //! Helm reads discovery anew for each action, since a chart may ask for kinds that were defined a moment ago. So does
 //! this, but the API server answers that nothing has changed, which costs next to nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use controller_kit::Rest;
 use helm::{Capabilities, KubeVersion};
 use http::header::{ACCEPT, ETAG, IF_NONE_MATCH};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
-use kube::Client;
 use kube::client::Body;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -42,29 +42,56 @@ pub enum DiscoveryError {
 /// What a cluster serves, read anew each time; clones share what was read before.
 #[derive(Clone)]
 pub struct Discovery {
-    client: Client,
-    known: Arc<Mutex<[Option<Known>; 2]>>,
+    rest: Rest,
+    known: Documents,
+}
+
+/// Both documents, as they were read last.
+pub(crate) type Documents = Arc<Mutex<[Option<Known>; 2]>>;
+
+/// What clusters served when that was read last, by their ids.
+#[derive(Default)]
+pub(crate) struct KnownDiscovery(Mutex<HashMap<String, Documents>>);
+
+/// Of how many clusters it is kept.
+const MAX_KNOWN: usize = 32;
+
+impl KnownDiscovery {
+    /// Gives what is known of a cluster.
+    pub(crate) fn of(&self, cluster: &str) -> Documents {
+        let mut all = self.0.lock();
+        if all.len() >= MAX_KNOWN && !all.contains_key(cluster) {
+            // It costs the next action in each of them one request that is answered in full.
+            all.clear();
+        }
+        Arc::clone(all.entry(cluster.to_owned()).or_default())
+    }
 }
 
 #[derive(Clone)]
-struct Known {
+pub(crate) struct Known {
     tag: String,
     versions: Arc<BTreeSet<String>>,
 }
 
 impl Discovery {
-    /// The discovery of the client's cluster.
-    pub fn new(client: Client) -> Self {
-        Self {
-            client,
-            known: Arc::default(),
-        }
+    /// The discovery of the cluster that `rest` asks.
+    pub fn new(rest: Rest) -> Self {
+        let known = Documents::default();
+        Self { rest, known }
+    }
+
+    /// The same, where something was read before.
+    pub(crate) fn known(rest: Rest, known: Documents) -> Self {
+        Self { rest, known }
     }
 
     /// Reads what the cluster can do.
     pub(crate) async fn capabilities(&self) -> Result<Capabilities, DiscoveryError> {
         let within = |text: &'static str| format!("{text} within {}s", TIMEOUT.as_secs());
-        let version = tokio::time::timeout(TIMEOUT, self.client.apiserver_version()).await;
+        let reachable = self.rest.probe().await;
+        reachable.map_err(|error| DiscoveryError::Unreachable(error.to_string()))?;
+        let version = tokio::time::timeout(TIMEOUT, self.rest.client().apiserver_version()).await;
         let version = version
             .map_err(|_| DiscoveryError::Unreachable(within("no answer")))?
             .map_err(|error| DiscoveryError::Unreachable(error.to_string()))?;
@@ -94,7 +121,8 @@ impl Discovery {
         }
         let request = request.body(Body::empty()).map_err(|error| error.to_string())?;
         let answer = self
-            .client
+            .rest
+            .client()
             .send(request)
             .await
             .map_err(|error| error.to_string())?;

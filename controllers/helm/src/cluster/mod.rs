@@ -23,6 +23,7 @@ mod wait;
 use controller_kit::live::LiveStore;
 use controller_kit::{Mapper, Rest};
 
+pub(crate) use discovery::KnownDiscovery;
 pub use discovery::{Discovery, DiscoveryError};
 pub use error::ApplyError;
 pub use inventory::InventoryError;

@@ -50,9 +50,10 @@ impl LiveStore {
             listed: None,
         };
         let (kind, version) = (&mapping.kind, mapping.api_version());
+        let at = &self.shared.at;
         let what = match scope {
-            Scope::Labelled => format!("{kind} {version}, as applied"),
-            Scope::Named(key) => format!("{kind} {version} {key}"),
+            Scope::Labelled => format!("{kind} {version}, as applied{at}"),
+            Scope::Named(key) => format!("{kind} {version} {key}{at}"),
         };
         follow(&what, events, &stop, &mut keeping).await;
     }

@@ -71,6 +71,8 @@ struct Shared {
     selector: String,
     /// The only namespace that is watched; all when absent.
     namespace: Option<String>,
+    /// What is said of the cluster on the list of open watches; nothing of the controller's own.
+    at: String,
     shutdown: CancellationToken,
     kinds: Mutex<HashMap<Mapping, Arc<KindWatch>>>,
     named: NamedWatches,
@@ -97,6 +99,20 @@ impl LiveStore {
         namespace: Option<String>,
         shutdown: CancellationToken,
     ) -> Self {
+        let at = String::new();
+        Self::at(client, mapper, managers, owner_label, namespace, shutdown, at)
+    }
+
+    /// The same of another cluster; `at` says of which, on the list of open watches.
+    pub(crate) fn at(
+        client: Client,
+        mapper: Mapper,
+        managers: FieldManagers,
+        owner_label: &str,
+        namespace: Option<String>,
+        shutdown: CancellationToken,
+        at: String,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 client,
@@ -104,6 +120,7 @@ impl LiveStore {
                 managers,
                 selector: owner_label.to_owned(),
                 namespace,
+                at,
                 shutdown,
                 kinds: Mutex::default(),
                 named: NamedWatches::default(),
@@ -167,6 +184,11 @@ impl LiveStore {
             // The watch has nothing new to tell about it later.
             self.notify(mapping, &key);
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
+        &self.shared.shutdown
     }
 
     fn watch_of(&self, mapping: &Mapping) -> Option<Arc<KindWatch>> {

@@ -7,17 +7,31 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::fair::{FairBudget, Portion};
 use crate::metrics::{ActiveGuard, QueueMetrics};
 
 /// A worker slot, which its run can give up while it waits for the cluster.
 pub struct Slot {
     pub(super) semaphore: Arc<Semaphore>,
     pub(super) metrics: QueueMetrics,
-    /// The place, counted as long as it is held.
-    pub(super) place: Option<(OwnedSemaphorePermit, ActiveGuard)>,
+    /// The place, as long as it is held.
+    pub(super) place: Option<Place>,
+    /// Where places are taken instead, and as whose, once the run has moved there.
+    pub(super) elsewhere: Option<(FairBudget, Arc<str>)>,
     /// What the next wait is for.
     pub(super) next: Option<Cow<'static, str>>,
     pub(super) note: Note,
+}
+
+/// A place of a run.
+pub(super) enum Place {
+    /// One of the workers', counted as long as it is held.
+    Worker {
+        _permit: OwnedSemaphorePermit,
+        _active: ActiveGuard,
+    },
+    /// One that takes nothing from the workers.
+    Elsewhere { _portion: Portion },
 }
 
 /// What a run waits for outside its slot, and since when.
@@ -31,6 +45,7 @@ impl Slot {
             semaphore: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             metrics: QueueMetrics::unregistered(),
             place: None,
+            elsewhere: None,
             next: None,
             note: Note::default(),
         }
@@ -48,12 +63,40 @@ impl Slot {
         let what = self.next.take().unwrap_or(Cow::Borrowed("something outside"));
         let _noted = Noted::new(&self.note, what);
         let output = future.await;
+        self.place = self.take_place().await;
+        output
+    }
+
+    /// Gives the worker slot up for good, and goes on in a place of `places`, of which `owner` has its share.
+    pub async fn move_to(&mut self, places: &FairBudget, owner: Arc<str>) {
+        self.place = None;
+        self.elsewhere = Some((places.clone(), owner));
+        self.place = self.take_place().await;
+    }
+
+    async fn take_place(&self) -> Option<Place> {
+        if let Some((places, owner)) = &self.elsewhere {
+            let _noted = Noted::new(
+                &self.note,
+                Cow::Borrowed("a free place for work on another cluster"),
+            );
+            let portion = Box::pin(places.take(owner, 1)).await;
+            return Some(Place::Elsewhere { _portion: portion });
+        }
         let _noted = Noted::new(&self.note, Cow::Borrowed("a free worker slot"));
         // The semaphore is never closed, so that acquiring fails is impossible; running without a slot would
         // merely exceed the concurrency.
         let permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
-        self.place = permit.map(|permit| (permit, self.metrics.active()));
-        output
+        permit.map(|permit| Place::worker(permit, &self.metrics))
+    }
+}
+
+impl Place {
+    pub(super) fn worker(permit: OwnedSemaphorePermit, metrics: &QueueMetrics) -> Self {
+        Self::Worker {
+            _permit: permit,
+            _active: metrics.active(),
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl World {
                 rest: Rest::new(client.clone()),
                 mapper,
                 live,
-                discovery: Discovery::new(client),
+                discovery: Discovery::new(Rest::new(client)),
             },
             renderer: Renderer::new(Arc::new(environment)),
             folder: tempfile::tempdir()?,

@@ -1,0 +1,273 @@
+//! A kubeconfig as it is written down.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// A kubeconfig, with the lists as maps.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) current: String,
+    pub(crate) contexts: BTreeMap<String, Context>,
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(crate) users: BTreeMap<String, User>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct File {
+    #[serde(rename = "apiVersion")]
+    api_version: String,
+    kind: String,
+    current_context: String,
+    contexts: Vec<NamedContext>,
+    clusters: Vec<NamedCluster>,
+    users: Vec<NamedUser>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NamedContext {
+    name: String,
+    context: Context,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NamedCluster {
+    name: String,
+    cluster: Cluster,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NamedUser {
+    name: String,
+    user: User,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Context {
+    pub(crate) cluster: String,
+    pub(crate) user: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(crate) struct Cluster {
+    pub(crate) server: String,
+    pub(crate) tls_server_name: String,
+    pub(crate) insecure_skip_tls_verify: bool,
+    pub(crate) certificate_authority: String,
+    #[serde(deserialize_with = "bytes")]
+    pub(crate) certificate_authority_data: Vec<u8>,
+    pub(crate) proxy_url: String,
+    pub(crate) disable_compression: bool,
+    pub(crate) extensions: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(crate) struct User {
+    pub(crate) client_certificate: String,
+    #[serde(deserialize_with = "bytes")]
+    pub(crate) client_certificate_data: Vec<u8>,
+    pub(crate) client_key: String,
+    #[serde(deserialize_with = "bytes")]
+    pub(crate) client_key_data: Vec<u8>,
+    pub(crate) token: String,
+    #[serde(rename = "tokenFile")]
+    pub(crate) token_file: String,
+    #[serde(rename = "as")]
+    pub(crate) impersonate: String,
+    pub(crate) as_uid: String,
+    pub(crate) as_groups: Vec<String>,
+    pub(crate) as_user_extra: BTreeMap<String, Vec<String>>,
+    pub(crate) username: String,
+    pub(crate) password: String,
+    pub(crate) auth_provider: Option<Value>,
+    pub(crate) exec: Option<Value>,
+}
+
+/// Nothing of it is for logs.
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("User")
+    }
+}
+
+/// The command of a user, as far as it is judged.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Exec {
+    pub(crate) command: String,
+    pub(crate) api_version: String,
+    pub(crate) interactive_mode: String,
+    pub(crate) env: Vec<ExecVariable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecVariable {
+    pub(crate) name: String,
+}
+
+impl Config {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// It is no kubeconfig.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Error> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut document = go_yaml::sigs::to_value(text, &go_yaml::Limits::default())
+            .map_err(|error| Error::Syntax(error.to_string()))?;
+        let file = match &document {
+            Value::Null => File::default(),
+            Value::Object(_) => {
+                drop_nulls(&mut document);
+                // What is said about a value may repeat it, so that it is not.
+                serde_json::from_value(document)
+                    .map_err(|error| Error::Shape(without_values(&error.to_string())))?
+            }
+            other => {
+                return Err(Error::NotAnObject(kind_of(other)));
+            }
+        };
+        let kind = match file.kind.as_str() {
+            "" => "Config",
+            kind => kind,
+        };
+        let version = match file.api_version.as_str() {
+            "" => "v1",
+            version => version,
+        };
+        if kind != "Config" || version != "v1" {
+            return Err(Error::Kind {
+                kind: kind.to_owned(),
+                version: version.to_owned(),
+            });
+        }
+        Ok(Self {
+            current: file.current_context,
+            contexts: by_name(
+                "contexts",
+                file.contexts.into_iter().map(|named| (named.name, named.context)),
+            )?,
+            clusters: by_name(
+                "clusters",
+                file.clusters.into_iter().map(|named| (named.name, named.cluster)),
+            )?,
+            users: by_name(
+                "users",
+                file.users.into_iter().map(|named| (named.name, named.user)),
+            )?,
+        })
+    }
+}
+
+fn by_name<T>(
+    list: &'static str,
+    named: impl Iterator<Item = (String, T)>,
+) -> Result<BTreeMap<String, T>, Error> {
+    let mut all = BTreeMap::new();
+    for (name, value) in named {
+        if all.insert(name.clone(), value).is_some() {
+            return Err(Error::Twice { list, name });
+        }
+    }
+    Ok(all)
+}
+
+/// Takes out what is null, which Go leaves at its zero value whatever its type.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(entries) => {
+            entries.retain(|_, value| !value.is_null());
+            entries.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// Bytes that are written in base64.
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    // Go reads over line ends.
+    let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    STANDARD
+        .decode(text)
+        .map_err(|_| serde::de::Error::custom("illegal base64 data"))
+}
+
+/// Cuts what an error repeats of a value, which stands in quotes of some sort.
+fn without_values(error: &str) -> String {
+    let at = error.find(['"', '`']).filter(|_| error.starts_with("invalid"));
+    match at {
+        // `invalid type: string "secret", expected ...` keeps what was expected.
+        Some(at) => {
+            let end = error.rfind(", expected").unwrap_or(error.len());
+            format!("{}{}", error[..at].trim_end(), &error[end..])
+        }
+        None => error.to_owned(),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_null_is_not_there_and_line_ends_in_base64_do_not_count() {
+        let text = b"
+current-context: null
+users: [{name: me, user: null}, {name: you, user: {client-key-data: \"YW\\nJj\", token: null}}]
+clusters: null
+";
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.current, "");
+        assert_eq!(config.users["you"].client_key_data, b"abc");
+        assert!(Config::parse(b"").unwrap().users.is_empty());
+        assert!(Config::parse(b"null").unwrap().users.is_empty());
+    }
+
+    #[test]
+    fn errors_do_not_repeat_what_is_written() {
+        for text in [
+            "users: [{name: me, user: {client-key-data: '-secret-'}}]",
+            "users: -secret-",
+            "users: [{name: me, user: {as-groups: -secret-}}]",
+            "[-secret-]",
+            "-secret-",
+            "users: [{name: twice, user: {token: -secret-}}, {name: twice}]",
+        ] {
+            let error = Config::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains("-secret-"), "{error}");
+        }
+        let error = Config::parse(b"kind: Pod\napiVersion: v2").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("no kind \"Pod\" is registered for version \"v2\"")
+        );
+    }
+}
