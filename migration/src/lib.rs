@@ -1,5 +1,6 @@
 //! The `openflux` command line for people.
 
+mod checkout;
 mod cluster;
 mod commands;
 mod csv;

@@ -154,6 +154,34 @@ async fn what_stands_in_the_way_is_found_and_goes_away_with_the_fix() -> Result<
         "{status:#}"
     );
 
+    flux.apply(
+        &json!({
+            "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind, "metadata": {"name": "stays"},
+            "spec": {"interval": "1h", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "none"}},
+        })
+        .to_string(),
+    )
+    .await?;
+    let output = openflux(&testbed, "migrate scan -o json").await?;
+    let scan: Value = serde_json::from_slice(&output.stdout)?;
+    let classes: Vec<_> = scan["objects"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|object| {
+            format!(
+                "{} {} {}",
+                object["object"], object["class"], object["notes"][0]["code"]
+            )
+        })
+        .collect();
+    let expected = [
+        r#""ks/flux-system/moved" "moved" "M206""#,
+        r#""ks/flux-system/stays" "notNow" "M104""#,
+    ];
+    ensure!(classes == expected, "{scan:#}");
+    ensure!(output.status.success(), "{output:?}");
+
     let explained = openflux(&testbed, "explain d121").await?;
     let explained = String::from_utf8_lossy(&explained.stdout).into_owned();
     ensure!(explained.starts_with("D121 stock-selects-ours\n"), "{explained}");

@@ -182,7 +182,7 @@ pub const CODES: &[Code] = &[
     },
     Code {
         code: "D173",
-        slug: "not-in-git",
+        slug: "moved-not-in-git",
         meaning: "The label is in the cluster and not in Git. A cluster that is built anew has the object with stock. What kubectl has set, stock takes back when the parent is applied next.",
         remedy: "Set the label where the object is defined.",
     },
@@ -215,6 +215,84 @@ pub const CODES: &[Code] = &[
         slug: "other-tools",
         meaning: "Another tool brings the stock Deployments, and takes back what is changed on them.",
         remedy: "Make the change where that tool reads it: for a FluxInstance in spec.kustomize.patches.",
+    },
+    Code {
+        code: "M101",
+        slug: "stock-selects",
+        meaning: "A stock controller would select the object in spite of the label, so that ours would leave it alone.",
+        remedy: "Exclude the label from every stock kustomize-controller and helm-controller: D121 says how.",
+    },
+    Code {
+        code: "M102",
+        slug: "unsupported-field",
+        meaning: "The object uses a field that is not supported yet, or cannot be read. Were it moved, it would become Stalled with the field named, and nothing would be applied.",
+        remedy: "Leave it with stock.",
+    },
+    Code {
+        code: "M103",
+        slug: "suspended",
+        meaning: "The object is suspended. Nobody reconciles it, and nothing can be said about what its next run would do.",
+        remedy: "Resume it first.",
+    },
+    Code {
+        code: "M104",
+        slug: "not-settled",
+        meaning: "The object fails, is being worked on, or has not applied what its source has now. What a move changes could not be told from what the next run changes anyway.",
+        remedy: "Wait, or put right what fails.",
+    },
+    Code {
+        code: "M105",
+        slug: "no-artifact",
+        meaning: "The source has no artifact, or there is no Artifact of it that is up to date: ours would have nothing to deploy.",
+        remedy: "D161 and D145 say why.",
+    },
+    Code {
+        code: "M112",
+        slug: "helm-pending",
+        meaning: "The release is in the middle of an action. A controller that takes it over would unlock and repeat the action.",
+        remedy: "Wait until the action has ended.",
+    },
+    Code {
+        code: "M116",
+        slug: "remote-cluster",
+        meaning: "The object applies to another cluster in a way that is not supported.",
+        remedy: "Leave it with stock.",
+    },
+    Code {
+        code: "M118",
+        slug: "being-deleted",
+        meaning: "The object is being deleted.",
+        remedy: "Let its controller end that.",
+    },
+    Code {
+        code: "M119",
+        slug: "nobody-would",
+        meaning: "No live controller of ours would reconcile the object with the label.",
+        remedy: "Install our controller, or start it: D142.",
+    },
+    Code {
+        code: "M203",
+        slug: "not-in-git",
+        meaning: "The label is in the cluster and not in Git: a cluster that is built anew has the object with stock.",
+        remedy: "openflux migrate finish puts it into a checkout.",
+    },
+    Code {
+        code: "M204",
+        slug: "shared-file",
+        meaning: "The file that defines the object is used by several clusters, so that the label goes into a patch where they part.",
+        remedy: "Nothing; look at the patch.",
+    },
+    Code {
+        code: "M205",
+        slug: "applies-flux",
+        meaning: "The object applies Flux itself. It moves last, if at all: stock's controllers should not depend on ours for their own upgrade.",
+        remedy: "Leave it with stock.",
+    },
+    Code {
+        code: "M206",
+        slug: "no-health-check",
+        meaning: "The object has neither wait nor healthChecks, so that Ready says less about what it applied.",
+        remedy: "Nothing; look at what it applied after the move.",
     },
 ];
 

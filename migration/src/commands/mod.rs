@@ -3,6 +3,7 @@
 mod complete;
 mod doctor;
 mod get;
+mod migrate;
 mod status;
 mod trace;
 mod tree;
@@ -39,7 +40,7 @@ impl Outcome {
 type Entry = (&'static str, &'static str, fn(Command) -> Command);
 
 /// The commands.
-const COMMANDS: [Entry; 6] = [
+const COMMANDS: [Entry; 7] = [
     (
         "get",
         "Show Artifacts: what there is to deploy, where it comes from, and whether it is up to date",
@@ -69,6 +70,11 @@ const COMMANDS: [Entry; 6] = [
         "explain",
         "Say what a code of doctor means, and what to do",
         doctor::ExplainArgs::augment_args,
+    ),
+    (
+        "migrate",
+        "Say what can move to our controller, and put labels where objects are defined",
+        |command| migrate::MigrateCommand::augment_subcommands(command).subcommand_required(true),
     ),
 ];
 
@@ -104,6 +110,10 @@ pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<
             "trace" => trace::trace(&read_args(matches)?, out).await,
             "doctor" => doctor::doctor(&read_args(matches)?, out).await,
             "explain" => doctor::explain(&read_args(matches)?, out),
+            "migrate" => match read_args(matches)? {
+                migrate::MigrateCommand::Scan(args) => Box::pin(migrate::scan(&args, out)).await,
+                migrate::MigrateCommand::Finish(args) => migrate::finish(&args, out),
+            },
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }
     })

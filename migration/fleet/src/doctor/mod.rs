@@ -18,6 +18,8 @@ use serde::Serialize;
 use crate::API_VERSION;
 use crate::text::{Sign, Style, Tone, clean, count};
 
+pub(crate) use objects::{is_set_by_hand, label_managers};
+
 pub use facts::{Facts, Refusal, Right, Who};
 
 /// How bad a finding is.
@@ -472,4 +474,4 @@ impl Finding {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

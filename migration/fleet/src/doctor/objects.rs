@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flux_api::ObjectId;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 
 use super::{Facts, Finding};
 use crate::text::count;
@@ -92,29 +92,34 @@ pub(super) fn supported(facts: &Facts) -> Vec<Finding> {
 /// The field manager of the label as a canary has it.
 const CANARY: &str = "openflux-migrate";
 
+/// The field managers of one label of an object.
+pub(crate) fn label_managers(meta: &ObjectMeta, key: &str) -> Vec<String> {
+    let field = format!("\"f:{key}\"");
+    let owns = |entry: &&ManagedFieldsEntry| {
+        let fields = entry.fields_v1.as_ref().map(|fields| fields.0.to_string());
+        fields.is_some_and(|fields| fields.contains(&field))
+    };
+    let managers = meta.managed_fields.iter().flatten().filter(owns);
+    let names: BTreeSet<_> = managers.filter_map(|entry| entry.manager.clone()).collect();
+    names.into_iter().collect()
+}
+
+/// Whether these field managers set a label in the cluster alone, and nobody brings it from Git.
+pub(crate) fn is_set_by_hand(managers: &[String]) -> bool {
+    let by_hand = |manager: &String| manager == CANARY || manager.starts_with("kubectl");
+    !managers.is_empty() && managers.iter().all(by_hand)
+}
+
 pub(super) fn durable(facts: &Facts) -> Vec<Finding> {
     let labelled = match &facts.labelled {
         Ok(labelled) => labelled,
         Err(why) => return vec![Finding::unknown(why)],
     };
     let (key, _) = facts.label();
-    let field = format!("\"f:{key}\"");
-    let owns = |entry: &&ManagedFieldsEntry| {
-        let fields = entry.fields_v1.as_ref().map(|fields| fields.0.to_string());
-        fields.is_some_and(|fields| fields.contains(&field))
-    };
     let mut live_only = Vec::new();
     for (handle, meta) in labelled {
-        let managers: BTreeSet<_> = meta
-            .managed_fields
-            .iter()
-            .flatten()
-            .filter(owns)
-            .filter_map(|entry| entry.manager.as_deref())
-            .collect();
-        let by_hand = |manager: &&str| *manager == CANARY || manager.starts_with("kubectl");
-        if !managers.is_empty() && managers.iter().all(by_hand) {
-            let managers: Vec<_> = managers.into_iter().collect();
+        let managers = label_managers(meta, &key);
+        if is_set_by_hand(&managers) {
             live_only.push(format!("{handle}: set by {}", managers.join(", ")));
         }
     }

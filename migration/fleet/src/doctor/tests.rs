@@ -57,7 +57,7 @@ fn with_memory(
     deployment
 }
 
-fn kustomization(name: &str, change: &Value) -> Tolerant<flux_api::Kustomization> {
+pub(crate) fn kustomization(name: &str, change: &Value) -> Tolerant<flux_api::Kustomization> {
     let mut object = json!({
         "metadata": {"name": name, "namespace": "apps", "generation": 1},
         "spec": {"sourceRef": {"kind": "GitRepository", "name": "app"}},
@@ -72,7 +72,7 @@ fn kustomization(name: &str, change: &Value) -> Tolerant<flux_api::Kustomization
 }
 
 /// A cluster in which everything is as it should be.
-fn healthy() -> Facts {
+pub(crate) fn healthy() -> Facts {
     let artifact = json!({"url": "http://source-controller.flux-system.svc.cluster.local./a.tar.gz",
         "path": "a", "digest": "sha256:00", "revision": "main@sha1:00"});
     let source: GitRepository = serde_json::from_value(json!({

@@ -1,15 +1,28 @@
-//! `openflux-controller install --export`: the manifests, from the same source as the code that they run.
+//! `openflux-controller install`: the manifests, from the same source as the code that they run.
 
-use clap::Args;
+mod package;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{ArgGroup, Args};
 use flux_sources::SourceKind;
 use serde_json::{Value, json};
 
 /// What to install, and where.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
+#[command(group(ArgGroup::new("form").required(true).args(["export", "chart", "folder"])))]
 pub(crate) struct InstallFlags {
     /// Print the manifests to standard output; nothing is ever applied from here.
-    #[arg(long, required = true)]
+    #[arg(long)]
     export: bool,
+    /// Write a Helm chart into a new folder, whose values are what the other flags say; they are not read here.
+    #[arg(long, value_name = "DIR")]
+    chart: Option<PathBuf>,
+    /// Write the manifests into a new folder, as a kustomization.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
     /// Namespace of the controller; that of Flux, whose network policies let only its own pods fetch artifacts.
     #[arg(long, default_value = "flux-system")]
     namespace: String,
@@ -19,6 +32,9 @@ pub(crate) struct InstallFlags {
     /// Kustomizations and HelmReleases to reconcile, by labels.
     #[arg(long, default_value = "sharding.fluxcd.io/key=openflux")]
     watch_label_selector: String,
+    /// Controllers to run, such as sources,kustomize; all but the bridge by default.
+    #[arg(long, value_delimiter = ',')]
+    controllers: Vec<String>,
     /// Service account of Kustomizations and HelmReleases that name none, for clusters with tenants. The controller itself may then
     /// change nothing that it applies; without this it is a cluster administrator, as stock's is.
     #[arg(long, default_value = "")]
@@ -42,6 +58,15 @@ pub(crate) struct InstallFlags {
     /// system:serviceaccount:producers:http. Whoever writes an Artifact decides what is deployed.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "", value_delimiter = ',')]
     artifact_writers: Option<Vec<String>>,
+    /// How many processes run, of which one leads.
+    #[arg(long, default_value_t = 1)]
+    replicas: i32,
+    /// Memory limit of a process.
+    #[arg(long, default_value = "1Gi")]
+    memory: String,
+    /// Size of the folder for temporary files, such as 2Gi; as large as the node allows by default.
+    #[arg(long, default_value = "")]
+    temp_size: String,
     /// A further argument of the controller, such as --arg=--concurrent=8. Repeatable.
     #[arg(long, allow_hyphen_values = true)]
     arg: Vec<String>,
@@ -51,12 +76,18 @@ const CLUSTER_DOMAIN: &str = "cluster.local";
 
 const NAME: &str = "openflux-controller";
 
-/// Prints the manifests.
+/// Prints or writes the manifests.
 ///
 /// # Errors
-/// Standard output cannot be written.
+/// Standard output, or a folder, cannot be written.
 pub(crate) fn install(flags: &InstallFlags) -> anyhow::Result<()> {
     use std::io::Write;
+    if let Some(folder) = &flags.chart {
+        return write(folder, &package::chart()?);
+    }
+    if let Some(folder) = &flags.folder {
+        return write(folder, &package::folder(flags)?);
+    }
     let mut text = artifact_crd::CRD_YAML.to_owned();
     for object in objects(flags) {
         if !text.ends_with('\n') {
@@ -65,8 +96,18 @@ pub(crate) fn install(flags: &InstallFlags) -> anyhow::Result<()> {
         text.push_str("---\n");
         text.push_str(&go_yaml::sigs::value_to_string(&object).map_err(|error| anyhow::anyhow!("{error}"))?);
     }
-    if flags.export {
-        std::io::stdout().write_all(text.as_bytes())?;
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// Writes files into a folder that is new, so that nothing of an older version is left in it.
+fn write(folder: &Path, files: &package::Files) -> anyhow::Result<()> {
+    let what = || folder.display().to_string();
+    fs::create_dir(folder).with_context(what)?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(what)?;
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }
@@ -208,6 +249,7 @@ fn arguments(flags: &InstallFlags) -> Vec<String> {
         }
     };
     let switch = |on: bool| if on { "true" } else { "" };
+    add("controllers", &flags.controllers.join(","));
     add("default-service-account", &flags.default_service_account);
     add("no-cross-namespace-refs", switch(flags.no_cross_namespace_refs));
     add("no-remote-bases", switch(flags.no_remote_bases));
@@ -274,11 +316,15 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
     let selected = json!({"app": NAME});
     let mut labels = labels();
     labels["app"] = NAME.into();
+    let temp = match flags.temp_size.as_str() {
+        "" => json!({}),
+        size => json!({"sizeLimit": size}),
+    };
     let probe = |path: &str| json!({"httpGet": {"path": path, "port": "healthz"}});
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
         "spec": {
-            "replicas": 1,
+            "replicas": flags.replicas,
             "selector": {"matchLabels": selected},
             "template": {
                 "metadata": {"labels": labels, "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}},
@@ -304,13 +350,13 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
                         ],
                         "livenessProbe": probe("/healthz"),
                         "readinessProbe": probe("/readyz"),
-                        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "1Gi"}},
+                        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": flags.memory}},
                         "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
                             "capabilities": {"drop": ["ALL"]}},
                         // Remote bases are cloned there.
                         "volumeMounts": [{"name": "temp", "mountPath": "/tmp"}],
                     }],
-                    "volumes": [{"name": "temp", "emptyDir": {}}],
+                    "volumes": [{"name": "temp", "emptyDir": temp}],
                 },
             },
         },
