@@ -4,6 +4,7 @@
 //! Case directories are committed, so the tests that read them need no tool.
 
 mod archive;
+mod cel;
 mod envsubst;
 mod flux_kustomize;
 mod gotmpl;
@@ -38,6 +39,7 @@ pub(crate) struct Recorder {
 const RECORDERS: &[Recorder] = &[
     archive::ARCHIVE,
     archive::SOURCEIGNORE,
+    cel::CEL,
     envsubst::ENVSUBST,
     flux_kustomize::FLUX_KUSTOMIZE,
     gotmpl::GOTMPL,
