@@ -38,7 +38,7 @@ pub const READY: &str = "Ready";
 /// Deployers that, like stock's helm-controller, want a source that is up to date and not failing read this one.
 pub const SOURCE_READY: &str = "SourceReady";
 
-/// Reasons of the conditions that the adapters write.
+/// Reasons of the conditions that adapters and producers write.
 pub mod reason {
     /// The Artifact is that of the source's status.
     pub const MIRRORED: &str = "Mirrored";
@@ -52,6 +52,10 @@ pub mod reason {
     pub const SOURCE_OUTDATED: &str = "SourceOutdated";
     /// The source needs an edit before it offers anything else.
     pub const SOURCE_STALLED: &str = "SourceStalled";
+    /// The bytes are stored and served.
+    pub const STORED: &str = "Stored";
+    /// The stored bytes are gone, and are being made anew.
+    pub const REBUILDING: &str = "Rebuilding";
 }
 
 /// Where the bytes of one revision of something are.

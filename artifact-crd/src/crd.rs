@@ -118,28 +118,33 @@ fn status() -> Value {
                 "format": "int64",
                 "description": "The last generation of the source that was reconciled, and that SourceReady speaks of.",
             },
-            "conditions": {
-                "type": "array",
-                "description": "Ready: the source still offers the artifact. SourceReady: the source is up to date.",
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-                "items": {
-                    "type": "object",
-                    "required": ["lastTransitionTime", "message", "reason", "status", "type"],
-                    "properties": {
-                        "lastTransitionTime": {"type": "string", "format": "date-time"},
-                        "message": {"type": "string", "maxLength": 32768},
-                        "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
-                        "reason": {
-                            "type": "string",
-                            "minLength": 1,
-                            "maxLength": 1024,
-                            "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-                        },
-                        "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
-                        "type": {"type": "string", "maxLength": 316},
-                    },
+            "conditions": conditions("Ready: the source still offers the artifact. SourceReady: the source is up to date."),
+        },
+    })
+}
+
+/// A list of conditions.
+pub(crate) fn conditions(description: &str) -> Value {
+    json!({
+        "type": "array",
+        "description": description,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+            "properties": {
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+                "message": {"type": "string", "maxLength": 32768},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
+                "reason": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
                 },
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                "type": {"type": "string", "maxLength": 316},
             },
         },
     })

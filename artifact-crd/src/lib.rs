@@ -1,4 +1,4 @@
-//! The `Artifact` resource of Open Flux: its type and its CustomResourceDefinition.
+//! The `Artifact` resource of Open Flux, and the kinds of sources that this project adds: types and CustomResourceDefinitions.
 //!
 //! An `Artifact` says where the bytes of one revision of something are: address, digest, revision. Producers write
 //! it, deployers read it, and neither has to know the other's kinds. Group, version, kind and `spec` are those of
@@ -7,12 +7,24 @@
 
 mod artifact;
 mod crd;
+mod http;
+mod http_crd;
+mod source;
 
 pub use artifact::{
     ADAPTER_MANAGER, Artifact, ArtifactSpec, ArtifactStatus, BRIDGED_TO_ANNOTATION, GROUP, KIND, PLURAL,
     READY, SOURCE_KIND_ANNOTATION, SOURCE_READY, VERSION, reason,
 };
 pub use crd::crd;
+pub use http::{
+    Checksums, ContentType, HTTP_GROUP, HTTP_KIND, HTTP_PLURAL, HTTP_VERSION, Http, HttpContent, HttpSpec,
+    HttpVerification, Redirects,
+};
+pub use http_crd::http_crd;
+pub use source::{LocalReference, Schedule, SourceStatus};
 
 /// The CustomResourceDefinition as YAML, ready to be applied; the committed form of [`crd`].
 pub const CRD_YAML: &str = include_str!("../crds/artifacts.yaml");
+
+/// The CustomResourceDefinition of `Http` as YAML; the committed form of [`http_crd`].
+pub const HTTP_CRD_YAML: &str = include_str!("../crds/https.yaml");

@@ -5,22 +5,29 @@
 use std::fs;
 use std::path::Path;
 
-use artifact_crd::{Artifact, ArtifactSpec, ArtifactStatus, CRD_YAML, crd};
+use artifact_crd::{
+    Artifact, ArtifactSpec, ArtifactStatus, CRD_YAML, HTTP_CRD_YAML, Http, Schedule, crd, http_crd,
+};
 use serde_json::{Value, json};
 
 #[test]
-fn the_committed_crd_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/artifacts.yaml");
-    let mut yaml = String::from("---\n");
-    print(&crd(), 0, &mut yaml);
-    if std::env::var_os("UPDATE_CRDS").is_some() {
-        fs::write(&path, &yaml).expect("the CRD file can be written");
-    } else {
-        assert!(
-            yaml == CRD_YAML,
-            "{} is stale: run UPDATE_CRDS=1 cargo test -p artifact-crd",
-            path.display()
-        );
+fn the_committed_crds_are_up_to_date() {
+    for (file, crd, committed) in [
+        ("artifacts.yaml", crd(), CRD_YAML),
+        ("https.yaml", http_crd(), HTTP_CRD_YAML),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").join(file);
+        let mut yaml = String::from("---\n");
+        print(&crd, 0, &mut yaml);
+        if std::env::var_os("UPDATE_CRDS").is_some() {
+            fs::write(&path, &yaml).expect("the CRD file can be written");
+        } else {
+            assert!(
+                yaml == committed,
+                "{} is stale: run UPDATE_CRDS=1 cargo test -p artifact-crd",
+                path.display()
+            );
+        }
     }
 }
 
@@ -56,6 +63,40 @@ fn the_schema_has_every_field_that_the_type_writes() {
                 "{part}.{field} is not in the schema"
             );
         }
+    }
+}
+
+#[test]
+fn the_schema_of_http_has_every_field_that_the_type_reads() {
+    let spec = json!({
+        "url": "https://s/a", "interval": "1m", "timeout": "1s", "suspend": true, "secretRef": {"name": "a"},
+        "certSecretRef": {"name": "b"}, "proxySecretRef": {"name": "c"}, "digest": "sha256:0",
+        "verify": {"checksums": {"url": "https://s/b", "file": "a"}},
+        "content": {"type": "Archive", "stripComponents": 1, "path": "a", "include": ["*"], "fileName": "a"},
+        "ignore": "a", "maxSize": 1, "maxUnpackedSize": 2, "redirects": "SameHost",
+    });
+    let object = json!({"metadata": {"name": "a"}, "spec": spec});
+    let http: Http = serde_json::from_value(object).expect("an Http");
+    assert_eq!(serde_json::to_value(&http.spec).expect("JSON"), spec);
+    let crd = http_crd();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    same_fields(&spec, schema, "spec");
+    let plain: Http = serde_json::from_value(json!({"spec": {"url": "https://s/a"}})).expect("an Http");
+    assert_eq!(plain.spec.schedule, Schedule::default());
+}
+
+fn same_fields(value: &Value, schema: &Value, path: &str) {
+    let (Some(fields), Some(known)) = (value.as_object(), schema["properties"].as_object()) else {
+        return;
+    };
+    assert!(
+        fields
+            .keys()
+            .eq(known.keys().collect::<std::collections::BTreeSet<_>>()),
+        "{path}"
+    );
+    for (name, value) in fields {
+        same_fields(value, &known[name], &format!("{path}.{name}"));
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`TarWriter`] writes what Go's `archive/tar` writes for the headers that source-controller makes. [`content_hash`] is the
 //! SHA-256 of that tar, which is the same for the same files whatever compresses it, and so belongs into a revision.
-//! [`pack`] also compresses the tar, and gives the digest of the bytes as they are served.
+//! [`pack`] also compresses the tar, and gives the digest of the bytes as they are served. [`Body`] reads what others offer for
+//! download: archives of several formats, and single files, within limits.
 //!
 //! ```
 //! use flux_archive::{Algorithm, File, pack};
@@ -14,12 +15,14 @@
 //! # Ok::<(), flux_archive::ArchiveError>(())
 //! ```
 
+mod body;
 mod error;
 mod hash;
 mod pack;
 mod tar;
 mod tree;
 
+pub use body::{Body, BodyError, Files, Form, Limits, Loaded, Selection, glob};
 pub use error::ArchiveError;
 pub use hash::{Algorithm, Hasher, UnknownAlgorithm, hex};
 pub use pack::{Packed, content_hash, content_hash_of, pack};

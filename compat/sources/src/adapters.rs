@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use artifact_crd::{Artifact, ArtifactSpec};
+use artifact_crd::{ADAPTER_MANAGER, Artifact, ArtifactSpec};
+use artifact_producer::Owner;
+use artifact_producer::publish::{self, Writer};
 use controller_kit::artifact::HostAllowList;
 use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
 use controller_kit::{
@@ -21,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::decide::{Decision, Existing, Nothing, Step, decide};
 use crate::first_look::FirstLook;
-use crate::name::{artifact_names, is_ours};
+use crate::name::{MANAGED_BY, MANAGED_BY_VALUE, artifact_names, is_ours};
 use crate::source::Mirrored;
-use crate::{ObservedSource, SourceId, SourceKind, conditions, write};
+use crate::{ObservedSource, SourceId, SourceKind, conditions};
 
 /// The name of the controller in metrics and logs.
 const CONTROLLER: &str = "source-adapter";
@@ -335,7 +337,7 @@ impl Adapters {
     ) -> kube::Result<()> {
         let api: Api<Artifact> = Api::namespaced(self.client.clone(), &id.namespace);
         match (&decision.step, source) {
-            (Step::Delete { name, uid }, _) => write::delete(&api, name, uid).await,
+            (Step::Delete { name, uid }, _) => publish::delete(&api, name, uid).await,
             (Step::Keep { name }, Some(source)) => {
                 let same = |artifact: &&Artifact| artifact.metadata.name.as_ref() == Some(name);
                 let (Some(artifact), Some(ready)) =
@@ -344,13 +346,13 @@ impl Adapters {
                     return Ok(());
                 };
                 if let Some(status) = conditions::status(artifact, ready, source, Timestamp::now()) {
-                    self.remember(write::apply_status(&api, name, &status).await?);
+                    self.remember(writer().apply_status(&api, name, &status).await?);
                 }
                 Ok(())
             }
             (Step::Apply { name, spec }, Some(source)) => self.apply(&api, name, id, source, spec).await,
             (Step::Replace { name, uid, spec }, Some(source)) => {
-                write::delete(&api, name, uid).await?;
+                publish::delete(&api, name, uid).await?;
                 self.written.forget(&ObjectKey::new(&id.namespace, name));
                 self.apply(&api, name, id, source, spec).await
             }
@@ -368,7 +370,14 @@ impl Adapters {
         source: &ObservedSource,
         spec: &ArtifactSpec,
     ) -> kube::Result<()> {
-        self.remember(write::apply(api, name, id, source, spec).await?);
+        let owner = Owner {
+            api_version: source.api_version.clone(),
+            kind: id.kind.as_str().to_owned(),
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+            uid: source.uid.clone(),
+        };
+        self.remember(writer().apply(api, name, None, &owner, spec).await?);
         // The conditions can wait: first every source gets its Artifact, at the end of the queue its conditions.
         self.queue.add(id.clone(), Triggers::OBJECT);
         Ok(())
@@ -462,6 +471,14 @@ fn known<K: Mirrored>(cache: &WatchCache<K>, id: &SourceId) -> Known {
         None if cache.is_undecodable(&key) => Known::Undecodable,
         None if cache.state() == WatchState::Synced => Known::Gone,
         None => Known::Unknown(cache.state()),
+    }
+}
+
+/// What the adapters write Artifacts as.
+fn writer() -> Writer {
+    Writer {
+        manager: ADAPTER_MANAGER,
+        labels: [(MANAGED_BY.to_owned(), MANAGED_BY_VALUE.to_owned())].into(),
     }
 }
 

@@ -24,7 +24,6 @@ mod decide;
 mod first_look;
 mod name;
 mod source;
-mod write;
 
 pub use adapters::{AdapterOptions, run};
 pub use bridge::run as run_bridge;

@@ -1,8 +1,8 @@
 //! The names of mirrored Artifacts, and how ours are told from others.
 
 use artifact_crd::{ADAPTER_MANAGER, Artifact};
+use artifact_producer::publish::names;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use sha2::{Digest, Sha256};
 
 use crate::SourceId;
 
@@ -11,33 +11,16 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY`].
 pub const MANAGED_BY_VALUE: &str = "openflux-source-adapter";
 
-/// The longest name that Kubernetes takes.
-const MAX_NAME: usize = 253;
-
 /// Returns the two names that a source's Artifact may have: the one of Open Flux, and one for when that is taken.
 ///
-/// The first is `<kind>-<namespace>-<name>` in lower case, cut and followed by a hash when it is too long. The second
-/// always ends in the hash of group, kind, namespace and name, which no other source shares.
+/// See [`artifact_producer::publish::names`].
 pub fn artifact_names(source: &SourceId) -> [String; 2] {
-    let plain = format!("{}-{}-{}", source.kind.as_str(), source.namespace, source.name).to_lowercase();
-    let identity = format!("{}/{source}", flux_api::SOURCE_GROUP);
-    let digest = Sha256::digest(identity);
-    let hash = format!(
-        "{:08x}",
-        digest
-            .iter()
-            .take(4)
-            .fold(0_u32, |hash, byte| hash << 8 | u32::from(*byte))
-    );
-    let room = MAX_NAME - hash.len() - 1;
-    let stem = plain.get(..room).unwrap_or(&plain).trim_end_matches(['-', '.']);
-    let hashed = format!("{stem}-{hash}");
-    let first = if plain.len() > MAX_NAME {
-        hashed.clone()
-    } else {
-        plain
-    };
-    [first, hashed]
+    names(
+        flux_api::SOURCE_GROUP,
+        source.kind.as_str(),
+        &source.namespace,
+        &source.name,
+    )
 }
 
 /// Returns whether the adapters made an Artifact: it has their label, or fields that they wrote.
@@ -70,12 +53,5 @@ mod tests {
         let [plain, hashed] = artifact_names(&id("apps", "web"));
         assert_eq!(plain, "gitrepository-apps-web");
         assert!(hashed.starts_with("gitrepository-apps-web-") && hashed.len() == plain.len() + 9);
-    }
-
-    #[test]
-    fn long_names_are_cut_and_stay_apart() {
-        let names = ["x", "y"].map(|last| artifact_names(&id("apps", &format!("{}{last}", "a".repeat(252)))));
-        assert!(names.iter().flatten().all(|name| name.len() <= MAX_NAME));
-        assert_ne!(names[0], names[1]);
     }
 }

@@ -161,6 +161,17 @@ impl Metrics {
         })
     }
 
+    /// Has a family rendered too that belongs to one controller; clones of the family count together.
+    ///
+    /// # Errors
+    /// There is one of its name already.
+    pub fn register(
+        &self,
+        family: &(impl prometheus::core::Collector + Clone + 'static),
+    ) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(family.clone()))
+    }
+
     /// Renders all families in the Prometheus text format.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! The flags of `openflux-controller run`: those of stock kustomize-controller and helm-controller, and our own.
 
 use clap::{ArgAction, Args, ValueEnum};
-use controller_process::values::{boolean, integer};
-use controller_process::{DeployerFlags, ProcessFlags};
+use controller_process::values::{boolean, integer, percentage};
+use controller_process::{DeployerFlags, ProcessFlags, StorageFlags};
 
 use crate::inert::InertFlags;
 
@@ -29,6 +29,12 @@ pub(crate) struct RunFlags {
     /// Flags of the Helm deployer.
     #[command(flatten)]
     pub(crate) helm: HelmFlags,
+    /// Flags of the source `Http`.
+    #[command(flatten)]
+    pub(crate) http: HttpFlags,
+    /// Flags of whoever stores artifacts.
+    #[command(flatten)]
+    pub(crate) storage: StorageFlags,
     /// Flags of the process.
     #[command(flatten)]
     pub(crate) process: ProcessFlags,
@@ -79,6 +85,30 @@ pub(crate) struct HelmFlags {
     pub(crate) snapshot_digest_algo: String,
 }
 
+/// Flags of the source `Http`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HttpFlags {
+    /// How many Http sources are looked at at once.
+    #[arg(long, default_value_t = 8, value_parser = integer::<usize>)]
+    pub(crate) http_source_concurrent: usize,
+    /// Http sources to look at, by labels; empty for all.
+    #[arg(long, default_value = "")]
+    pub(crate) http_source_label_selector: String,
+    /// Percentage by which the intervals of Http sources are spread.
+    #[arg(long, default_value_t = 5, value_parser = percentage)]
+    pub(crate) http_source_jitter_percentage: u8,
+    /// The only hosts that Http sources may ask: host, *.suffix, address or network, with an optional port. By default all but
+    /// this machine, link-local and metadata addresses, and the API server. Repeatable.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) http_source_hosts: Vec<String>,
+    /// Let Http sources ask private addresses, which those of the cluster are too.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) http_source_allow_private: bool,
+    /// Let Http sources ask without TLS.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) insecure_allow_http: bool,
+}
+
 /// A controller of this binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Controller {
@@ -90,6 +120,8 @@ pub(crate) enum Controller {
     Helm,
     /// Offer the Artifacts of custom sources to stock controllers, as ExternalArtifacts.
     Bridge,
+    /// Make Artifacts of what Http sources download.
+    Http,
 }
 
 /// The controllers that may have flags of their own, as `--kustomize.concurrent=8`.

@@ -3,6 +3,7 @@
 mod bases;
 mod flags;
 mod gates;
+mod http;
 mod inert;
 mod install;
 mod run;

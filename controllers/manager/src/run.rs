@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bases;
 use crate::flags::{Controller, KustomizeFlags, RunFlags};
 use crate::gates::{Gates, HelmGates};
+use crate::http::Http;
 use crate::inert::InertFlags;
 
 /// Runs the controllers until SIGTERM or SIGINT; `own` has flags for one of them alone.
@@ -25,10 +26,12 @@ use crate::inert::InertFlags;
 /// A flag that cannot be read, an address in use, no cluster, or a lost Lease.
 pub(crate) fn run(flags: RunFlags, own: &OwnArguments) -> anyhow::Result<()> {
     let (kustomize, helm) = (Kustomize::read(&flags, own)?, Helm::read(&flags, own)?);
-    block_on(manage(flags, kustomize, helm))?
+    let produces = flags.controllers.contains(&Controller::Http);
+    let http = produces.then(|| Http::read(&flags)).transpose()?;
+    block_on(manage(flags, kustomize, helm, http))?
 }
 
-async fn manage(flags: RunFlags, kustomize: Kustomize, helm: Helm) -> anyhow::Result<()> {
+async fn manage(flags: RunFlags, kustomize: Kustomize, helm: Helm, http: Option<Http>) -> anyhow::Result<()> {
     let process = Process::start(flags.process, CONTROLLER).await?;
     flags.inert.tell();
     if flags.controllers.contains(&Controller::Sources) {
@@ -69,7 +72,10 @@ async fn manage(flags: RunFlags, kustomize: Kustomize, helm: Helm) -> anyhow::Re
     if flags.controllers.contains(&Controller::Helm) {
         process.spawn(helm.run(process.clone(), token()));
     }
-    // The process is ready once all of its deployers are.
+    if let Some(http) = http {
+        http.start(&process, token()).await?;
+    }
+    // The process is ready once all of its controllers are.
     let (ready, shutdown) = (process.ready(), process.shutdown());
     process.spawn(async move {
         let all = async {

@@ -41,6 +41,7 @@ mod flags;
 mod process;
 mod runtime;
 mod signals;
+mod storage_flags;
 
 pub mod gates;
 pub mod own;
@@ -50,3 +51,4 @@ pub use deployer_flags::{DeployerFlags, DeployerGates, FlagError};
 pub use flags::{ArtifactFlags, LogEncoding, ProcessFlags, own_namespace};
 pub use process::{LeadershipLost, Process, StartError};
 pub use runtime::block_on;
+pub use storage_flags::StorageFlags;

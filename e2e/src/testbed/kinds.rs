@@ -55,3 +55,5 @@ pub const HELM_CHART: Kind = kind(SOURCE, "HelmChart", "helmcharts");
 pub const EXTERNAL_ARTIFACT: Kind = kind(SOURCE, "ExternalArtifact", "externalartifacts");
 /// Open Flux's Artifact.
 pub const ARTIFACT: Kind = kind("openfluxcd.ocm.software/v1alpha1", "Artifact", "artifacts");
+/// The custom source Http.
+pub const HTTP: Kind = kind("openfluxcd.openfluxcd/v1alpha1", "Http", "https");

@@ -438,6 +438,7 @@ async fn install_crds(client: &Client) -> Result<()> {
         }
     }
     crds.push(serde_saphyr::from_str(artifact_crd::CRD_YAML).context("the Artifact CRD")?);
+    crds.push(serde_saphyr::from_str(artifact_crd::HTTP_CRD_YAML).context("the Http CRD")?);
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let post = PostParams::default();
     let created = crds.iter().map(|crd| api.create(&post, crd));

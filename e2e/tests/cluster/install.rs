@@ -6,6 +6,7 @@ use e2e::testbed::{
     Namespace, Options, PATIENCE, SERVICE, Testbed, controller, eventually,
 };
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::Api;
@@ -49,13 +50,15 @@ fn arguments(pod: &Value) -> Vec<String> {
 }
 
 /// The manifests for a cluster with tenants that trust nobody.
-const LOCKDOWN: [&str; 8] = [
+const LOCKDOWN: [&str; 10] = [
     "--default-service-account=deployer",
     "--no-cross-namespace-refs",
     "--no-remote-bases",
     "--remote-base-hosts=git.example.com",
     "--cluster-domain=corp.example",
     "--artifact-writers=system:serviceaccount:flux-system:elsewhere,jane",
+    "--controllers=sources,kustomize,helm,bridge,http",
+    "--storage-claim=artifacts",
     "--arg=--concurrent=8",
     "--arg=--feature-gates=ExternalArtifact=false",
 ];
@@ -72,6 +75,8 @@ async fn a_lockdown_says_who_may_write_artifacts() -> Result<()> {
         "--no-remote-bases=true",
         "--remote-base-hosts=git.example.com",
         "--artifact-hosts=*.svc,*.svc.corp.example",
+        "--controllers=sources,kustomize,helm,bridge,http",
+        "--storage-adv-addr=openflux-controller.flux-system.svc.corp.example.",
         "--concurrent=8",
         "--feature-gates=ExternalArtifact=false",
     ] {
@@ -92,6 +97,10 @@ async fn a_lockdown_says_who_may_write_artifacts() -> Result<()> {
 
     let policies = Api::<NetworkPolicy>::namespaced(namespace.client().clone(), "flux-system");
     policies.get("openflux-controller").await?;
+    let services = Api::<Service>::namespaced(namespace.client().clone(), "flux-system");
+    services.get("openflux-controller").await?;
+    let claim = pod["volumes"][1]["persistentVolumeClaim"]["claimName"].as_str();
+    ensure!(claim == Some("artifacts"), "{}", pod["volumes"]);
 
     // An administrator of a namespace sees its Artifacts, and writes none, even with the right to.
     namespace

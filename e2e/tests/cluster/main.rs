@@ -31,6 +31,7 @@ mod helm_operations;
 mod helm_release;
 mod helm_waits;
 mod hostile_memory;
+mod http_source;
 mod image;
 mod impersonation;
 mod install;

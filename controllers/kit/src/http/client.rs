@@ -17,7 +17,7 @@ use url::{Host, Url};
 
 use super::dial::Dial;
 use super::resolve::GuardedResolver;
-use super::{Guard, Refused};
+use super::{Guard, Refused, TenantError, TenantOptions};
 
 const USER_AGENT: &str = concat!("openflux/", env!("CARGO_PKG_VERSION"));
 /// How long connecting may take.
@@ -91,17 +91,34 @@ impl Client {
 
     fn through(guard: Guard, proxies: Option<Arc<Matcher>>) -> io::Result<Self> {
         let guard = Arc::new(guard);
-        let connector = Dial::new(GuardedResolver::new(Arc::clone(&guard)), proxies.clone());
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+        let connector = Dial::new(GuardedResolver::new(Arc::clone(&guard)), proxies.clone(), false);
+        let builder = HttpsConnectorBuilder::new().with_native_roots()?;
+        let connector = builder.https_or_http().enable_http1().wrap_connector(connector);
+        Ok(Self::over(guard, connector, proxies))
+    }
+
+    /// Creates a client with what a tenant says about certificates and proxies. The guard judges the proxy as well.
+    ///
+    /// # Errors
+    /// See [`TenantError`].
+    pub fn for_tenant(guard: Guard, options: &TenantOptions) -> Result<Self, TenantError> {
+        let tls = options.tls()?;
+        let guard = Arc::new(guard);
+        let own = options.proxy(&guard)?.map(Arc::new);
+        let is_own = own.is_some();
+        let proxies = own.or_else(|| Some(Arc::new(Matcher::from_env())));
+        let connector = Dial::new(GuardedResolver::new(Arc::clone(&guard)), proxies.clone(), is_own);
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls);
+        let connector = builder.https_or_http().enable_http1().wrap_connector(connector);
+        Ok(Self::over(guard, connector, proxies))
+    }
+
+    fn over(guard: Arc<Guard>, connector: HttpsConnector<Dial>, proxies: Option<Arc<Matcher>>) -> Self {
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(4)
             .build(connector);
-        Ok(Self { http, guard, proxies })
+        Self { http, guard, proxies }
     }
 
     /// Begins a GET, or a POST of a body; the body of the answer is the caller's to bound, and redirects are the caller's
@@ -137,8 +154,20 @@ impl Client {
         own.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         own.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         own.extend(headers);
+        if let Some(credentials) = self.proxy_credentials(request.uri()) {
+            request
+                .headers_mut()
+                .insert(header::PROXY_AUTHORIZATION, credentials);
+        }
         let sent: ResponseFuture = self.http.request(request);
         Ok(async move { sent.await.map_err(|error| failed(&error)) })
+    }
+
+    /// What a proxy wants to know that is told the whole URL; one that makes a tunnel is told before.
+    fn proxy_credentials(&self, target: &Uri) -> Option<HeaderValue> {
+        let plain = target.scheme_str() == Some("http");
+        let proxy = self.proxies.as_ref().filter(|_| plain)?.intercept(target)?;
+        proxy.basic_auth().cloned()
     }
 
     /// Sends a request as [`Client::send`] does, with headers of which one that cannot be sent is an error.

@@ -11,7 +11,7 @@ use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
@@ -24,17 +24,30 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct Dial {
     direct: HttpConnector<GuardedResolver>,
-    to_proxy: HttpConnector,
+    to_proxy: ToProxy,
     proxies: Option<Arc<Matcher>>,
 }
 
+/// How a proxy is connected to: one of the operator wherever it is, one of a tenant where the guard allows.
+#[derive(Clone)]
+enum ToProxy {
+    Anywhere(HttpConnector),
+    Guarded(HttpConnector<GuardedResolver>),
+}
+
 impl Dial {
-    pub(super) fn new(resolver: GuardedResolver, proxies: Option<Arc<Matcher>>) -> Self {
+    /// Connects directly, or through one of `proxies`, which may be a tenant's.
+    pub(super) fn new(resolver: GuardedResolver, proxies: Option<Arc<Matcher>>, of_tenant: bool) -> Self {
         let mut direct = HttpConnector::new_with_resolver(resolver);
-        let mut to_proxy = HttpConnector::new();
         direct.enforce_http(false);
         direct.set_connect_timeout(Some(super::client::CONNECT));
-        to_proxy.set_connect_timeout(Some(super::client::CONNECT));
+        let to_proxy = if of_tenant {
+            ToProxy::Guarded(direct.clone())
+        } else {
+            let mut anywhere = HttpConnector::new();
+            anywhere.set_connect_timeout(Some(super::client::CONNECT));
+            ToProxy::Anywhere(anywhere)
+        };
         Self {
             direct,
             to_proxy,
@@ -58,17 +71,30 @@ impl Service<Uri> for Dial {
             let dialed = self.direct.call(target);
             return async move { Ok(Stream::new(dialed.await?, false)) }.boxed();
         };
-        if target.scheme_str() == Some("https") {
-            let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy.clone());
-            if let Some(credentials) = proxy.basic_auth() {
-                tunnel = tunnel.with_auth(credentials.clone());
-            }
-            let dialed = tunnel.call(target);
-            return async move { Ok(Stream::new(dialed.await?, false)) }.boxed();
+        match &self.to_proxy {
+            ToProxy::Anywhere(connector) => through(connector.clone(), &proxy, target),
+            ToProxy::Guarded(connector) => through(connector.clone(), &proxy, target),
         }
-        let dialed = self.to_proxy.call(proxy.uri().clone());
-        async move { Ok(Stream::new(dialed.await?, true)) }.boxed()
     }
+}
+
+/// Connects through a proxy: by a tunnel for https, and otherwise by telling it the whole URL.
+fn through<C>(mut connector: C, proxy: &Intercept, target: Uri) -> BoxFuture<'static, Result<Stream, Error>>
+where
+    C: Service<Uri, Response = TokioIo<TcpStream>> + Clone + Send + 'static,
+    C::Future: Send + 'static,
+    C::Error: Into<Error>,
+{
+    if target.scheme_str() == Some("https") {
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), connector);
+        if let Some(credentials) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(credentials.clone());
+        }
+        let dialed = tunnel.call(target);
+        return async move { Ok(Stream::new(dialed.await?, false)) }.boxed();
+    }
+    let dialed = connector.call(proxy.uri().clone());
+    async move { Ok(Stream::new(dialed.await.map_err(Into::into)?, true)) }.boxed()
 }
 
 /// A connection, which knows whether a proxy is to be told the whole URL.

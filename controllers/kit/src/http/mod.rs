@@ -7,8 +7,10 @@ mod dial;
 mod guard;
 mod hosts;
 mod resolve;
+mod tenant;
 
 pub(crate) use client::error_text;
 pub use client::{Answer, Client, HttpError};
 pub use guard::{Guard, Refused};
 pub use hosts::{HostList, PatternError};
+pub use tenant::{TenantError, TenantOptions};

@@ -32,7 +32,8 @@ pub(crate) struct InstallFlags {
     /// Kustomizations and HelmReleases to reconcile, by labels.
     #[arg(long, default_value = "sharding.fluxcd.io/key=openflux")]
     watch_label_selector: String,
-    /// Controllers to run, such as sources,kustomize; all but the bridge by default.
+    /// Controllers to run, such as sources,kustomize; sources, kustomize and helm by default. With http a Service serves what
+    /// Http sources download.
     #[arg(long, value_delimiter = ',')]
     controllers: Vec<String>,
     /// Service account of Kustomizations and HelmReleases that name none, for clusters with tenants. The controller itself may then
@@ -67,6 +68,10 @@ pub(crate) struct InstallFlags {
     /// Size of the folder for temporary files, such as 2Gi; as large as the node allows by default.
     #[arg(long, default_value = "")]
     temp_size: String,
+    /// Keep the artifacts of Http sources on this PersistentVolumeClaim; by default they are downloaded anew after a restart
+    /// of the pod.
+    #[arg(long, default_value = "")]
+    storage_claim: String,
     /// A further argument of the controller, such as --arg=--concurrent=8. Repeatable.
     #[arg(long, allow_hyphen_values = true)]
     arg: Vec<String>,
@@ -89,6 +94,9 @@ pub(crate) fn install(flags: &InstallFlags) -> anyhow::Result<()> {
         return write(folder, &package::folder(flags)?);
     }
     let mut text = artifact_crd::CRD_YAML.to_owned();
+    if flags.produces() {
+        text.push_str(artifact_crd::HTTP_CRD_YAML);
+    }
     for object in objects(flags) {
         if !text.ends_with('\n') {
             text.push('\n');
@@ -110,6 +118,13 @@ fn write(folder: &Path, files: &package::Files) -> anyhow::Result<()> {
         fs::write(&path, text).with_context(|| path.display().to_string())?;
     }
     Ok(())
+}
+
+impl InstallFlags {
+    /// Whether artifacts are stored and served.
+    fn produces(&self) -> bool {
+        self.controllers.iter().any(|controller| controller == "http")
+    }
 }
 
 fn objects(flags: &InstallFlags) -> Vec<Value> {
@@ -135,7 +150,7 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": namespaced}),
         with(
             rbac("ClusterRole", &cluster_wide(NAME)),
-            json!({"rules": rules()}),
+            json!({"rules": rules(flags)}),
         ),
         bind(
             "ClusterRoleBinding",
@@ -168,13 +183,28 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
         ));
     }
     // What people with the usual roles see; who may write Artifacts decides what is deployed, so that none of them may.
-    let read = json!([{"apiGroups": ["openfluxcd.ocm.software"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]);
+    let groups = ["openfluxcd.ocm.software", artifact_crd::HTTP_GROUP];
+    let groups = if flags.produces() {
+        &groups[..]
+    } else {
+        &groups[..1]
+    };
+    let read = json!([{"apiGroups": groups, "resources": ["*"], "verbs": ["get", "list", "watch"]}]);
     let mut viewer = rbac("ClusterRole", &cluster_wide(&format!("{NAME}-view")));
     for role in ["view", "edit", "admin"] {
         viewer["metadata"]["labels"][format!("{RBAC_GROUP}/aggregate-to-{role}")] = "true".into();
     }
     objects.push(with(viewer, json!({"rules": read})));
-    objects.push(network_policy(&namespaced));
+    objects.push(network_policy(flags, &namespaced));
+    if flags.produces() {
+        objects.push(json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": namespaced,
+            "spec": {
+                "selector": {"app": NAME},
+                "ports": [{"name": "http", "port": 80, "targetPort": "storage", "protocol": "TCP"}],
+            },
+        }));
+    }
     if let Some(writers) = &flags.artifact_writers {
         objects.extend(writers_policy(flags, writers, &labels));
     }
@@ -182,14 +212,18 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
     objects
 }
 
-/// Nobody has to reach the controller but for its metrics.
-fn network_policy(metadata: &Value) -> Value {
+/// Nobody has to reach the controller but for its metrics, and for artifacts that it serves.
+fn network_policy(flags: &InstallFlags, metadata: &Value) -> Value {
+    let mut ports = vec![json!({"port": "http-prom", "protocol": "TCP"})];
+    if flags.produces() {
+        ports.push(json!({"port": "storage", "protocol": "TCP"}));
+    }
     json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata,
         "spec": {
             "podSelector": {"matchLabels": {"app": NAME}},
             "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": "http-prom", "protocol": "TCP"}]}],
+            "ingress": [{"ports": ports}],
         },
     })
 }
@@ -259,6 +293,12 @@ fn arguments(flags: &InstallFlags) -> Vec<String> {
     } else {
         add("artifact-hosts", &flags.artifact_hosts.join(","));
     }
+    if flags.produces() {
+        arguments.push(format!(
+            "--storage-adv-addr={NAME}.{}.svc.{}.",
+            flags.namespace, flags.cluster_domain
+        ));
+    }
     arguments.extend_from_slice(&flags.arg);
     arguments
 }
@@ -274,12 +314,12 @@ fn labels() -> Value {
 }
 
 /// What the controller needs besides what it applies.
-fn rules() -> Value {
+fn rules(flags: &InstallFlags) -> Value {
     let read = ["get", "list", "watch"];
     let sources = SourceKind::ALL.map(SourceKind::plural);
     // Where owner references are checked, whoever blocks the deletion of an owner needs this right on it.
     let owners = sources.map(|plural| format!("{plural}/finalizers"));
-    json!([
+    let mut rules = json!([
         {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts"],
          "verbs": ["get", "list", "watch", "create", "patch", "delete"]},
         {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts/status"], "verbs": ["patch"]},
@@ -304,7 +344,16 @@ fn rules() -> Value {
         // Tokens for others than this cluster, as stock's controllers may ask for them.
         {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    ])
+    ]);
+    if let Some(rules) = rules.as_array_mut().filter(|_| flags.produces()) {
+        let group = artifact_crd::HTTP_GROUP;
+        rules.extend([
+            json!({"apiGroups": [group], "resources": ["https"], "verbs": read}),
+            json!({"apiGroups": [group], "resources": ["https/status"], "verbs": ["patch"]}),
+            json!({"apiGroups": [group], "resources": ["https/finalizers"], "verbs": ["update"]}),
+        ]);
+    }
+    rules
 }
 
 /// What the controller needs in its own namespace.
@@ -321,7 +370,7 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
         size => json!({"sizeLimit": size}),
     };
     let probe = |path: &str| json!({"httpGet": {"path": path, "port": "healthz"}});
-    json!({
+    let mut deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
         "spec": {
             "replicas": flags.replicas,
@@ -360,7 +409,32 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
                 },
             },
         },
-    })
+    });
+    if flags.produces() {
+        // A second pod could not serve what the first one stores.
+        deployment["spec"]["strategy"] = json!({"type": "Recreate"});
+        let pod = &mut deployment["spec"]["template"]["spec"];
+        let mut push = |pointer: &str, value: Value| {
+            if let Some(list) = pod.pointer_mut(pointer).and_then(Value::as_array_mut) {
+                list.push(value);
+            }
+        };
+        push(
+            "/containers/0/ports",
+            json!({"name": "storage", "containerPort": 9090, "protocol": "TCP"}),
+        );
+        push(
+            "/containers/0/volumeMounts",
+            json!({"name": "artifacts", "mountPath": "/data"}),
+        );
+        let volume = if flags.storage_claim.is_empty() {
+            json!({"name": "artifacts", "emptyDir": {}})
+        } else {
+            json!({"name": "artifacts", "persistentVolumeClaim": {"claimName": flags.storage_claim}})
+        };
+        push("/volumes", volume);
+    }
+    deployment
 }
 
 fn events_address(flags: &InstallFlags) -> String {

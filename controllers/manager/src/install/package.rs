@@ -28,13 +28,20 @@ fn print(objects: &[Value]) -> anyhow::Result<String> {
 
 /// A folder for kustomize, which a Flux Kustomization can name as its path.
 pub(super) fn folder(flags: &InstallFlags) -> anyhow::Result<Files> {
-    let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n\
-                         - artifacts.yaml\n- openflux-controller.yaml\n";
-    Ok(Files::from([
-        ("kustomization.yaml".to_owned(), kustomization.to_owned()),
+    let mut files = Files::from([
         ("artifacts.yaml".to_owned(), artifact_crd::CRD_YAML.to_owned()),
         (format!("{NAME}.yaml"), print(&objects(flags))?),
-    ]))
+    ]);
+    if flags.produces() {
+        files.insert("https.yaml".to_owned(), artifact_crd::HTTP_CRD_YAML.to_owned());
+    }
+    let resources: Vec<_> = files.keys().map(|name| format!("- {name}\n")).collect();
+    let kustomization = format!(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{}",
+        resources.concat()
+    );
+    files.insert("kustomization.yaml".to_owned(), kustomization);
+    Ok(files)
 }
 
 /// A Helm chart with a value for each flag.
@@ -59,7 +66,8 @@ pub(super) fn chart() -> anyhow::Result<Files> {
 const VALUES: &str = "\
 # Image of the controller; that of this version, without a registry, when empty.
 image: \"\"
-# Controllers to run, such as [sources, kustomize]; all but the bridge when empty.
+# Controllers to run, such as [sources, kustomize]; sources, kustomize and helm when empty. What http needs beside them, a
+# Service and a volume, is in what `install --export` prints and not in this chart.
 controllers: []
 # Kustomizations and HelmReleases to reconcile, by labels.
 watchLabelSelector: sharding.fluxcd.io/key=openflux

@@ -27,6 +27,12 @@ pub(super) const SOURCEIGNORE: Recorder = Recorder {
     },
 };
 
+pub(super) const GARBAGE: Recorder = Recorder {
+    name: "garbage",
+    about: "controllers/store/cases/garbage.jsonl from fluxcd/pkg/artifact",
+    run: |root| record(root, &["garbage"], "controllers/store/cases/garbage.jsonl"),
+};
+
 fn record(root: &Path, arguments: &[&str], cases: &str) -> Result<()> {
     let cases = root.join(cases);
     run(Command::new(build_oracle(root, "artifact-oracle")?)

@@ -39,6 +39,7 @@ pub(crate) struct Recorder {
 const RECORDERS: &[Recorder] = &[
     archive::ARCHIVE,
     archive::SOURCEIGNORE,
+    archive::GARBAGE,
     cel::CEL,
     envsubst::ENVSUBST,
     flux_kustomize::FLUX_KUSTOMIZE,

@@ -1,0 +1,290 @@
+//! The controller of one kind of source: watches and queue, and what goes on beside them.
+
+mod look;
+mod metrics;
+mod report;
+mod tell;
+mod tidy;
+mod upkeep;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_crd::{Artifact, SourceStatus};
+use artifact_store::{Place, Store};
+use controller_kit::events::EventRecorder;
+use controller_kit::{
+    Backoff, Change, Metrics, ObjectKey, Queue, Requeue, Run, SharedWatch, Triggers, WatchCache, Written,
+    is_newer,
+};
+use flux_api::REQUESTED_AT;
+use kube::core::Selector;
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource as _, ResourceExt};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::publish::Writer;
+use crate::{Owner, Produce, Source, Storage};
+use metrics::ProducerMetrics;
+
+/// What a producer is connected to.
+pub struct Connections {
+    /// Client that acts as the controller.
+    pub client: Client,
+    /// The Artifacts of the namespaces that are watched.
+    pub artifacts: SharedWatch<Artifact>,
+    /// Takes events.
+    pub recorder: EventRecorder,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Namespace to restrict watches to; all namespaces when absent.
+    pub namespace: Option<String>,
+    /// The volume.
+    pub storage: Storage,
+}
+
+/// How a producer works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name: field manager, reporter of events, and `app.kubernetes.io/managed-by` of its Artifacts.
+    pub name: &'static str,
+    /// Sources to look at, by labels.
+    pub selector: Selector,
+    /// How many are looked at at once.
+    pub concurrent: usize,
+    /// By how many percent pauses are spread.
+    pub interval_jitter: u8,
+    /// Pauses between looks that fail.
+    pub backoff: Backoff,
+}
+
+/// When a source is looked at next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Due {
+    At(Instant),
+    /// When something changes.
+    Never,
+}
+
+/// What is remembered of a source between two looks; safe to lose.
+#[derive(Default)]
+pub(crate) struct Memory {
+    due: Option<Due>,
+    failures: u32,
+}
+
+pub(crate) struct Controller<P: Produce> {
+    produce: P,
+    client: Client,
+    sources: WatchCache<P::Source>,
+    artifacts: SharedWatch<Artifact>,
+    /// Artifacts that were written and have not come back through the watch.
+    written: Written<Artifact>,
+    /// Statuses of sources, likewise.
+    statuses: Written<SourceStatus>,
+    memory: Mutex<HashMap<ObjectKey, Memory>>,
+    queue: Queue<ObjectKey>,
+    store: Store,
+    storage: Storage,
+    recorder: EventRecorder,
+    metrics: Metrics,
+    counts: ProducerMetrics,
+    settings: Settings,
+    writer: Writer,
+}
+
+/// Runs a producer until `shutdown`; `synced` fires when its caches are complete and its files are served.
+///
+/// On shutdown, looks in progress are given time to end by the caller.
+pub async fn run<P: Produce>(
+    produce: P,
+    connections: Connections,
+    settings: Settings,
+    synced: CancellationToken,
+    shutdown: CancellationToken,
+) {
+    let Connections {
+        client,
+        artifacts,
+        recorder,
+        metrics,
+        namespace,
+        storage,
+    } = connections;
+    let store = match shutdown.run_until_cancelled(storage.open()).await {
+        None => return,
+        Some(Ok(store)) => store,
+        Some(Err(error)) => {
+            tracing::error!(%error, "artifacts cannot be stored, so that nothing is produced");
+            return;
+        }
+    };
+    let label = kind::<P>().to_lowercase();
+    metrics.set_concurrency(&label, settings.concurrent);
+    let counts = match ProducerMetrics::register(&metrics) {
+        Ok(counts) => counts,
+        Err(error) => {
+            tracing::error!(%error, "cannot register metrics; this is a bug, please report it");
+            return;
+        }
+    };
+    let controller = Arc::new(Controller {
+        produce,
+        sources: WatchCache::default(),
+        artifacts,
+        written: Written::default(),
+        statuses: Written::default(),
+        memory: Mutex::default(),
+        queue: Queue::new(settings.backoff, metrics.queue(&label)),
+        recorder: recorder.reporting_as(settings.name),
+        store,
+        storage,
+        counts,
+        metrics,
+        writer: Writer {
+            manager: settings.name,
+            labels: [(
+                "app.kubernetes.io/managed-by".to_owned(),
+                settings.name.to_owned(),
+            )]
+            .into(),
+        },
+        settings,
+        client: client.clone(),
+    });
+    let api = match &namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let config = watcher::Config::default().labels(&controller.settings.selector.to_string());
+    let watched = Arc::clone(&controller);
+    let watch = controller
+        .sources
+        .run(api, config, shutdown.clone(), move |change| watched.hear(change));
+    let _following = controller.follow_artifacts();
+    let serve = async {
+        // Without knowing which Artifacts exist, every decision would be wrong.
+        let listed = async {
+            controller.artifacts.synced().await;
+            controller.sources.settled().await;
+        };
+        if shutdown.run_until_cancelled(listed).await.is_none() {
+            return;
+        }
+        synced.cancel();
+        let looking = Arc::clone(&controller);
+        let handler = move |run: Run<ObjectKey>| {
+            let controller = Arc::clone(&looking);
+            async move { controller.handle(run).await }
+        };
+        let (queue, concurrent) = (&controller.queue, controller.settings.concurrent);
+        queue.serve(concurrent, shutdown.clone(), handler).await;
+    };
+    tokio::join!(watch, serve, controller.tidy(&shutdown));
+}
+
+/// The kind of source that a producer makes Artifacts of.
+pub(crate) fn kind<P: Produce>() -> String {
+    <P::Source as kube::Resource>::kind(&()).into_owned()
+}
+
+impl<P: Produce> Controller<P> {
+    /// Hears of a change of a source.
+    fn hear(&self, change: Change<'_, P::Source>) {
+        let (old, new) = match change {
+            Change::Applied { old, new } => (old, new),
+            Change::Deleted { old } => {
+                self.queue.add(ObjectKey::of(old.as_ref()), Triggers::OBJECT);
+                return;
+            }
+            Change::Undecodable { .. } => return,
+        };
+        let requested = |source: &P::Source| source.annotations().get(REQUESTED_AT).cloned();
+        let triggers = match old {
+            None => Triggers::STARTUP,
+            Some(old)
+                if old.meta().uid != new.meta().uid || old.meta().generation != new.meta().generation =>
+            {
+                Triggers::OBJECT
+            }
+            Some(old) if requested(old) != requested(new) => Triggers::REQUESTED,
+            // Its own status, or something else that nobody here reads.
+            Some(_) => return,
+        };
+        self.queue.add(ObjectKey::of(new.as_ref()), triggers);
+    }
+
+    /// Hears of changes of Artifacts that belong to sources of the kind.
+    fn follow_artifacts(self: &Arc<Self>) -> controller_kit::Following<Artifact> {
+        let controller = Arc::clone(self);
+        self.artifacts.follow(move |change| {
+            let (artifact, is_gone) = match change {
+                Change::Applied { new, .. } => (new, false),
+                Change::Deleted { old } => (old, true),
+                Change::Undecodable { .. } => return,
+            };
+            let key = ObjectKey::of(artifact.as_ref());
+            if is_gone {
+                controller.written.forget(&key);
+            } else {
+                let seen = artifact.resource_version().unwrap_or_default();
+                let own = controller.written.version(&key);
+                controller.written.seen(&key, &seen);
+                if own.is_some_and(|own| own == seen || is_newer(&own, &seen)) {
+                    // Only the echo of our own write.
+                    return;
+                }
+            }
+            if let Some(source) = Self::owner_of(artifact) {
+                controller.queue.add(source, Triggers::ARTIFACT);
+            }
+        })
+    }
+
+    /// The source that an Artifact says it belongs to.
+    fn owner_of(artifact: &Artifact) -> Option<ObjectKey> {
+        let namespace = artifact.namespace().unwrap_or_default();
+        let named = |name: &str| Owner {
+            api_version: <P::Source as kube::Resource>::api_version(&()).into_owned(),
+            kind: kind::<P>(),
+            namespace: namespace.clone(),
+            name: name.to_owned(),
+            uid: String::new(),
+        };
+        let mut owners = artifact.owner_references().iter();
+        let owner = owners.find(|owner| named(&owner.name).is_named_by(owner))?;
+        Some(ObjectKey::new(&namespace, &owner.name))
+    }
+
+    /// Sees to it that a source is looked at by a time, whatever else happens to it until then.
+    fn schedule(&self, key: &ObjectKey, due: Due) -> Requeue {
+        self.memory.lock().entry(key.clone()).or_default().due = Some(due);
+        match due {
+            Due::At(at) => Requeue::After(at.saturating_duration_since(Instant::now())),
+            Due::Never => Requeue::Never,
+        }
+    }
+
+    fn schedule_after(&self, key: &ObjectKey, pause: Duration) -> Requeue {
+        self.schedule(key, Due::At(Instant::now() + pause))
+    }
+
+    /// Has a source looked at whose file was found to be corrupt.
+    fn rebuild(&self, place: &Place) {
+        if place.kind() == kind::<P>().to_lowercase() {
+            let key = ObjectKey::new(place.namespace(), place.name());
+            self.queue.add(key, Triggers::ARTIFACT);
+        }
+    }
+
+    /// The status that a source has: what was written last, or what the watch has brought.
+    fn status_of(&self, source: &P::Source) -> SourceStatus {
+        let key = ObjectKey::of(source);
+        let seen = source.resource_version().unwrap_or_default();
+        let newer = self.statuses.newer_than(&key, &seen);
+        newer.unwrap_or_else(|| source.status().cloned().unwrap_or_default())
+    }
+}

@@ -1,0 +1,11 @@
+//! Artifacts as they are written: names, what there is to do, and the requests that do it.
+
+mod conditions;
+mod decide;
+mod names;
+mod write;
+
+pub use conditions::{Said, status};
+pub use decide::{Step, decide, is_same};
+pub use names::names;
+pub use write::{Writer, delete};

@@ -1,0 +1,136 @@
+//! The volume and its server, once for all producers of a process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_store::{OpenError, Place, ServerState, Store, StoreOptions, serve};
+use controller_kit::server::bind;
+use tokio::net::TcpListener;
+use tokio::sync::{OnceCell, broadcast};
+use tokio_util::sync::CancellationToken;
+
+/// How often a volume is tried that somebody else still uses.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Places whose files are corrupt, on their way to those who make them anew.
+const CORRUPT: usize = 1024;
+
+/// How artifacts are stored and served.
+#[derive(Clone, Debug)]
+pub struct StorageSettings {
+    /// Where the server listens (`--storage-addr`).
+    pub address: String,
+    /// How they are stored.
+    pub store: StoreOptions,
+    /// How often all files are looked at (`--storage-scrub-interval`).
+    pub scrub_interval: Duration,
+}
+
+/// Why artifacts are not served.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The address is in use, or none.
+    #[error("--storage-addr: cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: String,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// The address is empty.
+    #[error("--storage-addr: producers need an address to serve artifacts at")]
+    NoAddress,
+}
+
+/// The volume and its server; clones share it.
+#[derive(Clone)]
+pub struct Storage {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: StorageSettings,
+    state: ServerState,
+    store: OnceCell<Store>,
+    corrupt: broadcast::Sender<Place>,
+}
+
+impl Storage {
+    /// Takes the address; the volume is opened by whoever leads ([`Storage::open`]), and until then clients are told to come
+    /// back.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub async fn bind(settings: StorageSettings) -> Result<(Self, TcpListener), StorageError> {
+        let address = settings.address.clone();
+        let listener = bind(&address)
+            .await
+            .map_err(|source| StorageError::Bind { address, source })?;
+        let listener = listener.ok_or(StorageError::NoAddress)?;
+        let (corrupt, _) = broadcast::channel(CORRUPT);
+        let shared = Shared {
+            settings,
+            state: ServerState::default(),
+            store: OnceCell::new(),
+            corrupt,
+        };
+        let shared = Arc::new(shared);
+        Ok((Self { shared }, listener))
+    }
+
+    /// Serves until `shutdown`.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        serve(listener, self.shared.state.clone(), shutdown).await;
+    }
+
+    /// Opens the volume, once, and has it served; waits while another process still uses it.
+    ///
+    /// # Errors
+    /// The volume cannot be used.
+    pub async fn open(&self) -> Result<Store, Arc<OpenError>> {
+        let opened = self.shared.store.get_or_try_init(|| self.first());
+        opened.await.cloned()
+    }
+
+    async fn first(&self) -> Result<Store, Arc<OpenError>> {
+        let mut told = false;
+        loop {
+            let options = self.shared.settings.store.clone();
+            let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
+            match opened {
+                Ok(Ok((store, mut receiver))) => {
+                    self.shared.state.start_serving(store.clone());
+                    let corrupt = self.shared.corrupt.clone();
+                    tokio::spawn(async move {
+                        while let Some(place) = receiver.recv().await {
+                            // Nobody may produce files of this kind at the moment.
+                            let _ = corrupt.send(place);
+                        }
+                    });
+                    return Ok(store);
+                }
+                Ok(Err(error @ OpenError::InUse { .. })) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%error, "waiting for the volume of artifacts");
+                    }
+                }
+                Ok(Err(error)) => return Err(Arc::new(error)),
+                Err(error) => tracing::error!(%error, "opening the volume of artifacts panicked"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Gives what the server does.
+    pub fn state(&self) -> &ServerState {
+        &self.shared.state
+    }
+
+    /// Hears of places whose files turn out to be corrupt.
+    pub(crate) fn corrupt(&self) -> broadcast::Receiver<Place> {
+        self.shared.corrupt.subscribe()
+    }
+
+    pub(crate) fn scrub_interval(&self) -> Duration {
+        self.shared.settings.scrub_interval
+    }
+}
