@@ -120,10 +120,14 @@ impl ArtifactStatus {
         (condition.status == "False" && is_outdated).then_some(condition.message.as_str())
     }
 
-    /// Returns whether the source has become ready in a newer status, for the first time or for a newer generation.
+    /// Returns whether the source has become ready in a newer status, again or for a newer generation.
+    ///
+    /// Where nothing was said of it before, nobody has waited for that.
     pub fn source_comes_up(&self, newer: &Self) -> bool {
-        let is_ready = |status: &Self| status.source_ready().is_some_and(|ready| ready.status == "True");
-        is_ready(newer) && (!is_ready(self) || self.source_generation < newer.source_generation)
+        let is_ready = |status: &Self| status.source_ready().map(|ready| ready.status == "True");
+        let is_newer = |generation| Some(generation) < newer.source_generation;
+        is_ready(newer) == Some(true)
+            && (is_ready(self) == Some(false) || self.source_generation.is_some_and(is_newer))
     }
 
     fn source_ready(&self) -> Option<&Condition> {
@@ -219,7 +223,7 @@ mod tests {
         assert_eq!((ready.source_problem(), failed.source_problem()), (None, None));
         assert_eq!(ArtifactStatus::default().source_problem(), None);
         assert!(outdated.source_comes_up(&ready) && failed.source_comes_up(&ready));
-        assert!(ArtifactStatus::default().source_comes_up(&ready));
+        assert!(!ArtifactStatus::default().source_comes_up(&ready));
         assert!(ready.source_comes_up(&status("True", "Ready", 2)));
         assert!(!ready.source_comes_up(&ready) && !ready.source_comes_up(&outdated));
     }

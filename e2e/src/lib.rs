@@ -6,6 +6,8 @@
 pub mod benchmark;
 mod cargo;
 #[cfg(feature = "testbed")]
+pub mod differential;
+#[cfg(feature = "testbed")]
 pub mod testbed;
 pub mod tools;
 

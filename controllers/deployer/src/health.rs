@@ -84,7 +84,7 @@ fn readiness_of(targets: &[Target]) -> String {
 }
 
 /// A newer event has ended the wait; tells which, if the object is still ours to say so.
-fn canceled<K: Kind>(run: &Run<'_, K>) -> Halt {
+pub fn canceled<K: Kind>(run: &Run<'_, K>) -> Halt {
     let (context, before) = (run.context, &run.object);
     let is_ours = context.ownership(&run.key, before) == Ownership::Ours;
     let Some(now) = context.objects.get(&run.key).filter(|_| is_ours) else {

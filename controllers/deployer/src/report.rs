@@ -71,7 +71,9 @@ pub(crate) fn conclude<O: Deployed>(
     now: Timestamp,
 ) -> Report {
     let generation = object.meta().generation.unwrap_or_default();
-    if let Some(annotations) = &object.meta().annotations {
+    // A run that gave way to the next one leaves to it what was asked for.
+    let annotations = object.meta().annotations.as_ref();
+    if let Some(annotations) = annotations.filter(|_| !matches!(outcome, Outcome::Halted(Halt::Superseded))) {
         status.handle_requests(annotations);
     }
     let mut conditions = Conditions::of(object, status, now);

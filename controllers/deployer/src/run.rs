@@ -138,7 +138,10 @@ impl<K: Kind> Run<'_, K> {
 
     /// Writes the status while a step that failed is tried again; `Ready` names the error.
     pub(crate) async fn write_retry(&mut self, error: &str) -> Result<(), StatusError> {
-        let message = format!("{}, retrying: {error}", self.stage);
+        let message = match self.stage.as_str() {
+            "" => format!("Retrying: {error}"),
+            stage => format!("{stage}, retrying: {error}"),
+        };
         self.conditions()
             .in_progress(&format!("Retrying: {error}"), &message);
         self.write().await

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use artifact_consumer::SourceKey;
 use artifact_crd::Artifact;
 use flux_api::{Rollback, event, reason};
-use flux_deployer::{About, Outcome, Run};
+use flux_deployer::{About, Outcome, Run, health};
 
 use crate::desired::Desired;
 use crate::kind::Helm;
-use crate::machine::{begin_attempt, target_change};
+use crate::machine::{Ending, begin_attempt, target_change};
 use crate::release;
 use crate::source::{has_generation, not_ready, source};
 use crate::status::machine;
@@ -75,7 +75,12 @@ async fn try_deploy(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Outc
     if let Some(reason) = reset {
         tracing::debug!("resetting failure count ({reason})");
     }
-    Ok(ended(Box::pin(release::reconcile(run, &desired)).await?))
+    let ending = Box::pin(release::reconcile(run, &desired)).await?;
+    let gives_way = run.context.own.settings.cancels_waits && run.superseded.is_set();
+    if gives_way && ending != Ending::Done {
+        return Err(Stop::Halted(health::canceled(run)));
+    }
+    Ok(ended(ending))
 }
 
 fn recreates(rollback: &Rollback) -> bool {

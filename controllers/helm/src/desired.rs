@@ -8,12 +8,14 @@ use flux_deployer::fetch::ArtifactError;
 use flux_deployer::{Run, fetch};
 use gotmpl::Map;
 use helm::chart_version::track;
-use helm::digest::{Algorithm, Digest, verify_values};
-use helm::release::config;
+use helm::digest::{Digest, verify_values};
+use helm::release::{Release, config};
 use helm::{Chart, Limits};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::digests::SpecDigests;
+use crate::heads::Head;
 use crate::kind::Helm;
 use crate::machine::ChartIdentity;
 use crate::source::revisions;
@@ -22,8 +24,12 @@ use crate::values;
 
 /// What is wanted, as far as it is known before the release is looked at.
 pub(crate) struct Desired {
-    /// The chart, under the version that tells its digest.
-    pub(crate) chart: Chart,
+    /// Where the chart is.
+    artifact: Artifact,
+    /// What the chart is, under the version that tells its digest.
+    head: Head,
+    /// The chart, once it was needed.
+    chart: OnceCell<Chart>,
     /// The values.
     pub(crate) values: Map,
     /// The values as a record keeps them.
@@ -37,7 +43,8 @@ pub(crate) struct Desired {
 }
 
 impl Desired {
-    /// Finds out what is wanted: composes the values, and loads the chart from its artifact.
+    /// Finds out what is wanted: composes the values, and looks what the chart is, which is loaded for it only if nobody
+    /// has done so before.
     ///
     /// # Errors
     /// Something is missing or not in order.
@@ -47,20 +54,28 @@ impl Desired {
         artifact: &Artifact,
     ) -> Result<Self, Stop> {
         let values = values::compose(&run.context.rest, &run.object).await?;
-        let chart = load(run, artifact).await?;
-        let revision = &artifact.spec.revision;
-        let tracked = track(&chart.metadata().version, revision, revisions(source))?;
-        let ignores = run.context.own.settings.ignores_digests;
-        let chart = if ignores || tracked.digest.is_empty() {
-            chart
+        let digest = artifact.spec.digest.as_deref().unwrap_or_default();
+        let (mut head, loaded) = if let Some(head) = run.context.own.heads.get(digest) {
+            (head, None)
         } else {
-            chart.with_version(&tracked.version)
+            let chart = load(run, artifact).await?;
+            let head = Head::of(&chart);
+            run.context.own.heads.note(digest, head.clone());
+            (head, Some(chart))
         };
+        let tracked = track(&head.version, &artifact.spec.revision, revisions(source))?;
+        if !run.context.own.settings.ignores_digests && !tracked.digest.is_empty() {
+            head.version = tracked.version;
+        }
+        let chart = loaded.map(|chart| chart.with_version(&head.version));
+        let algorithm = run.context.own.settings.digests;
         let recorded = config::from_values(&values).map_err(no_digest)?;
-        let config_digest = Digest::of_values(Algorithm::Sha256, &recorded).map_err(no_digest)?;
-        let digests = SpecDigests::of(&run.object).map_err(no_digest)?;
+        let config_digest = Digest::of_values(algorithm, &recorded).map_err(no_digest)?;
+        let digests = SpecDigests::of(&run.object, algorithm).map_err(no_digest)?;
         Ok(Self {
-            chart,
+            artifact: artifact.clone(),
+            head,
+            chart: OnceCell::new_with(chart),
             values,
             recorded,
             config_digest: config_digest.to_string(),
@@ -71,17 +86,36 @@ impl Desired {
 
     /// The chart, for the state machine.
     pub(crate) fn identity(&self) -> ChartIdentity<'_> {
-        let metadata = self.chart.metadata();
         ChartIdentity {
-            name: &metadata.name,
-            version: &metadata.version,
-            app_version: &metadata.app_version,
+            name: &self.head.name,
+            version: &self.head.version,
+            app_version: &self.head.app_version,
         }
+    }
+
+    /// Loads the chart, if that was not done before.
+    ///
+    /// # Errors
+    /// It is not there, or is none.
+    pub(crate) async fn chart(&self, run: &mut Run<'_, Helm>) -> Result<&Chart, Stop> {
+        let load = async || {
+            let chart = load(run, &self.artifact).await?;
+            Ok(chart.with_version(&self.head.version))
+        };
+        self.chart.get_or_try_init(load).await
     }
 
     /// Tells whether a digest of values, of whatever algorithm, is that of the wanted ones.
     pub(crate) fn has_values(&self, digest: &str) -> bool {
         digest == self.config_digest || verify_values(digest, &self.recorded)
+    }
+
+    /// Tells whether the wanted values, laid over those of a record, are of the digest that the record's have: that is
+    /// what `preserveValues` asks for.
+    pub(crate) fn is_preserved_in(&self, record: &Release, digest: &str) -> bool {
+        let merged = record.reuse_values(&self.values, helm::Limits::default()).ok();
+        let merged = merged.and_then(|merged| config::from_values(&merged.values).ok());
+        merged.is_some_and(|merged| verify_values(digest, &merged))
     }
 
     /// Tells whether the values that were tried last, if any were, are the wanted ones.

@@ -18,19 +18,17 @@ impl SpecDigests {
     ///
     /// # Errors
     /// A part cannot be written as JSON.
-    pub(crate) fn of(object: &HelmRelease) -> serde_json::Result<Self> {
+    pub(crate) fn of(object: &HelmRelease, algorithm: Algorithm) -> serde_json::Result<Self> {
         Ok(Self {
-            post_renderers: digest(object.spec.post_renderers.as_ref())?,
-            common_metadata: digest(object.spec.common_metadata.as_ref())?,
+            post_renderers: digest(object.spec.post_renderers.as_ref(), algorithm)?,
+            common_metadata: digest(object.spec.common_metadata.as_ref(), algorithm)?,
         })
     }
 }
 
 /// The digest of a part of the spec; empty without it.
-fn digest<T: Serialize>(part: Option<&T>) -> serde_json::Result<String> {
-    let digest = part
-        .map(|part| Digest::of_json(Algorithm::Sha256, part))
-        .transpose()?;
+fn digest<T: Serialize>(part: Option<&T>, algorithm: Algorithm) -> serde_json::Result<String> {
+    let digest = part.map(|part| Digest::of_json(algorithm, part)).transpose()?;
     Ok(digest.map(|digest| digest.to_string()).unwrap_or_default())
 }
 
@@ -51,7 +49,7 @@ mod tests {
             let SpecDigests {
                 post_renderers,
                 common_metadata,
-            } = SpecDigests::of(&object).unwrap();
+            } = SpecDigests::of(&object, Algorithm::Sha256).unwrap();
             let found = json!({"postRenderers": post_renderers, "commonMetadata": common_metadata});
             assert_eq!(found, expected, "{:?}", object.spec);
         }

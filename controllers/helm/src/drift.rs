@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use controller_kit::apply::{ApplyError, normalize};
+use controller_kit::apply::{FieldManagers, dry_run_refused, normalize};
 use controller_kit::object::{api_version, id_of, kind, metadata_text, resource_version, split_api_version};
 use controller_kit::{Ask, Mapping, ObjectPath, RestError};
 use flux_api::HelmRelease;
@@ -107,15 +107,17 @@ impl Comparison {
             }
             again = Some(anew);
         }
-        Err(
-            "the object has been modified; please apply your changes to the latest version and try again"
-                .to_owned(),
-        )
+        Err(MODIFIED.to_owned())
     }
 }
 
-/// Compares the objects of a release with the cluster.
-pub(crate) async fn look(cluster: &Cluster, object: &HelmRelease, release: &Release) -> Comparison {
+/// Compares the objects of a release with the cluster; fields of managers that are overridden become ours first.
+pub(crate) async fn look(
+    cluster: &Cluster,
+    managers: &FieldManagers,
+    object: &HelmRelease,
+    release: &Release,
+) -> Comparison {
     let mut found = Comparison::default();
     match rules(object) {
         Ok(rules) => found.rules = rules,
@@ -127,7 +129,9 @@ pub(crate) async fn look(cluster: &Cluster, object: &HelmRelease, release: &Rele
     let mut looks = Vec::new();
     for document in documents(&release.manifest) {
         match document {
-            Ok(document) => looks.push(look_at(cluster, &found.rules, release, document.object).boxed()),
+            Ok(document) => {
+                looks.push(look_at(cluster, managers, &found.rules, release, document.object).boxed());
+            }
             Err(error) => found.errors.push(error.to_string()),
         }
     }
@@ -176,21 +180,64 @@ fn rules(object: &HelmRelease) -> Result<IgnoreRules, String> {
 
 async fn look_at(
     cluster: &Cluster,
+    managers: &FieldManagers,
     rules: &IgnoreRules,
     release: &Release,
     mut object: Value,
 ) -> Result<Diff, String> {
     set_helm_metadata(&mut object, &release.name, &release.namespace);
-    let mapping = mapping(cluster, &object).await?;
+    let mapping = mapping(cluster, &object).await.map_err(|error| {
+        if metadata_text(&object, "namespace").is_empty() {
+            let kind = kind(&object);
+            format!("failed to determine if {kind} is namespace scoped: {error}")
+        } else {
+            error
+        }
+    })?;
+    if metadata_text(&object, "name").is_empty() {
+        return Err("resource name may not be empty".to_owned());
+    }
     if mapping.namespaced && metadata_text(&object, "namespace").is_empty() {
         object["metadata"]["namespace"] = release.namespace.as_str().into();
     }
     normalize(&mut object).map_err(|error| error.to_string())?;
+    take_over(cluster, managers, &mapping, &object)
+        .await
+        .map_err(|error| format!("failed to clean-up disallowed field managers: {error}"))?;
     if rules.is_excluded(&object) {
         return Ok(Diff::exclusion(object));
     }
     compare(cluster, rules, &mapping, object).await
 }
+
+/// Makes fields of overridden managers ours, so that those that are not wanted go with the next correction.
+async fn take_over(
+    cluster: &Cluster,
+    managers: &FieldManagers,
+    mapping: &Mapping,
+    object: &Value,
+) -> Result<(), String> {
+    if managers.overridden.is_empty() {
+        return Ok(());
+    }
+    let path = at(mapping, object);
+    for _ in 0..ATTEMPTS {
+        let live = cluster.rest.get(mapping, path.namespace, path.name).await;
+        let live = live.map_err(|error| told(object, error))?;
+        let Some(patch) = live.and_then(|live| managers.takeover_patch(&live)) else {
+            return Ok(());
+        };
+        match cluster.rest.json_patch(&path, CONTROLLER, &patch).await {
+            Err(error) if error.is_conflict() => {}
+            done => return done.map(drop).map_err(|error| told(object, error)),
+        }
+    }
+    Err(MODIFIED.to_owned())
+}
+
+/// What the API server says of a patch for a version that is not the last one.
+const MODIFIED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
 
 /// Compares one object with what a server-side apply would make of it.
 async fn compare(
@@ -212,8 +259,7 @@ async fn compare(
         } else {
             source
         };
-        let id = id_of(&object);
-        ApplyError::DryRun { id, source }.to_string()
+        dry_run_refused(&id_of(&object), &source)
     })?;
     if resource_version(&dry_run).is_empty() {
         return Ok(Diff::creation(object));

@@ -20,7 +20,7 @@ pub(crate) async fn clean_up(run: &mut Run<'_, Helm>) -> Result<(), Stop> {
     if run.status.storage_namespace.is_empty() {
         tracing::info!("skipping Helm release uninstallation: no storage namespace configured");
     } else if has_somewhere_to_act(run).await? {
-        let digests = SpecDigests::of(&run.object).map_err(no_digest)?;
+        let digests = SpecDigests::of(&run.object, run.context.own.settings.digests).map_err(no_digest)?;
         Box::pin(uninstall(run, &digests)).await?;
         tracing::info!("uninstalled Helm release for deleted resource");
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use artifact_consumer::{Access, ReferenceError, SourceKey};
 use controller_kit::ObjectKey;
+use controller_kit::apply::FieldManagers;
 use flux_api::{
     DRIFTED, HELM_NAME, HELM_NAMESPACE, HelmRelease, READY, RECONCILING, RELEASED, REMEDIATED, STALLED,
     TEST_SUCCESS,
@@ -17,6 +18,7 @@ use crate::Settings;
 use crate::cluster::KnownDiscovery;
 use crate::decide::decide;
 use crate::environment::SystemEnvironment;
+use crate::heads::Heads;
 use crate::made::Made;
 use crate::source::source;
 
@@ -29,18 +31,27 @@ pub(crate) struct Helm {
     pub(crate) renderer: Renderer,
     /// What clusters serve, for templates.
     pub(crate) discovery: KnownDiscovery,
+    /// Charts that need not be loaded to know what they are.
+    pub(crate) heads: Heads,
+    /// Whose fields become ours where drift is looked for.
+    pub(crate) managers: FieldManagers,
     /// The HelmCharts that were made, by HelmRelease.
     charts: Mutex<HashMap<ObjectKey, Made>>,
 }
 
 impl Helm {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, overridden: Vec<String>) -> Self {
         let environment = SystemEnvironment {
             resolves: settings.resolves_hosts,
         };
         Self {
             renderer: Renderer::new(Arc::new(environment)),
             discovery: KnownDiscovery::default(),
+            heads: Heads::default(),
+            managers: FieldManagers {
+                own: CONTROLLER.to_owned(),
+                overridden,
+            },
             charts: Mutex::default(),
             settings,
         }

@@ -28,6 +28,7 @@ mod digests;
 mod drift;
 mod environment;
 mod finalize;
+mod heads;
 mod helm_chart;
 mod kind;
 mod made;
@@ -46,9 +47,10 @@ mod uninstall;
 mod values;
 
 use artifact_crd::Artifact;
-use flux_deployer::{Connections, Deployer, Outcome, Run, Wait};
+use flux_deployer::{Conclusion, Connections, Deployer, Next, Outcome, Run, Wait};
 use tokio_util::sync::CancellationToken;
 
+pub use helm::digest::Algorithm as DigestAlgorithm;
 pub use kind::CONTROLLER;
 pub use post_renderer::{FluxPostRenderer, KustomizeStep};
 pub use settings::Settings;
@@ -72,7 +74,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let deployer = settings.deployer.clone();
-    let helm = Helm::new(settings);
+    let helm = Helm::new(settings, connections.overridden_managers.clone());
     flux_deployer::run(helm, connections, deployer, synced, shutdown).await;
 }
 
@@ -104,6 +106,12 @@ impl Deployer for Helm {
             Outcome::Waiting(Wait::Dependency(message)) => Stop::Dependency(message).conclude(run),
             Outcome::Waiting(Wait::Artifact(message)) => Stop::Source(message).conclude(run),
             Outcome::Refused(refusal) => Stop::Refused(refusal).conclude(run),
+            // Nothing is said about it, but that it was seen.
+            Outcome::Suspended => Outcome::Concluded(Conclusion {
+                next: Next::Event,
+                is_observed: true,
+                error: None,
+            }),
             other => other,
         }
     }

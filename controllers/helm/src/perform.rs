@@ -2,9 +2,10 @@
 
 use flux_api::{GoDuration, HelmRelease, ReleaseAction, ReleaseSnapshot, shorten_release_name};
 use flux_deployer::Run;
+use helm::release::Release;
 use tokio::time::Instant;
 
-use crate::action::{Install, Rollback, Test, Uninstall, Upgrade, Wanted};
+use crate::action::{Actions, Install, Rollback, Test, Uninstall, Upgrade, Wanted};
 use crate::desired::Desired;
 use crate::drift::{Comparison, Corrected};
 use crate::kind::Helm;
@@ -16,6 +17,31 @@ use crate::stop::Stop;
 /// What comes of an action that could not even begin.
 fn not_begun(error: impl std::fmt::Display) -> Told {
     (Vec::new(), Err(error.to_string()))
+}
+
+/// What an action has left, once it is over and the run is free again.
+struct Done {
+    written: Vec<Release>,
+    error: Option<String>,
+    log: String,
+}
+
+impl Done {
+    fn of<T, E: std::fmt::Display>(actions: &Actions<'_>, result: &Result<T, E>) -> Self {
+        Self {
+            written: actions.written().to_vec(),
+            error: result.as_ref().err().map(ToString::to_string),
+            log: actions.log(),
+        }
+    }
+
+    fn attempt(&self) -> Attempt<'_, Release> {
+        Attempt {
+            written: &self.written,
+            result: self.error.as_deref().map_or(Ok(()), Err),
+            log: &self.log,
+        }
+    }
 }
 
 /// Carries out an action on the release of a run; gives the events that tell of it, and the error that the release does
@@ -61,9 +87,10 @@ async fn release(
     action: ReleaseAction,
 ) -> Result<Told, Stop> {
     let (cluster, defaults, key) = (cluster(run).await?, defaults(run), run.key.clone());
+    let chart = desired.chart(run).await?;
     let own = &run.context.own;
     let wanted = Wanted {
-        chart: &desired.chart,
+        chart,
         values: &desired.values,
         renderer: &own.renderer,
         limits: own.settings.chart_limits,
@@ -82,22 +109,16 @@ async fn release(
         },
     };
     let took = GoDuration::from(started.elapsed());
-    let (written, log) = (actions.written().to_vec(), actions.log());
-    let (inventory, mut events) = inventory(&cluster, &written, actions.crds(), &key).await;
+    let done = Done::of(&actions, &result);
+    let (inventory, mut events) = inventory(&cluster, &done.written, actions.crds(), &key).await;
     drop(actions);
-    let error = result.err().map(|error| error.to_string());
-    let attempt = Attempt {
-        written: &written,
-        result: error.as_deref().map_or(Ok(()), Err),
-        log: &log,
-    };
     let mut machine = machine(run, object, &desired.digests);
     let (told, result) = machine.released(
         action,
         &desired.identity(),
         &desired.config_digest,
         (took, inventory),
-        &attempt,
+        &done.attempt(),
     );
     events.extend(told);
     Ok((events, result))
@@ -110,19 +131,13 @@ async fn test(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) 
         Ok(test) => Box::pin(actions.test(&test)).await,
         Err(error) => return Ok(not_begun(error)),
     };
-    let (written, log) = (actions.written().to_vec(), actions.log());
+    let done = Done::of(&actions, &result);
     drop(actions);
     let tested = result.as_ref().ok().map(|release| {
         let names = (release.namespace.as_str(), release.name.as_str());
         (names.0, names.1, release.version)
     });
-    let error = result.as_ref().err().map(ToString::to_string);
-    let attempt = Attempt {
-        written: &written,
-        result: error.as_deref().map_or(Ok(()), Err),
-        log: &log,
-    };
-    Ok(machine(run, object, &desired.digests).tested(tested, &attempt))
+    Ok(machine(run, object, &desired.digests).tested(tested, &done.attempt()))
 }
 
 async fn roll_back(
@@ -132,22 +147,18 @@ async fn roll_back(
     target: &ReleaseSnapshot,
 ) -> Result<Told, Stop> {
     let (cluster, defaults, key) = (cluster(run).await?, defaults(run), run.key.clone());
+    // Those of the chart that is wanted, as stock has it, although a rollback makes no use of it.
+    let crds = desired.chart(run).await?.crds();
     let mut actions = actions(run, &cluster);
     let result = match Rollback::of(object, &target.name, target.version, defaults) {
         Ok(rollback) => Box::pin(actions.rollback(&rollback)).await,
         Err(error) => return Ok(not_begun(error)),
     };
-    let (written, log) = (actions.written().to_vec(), actions.log());
-    let (inventory, mut events) = inventory(&cluster, &written, actions.crds(), &key).await;
+    let done = Done::of(&actions, &result);
+    let (inventory, mut events) = inventory(&cluster, &done.written, &crds, &key).await;
     drop(actions);
-    let error = result.err().map(|error| error.to_string());
-    let attempt = Attempt {
-        written: &written,
-        result: error.as_deref().map_or(Ok(()), Err),
-        log: &log,
-    };
     let mut machine = machine(run, object, &desired.digests);
-    let (told, result) = machine.rolled_back(target, &desired.config_digest, inventory, &attempt);
+    let (told, result) = machine.rolled_back(target, &desired.config_digest, inventory, &done.attempt());
     events.extend(told);
     Ok((events, result))
 }
@@ -177,7 +188,7 @@ async fn unlock(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired
             machine.summarize();
             Ok(not_begun(error))
         }
-        Ok(None) => Ok(machine.unlocked::<helm::release::Release>(None)),
+        Ok(None) => Ok(machine.unlocked::<Release>(None)),
         Ok(Some(unlocked)) => {
             let error = unlocked.result.err().map(|error| error.to_string());
             let unlocking = Unlocking {

@@ -8,7 +8,9 @@ use flux_deployer::{Halt, Run};
 use crate::desired::Desired;
 use crate::drift::{self, Comparison};
 use crate::kind::Helm;
-use crate::machine::{Drift, Ending, Facts, Next, Pace, Performed, Previous, Stored, decide, handle_force};
+use crate::machine::{
+    Action, Drift, Ending, Facts, Next, Pace, Performed, Previous, Stored, decide, handle_force,
+};
 use crate::observe;
 use crate::perform::perform;
 use crate::scene::cluster;
@@ -45,6 +47,10 @@ pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Res
                 "it is not known what comes next, please report this".to_owned(),
             ));
         };
+        if matches!(action, Action::Install | Action::Upgrade) {
+            // Whatever is wrong with it is known before anything is announced.
+            desired.chart(run).await?;
+        }
         let mut writing = machine(run, &object, &desired.digests);
         if let Some(ending) = Pace::before(&mut writing, &performed, &action) {
             return Ok(ending);
@@ -84,6 +90,15 @@ async fn next_step(
     let forced = handle_force(object, &mut run.status);
     let mut known = Known {
         stored,
+        preserved: object
+            .spec
+            .upgrade
+            .as_ref()
+            .is_some_and(|upgrade| upgrade.preserve_values)
+            && record
+                .as_ref()
+                .zip(run.status.history.latest())
+                .is_some_and(|(record, current)| desired.is_preserved_in(record, &current.config_digest)),
         ..Known::default()
     };
     loop {
@@ -94,7 +109,8 @@ async fn next_step(
                 known.previous = Some(observe::previous(storage, snapshot).await);
             }
             (Next::CompareWithCluster, Some(record)) => {
-                comparison = drift::look(&cluster(run).await?, object, record).await;
+                let cluster = cluster(run).await?;
+                comparison = drift::look(&cluster, &run.context.own.managers, object, record).await;
                 known.drift = Some(comparison.drift());
             }
             _ => return Ok((next, comparison)),
@@ -106,6 +122,8 @@ async fn next_step(
 #[derive(Default)]
 struct Known {
     stored: Option<Stored>,
+    /// Whether the wanted values are those that were recorded, as far as they say anything.
+    preserved: bool,
     previous: Option<Previous>,
     drift: Option<Drift>,
 }
@@ -123,7 +141,8 @@ fn facts<'f>(
         status: &run.status,
         stored: known.stored.clone(),
         chart: desired.identity(),
-        same_values: current.is_some_and(|current| desired.has_values(&current.config_digest)),
+        same_values: known.preserved
+            || current.is_some_and(|current| desired.has_values(&current.config_digest)),
         post_renderers: &desired.digests.post_renderers,
         common_metadata: &desired.digests.common_metadata,
         drift: known.drift.clone(),

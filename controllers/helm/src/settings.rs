@@ -15,6 +15,8 @@ pub struct Settings {
     pub ignores_digests: bool,
     /// Whether templates may look up the addresses of hosts (gate `AllowDNSLookups`).
     pub resolves_hosts: bool,
+    /// How digests in statuses are computed (`--snapshot-digest-algo`).
+    pub digests: helm::digest::Algorithm,
     /// Bounds on charts.
     pub chart_limits: helm::Limits,
     /// Bounds on templates.

@@ -32,6 +32,7 @@ pub(crate) fn machine_of<'m>(
         post_renderers: &digests.post_renderers,
         common_metadata: &digests.common_metadata,
         retry_by_default: settings.retry_by_default,
+        algorithm: settings.digests,
         now: Timestamp::now(),
     }
 }

@@ -140,6 +140,8 @@ impl Stop {
         }
         if let Some(reason) = fate.reason {
             let mut conditions = Writer::of(run);
+            // It goes on, whatever has stalled it before.
+            conditions.remove(STALLED);
             conditions.set(
                 RECONCILING,
                 ConditionStatus::True,

@@ -3,8 +3,10 @@
 use clap::{ArgAction, Args, ValueEnum};
 use controller_process::values::{boolean, integer, percentage};
 use controller_process::{DeployerFlags, ProcessFlags, StorageFlags};
+use helm_controller::DigestAlgorithm;
 
 use crate::inert::InertFlags;
+use crate::oom::OomFlags;
 
 /// Flags of the controllers. Names and defaults are stock's where stock has the flag.
 #[derive(Args, Clone, Debug)]
@@ -80,9 +82,17 @@ pub(crate) struct KustomizeFlags {
 /// Flags that only the Helm deployer has.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HelmFlags {
-    /// Algorithm of the digests in the history of a HelmRelease; those of stock's other ones are read, but not written.
-    #[arg(long, default_value = "sha256", value_parser = ["sha256"])]
-    pub(crate) snapshot_digest_algo: String,
+    /// Algorithm of the digests in the status of a HelmRelease: sha256, sha384, sha512, blake3 or sha1.
+    #[arg(long, default_value = "sha256", value_parser = algorithm)]
+    pub(crate) snapshot_digest_algo: DigestAlgorithm,
+    /// Flags of the watch over memory.
+    #[command(flatten)]
+    pub(crate) oom: OomFlags,
+}
+
+fn algorithm(name: &str) -> Result<DigestAlgorithm, String> {
+    let algorithm = name.parse::<DigestAlgorithm>();
+    algorithm.map_err(|error| format!("{error}: {name}"))
 }
 
 /// Flags of the source `Http`.

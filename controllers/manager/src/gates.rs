@@ -46,9 +46,11 @@ pub(crate) struct HelmGates {
     pub(crate) disable_chart_digest_tracking: bool,
     /// Templates may look up the addresses of hosts.
     pub(crate) allow_dns_lookups: bool,
+    /// The process ends in order when it is near its memory limit.
+    pub(crate) oom_watch: bool,
 }
 
-/// The gates of stock. Either value of the last eight comes to the same here, for the reason that COMPATIBILITY.md gives.
+/// The gates of stock. Either value of the last seven comes to the same here, for the reason that COMPATIBILITY.md gives.
 const KNOWN: [&str; 20] = [
     "StrictPostBuildSubstitutions",
     "DisableFailFastBehavior",
@@ -62,6 +64,7 @@ const KNOWN: [&str; 20] = [
     "CancelHealthCheckOnNewRevision",
     "DisableChartDigestTracking",
     "AllowDNSLookups",
+    "OOMWatch",
     "AdditiveCELDependencyCheck",
     "AdoptLegacyReleases",
     "CacheSecretsAndConfigMaps",
@@ -69,7 +72,6 @@ const KNOWN: [&str; 20] = [
     "DetectDrift",
     "DirectSourceFetch",
     "DisableStatusPollerCache",
-    "OOMWatch",
 ];
 
 /// Tells whether a gate is on.
@@ -98,6 +100,7 @@ impl HelmGates {
             cancel_health_check_on_new_revision: is_on("CancelHealthCheckOnNewRevision", false),
             disable_chart_digest_tracking: is_on("DisableChartDigestTracking", false),
             allow_dns_lookups: is_on("AllowDNSLookups", false),
+            oom_watch: is_on("OOMWatch", false),
         })
     }
 }

@@ -19,18 +19,6 @@ pub(crate) struct InertFlags {
     /// Time for a download; what counts here is that data keeps coming.
     #[arg(long, value_parser = duration)]
     pub(crate) http_timeout: Option<std::time::Duration>,
-    /// Share of the memory limit at which stock ends itself with its gate OOMWatch; memory is bounded otherwise here.
-    #[arg(long, value_parser = integer::<i64>)]
-    pub(crate) oom_watch_memory_threshold: Option<i64>,
-    /// Time between two looks at the memory, for the gate OOMWatch.
-    #[arg(long, value_parser = duration)]
-    pub(crate) oom_watch_interval: Option<std::time::Duration>,
-    /// File with the memory limit, for the gate OOMWatch.
-    #[arg(long)]
-    pub(crate) oom_watch_max_memory_path: Option<String>,
-    /// File with the memory in use, for the gate OOMWatch.
-    #[arg(long)]
-    pub(crate) oom_watch_current_memory_path: Option<String>,
     /// Cloud tokens to keep; nothing that needs one is supported.
     #[arg(long, value_parser = integer::<i64>, allow_negative_numbers = true)]
     pub(crate) token_cache_max_size: Option<i64>,
@@ -42,7 +30,6 @@ pub(crate) struct InertFlags {
 const PRIORITY: &str = "the API server's priority and fairness decides instead";
 const KUBE_CONFIG: &str = "objects with spec.kubeConfig.configMapRef are refused";
 const DOWNLOADS: &str = "a download may take as long as data keeps coming";
-const MEMORY: &str = "the memory of downloads, archives, charts and templates is bounded instead";
 const TOKENS: &str = "nothing that needs a cloud token is supported";
 
 impl InertFlags {
@@ -60,10 +47,6 @@ impl InertFlags {
             kube_api_burst,
             default_kubeconfig_service_account,
             http_timeout,
-            oom_watch_memory_threshold,
-            oom_watch_interval,
-            oom_watch_max_memory_path,
-            oom_watch_current_memory_path,
             token_cache_max_size,
             token_cache_max_duration,
         } = self;
@@ -77,22 +60,6 @@ impl InertFlags {
                 KUBE_CONFIG,
             ),
             (http_timeout.is_some(), "http-timeout", DOWNLOADS),
-            (
-                oom_watch_memory_threshold.is_some(),
-                "oom-watch-memory-threshold",
-                MEMORY,
-            ),
-            (oom_watch_interval.is_some(), "oom-watch-interval", MEMORY),
-            (
-                named(oom_watch_max_memory_path),
-                "oom-watch-max-memory-path",
-                MEMORY,
-            ),
-            (
-                named(oom_watch_current_memory_path),
-                "oom-watch-current-memory-path",
-                MEMORY,
-            ),
             (token_cache_max_size.is_some(), "token-cache-max-size", TOKENS),
             (
                 token_cache_max_duration.is_some(),

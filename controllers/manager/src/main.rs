@@ -6,6 +6,7 @@ mod gates;
 mod http;
 mod inert;
 mod install;
+mod oom;
 mod run;
 
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! `openflux-controller run`: connects, and runs the controllers until a signal.
 
+use std::path::Path;
+
 use anyhow::{Context as _, anyhow};
 use artifact_crd::Artifact;
 use controller_kit::apply::CustomStage;
@@ -19,6 +21,7 @@ use crate::flags::{Controller, KustomizeFlags, RunFlags};
 use crate::gates::{Gates, HelmGates};
 use crate::http::Http;
 use crate::inert::InertFlags;
+use crate::oom::OomWatch;
 
 /// Runs the controllers until SIGTERM or SIGINT; `own` has flags for one of them alone.
 ///
@@ -31,7 +34,12 @@ pub(crate) fn run(flags: RunFlags, own: &OwnArguments) -> anyhow::Result<()> {
     block_on(manage(flags, kustomize, helm, http))?
 }
 
-async fn manage(flags: RunFlags, kustomize: Kustomize, helm: Helm, http: Option<Http>) -> anyhow::Result<()> {
+async fn manage(
+    flags: RunFlags,
+    kustomize: Kustomize,
+    mut helm: Helm,
+    http: Option<Http>,
+) -> anyhow::Result<()> {
     let process = Process::start(flags.process, CONTROLLER).await?;
     flags.inert.tell();
     if flags.controllers.contains(&Controller::Sources) {
@@ -70,6 +78,9 @@ async fn manage(flags: RunFlags, kustomize: Kustomize, helm: Helm, http: Option<
         process.spawn(kustomize.run(process.clone(), token()));
     }
     if flags.controllers.contains(&Controller::Helm) {
+        if let Some(memory) = helm.memory.take() {
+            process.spawn(memory.run(process.shutdown()));
+        }
         process.spawn(helm.run(process.clone(), token()));
     }
     if let Some(http) = http {
@@ -193,6 +204,7 @@ async fn run_deployer(
 struct Helm {
     flags: DeployerFlags,
     settings: helm_controller::Settings,
+    memory: Option<OomWatch>,
 }
 
 impl Helm {
@@ -200,7 +212,11 @@ impl Helm {
         let deployer = own.apply("helm", &flags.deployer)?;
         let gates = HelmGates::parse(&deployer.feature_gates).map_err(|error| anyhow!(error))?;
         let settings = deployer.settings(&gates.deployer);
+        let memory = gates
+            .oom_watch
+            .then(|| OomWatch::new(&flags.helm.oom, Path::new("/sys/fs/cgroup")));
         Ok(Self {
+            memory: memory.transpose().context("unable to setup OOM watcher")?,
             settings: helm_controller::Settings {
                 deployer: settings.context("cannot read the flags")?,
                 helm3_defaults: gates.use_helm3_defaults,
@@ -208,6 +224,7 @@ impl Helm {
                 cancels_waits: gates.cancel_health_check_on_new_revision,
                 ignores_digests: gates.disable_chart_digest_tracking,
                 resolves_hosts: gates.allow_dns_lookups,
+                digests: flags.helm.snapshot_digest_algo,
                 ..helm_controller::Settings::default()
             },
             flags: deployer,

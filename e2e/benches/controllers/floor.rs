@@ -2,22 +2,22 @@
 //!
 //! One roll-out by our controller is recorded in the API server's audit log. On a fresh control plane the requests are
 //! sent again, bodies and impersonation included: the controller's and the load's own, but not those of
-//! kube-controller-manager, which runs here too and reacts as it did then. What belongs to one Kustomization keeps its
-//! order; as many Kustomizations are in flight as the controller had workers. The watches are open as they were.
+//! kube-controller-manager, which runs here too and reacts as it did then. What belongs to one object keeps its
+//! order; as many objects are in flight as the controller had workers. The watches are open as they were.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use axum::http::{Request, header};
-use e2e::testbed::{Audit, GIT_REPOSITORY};
+use e2e::testbed::Audit;
 use futures::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Client, ResourceExt as _};
 use serde_json::Value;
 
-use crate::load::{Contender, Stage};
+use crate::load::{Contender, OBJECT, SOURCE, Stage};
 use crate::rollout::Load;
 
 /// What the floor is.
@@ -31,9 +31,9 @@ pub(crate) struct Floor {
 /// Records a roll-out and replays it.
 pub(crate) async fn measure(load: Load) -> Result<Floor> {
     let recording = record(load).await?;
-    let stage = Stage::set(&Load::releases()?.each_ref(), Audit::Nothing).await?;
+    let stage = Stage::set(&load.releases()?.each_ref(), Audit::Nothing).await?;
     stage.create_sources(&load.sources()).await?;
-    stage.offer(&load.sources(), &Load::releases()?[0]).await?;
+    stage.offer(&load.sources(), &load.releases()?[0]).await?;
     let renamed = Renamed {
         namespace: (recording.namespace.clone(), stage.namespace.name().to_owned()),
         uids: uids(&stage)
@@ -59,7 +59,8 @@ pub(crate) async fn measure(load: Load) -> Result<Floor> {
         install,
         upgrade,
         census: format!(
-            "Requests of the floor, per Kustomization: install {}; upgrade {}.",
+            "Requests of the floor, per {}: install {}; upgrade {}.",
+            OBJECT.kind,
             census(&recording.install, load.count),
             census(&recording.upgrade, load.count)
         ),
@@ -90,7 +91,7 @@ struct Recorded {
 }
 
 async fn record(load: Load) -> Result<Recording> {
-    let stage = Stage::set(&Load::releases()?.each_ref(), Audit::Requests).await?;
+    let stage = Stage::set(&load.releases()?.each_ref(), Audit::Requests).await?;
     let rollout = load.roll_out(&stage, Contender::Ours).await?;
     let uids = uids(&stage).await?;
     let log = std::fs::read_to_string(stage.testbed.audit_log()).context("the audit log")?;
@@ -137,7 +138,7 @@ async fn record(load: Load) -> Result<Recording> {
 }
 
 async fn uids(stage: &Stage) -> Result<HashMap<String, String>> {
-    let sources = stage.namespace.list(GIT_REPOSITORY).await?;
+    let sources = stage.namespace.list(SOURCE).await?;
     Ok(sources
         .into_iter()
         .map(|source| (source.name_any(), source.uid().unwrap_or_default()))
@@ -174,7 +175,7 @@ impl Recorded {
         })
     }
 
-    /// What it is about, in whose order it is sent: the first name of a Kustomization that this program gives, in the
+    /// What it is about, in whose order it is sent: the first name of an object that this program gives, in the
     /// URL or else in the body; the object that it patches where there is none.
     fn subject(&self) -> Option<String> {
         let name = |text: &str| {
@@ -333,7 +334,7 @@ fn without(uri: &str, parameter: &str) -> String {
     format!("{path}?{}", kept.join("&"))
 }
 
-/// Counts the requests by verb and resource, per Kustomization.
+/// Counts the requests by verb and resource, per object.
 fn census(requests: &[Recorded], count: usize) -> String {
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for request in requests {

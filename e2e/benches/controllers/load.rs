@@ -28,6 +28,22 @@ const PATIENCE: Duration = Duration::from_mins(4);
 /// Connections by which this program writes.
 const WRITERS: usize = 16;
 
+/// The kind of what is deployed.
+pub(crate) const OBJECT: Kind = KUSTOMIZATION;
+
+/// The kind of its sources.
+pub(crate) const SOURCE: Kind = GIT_REPOSITORY;
+
+/// The time-out of what never becomes ready.
+pub(crate) const STUCK_FOR: &str = "30s";
+
+/// What one object consists of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Size {
+    /// Four objects.
+    Four,
+}
+
 /// Who reconciles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contender {
@@ -233,7 +249,7 @@ pub(crate) struct Release {
 impl Release {
     /// Packs four objects; `version` changes one of them. With replicas, on a cluster without nodes, they never
     /// become ready.
-    pub(crate) fn pack(version: &str, replicas: u32) -> Result<Self> {
+    pub(crate) fn pack(version: &str, replicas: u32, Size::Four: Size) -> Result<Self> {
         let documents = objects("${name}", "${image}", "${host}", version, replicas);
         let yaml = documents
             .iter()

@@ -21,6 +21,7 @@ use clap::{Parser, ValueEnum};
 use e2e::benchmark::{machine, replace_section, write_page};
 use e2e::testbed::controller;
 
+use crate::load::Size;
 use crate::rollout::Load;
 use crate::table::{Measured, markdown, median};
 
@@ -95,6 +96,7 @@ impl Scenario {
             one_source: shared,
             wait: self == Self::Wait,
             concurrent: if shared { 4 } else { 20 },
+            size: Size::Four,
         }
     }
 

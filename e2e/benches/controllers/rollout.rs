@@ -1,4 +1,4 @@
-//! Many Kustomizations installed, then upgraded by a commit that changes one object of the four.
+//! Many Kustomizations, or HelmReleases, installed, then upgraded by a new artifact that changes one of their objects.
 
 use std::time::{Duration, Instant};
 
@@ -7,17 +7,19 @@ use e2e::testbed::Audit;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::floor;
-use crate::load::{App, Contender, Release, Stage, names};
+use crate::load::{App, Contender, Release, Size, Stage, names};
 use crate::table::{Figure, Measured, Row};
 
 /// How many, from how many sources, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) count: usize,
-    /// Whether all Kustomizations share one source, or each has one of its own.
+    /// Whether all of them share one source, or each has one of its own.
     pub(crate) one_source: bool,
     pub(crate) wait: bool,
     pub(crate) concurrent: usize,
+    /// What each of them consists of.
+    pub(crate) size: Size,
 }
 
 pub(crate) const COLUMNS: &[&str] = &[
@@ -43,11 +45,14 @@ impl Load {
         }
     }
 
-    pub(crate) fn releases() -> Result<[Release; 2]> {
-        Ok([Release::pack("1", 0)?, Release::pack("2", 0)?])
+    pub(crate) fn releases(self) -> Result<[Release; 2]> {
+        Ok([
+            Release::pack("1", 0, self.size)?,
+            Release::pack("2", 0, self.size)?,
+        ])
     }
 
-    fn kustomizations(self) -> impl Iterator<Item = App> {
+    fn objects(self) -> impl Iterator<Item = App> {
         self.apps().into_iter().map(move |name| App {
             source: if self.one_source {
                 "shared".to_owned()
@@ -64,14 +69,14 @@ impl Load {
     pub(crate) async fn measure(self, only_ours: bool) -> Result<Measured> {
         let mut rows = Vec::new();
         if !only_ours {
-            let stage = Stage::set(&Self::releases()?.each_ref(), Audit::Nothing).await?;
+            let stage = Stage::set(&self.releases()?.each_ref(), Audit::Nothing).await?;
             rows.push(
                 self.roll_out(&stage, Contender::Stock)
                     .await?
                     .row(Contender::Stock.name()),
             );
         }
-        let stage = Stage::set(&Self::releases()?.each_ref(), Audit::Nothing).await?;
+        let stage = Stage::set(&self.releases()?.each_ref(), Audit::Nothing).await?;
         rows.push(
             self.roll_out(&stage, Contender::Ours)
                 .await?
@@ -99,7 +104,7 @@ impl Load {
 
     /// Lets one contender do it.
     pub(crate) async fn roll_out(self, stage: &Stage, contender: Contender) -> Result<Rollout> {
-        let releases = Self::releases()?;
+        let releases = self.releases()?;
         let process = contender.start(&stage.testbed, self.concurrent)?;
         tokio::time::sleep(Duration::from_secs(4)).await;
         let started = process.usage()?.resident;
@@ -110,10 +115,7 @@ impl Load {
 
         let apps = self.apps();
         let install = Phase::begin();
-        tokio::try_join!(
-            stage.ready(&apps, &releases[0]),
-            stage.deploy(self.kustomizations())
-        )?;
+        tokio::try_join!(stage.ready(&apps, &releases[0]), stage.deploy(self.objects()))?;
         let install = install.end();
 
         let sources = self.sources();

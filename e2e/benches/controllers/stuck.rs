@@ -1,12 +1,12 @@
-//! Healthy Kustomizations beside some that never become ready.
+//! Healthy Kustomizations, or HelmReleases, beside some that never become ready.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::testbed::{Audit, KUSTOMIZATION};
+use e2e::testbed::Audit;
 use serde_json::json;
 
-use crate::load::{App, Contender, Release, Stage, names};
+use crate::load::{App, Contender, OBJECT, Release, STUCK_FOR, Size, Stage, names};
 use crate::table::{Figure, Measured, Row};
 
 const STUCK: usize = 20;
@@ -34,7 +34,10 @@ pub(crate) async fn measure(only_ours: bool) -> Result<Measured> {
 }
 
 async fn compare(contender: Contender, [first, beside, last]: Plan) -> Result<Row> {
-    let (sound, broken) = (Release::pack("1", 0)?, Release::pack("broken", 1)?);
+    let (sound, broken) = (
+        Release::pack("1", 0, Size::Four)?,
+        Release::pack("broken", 1, Size::Four)?,
+    );
     let stage = Stage::set(&[&sound, &broken], Audit::Nothing).await?;
     let _process = contender.start(&stage.testbed, 20)?;
     let sources = ["sound", "broken"].map(str::to_owned);
@@ -48,7 +51,7 @@ async fn compare(contender: Contender, [first, beside, last]: Plan) -> Result<Ro
     let mut alone = batches(&stage, "first", first, &sound).await?;
     let stuck = names("stuck", STUCK);
     stage
-        .deploy(stuck.iter().map(|name| app(name.clone(), &sources[1], "30s")))
+        .deploy(stuck.iter().map(|name| app(name.clone(), &sources[1], STUCK_FOR)))
         .await?;
     // Their pods have been made by now; that they wait is what counts.
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -80,7 +83,7 @@ async fn batches(stage: &Stage, prefix: &str, count: usize, release: &Release) -
 async fn suspend(stage: &Stage, names: &[String]) -> Result<()> {
     for name in names {
         let patch = json!({"spec": {"suspend": true}});
-        stage.namespace.patch(KUSTOMIZATION, name, patch).await?;
+        stage.namespace.patch(OBJECT, name, patch).await?;
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ pub use openflux::{controller, program};
 pub use ports::free_port;
 pub use process::{Process, Usage};
 pub use server::HttpServer;
+pub(crate) use services::hex;
 pub use services::{HelmRepository, Registry, S3};
 
 use std::path::{Path, PathBuf};

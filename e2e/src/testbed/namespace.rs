@@ -65,6 +65,15 @@ impl Namespace {
         &self.name
     }
 
+    /// Another namespace of the same cluster, which need not be there.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// A client of the whole cluster, on the runtime that asked for this namespace.
     pub fn client(&self) -> &Client {
         &self.client

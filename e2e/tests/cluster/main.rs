@@ -25,6 +25,7 @@ mod hand_over;
 mod health;
 mod helm_actions;
 mod helm_crash;
+mod helm_differential;
 mod helm_drift;
 mod helm_failures;
 mod helm_operations;

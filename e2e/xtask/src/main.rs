@@ -42,6 +42,9 @@ enum Task {
     Parity(parity::Arguments),
     /// Compare an engine with the real tool on random input.
     Fuzz(fuzz::Arguments),
+    /// Play scenarios under stock's helm-controller and under ours, and compare what both leave.
+    #[command(disable_help_flag = true)]
+    DiffHelm(testbed::Arguments),
     /// Write what is committed but generated.
     Generate(generate::Arguments),
     /// Build the `openflux` program as it is shipped, and print its path.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Task::Record(arguments) => record::run(arguments),
         Task::Parity(arguments) => parity::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::DiffHelm(arguments) => testbed::diff_helm(&arguments),
         Task::Generate(arguments) => generate::run(&arguments),
         Task::Dist => dist::run(),
         Task::Image(arguments) => testbed::image(&arguments),

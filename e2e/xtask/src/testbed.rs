@@ -1,4 +1,4 @@
-//! `cargo xtask testbed`, `demo` and `image`: programs of the crate `e2e`, which link what this one does without.
+//! `cargo xtask testbed`, `demo`, `diff-helm` and `image`: programs of the crate `e2e`, which link what this one does without.
 
 use anyhow::Result;
 use e2e::tools::Tool;
@@ -45,6 +45,11 @@ pub(crate) fn demo(arguments: &Arguments) -> Result<()> {
         tools.finished()?;
     }
     forward(&["demo"], arguments)
+}
+
+/// Compares the Helm controllers.
+pub(crate) fn diff_helm(arguments: &Arguments) -> Result<()> {
+    program("differential", &[], arguments)
 }
 
 /// Makes the image of the controller.

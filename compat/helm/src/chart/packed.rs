@@ -238,6 +238,12 @@ impl Chart {
         self.files().iter().any(File::is_crd) || self.subcharts().iter().any(Self::has_crds)
     }
 
+    /// The files in `crds/` of it and of all charts below it, be it of those that do not take part.
+    pub fn crds(&self) -> Vec<File> {
+        let own = self.files().iter().filter(|file| file.is_crd()).cloned();
+        own.chain(self.subcharts().iter().flat_map(Self::crds)).collect()
+    }
+
     /// The names of the dependencies that `Chart.yaml` lists and `charts/` lacks.
     ///
     /// `helm template` refuses such a chart; the SDK, and with it Flux, ignores them.

@@ -22,6 +22,8 @@ pub enum Algorithm {
     Sha512,
     /// BLAKE3 of 256 bits.
     Blake3,
+    /// SHA-1, which old versions wrote without its name.
+    Sha1,
 }
 
 impl Algorithm {
@@ -32,6 +34,7 @@ impl Algorithm {
             Self::Sha384 => "sha384",
             Self::Sha512 => "sha512",
             Self::Blake3 => "blake3",
+            Self::Sha1 => "sha1",
         }
     }
 
@@ -40,6 +43,7 @@ impl Algorithm {
             Self::Sha256 | Self::Blake3 => 64,
             Self::Sha384 => 96,
             Self::Sha512 => 128,
+            Self::Sha1 => 40,
         }
     }
 }
@@ -53,7 +57,7 @@ impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        let all = [Self::Sha256, Self::Sha384, Self::Sha512, Self::Blake3];
+        let all = [Self::Sha256, Self::Sha384, Self::Sha512, Self::Blake3, Self::Sha1];
         all.into_iter()
             .find(|algorithm| algorithm.name() == name)
             .ok_or(UnknownAlgorithm)
@@ -162,6 +166,7 @@ pub(crate) enum Hasher {
     Sha384(sha2::Sha384),
     Sha512(sha2::Sha512),
     Blake3(Box<blake3::Hasher>),
+    Sha1(sha1::Sha1),
 }
 
 impl Hasher {
@@ -171,6 +176,7 @@ impl Hasher {
             Algorithm::Sha384 => Self::Sha384(sha2::Sha384::new()),
             Algorithm::Sha512 => Self::Sha512(sha2::Sha512::new()),
             Algorithm::Blake3 => Self::Blake3(Box::new(blake3::Hasher::new())),
+            Algorithm::Sha1 => Self::Sha1(sha1::Sha1::new()),
         }
     }
 
@@ -182,6 +188,7 @@ impl Hasher {
             Self::Blake3(hasher) => {
                 hasher.update(bytes);
             }
+            Self::Sha1(hasher) => hasher.update(bytes),
         }
     }
 
@@ -191,6 +198,7 @@ impl Hasher {
             Self::Sha384(hasher) => (Algorithm::Sha384, hex(&hasher.finalize())),
             Self::Sha512(hasher) => (Algorithm::Sha512, hex(&hasher.finalize())),
             Self::Blake3(hasher) => (Algorithm::Blake3, hex(hasher.finalize().as_bytes())),
+            Self::Sha1(hasher) => (Algorithm::Sha1, hex(&hasher.finalize())),
         };
         Digest { algorithm, hex }
     }
@@ -239,6 +247,7 @@ mod tests {
             (Algorithm::Sha384, 96),
             (Algorithm::Sha512, 128),
             (Algorithm::Blake3, 64),
+            (Algorithm::Sha1, 40),
         ] {
             let digest = Digest::of(algorithm, b"hello");
             assert_eq!(digest.hex().len(), length);

@@ -58,11 +58,11 @@ pub enum SnapshotError {
 
 impl Snapshot {
     /// The snapshot of a record that is being written, made from a chart in an OCI artifact of the given digest, if any.
-    pub fn of(release: &Release, oci_digest: &str) -> Result<Self, SnapshotError> {
+    pub fn of(release: &Release, algorithm: Algorithm, oci_digest: &str) -> Result<Self, SnapshotError> {
         let none = Metadata::default();
         let metadata = metadata(release).unwrap_or(&none);
         Ok(Self {
-            digest: release.digest(Algorithm::Sha256, oci_digest)?,
+            digest: release.digest(algorithm, oci_digest)?,
             name: release.name.clone(),
             namespace: release.namespace.clone(),
             version: release.version,
@@ -70,7 +70,7 @@ impl Snapshot {
             chart_name: metadata.name.clone(),
             chart_version: metadata.version.clone(),
             app_version: metadata.app_version.clone(),
-            config_digest: Digest::of_values(Algorithm::Sha256, &release.config)?,
+            config_digest: Digest::of_values(algorithm, &release.config)?,
             first_deployed: release.info.first_deployed,
             last_deployed: release.info.last_deployed,
             deleted: release.info.deleted,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use controller_kit::object::set_metadata_entry;
+use serde_json::Value;
 
 use super::config::{CrdPolicy, Origin, Waiting};
 use super::error::{ActionError, During as _};
@@ -11,6 +12,10 @@ use crate::cluster::{ApplyError, Method, ORIGIN_LABEL, Resource, WaitStrategy};
 
 /// How long the definitions may take to be served.
 const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long discovery may take to tell of them, and the time between two looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
 
 const ORIGIN_NAMESPACE_LABEL: &str = "helm.toolkit.fluxcd.io/namespace";
 
@@ -72,12 +77,29 @@ impl Actions<'_> {
         self.wait_ready(&applied, waiting)
             .await
             .during(|| "failed to wait for CustomResourceDefinition(s)".to_owned())?;
+        self.wait_until_told(&applied).await?;
         let message = format!(
             "successfully applied {} CustomResourceDefinition(s)",
             applied.len()
         );
         self.log.debug(&message, &[]);
         Ok(())
+    }
+
+    /// Waits until discovery tells of the kinds: that comes a moment after they are established, and templates may ask.
+    async fn wait_until_told(&self, definitions: &[Resource]) -> Result<(), ActionError> {
+        let kinds: Vec<String> = definitions.iter().flat_map(kinds).collect();
+        let told = async {
+            loop {
+                let versions = self.cluster.discovery.capabilities().await?.api_versions;
+                if kinds.iter().all(|kind| versions.contains(kind)) {
+                    return Ok(());
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        // What is not told by then is left to the templates, as in Helm, which does not look.
+        tokio::time::timeout(PATIENCE, told).await.unwrap_or(Ok(()))
     }
 
     /// Gives the definitions that were created or changed.
@@ -134,6 +156,18 @@ impl Actions<'_> {
         }
         Ok(created)
     }
+}
+
+/// The kinds that a definition has served, as discovery names them.
+fn kinds(definition: &Resource) -> Vec<String> {
+    let spec = &definition.object["spec"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+    let versions = spec["versions"].as_array().into_iter().flatten();
+    versions
+        .filter(|version| version["served"] == true)
+        .map(|version| format!("{group}/{}/{kind}", text(&version["name"])))
+        .collect()
 }
 
 /// Whatever else lies in `crds/` is left alone.

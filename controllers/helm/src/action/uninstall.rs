@@ -136,6 +136,8 @@ impl Actions<'_> {
         for version in versions {
             match self.storage.delete(name, *version).await {
                 Ok(()) | Err(StorageError::NotFound) => {}
+                // Helm leaves it behind, where it would be in the way of the next release of that name.
+                Err(StorageError::Decode { .. }) => self.storage.delete_unread(name, *version).await?,
                 Err(error) => return Err(error),
             }
         }

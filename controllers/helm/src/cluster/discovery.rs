@@ -16,8 +16,8 @@ use kube::client::Body;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-/// The version that helm-controller claims Helm to be.
-const HELM_VERSION: &str = "v4.2.4";
+/// The version that helm-controller claims Helm to be: its build does not say more.
+const HELM_VERSION: &str = "v4.2";
 
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_mins(1);

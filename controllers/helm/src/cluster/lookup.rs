@@ -1,6 +1,7 @@
 //! The template function `lookup`: objects of the live cluster, as the release's identity sees them.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use controller_kit::object::split_api_version;
 use controller_kit::{Ask, MapError, RestError};
@@ -15,13 +16,19 @@ use super::Cluster;
 pub(crate) struct ClusterLookup {
     cluster: Cluster,
     runtime: Handle,
+    /// How many there have been.
+    count: AtomicUsize,
 }
+
+/// How often one render may look: a chart that does so in a loop without an end is not to occupy anybody for hours.
+const LOOKUPS: usize = 10_000;
 
 impl ClusterLookup {
     pub(crate) fn new(cluster: &Cluster) -> Self {
         Self {
             cluster: cluster.clone(),
             runtime: Handle::current(),
+            count: AtomicUsize::new(0),
         }
     }
 
@@ -85,6 +92,9 @@ impl Lookup for ClusterLookup {
         namespace: &str,
         name: &str,
     ) -> Result<Option<Value>, String> {
+        if self.count.fetch_add(1, Ordering::Relaxed) >= LOOKUPS {
+            return Err(format!("a render may look up {LOOKUPS} times"));
+        }
         self.runtime
             .block_on(self.find(api_version, kind, namespace, name))
     }

@@ -4,6 +4,7 @@ use flux_api::{
     ConditionStatus, ConditionsExt, GoDuration, HelmRelease, HelmReleaseStatus, READY, RECONCILING, RELEASED,
     REMEDIATED, STALLED, TEST_SUCCESS, reason,
 };
+use helm::digest::Algorithm;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -21,6 +22,8 @@ pub struct Machine<'a> {
     pub common_metadata: &'a str,
     /// Whether failures are retried when the object names no strategy.
     pub retry_by_default: bool,
+    /// How digests are computed.
+    pub algorithm: Algorithm,
     /// The time that changes are dated.
     pub now: Timestamp,
 }

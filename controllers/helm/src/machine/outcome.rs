@@ -6,6 +6,7 @@ use flux_api::{
     ConditionStatus, GoDuration, Inventory, RELEASED, REMEDIATED, ReleaseAction, ReleaseSnapshot,
     TEST_SUCCESS, TestFilter, TestHook, reason,
 };
+use helm::digest::Algorithm;
 
 use super::words::{self, About, Event, with_log};
 use super::{ChartIdentity, Machine};
@@ -19,7 +20,7 @@ pub trait Record {
     /// Its revision.
     fn version(&self) -> i64;
     /// What the status remembers of it; `oci_digest` is part of the digest, for the record itself does not have it.
-    fn snapshot(&self, oci_digest: &str) -> ReleaseSnapshot;
+    fn snapshot(&self, algorithm: Algorithm, oci_digest: &str) -> ReleaseSnapshot;
     /// Its tests, by name, as far as the filters select them.
     fn tests(&self, filters: &[TestFilter]) -> BTreeMap<String, TestHook>;
 }
@@ -154,7 +155,9 @@ impl Machine<'_> {
             return;
         };
         let digest = self.status.last_attempted_revision_digest.clone();
-        self.status.history.add(newest.snapshot(&digest).made_by(action));
+        self.status
+            .history
+            .add(newest.snapshot(self.algorithm, &digest).made_by(action));
         for record in older {
             // Stock forgets what had made this one.
             if self.refresh(*record, |_| String::new()) {
@@ -169,7 +172,7 @@ impl Machine<'_> {
         let Some(old) = history.find(record.name(), record.namespace(), record.version()) else {
             return false;
         };
-        let mut new = record.snapshot(&old.oci_digest);
+        let mut new = record.snapshot(self.algorithm, &old.oci_digest);
         new.action = action(old);
         new.test_hooks.clone_from(&old.test_hooks);
         self.status.history.replace(new)
@@ -189,7 +192,7 @@ impl Machine<'_> {
             .map_or(&[][..], |test| &test.filters);
         for record in attempt.written {
             if current.targets(record.name(), record.namespace(), record.version()) {
-                let mut new = record.snapshot(&current.oci_digest);
+                let mut new = record.snapshot(self.algorithm, &current.oci_digest);
                 new.action.clone_from(&current.action);
                 new.test_hooks = Some(record.tests(filters));
                 self.status.history.replace(new);
@@ -268,7 +271,8 @@ impl Machine<'_> {
         for record in attempt.written {
             let action = ReleaseAction::Rollback;
             if !self.refresh(record, |_| action.to_string()) {
-                self.status.history.add(record.snapshot("").made_by(action));
+                let new = record.snapshot(self.algorithm, "");
+                self.status.history.add(new.made_by(action));
             }
         }
         if inventory.is_some() {
@@ -471,7 +475,7 @@ impl Machine<'_> {
             .find(record.name(), record.namespace(), record.version())
             .cloned();
         let digest = known.as_ref().map_or("", |known| known.oci_digest.as_str());
-        let mut current = record.snapshot(digest);
+        let mut current = record.snapshot(self.algorithm, digest);
         let name = words::release(&current);
         let (message, is_error) = match result {
             Ok(()) => {

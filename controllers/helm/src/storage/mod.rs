@@ -141,6 +141,11 @@ impl Storage {
         Ok(())
     }
 
+    /// Deletes a record that nobody can read.
+    pub(crate) async fn delete_unread(&self, name: &str, version: i64) -> Result<(), StorageError> {
+        self.remove(&storage::secret_name(name, version)).await
+    }
+
     async fn remove(&self, secret: &str) -> Result<(), StorageError> {
         let (path, options) = (
             self.path(secret),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use flux_api::{ReleaseSnapshot, TestFilter, TestHook};
 use helm::Time;
+use helm::digest::Algorithm;
 use helm::release::{Release, SNAPSHOT_API_VERSION, Snapshot};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 
@@ -22,8 +23,8 @@ impl Record for Release {
         self.version
     }
 
-    fn snapshot(&self, oci_digest: &str) -> ReleaseSnapshot {
-        match Snapshot::of(self, oci_digest) {
+    fn snapshot(&self, algorithm: Algorithm, oci_digest: &str) -> ReleaseSnapshot {
+        match Snapshot::of(self, algorithm, oci_digest) {
             Ok(snapshot) => of(snapshot),
             Err(error) => {
                 // A record that was written has been written as JSON. Without a digest the release counts as somebody
@@ -137,11 +138,13 @@ mod tests {
             version: 2,
             ..Release::default()
         };
-        let snapshot = release.snapshot("sha256:abc");
-        let digest = release
-            .digest(helm::digest::Algorithm::Sha256, "sha256:abc")
-            .unwrap();
-        assert_eq!(snapshot.digest, digest.to_string());
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512, Algorithm::Sha1] {
+            let snapshot = release.snapshot(algorithm, "sha256:abc");
+            let digest = release.digest(algorithm, "sha256:abc").unwrap();
+            assert_eq!(snapshot.digest, digest.to_string());
+            assert!(snapshot.config_digest.starts_with(algorithm.name()));
+        }
+        let snapshot = release.snapshot(Algorithm::default(), "sha256:abc");
         assert_eq!(
             (snapshot.version, snapshot.oci_digest.as_str()),
             (2, "sha256:abc")

@@ -158,6 +158,15 @@ impl ApplyError {
     }
 }
 
+/// Says that the API server would not take an object, without advice.
+pub fn dry_run_refused(id: &ObjectId, source: &RestError) -> String {
+    format!(
+        "{} dry-run failed{}: {source}",
+        Subject(id),
+        parenthesised(source)
+    )
+}
+
 fn parenthesised(error: &RestError) -> String {
     let reason = error.reason();
     if reason.is_empty() {

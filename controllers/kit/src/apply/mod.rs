@@ -20,7 +20,7 @@ mod verify;
 
 pub use delete::{DeleteFailure, Deletion, GarbageCollection};
 pub use engine::{Applier, ApplyOptions, Concurrency, Verify};
-pub use error::ApplyError;
+pub use error::{ApplyError, dry_run_refused};
 pub use interrupt::Interrupt;
 pub use memory::ApplyMemory;
 pub use normalize::{Normalized, SopsEncrypted, normalize};

@@ -48,6 +48,16 @@ impl FieldManagers {
         (!operations.is_empty()).then(|| guarded(live, operations))
     }
 
+    /// Gives the JSON patch that makes the fields of overridden managers our own; `None` when there are none.
+    ///
+    /// Only managers that were named count. Upstream: fluxcd/pkg/ssa `PatchReplaceFieldsManagers`.
+    /// The patch is refused as a conflict if somebody has written since `live` was read.
+    pub fn takeover_patch(&self, live: &Value) -> Option<Value> {
+        let fields = self.merged(live, |entry| self.is_overridden(entry))?;
+        let replace = json!({"op": "replace", "path": "/metadata/managedFields", "value": fields});
+        Some(guarded(live, vec![replace]))
+    }
+
     /// Tells whether an annotation or label is a trace of an older tool.
     pub(crate) fn is_stale_key(key: &str) -> bool {
         STALE_ANNOTATIONS.contains(&key) || STALE_LABELS.contains(&key)
@@ -76,15 +86,23 @@ impl FieldManagers {
             && (manager.starts_with("kubectl")
                 || (is_update
                     && (manager.starts_with("before-first-apply") || manager.starts_with(self.own.as_str())))
-                || self
-                    .overridden
-                    .iter()
-                    .any(|name| manager.starts_with(name.as_str())))
+                || self.is_overridden(entry))
+    }
+
+    fn is_overridden(&self, entry: &Value) -> bool {
+        let manager = text(entry, "manager");
+        let mut overridden = self.overridden.iter();
+        text(entry, "subresource").is_empty() && overridden.any(|name| manager.starts_with(name.as_str()))
     }
 
     fn merged_fields(&self, live: &Value) -> Option<Vec<Value>> {
+        self.merged(live, |entry| self.is_taken_over(entry))
+    }
+
+    /// Unites the entries that are taken over into our own one.
+    fn merged(&self, live: &Value, is_taken: impl Fn(&Value) -> bool) -> Option<Vec<Value>> {
         let entries = managed_fields(live);
-        let taken: Vec<&Value> = entries.iter().filter(|entry| self.is_taken_over(entry)).collect();
+        let taken: Vec<&Value> = entries.iter().filter(|entry| is_taken(entry)).collect();
         let first = *taken.first()?;
         let mut own = self.own_entry(live).unwrap_or(first).clone();
         own["manager"] = json!(self.own);
@@ -100,7 +118,7 @@ impl FieldManagers {
         own["fieldsV1"] = Value::Object(fields);
         let kept = entries
             .iter()
-            .filter(|entry| !self.is_taken_over(entry) && !self.is_own(entry))
+            .filter(|entry| !is_taken(entry) && !self.is_own(entry))
             .cloned();
         Some(kept.chain([own]).collect())
     }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use super::world::{NAME, World, text, values};
 
+const DIGEST: helm_controller::DigestAlgorithm = helm_controller::DigestAlgorithm::Sha256;
+
 /// A chart with objects of several kinds, in an order that is not that of their creation.
 pub(super) const OBJECTS: [(&str, &str); 4] = [
     ("values.yaml", "greeting: hello\nreplicas: 0\n"),
@@ -55,7 +57,10 @@ async fn a_release_is_what_helm_makes_of_it() -> Result<()> {
 
     // What the status would remember is what is stored.
     let stored = world.storage().last(NAME).await?.expect("a record");
-    assert_eq!(stored.snapshot(""), actions.written()[0].snapshot(""));
+    assert_eq!(
+        stored.snapshot(DIGEST, ""),
+        actions.written()[0].snapshot(DIGEST, "")
+    );
     let log = actions.log();
     assert!(log.contains("creating resource(s): {\"resources\":4}"), "{log}");
     let settings = world
@@ -146,7 +151,10 @@ async fn what_does_not_become_ready_fails_the_release() -> Result<()> {
     let stored = world.storage().last(NAME).await?.expect("a record");
     assert_eq!(stored.info.status, Status::Failed);
     assert_eq!(stored.info.description, format!("Release \"web\" failed: {said}"));
-    assert_eq!(stored.snapshot(""), actions.written()[0].snapshot(""));
+    assert_eq!(
+        stored.snapshot(DIGEST, ""),
+        actions.written()[0].snapshot(DIGEST, "")
+    );
 
     // The place of a failed release may be taken.
     install.replace = true;

@@ -5,6 +5,7 @@
 
 mod controllers;
 mod helm;
+mod helm_controller;
 mod kustomize;
 pub(crate) mod measure;
 mod side_by_side;
@@ -28,6 +29,7 @@ pub(crate) struct Benchmark {
 const BENCHMARKS: &[Benchmark] = &[
     controllers::CONTROLLERS,
     helm::HELM,
+    helm_controller::HELM_CONTROLLER,
     kustomize::KUSTOMIZE,
     sops::SOPS,
     sources::SOURCES,

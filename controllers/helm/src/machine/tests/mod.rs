@@ -85,6 +85,7 @@ fn machine<'a>(object: &'a HelmRelease, status: &'a mut HelmReleaseStatus) -> Ma
         post_renderers: "",
         common_metadata: "",
         retry_by_default: false,
+        algorithm: helm::digest::Algorithm::default(),
         now: Timestamp::UNIX_EPOCH,
     }
 }
@@ -120,7 +121,7 @@ impl Record for Written {
     fn version(&self) -> i64 {
         self.version
     }
-    fn snapshot(&self, oci_digest: &str) -> ReleaseSnapshot {
+    fn snapshot(&self, _: helm::digest::Algorithm, oci_digest: &str) -> ReleaseSnapshot {
         let mut snapshot: ReleaseSnapshot =
             serde_json::from_value(snapshot(self.version, self.status)).unwrap();
         snapshot.digest = format!("sha256:{}{}{oci_digest}", self.version, self.status);

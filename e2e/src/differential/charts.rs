@@ -1,0 +1,146 @@
+//! The charts of scenarios: packed here, and served with an index for each scenario.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
+
+use super::scenario::{ChartFiles, PublicChart, Scenario, folder};
+use crate::testbed::{Archive, HttpServer, hex};
+
+/// A server of Helm repositories, one for each scenario.
+#[derive(Debug)]
+pub(super) struct Charts {
+    http: HttpServer,
+    files: Files,
+}
+
+type Files = Arc<Mutex<HashMap<String, Vec<u8>>>>;
+
+impl Charts {
+    pub(super) fn start() -> Result<Self> {
+        let files = Files::default();
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&files));
+        Ok(Self {
+            http: HttpServer::start(router)?,
+            files,
+        })
+    }
+
+    /// Packs the charts of a scenario, and gives the URL of its repository.
+    pub(super) fn offer(&self, scenario: &Scenario) -> Result<String> {
+        let mut packed: BTreeMap<&str, Vec<(&str, Vec<u8>)>> = BTreeMap::new();
+        for (name, version, archive) in own_archives(&scenario.name, &scenario.charts)? {
+            packed.entry(name).or_default().push((version, archive));
+        }
+        for PublicChart { name, version, files } in &scenario.public {
+            let archive = pack(name, files.clone())?;
+            packed.entry(name).or_default().push((version, archive));
+        }
+        let mut index = "apiVersion: v1\nentries:\n".to_owned();
+        let mut files = self.files.lock();
+        for (name, versions) in packed {
+            writeln!(index, "  {name}:")?;
+            for (version, archive) in versions {
+                let digest = hex(&Sha256::digest(&archive));
+                let file = format!("{name}-{version}.tgz");
+                writeln!(
+                    index,
+                    "  - {{apiVersion: v2, name: {name}, version: {version:?}, digest: {digest}, urls: [{file}]}}"
+                )?;
+                files.insert(format!("/{}/{file}", scenario.name), archive);
+            }
+        }
+        files.insert(format!("/{}/index.yaml", scenario.name), index.into_bytes());
+        Ok(self.http.url(&format!("/{}", scenario.name)))
+    }
+}
+
+/// Packs charts of ours in all of their versions.
+pub(super) fn own_archives<'a>(
+    scenario: &str,
+    charts: &'a BTreeMap<String, Vec<String>>,
+) -> Result<Vec<(&'a str, &'a str, Vec<u8>)>> {
+    let mut all = Vec::new();
+    for (name, versions) in charts {
+        for version in versions {
+            let chart = own(scenario, name, version);
+            let archive = chart.and_then(|files| pack(name, files));
+            let archive = archive.with_context(|| format!("chart {name}"))?;
+            all.push((name.as_str(), version.as_str(), archive));
+        }
+    }
+    Ok(all)
+}
+
+/// Reads one of our charts; the folder of a version, where there is one, has files besides or instead.
+fn own(scenario: &str, name: &str, version: &str) -> Result<ChartFiles> {
+    let charts = folder().join("charts");
+    let mut files = read(&charts.join(name))?;
+    let further = charts.join(format!("{name}@{version}"));
+    if further.is_dir() {
+        let instead = read(&further)?;
+        files.retain(|(path, _)| instead.iter().all(|(other, _)| other != path));
+        files.extend(instead);
+    }
+    for (path, content) in &mut files {
+        let mut text = String::from_utf8(std::mem::take(content))?.replace("SCENARIO", scenario);
+        if path == "Chart.yaml" {
+            write!(text, "\nversion: {version}\nappVersion: '{version}'\n")?;
+        }
+        *content = text.into_bytes();
+    }
+    Ok(files)
+}
+
+fn pack(name: &str, mut files: ChartFiles) -> Result<Vec<u8>> {
+    files.sort();
+    let mut archive = Archive::default();
+    for (path, content) in &files {
+        let path = format!("{name}/{path}");
+        if path.len() > NAME {
+            archive = archive.about_the_next(tar::EntryType::GNULongName, path.as_bytes());
+        }
+        archive = archive.file(&path, content);
+    }
+    archive.pack()
+}
+
+/// How long names in the headers of archives may be.
+const NAME: usize = 100;
+
+/// Reads the files below a folder.
+pub(super) fn read(folder: &Path) -> Result<ChartFiles> {
+    let mut files = Vec::new();
+    read_below(folder, "", &mut files)?;
+    Ok(files)
+}
+
+fn read_below(folder: &Path, below: &str, files: &mut ChartFiles) -> Result<()> {
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() {
+            read_below(&entry.path(), &format!("{below}{name}/"), files)?;
+        } else {
+            files.push((format!("{below}{name}"), std::fs::read(entry.path())?));
+        }
+    }
+    Ok(())
+}
+
+async fn serve(State(files): State<Files>, request: Request) -> Response {
+    let found = files.lock().get(request.uri().path()).cloned();
+    match found {
+        Some(bytes) => bytes.into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

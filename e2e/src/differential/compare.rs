@@ -1,0 +1,185 @@
+//! Where the two sides differ.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::look::State;
+use super::play::Played;
+use super::scenario::Scenario;
+
+/// What came of a comparison.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// Differences that nobody has explained.
+    pub unexplained: Vec<String>,
+    /// How many there are that the scenario explains.
+    pub explained: usize,
+    /// Explanations that explain nothing.
+    pub idle: Vec<String>,
+}
+
+/// Compares what both sides have left of a scenario.
+pub fn compare(scenario: &Scenario, stock: &Played, ours: &Played) -> Compared {
+    let mut found = Vec::new();
+    for ((step, stock), (_, ours)) in stock.steps.iter().zip(&ours.steps) {
+        difference(&format!("/{step}"), stock, ours, &mut found);
+    }
+    let only = |a: &[String], b: &[String]| -> Vec<String> {
+        let b: BTreeSet<_> = b.iter().collect();
+        a.iter().filter(|line| !b.contains(line)).cloned().collect()
+    };
+    for line in only(&stock.events, &ours.events) {
+        found.push(Place::new("/events/stock", format!("only stock tells: {line}")));
+    }
+    for line in only(&ours.events, &stock.events) {
+        found.push(Place::new("/events/ours", format!("only ours tells: {line}")));
+    }
+    for (who, played) in [("stock", stock), ("ours", ours)] {
+        for (to, before, after) in &played.moves {
+            moved(&format!("/moved {to} from {who}"), before, after, &mut found);
+        }
+    }
+    let mut compared = Compared::default();
+    let mut used = BTreeSet::new();
+    for place in found {
+        let explanation = scenario
+            .differs
+            .iter()
+            .position(|difference| covers(&difference.at, &place.at));
+        match explanation {
+            Some(explanation) => {
+                used.insert(explanation);
+                compared.explained += 1;
+            }
+            None => compared.unexplained.push(format!("{}\n{}", place.at, place.what)),
+        }
+    }
+    let idle = scenario
+        .differs
+        .iter()
+        .enumerate()
+        .filter(|(at, difference)| !used.contains(at) && !difference.sometimes);
+    compared.idle = idle.map(|(_, difference)| difference.at.clone()).collect();
+    compared
+}
+
+/// One place where both differ.
+struct Place {
+    at: String,
+    what: String,
+}
+
+impl Place {
+    fn new(at: &str, what: String) -> Self {
+        Self {
+            at: at.to_owned(),
+            what,
+        }
+    }
+}
+
+/// Fields of a status that a run changes although it finds nothing to do.
+const OF_A_RUN: [&str; 2] = ["lastHandledReconcileAt", "lastTransitionTime"];
+
+/// What a hand-over has changed.
+fn moved(at: &str, before: &State, after: &State, found: &mut Vec<Place>) {
+    let mut places = Vec::new();
+    difference(at, &before.seen, &after.seen, &mut places);
+    places.retain(|place| !OF_A_RUN.iter().any(|field| place.at.ends_with(field)));
+    found.extend(places);
+    for (id, version) in &before.versions {
+        if after.versions.get(id) != Some(version) {
+            let id = id.rsplit('/').take(2).collect::<Vec<_>>();
+            let id = id.into_iter().rev().collect::<Vec<_>>().join("/");
+            found.push(Place::new(
+                &format!("{at}/written/{id}"),
+                "  was written".to_owned(),
+            ));
+        }
+    }
+}
+
+/// Tells whether a place is below one that is written with stars.
+fn covers(pattern: &str, place: &str) -> bool {
+    let mut parts = split(place).into_iter();
+    split(pattern)
+        .into_iter()
+        .all(|pattern| parts.next().is_some_and(|part| pattern == "*" || pattern == part))
+}
+
+/// The parts of a path; those with a slash are quoted with brackets.
+fn split(path: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = path;
+    while let Some(after) = rest.strip_prefix('/') {
+        let end = if let Some(quoted) = after.strip_prefix('[') {
+            quoted.find(']').map_or(after.len(), |end| end + 2)
+        } else {
+            after.find('/').unwrap_or(after.len())
+        };
+        let (part, further) = after.split_at(end);
+        parts.push(part);
+        rest = further;
+    }
+    parts
+}
+
+/// Notes where two values differ.
+fn difference(at: &str, stock: &Value, ours: &Value, found: &mut Vec<Place>) {
+    match (stock, ours) {
+        (a, b) if a == b => {}
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            let none = Value::Null;
+            for key in keys {
+                let (a, b) = (a.get(key).unwrap_or(&none), b.get(key).unwrap_or(&none));
+                let key = if key.contains('/') {
+                    format!("[{key}]")
+                } else {
+                    key.clone()
+                };
+                difference(&format!("{at}/{key}"), a, b, found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (number, (a, b)) in a.iter().zip(b).enumerate() {
+                difference(&format!("{at}/{number}"), a, b, found);
+            }
+        }
+        (a, b) => found.push(Place::new(at, format!("  stock {a}\n  ours  {b}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn places_are_covered_by_patterns() {
+        for (pattern, place, covered) in [
+            ("/step 1/*/a", "/step 1/x/a/b", true),
+            ("/*/[a/b]/c", "/s/[a/b]/c", true),
+            ("/*/*/c", "/s/[a/b]/c", true),
+            ("/*/x", "/s/[a/b]/c", false),
+            ("/a/b", "/a", false),
+        ] {
+            assert_eq!(covers(pattern, place), covered, "{pattern} {place}");
+        }
+    }
+
+    #[test]
+    fn differences_are_told_by_their_places() {
+        let mut found = Vec::new();
+        difference(
+            "",
+            &json!({"a": [1, {"b/c": 2}], "d": 1}),
+            &json!({"a": [1, {"b/c": 3}]}),
+            &mut found,
+        );
+        let places: Vec<_> = found.iter().map(|place| place.at.as_str()).collect();
+        assert_eq!(places, ["/a/1/[b/c]", "/d"]);
+    }
+}

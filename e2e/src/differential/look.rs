@@ -1,0 +1,237 @@
+//! What there is in the namespaces of a scenario.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DynamicObject, ListParams};
+use serde_json::{Map, Value, json};
+
+use super::neutral::neutral;
+use super::scenario::KINDS;
+use crate::testbed::{EVENT, HELM_RELEASE, Namespace, SECRET};
+
+/// Managers whose fields tell nothing about the controllers.
+const OTHERS: [&str; 4] = [
+    "testbed",
+    "kube-controller-manager",
+    "source-controller",
+    "kube-scheduler",
+];
+
+/// Looks at namespaces, and remembers which objects it has seen.
+#[derive(Debug, Default)]
+pub(super) struct Eye {
+    /// The UIDs of each object, in the order in which they were seen.
+    lives: HashMap<String, Vec<String>>,
+}
+
+/// What is there, and the resource versions by which one sees that somebody has written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct State {
+    pub(super) seen: Value,
+    pub(super) versions: BTreeMap<String, String>,
+}
+
+impl Eye {
+    /// Looks at everything in these namespaces; CRDs of the scenario's group are looked at as well if it has any. A
+    /// HelmRelease that was seen a moment ago counts as it was then.
+    pub(super) async fn look(
+        &mut self,
+        namespaces: &[Namespace],
+        crds_of: Option<&str>,
+        seen: Option<DynamicObject>,
+    ) -> Result<State> {
+        let mut state = State::default();
+        let (mut releases, mut records, mut objects) = (Map::new(), Map::new(), Map::new());
+        let first = namespaces.first().map(|namespace| namespace.name().to_owned());
+        let first = first.unwrap_or_default();
+        for namespace in namespaces {
+            for kind in KINDS {
+                for object in namespace.list(kind).await? {
+                    let name = object.metadata.name.clone().unwrap_or_default();
+                    if name == "kube-root-ca.crt" || (kind.kind == "ServiceAccount" && name == "default") {
+                        continue;
+                    }
+                    let id = format!("{}/{}/{name}", namespace.name(), kind.kind);
+                    let version = object.metadata.resource_version.clone();
+                    if kind == HELM_RELEASE {
+                        let then = seen
+                            .as_ref()
+                            .filter(|seen| seen.metadata.uid == object.metadata.uid);
+                        releases.insert(id, release(then.unwrap_or(&object)));
+                        continue;
+                    }
+                    if object.data["type"] == "helm.sh/release.v1" {
+                        records.insert(name, record(&object));
+                    } else {
+                        let life = self.life(&id, &object);
+                        objects.insert(id.clone(), plain(&object, life));
+                    }
+                    // Their statuses are written by others.
+                    if [SECRET.kind, "ConfigMap", "Service"].contains(&kind.kind) {
+                        state.versions.insert(id, version.unwrap_or_default());
+                    }
+                }
+            }
+        }
+        let mut seen = json!({"releases": releases, "records": records, "objects": objects});
+        if let (Some(group), Some(namespace)) = (crds_of, namespaces.first()) {
+            let crds: Api<CustomResourceDefinition> = Api::all(namespace.client().clone());
+            let mut found = Map::new();
+            for crd in crds.list(&ListParams::default()).await? {
+                if crd.spec.group == group {
+                    let name = crd.metadata.name.clone().unwrap_or_default();
+                    let object: DynamicObject = serde_json::from_value(serde_json::to_value(&crd)?)?;
+                    let life = self.life(&name, &object);
+                    found.insert(name, plain(&object, life));
+                }
+            }
+            seen["crds"] = found.into();
+        }
+        state.seen = neutral(&seen, &first);
+        Ok(state)
+    }
+
+    /// How many objects of that name there have been.
+    fn life(&mut self, id: &str, object: &DynamicObject) -> usize {
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let lives = self.lives.entry(id.to_owned()).or_default();
+        if lives.last() != Some(&uid) {
+            lives.push(uid);
+        }
+        lives.len()
+    }
+}
+
+/// A HelmRelease: what its controller writes.
+fn release(object: &DynamicObject) -> Value {
+    let mut conditions = Map::new();
+    for condition in object.data["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let kind = condition["type"].as_str().unwrap_or_default();
+        conditions.insert(kind.to_owned(), condition.clone());
+    }
+    let mut status = object.data["status"].clone();
+    if let Some(fields) = status.as_object_mut() {
+        fields.insert("conditions".to_owned(), conditions.into());
+    }
+    json!({"status": status, "finalizers": object.metadata.finalizers})
+}
+
+/// A release record, unpacked as far as that goes.
+fn record(secret: &DynamicObject) -> Value {
+    let mut labels = json!(secret.metadata.labels);
+    for time in ["createdAt", "modifiedAt"] {
+        if labels.get(time).is_some() {
+            labels[time] = "CHANCE".into();
+        }
+    }
+    let release = unpack(secret).unwrap_or_else(|error| format!("damaged: {error}").into());
+    json!({"labels": labels, "annotations": secret.metadata.annotations, "release": release,
+        "owners": secret.metadata.owner_references, "managers": managers(secret)})
+}
+
+/// Unpacks a release record.
+pub(super) fn release_of(secret: &DynamicObject) -> Result<Value> {
+    let text = secret.data["data"]["release"].as_str().context("no record")?;
+    let packed = STANDARD.decode(STANDARD.decode(text)?)?;
+    let mut json = Vec::new();
+    GzDecoder::new(packed.as_slice()).read_to_end(&mut json)?;
+    Ok(serde_json::from_slice(&json)?)
+}
+
+/// Unpacks a release record, without the contents of its chart's files.
+pub(super) fn unpack(secret: &DynamicObject) -> Result<Value> {
+    let mut release = release_of(secret)?;
+    // The files of a chart are the same on both sides, and long.
+    for list in ["templates", "files"] {
+        let files = release["chart"][list].as_array_mut().into_iter().flatten();
+        for file in files {
+            file["data"] = file["data"].as_str().map(str::len).into();
+        }
+    }
+    Ok(release)
+}
+
+/// Any other object, without its status.
+fn plain(object: &DynamicObject, life: usize) -> Value {
+    let metadata = &object.metadata;
+    let annotations: BTreeMap<_, _> = metadata
+        .annotations
+        .iter()
+        .flatten()
+        .filter(|(key, _)| !key.starts_with("deployment.kubernetes.io/"))
+        .collect();
+    let owners: Vec<_> = metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .map(|owner| format!("{} {}", owner.kind, owner.name))
+        .collect();
+    let mut fields = object.data.clone();
+    if let Some(fields) = fields.as_object_mut() {
+        fields.remove("status");
+        fields.remove("metadata");
+    }
+    json!({
+        "labels": metadata.labels, "annotations": annotations, "owners": owners, "finalizers": metadata.finalizers,
+        "generation": metadata.generation, "is going": metadata.deletion_timestamp.is_some(), "life": life,
+        "managers": managers(object), "fields": fields,
+    })
+}
+
+/// The fields of each manager.
+fn managers(object: &DynamicObject) -> Value {
+    let managers = object.metadata.managed_fields.iter().flatten();
+    let managers = managers
+        .filter(|entry| entry.subresource.is_none())
+        .filter(|entry| !OTHERS.contains(&entry.manager.as_deref().unwrap_or_default()));
+    let mut found = Map::new();
+    for entry in managers {
+        let key = format!(
+            "{} {}",
+            entry.manager.as_deref().unwrap_or_default(),
+            entry.operation.as_deref().unwrap_or_default()
+        );
+        found.insert(key, json!([entry.api_version, entry.fields_v1]));
+    }
+    found.into()
+}
+
+/// What was told about HelmReleases, each thing once.
+pub(super) async fn events(namespace: &Namespace) -> Result<Vec<String>> {
+    let mut told: Vec<String> = Vec::new();
+    for event in namespace.list(EVENT).await? {
+        let about = &event.data["involvedObject"];
+        // How often a source was waited for is chance.
+        if about["kind"] != HELM_RELEASE.kind || event.data["reason"] == "SourceNotReady" {
+            continue;
+        }
+        let text = |name: &str| event.data[name].as_str().unwrap_or_default();
+        let annotations: BTreeMap<_, _> = event.metadata.annotations.iter().flatten().collect();
+        // What Helm has logged follows, with times.
+        let message = text("message")
+            .split("\n\nLast Helm logs")
+            .next()
+            .unwrap_or_default();
+        let name = about["name"].as_str().unwrap_or_default();
+        let line = format!(
+            "{} {} {name}: {message} {annotations:?}",
+            text("type"),
+            text("reason")
+        );
+        let line = neutral(&line.into(), namespace.name());
+        told.extend(line.as_str().map(str::to_owned));
+    }
+    told.sort();
+    told.dedup();
+    Ok(told)
+}

@@ -1,0 +1,35 @@
+//! The same HelmReleases under stock's controller and under ours: scenarios as data, one runner, and what differs.
+//!
+//! A [`Scenario`] is a few steps ("apply this, wait for that") with charts of its own. [`Side::play`] carries it out with
+//! one of the two controllers and notes after each step what is there: statuses, release records, objects with their
+//! field managers; and at the end the events. Times, UIDs and the like are made equal before anything is compared. What
+//! still differs is a bug, or is explained where the scenario is written down ([`Scenario::differs`]).
+//!
+//! At its end a scenario is handed over to the other controller and back, which must change nothing.
+
+mod charts;
+mod compare;
+mod look;
+mod neutral;
+mod play;
+mod public;
+mod scenario;
+mod side;
+
+pub use compare::{Compared, compare};
+pub use play::Played;
+pub use public::scenario as public_chart;
+pub use scenario::{Difference, Scenario, scenarios};
+pub use side::{Offered, Shared, Side};
+
+use anyhow::Result;
+
+/// Plays a scenario on both sides at once, and compares what both have left.
+///
+/// # Errors
+/// A step cannot be carried out, or what it waits for does not happen.
+pub async fn both(scenario: &Scenario, shared: &Shared, stock: &Side, ours: &Side) -> Result<Compared> {
+    let offered = shared.offer(scenario, stock).await?;
+    let (stock, ours) = tokio::try_join!(stock.play(scenario, &offered), ours.play(scenario, &offered))?;
+    Ok(compare(scenario, &stock, &ours))
+}
