@@ -41,6 +41,9 @@ impl Side {
     }
 }
 
+/// How long the parts of one status may take.
+const PARTS: Duration = Duration::from_millis(300);
+
 /// The namespaces of a scenario.
 struct Stage<'a> {
     side: &'a Side,
@@ -257,7 +260,11 @@ impl<'a> Stage<'a> {
             })
         };
         let wait = async |what: &str, is: &(dyn Fn(&DynamicObject) -> bool + Sync)| {
-            self.namespace.wait(HELM_RELEASE, app, what, is).await.map(Some)
+            let first = self.namespace.wait(HELM_RELEASE, app, what, is).await?;
+            // Stock writes a status in several parts.
+            tokio::time::sleep(PARTS).await;
+            let again = self.namespace.get(HELM_RELEASE, app).await?;
+            Ok(Some(again.filter(|again| is(again)).unwrap_or(first)))
         };
         match until {
             Until::Now => Ok(None),

@@ -45,7 +45,7 @@ pub fn scenario(folder: &Path, values: Option<&serde_json::Value>) -> Result<Sce
         json!({"spec": {"chart": name, "version": version,
             "sourceRef": {"kind": "HelmRepository", "name": "charts"}}})
     };
-    let first = json!({"chart": of(version), "timeout": "2m", "values": values,
+    let first = json!({"chart": of(version), "timeout": "2m", "values": values, "releaseName": name,
         "install": {"disableWait": true, "disableHooks": true},
         "upgrade": {"disableWait": true, "disableHooks": true},
         "uninstall": {"disableWait": true, "disableHooks": true}});

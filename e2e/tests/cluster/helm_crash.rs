@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::Owner;
 use crate::crash::moments;
+use crate::moves::trials;
 use crate::release_app::ReleaseApp;
 
 const SHARD: &str = "helm-crash";
@@ -23,6 +24,11 @@ async fn start() -> Result<Process> {
     Testbed::shared()
         .await?
         .start_openflux(&format!("openflux-controller-{SHARD}"), &arguments)
+}
+
+/// How often the controller is killed in each action: a quarter of the trials that are asked for.
+fn lives() -> usize {
+    trials().div_ceil(4).max(4)
 }
 
 /// Lives of a controller that each end with `kill -9`; the last one stays.
@@ -74,7 +80,7 @@ async fn killed_at_any_moment_it_leaves_no_release_half_done() -> Result<()> {
         let values = json!({"values": {"name": name}, "install": again, "upgrade": again});
         app.release(&name, values).await?;
     }
-    let controller = survive(4, 1).await?;
+    let controller = survive(lives(), 1).await?;
     for name in names() {
         app.wait_released(&name).await?;
     }
@@ -87,7 +93,7 @@ async fn killed_at_any_moment_it_leaves_no_release_half_done() -> Result<()> {
         let spec = json!({"spec": {"values": {"colour": "red"}}});
         app.patch(HELM_RELEASE, &name, spec).await?;
     }
-    let controller = survive(5, 2).await?;
+    let controller = survive(lives(), 2).await?;
     for name in names() {
         app.wait_released(&name).await?;
     }
@@ -102,7 +108,7 @@ async fn killed_at_any_moment_it_leaves_no_release_half_done() -> Result<()> {
     for name in names() {
         app.delete(HELM_RELEASE, &name).await?;
     }
-    let _controller = survive(5, 3).await?;
+    let _controller = survive(lives(), 3).await?;
     for name in names() {
         app.wait_gone(HELM_RELEASE, &name).await?;
     }

@@ -29,6 +29,7 @@ mod helm_differential;
 mod helm_drift;
 mod helm_failures;
 mod helm_operations;
+mod helm_outage;
 mod helm_release;
 mod helm_waits;
 mod hostile_memory;
