@@ -72,8 +72,9 @@ pub use prepare::work::Exceeded;
 pub use record::TypeMismatch;
 pub use release::reuse::{ReuseError, Reused};
 pub use render::{
-    Capabilities, GO_VERSION, InvalidKubeVersion, KUBE_CLIENT_VERSION, KubeVersion, Lookup, NoCluster,
-    Release, RenderError, RenderOptions, Rendered, Renderer, TemplateError, crds_for, validate_release_name,
+    Cancelled, Capabilities, GO_VERSION, InvalidKubeVersion, KUBE_CLIENT_VERSION, KubeVersion, Lookup,
+    NoCluster, Release, RenderError, RenderOptions, Rendered, Renderer, TemplateError, crds_for,
+    validate_release_name,
 };
 pub use time::{InvalidTime, Time};
 pub use values::{ValuesError, strvals};

@@ -1,8 +1,9 @@
 //! Charts that cost too much end with an error that names the limit. The limits on archives are tested beside their reader.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use helm::{Chart, File, Limits, Release, RenderOptions, Renderer, values};
+use helm::{Chart, File, Limits, Lookup, Release, RenderOptions, Renderer, values};
 
 const CHART: &str = "apiVersion: v2\nname: chart\nversion: 1.0.0\n";
 
@@ -189,4 +190,58 @@ fn a_deep_recursion_that_fails_is_told_whole() {
         "{error:.200}"
     );
     assert!(error.ends_with("done"));
+}
+
+/// A cluster with one large object under any name, which counts how often somebody looks.
+#[derive(Debug, Default)]
+struct Large(AtomicUsize);
+
+impl Lookup for Large {
+    fn lookup(&self, _: &str, _: &str, _: &str, _: &str) -> Result<Option<serde_json::Value>, String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(
+            serde_json::json!({"data": {"text": "x".repeat(1 << 20), "list": vec![1; 1000]}}),
+        ))
+    }
+}
+
+/// Renders a template that looks into the cluster, until nobody wants that any more; gives the error and how often it looked.
+fn looked(template: &str, wanted_for: usize) -> (String, usize) {
+    let files = [("Chart.yaml", CHART), ("templates/a.yaml", template)];
+    let files = files.map(|(name, content)| File::new(name, content)).to_vec();
+    let chart = Chart::from_files(files, &Limits::default()).expect("a chart");
+    let cluster = Arc::new(Large::default());
+    let counted = Arc::clone(&cluster);
+    let options = RenderOptions {
+        lookup: Arc::<Large>::clone(&cluster),
+        cancelled: Some(Arc::new(move || counted.0.load(Ordering::Relaxed) >= wanted_for)),
+        ..RenderOptions::new(Release {
+            name: "release".into(),
+            namespace: "default".into(),
+            revision: 1,
+            is_upgrade: false,
+        })
+    };
+    let environment = sprig::FixedEnvironment::new(jiff::Timestamp::UNIX_EPOCH, 1);
+    let no_values = values::read(b"").expect("no values");
+    let rendered = Renderer::new(Arc::new(environment)).render(&chart, &no_values, &options);
+    let error = rendered.map_or_else(|error| error.to_string(), |_| "it renders".into());
+    (error, cluster.0.load(Ordering::Relaxed))
+}
+
+#[test]
+fn what_is_looked_up() {
+    let forever = "{{ range until 100000 }}{{ $_ := lookup `v1` `Secret` `` `` }}{{ end }}";
+    let (error, count) = looked(forever, usize::MAX);
+    assert!(
+        error.contains("exceeded maximum size of all values"),
+        "{error:.500}"
+    );
+    assert!(count < 200, "{count}");
+    // What is done by then is in nobody's way.
+    let (error, count) = looked(forever, 3);
+    assert!(error.contains("template execution was cancelled"), "{error:.500}");
+    assert_eq!(count, 3);
+    let some = "{{ range until 100 }}{{ $_ := lookup `v1` `Secret` `` `` }}{{ end }}";
+    assert_eq!(looked(some, usize::MAX), ("it renders".to_owned(), 100));
 }

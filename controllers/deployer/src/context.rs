@@ -1,6 +1,6 @@
 //! What all runs share.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use artifact_consumer::{ArtifactIndex, ReferenceError, SourceKey};
@@ -47,7 +47,7 @@ pub struct Context<K: Kind> {
     /// What runs when.
     pub queue: Queue<ObjectKey>,
     /// What stock's controllers reconcile; empty when the interlock is off.
-    pub(crate) interlock: Interlock,
+    pub(crate) interlock: Arc<Interlock>,
     /// All objects of the kind, ours and others': dependencies are read unfiltered.
     pub objects: WatchCache<K::Object>,
     /// Namespace that watches are restricted to; all namespaces when absent.
@@ -63,6 +63,8 @@ pub struct Context<K: Kind> {
     pub(crate) artifact_watch: SharedWatch<Artifact>,
     /// Statuses that were written, until the watch brings them.
     pub(crate) written: Written<StatusOf<K>>,
+    /// Objects that have been handed over to us and that no run has taken up yet, and whether that was told.
+    pub(crate) arrived: Mutex<HashMap<ObjectKey, bool>>,
     /// Objects whose last run waits for a dependency.
     pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
 }
@@ -237,6 +239,7 @@ impl<K: Kind> Context<K> {
         self.elsewhere.forget(key);
         self.awaiting.lock().remove(key);
         self.clusters.release(key);
+        self.arrived.lock().remove(key);
         self.own.forget(key);
         self.metrics
             .object_deleted(&kind_name::<K::Object>(), &key.namespace, &key.name);

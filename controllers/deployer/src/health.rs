@@ -12,6 +12,7 @@ use crate::context::Ownership;
 use crate::kind::{Kind, kind_name};
 use crate::outcome::Halt;
 use crate::run::Run;
+use crate::wanted::is_outdated;
 
 /// Objects that become ready within this time need no word about waiting.
 const QUICK: Duration = Duration::from_millis(1500);
@@ -93,11 +94,7 @@ pub fn canceled<K: Kind>(run: &Run<'_, K>) -> Halt {
     if context.shutdown.is_cancelled() {
         return Halt::Superseded;
     }
-    let revision = run.about().revision;
-    let has_new_artifact = || match context.artifact_of(before) {
-        Ok(artifact) => artifact.spec.revision != revision,
-        Err(_) => true,
-    };
+    let has_new_artifact = || is_outdated(context, before, run.artifact.as_deref());
     let home = run.key.namespace.as_str();
     let itself = || format!("{}/{}", kind_name::<K::Object>(), run.key);
     let requested = |object: &K::Object| object.meta().annotations.as_ref()?.get(REQUESTED_AT).cloned();

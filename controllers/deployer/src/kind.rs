@@ -1,8 +1,11 @@
 //! What has to be known about a deployer before it does anything: the kind that it reconciles, and its names.
 
+use std::time::Duration;
+
 use artifact_consumer::{Access, ReferenceError, SourceKey};
 use controller_kit::{Mapping, ObjectKey};
 use flux_api::Deployed;
+use jiff::Timestamp;
 
 use crate::step::{Observed, Step};
 
@@ -26,6 +29,11 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// Whether objects ask for sources that are up to date: a run is due once a source has become that, even if its
     /// artifact is still the same.
     const FOLLOWS_SOURCES: bool = false;
+
+    /// How much longer whoever had an object before may be at work on it, by what its status says.
+    fn is_busy(_object: &Self::Object, _now: Timestamp) -> Option<Duration> {
+        None
+    }
 
     /// Drops what is kept about an object that is gone, or not ours any more.
     fn forget(&self, key: &ObjectKey);

@@ -10,7 +10,8 @@
 //!    [`inventory`] after [`takeover`] by others, act in the right `cluster` as the right identity, by `kube_config`;
 //! 5. [`Run`] is the bottom of a run: what it is about, how far it got, and its words; `conditions` and `events` are those;
 //! 6. `context` is what all runs share: statuses that were written, objects that have `vanished` or are `elsewhere`, `progress` of
-//!    others, the `finalizer` and the patches of `status`; `interlock` is what happens while a stock controller reconciles the object too.
+//!    others, the `finalizer` and the patches of `status`; `interlock` is what happens while a stock controller reconciles the object too,
+//!    `hand_over` when an object moves while somebody is at work on it.
 //!
 //! Files call down this list and are never called back. A deployer reads Artifacts and never a source kind.
 
@@ -23,6 +24,7 @@ mod elsewhere;
 mod events;
 mod fan_out;
 mod finalizer;
+mod hand_over;
 mod interlock;
 mod kind;
 mod kube_config;
@@ -50,6 +52,7 @@ pub use conditions::Conditions;
 pub use context::{Context, Ownership};
 pub use controller::{Connections, run};
 pub use events::About;
+pub use hand_over::HandOver;
 pub use kind::{Kind, Names, StatusOf};
 pub use kube_config::ClusterError;
 pub use kubeconfig::Permits;

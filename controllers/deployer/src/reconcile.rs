@@ -21,7 +21,7 @@ use crate::report::{Pace, conclude};
 use crate::run::Run;
 use crate::status::{self, Base, StatusError};
 use crate::step::{ArtifactProblem, Step, dependencies, is_held};
-use crate::{interlock, log};
+use crate::{hand_over, interlock, log};
 
 /// What only one deployer does: its stages.
 pub trait Deployer: Kind {
@@ -75,6 +75,9 @@ async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::R
         context.vanished.forget(&key);
         return interlock::stand_back(context, &object, rival.as_ref().filter(|_| ours)).await;
     }
+    if let Some(pause) = hand_over::await_former(context, &key, &object) {
+        return Requeue::After(pause);
+    }
     let status = match vanished {
         Some(vanished) => vanished.status().clone(),
         None => context.latest_status(&key, &object),
@@ -90,6 +93,7 @@ async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::R
         superseded: &superseded,
         started: Instant::now(),
         cluster: None,
+        artifact: None,
         about: None,
         aim: None,
         stage: String::new(),
@@ -166,6 +170,7 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
             if !run.object.depends_on().is_empty() {
                 tracing::info!("All dependencies are ready, proceeding with reconciliation");
             }
+            run.artifact = Some(Arc::clone(&artifact));
             // Boxed, as is the end of an object: what a deployer makes of it is no part of the future of a run.
             D::deploy(run, &artifact).boxed().await
         }
@@ -229,7 +234,7 @@ async fn report<K: Kind>(mut run: Run<'_, K>, outcome: &Outcome) -> Requeue {
     let mut report = conclude(outcome, object, status, &run.stage, &pace, took, Timestamp::now());
     let ownership = context.ownership(&run.key, &run.object);
     match outcome {
-        Outcome::Gone => {}
+        Outcome::Gone | Outcome::Halted(Halt::HandedOver) => {}
         _ if ownership == Ownership::Gone => {}
         Outcome::Halted(Halt::Aborted(error)) => tracing::error!(error = %error, "Reconciler error"),
         _ if ownership != Ownership::Ours => leave(&run, &ownership).await,
@@ -267,7 +272,7 @@ fn settle<K: Kind>(
     let (context, key) = (run.context, &run.key);
     context.metrics.reconciled(K::NAMES.label, result, took);
     if !matches!(requeue, Requeue::Backoff | Requeue::BackoffWithin(_))
-        && !matches!(outcome, Outcome::Halted(Halt::Superseded))
+        && !matches!(outcome, Outcome::Halted(Halt::Superseded | Halt::HandedOver))
         && let Some(aim) = run.aim.take()
     {
         context.progress.ended(key, aim);
@@ -296,7 +301,7 @@ fn has_settled(outcome: &Outcome) -> bool {
     !matches!(
         outcome,
         Outcome::Failed(_)
-            | Outcome::Halted(Halt::Superseded | Halt::Aborted(_))
+            | Outcome::Halted(Halt::Superseded | Halt::HandedOver | Halt::Aborted(_))
             | Outcome::Concluded(Conclusion {
                 next: Next::Backoff,
                 ..

@@ -97,7 +97,7 @@ pub(crate) fn conclude<O: Deployed>(
             };
             return Report::silent(requeue, if error.is_some() { "error" } else { result });
         }
-        Outcome::Halted(Halt::Superseded) => Report::silent(Requeue::Never, "requeue"),
+        Outcome::Halted(Halt::Superseded | Halt::HandedOver) => Report::silent(Requeue::Never, "requeue"),
         Outcome::Halted(Halt::Aborted(_)) => Report::silent(Requeue::Backoff, "error"),
         Outcome::Halted(Halt::Canceled { by }) => {
             let text = format!("New reconciliation triggered by {by}");

@@ -42,6 +42,8 @@ pub struct Run<'a, K: Kind> {
     pub(crate) written: StatusOf<K>,
     /// Where the run acts, and as whom, once that was found out.
     pub(crate) cluster: Option<Result<Cluster, Arc<ClusterError>>>,
+    /// The artifact that the run deploys, once that is decided.
+    pub(crate) artifact: Option<Arc<Artifact>>,
     /// What events are about.
     pub(crate) about: Option<About>,
     /// What the run tries to apply, once that is known.

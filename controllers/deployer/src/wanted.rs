@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_crd::Artifact;
-use controller_kit::{ObjectKey, Superseded};
+use controller_kit::{ObjectKey, Superseded, Triggers};
 use kube::Resource as _;
 use tokio::time::Instant;
 
@@ -91,6 +91,34 @@ impl<'a, K: Kind> Making<'a, K> {
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
+    }
+}
+
+/// Tells whether the source of an object has another artifact by now than the one that a run deploys.
+pub(crate) fn is_outdated<K: Kind>(
+    context: &Context<K>,
+    object: &K::Object,
+    artifact: Option<&Artifact>,
+) -> bool {
+    let now = context.artifact_of(object);
+    let differs = |artifact: &Artifact| match &now {
+        Ok(now) => now.spec.differs_for_consumers(&artifact.spec),
+        Err(_) => true,
+    };
+    artifact.is_some_and(differs)
+}
+
+/// Gives a look at whether there is something newer to deploy than what a run deploys: an edit, a request, what the
+/// object reads, or another artifact.
+///
+/// Not every event is such news: a source that says again that it is ready is none.
+pub fn newer<'a, K: Kind>(run: &Run<'a, K>) -> impl Fn() -> bool + Send + Sync + use<'a, K> {
+    let (context, superseded) = (run.context, run.superseded.clone());
+    let (object, artifact) = (Arc::clone(&run.object), run.artifact.clone());
+    move || {
+        let came = superseded.because_of();
+        came.intersects(Triggers::OBJECT | Triggers::REQUESTED | Triggers::CONFIG)
+            || (came.intersects(Triggers::ARTIFACT) && is_outdated(context, &object, artifact.as_deref()))
     }
 }
 

@@ -75,6 +75,9 @@ impl<K: Kind> Watches<K> {
                     .update(&key, ours.then_some(new), source);
                 let was_ours = old.is_some_and(|old| self.context.is_ours(old));
                 if ours && !was_ours {
+                    if old.is_some() {
+                        self.context.arrived.lock().insert(key.clone(), false);
+                    }
                     self.context.queue.add(key.clone(), Triggers::STARTUP);
                 } else if ours && let Some(old) = old {
                     let mut triggers = object_triggers(old.as_ref(), new.as_ref());

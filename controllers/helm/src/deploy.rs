@@ -5,7 +5,7 @@ use std::sync::Arc;
 use artifact_consumer::SourceKey;
 use artifact_crd::Artifact;
 use flux_api::{Rollback, event, reason};
-use flux_deployer::{About, Outcome, Run, health};
+use flux_deployer::{About, Outcome, Run, health, wanted};
 
 use crate::desired::Desired;
 use crate::kind::Helm;
@@ -76,7 +76,7 @@ async fn try_deploy(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Outc
         tracing::debug!("resetting failure count ({reason})");
     }
     let ending = Box::pin(release::reconcile(run, &desired)).await?;
-    let gives_way = run.context.own.settings.cancels_waits && run.superseded.is_set();
+    let gives_way = run.context.own.settings.cancels_waits && wanted::newer(run)();
     if gives_way && ending != Ending::Done {
         return Err(Stop::Halted(health::canceled(run)));
     }

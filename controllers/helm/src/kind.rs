@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use artifact_consumer::{Access, ReferenceError, SourceKey};
 use controller_kit::ObjectKey;
@@ -12,6 +13,7 @@ use flux_api::{
 };
 use flux_deployer::{Kind, Names, Observed, Step};
 use helm::Renderer;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use crate::Settings;
@@ -19,6 +21,7 @@ use crate::cluster::KnownDiscovery;
 use crate::decide::decide;
 use crate::environment::SystemEnvironment;
 use crate::heads::Heads;
+use crate::machine::action_under_way;
 use crate::made::Made;
 use crate::source::source;
 
@@ -98,6 +101,10 @@ impl Kind for Helm {
 
     fn decide(observed: &Observed<'_, HelmRelease>) -> Step {
         decide(observed)
+    }
+
+    fn is_busy(object: &HelmRelease, now: Timestamp) -> Option<Duration> {
+        action_under_way(&object.status.conditions, now)
     }
 
     fn forget(&self, key: &ObjectKey) {

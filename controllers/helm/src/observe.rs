@@ -1,10 +1,15 @@
 //! Looks at release records, for the state machine.
 
-use flux_api::{ReleaseSnapshot, SNAPSHOT_API_VERSION};
-use helm::digest::Digest;
+use controller_kit::object::metadata_map;
+use flux_api::{
+    HELM_NAME, HELM_NAMESPACE, HelmRelease, HelmReleaseStatus, ReleaseAction, ReleaseSnapshot,
+    SNAPSHOT_API_VERSION,
+};
+use helm::digest::{Algorithm, Digest};
 use helm::release::Release;
 
-use crate::machine::{Previous, Stored, Verification};
+use crate::cluster::documents;
+use crate::machine::{Previous, Record as _, Stored, Verification};
 use crate::storage::{Storage, StorageError};
 
 /// Why nobody knows what is stored.
@@ -42,6 +47,33 @@ pub(crate) async fn last(
     Ok(Some((stored, release)))
 }
 
+/// Takes note of a release that the status does not tell of: whoever made it did not get as far as to say so.
+pub(crate) fn remember(status: &mut HelmReleaseStatus, release: &Release, algorithm: Algorithm) {
+    let snapshot = release.snapshot(algorithm, &status.last_attempted_revision_digest);
+    status.history.clear();
+    status.history.add(snapshot.made_by(ReleaseAction::Install));
+}
+
+/// Tells whether a record was made for an object: its objects say so, or it is pending and has none.
+pub(crate) fn is_made_for(release: &Release, object: &HelmRelease) -> bool {
+    let (name, namespace) = (
+        object.metadata.name.as_deref(),
+        object.metadata.namespace.as_deref(),
+    );
+    let hooks = release.hooks.iter().map(|hook| hook.manifest.as_str());
+    let texts = std::iter::once(release.manifest.as_str()).chain(hooks);
+    let objects: Vec<_> = texts.flat_map(documents).flatten().collect();
+    if objects.is_empty() {
+        return release.info.status.is_pending();
+    }
+    objects.iter().any(|document| {
+        metadata_map(&document.object, "labels").is_some_and(|labels| {
+            let label = |key: &str| labels.get(key).and_then(serde_json::Value::as_str);
+            label(HELM_NAME) == name && label(HELM_NAMESPACE) == namespace
+        })
+    })
+}
+
 /// Looks whether the record of a snapshot is still there, and what it was.
 pub(crate) async fn previous(storage: &Storage, snapshot: &ReleaseSnapshot) -> Previous {
     match storage.get(&snapshot.name, snapshot.version).await {
@@ -73,7 +105,7 @@ fn verify(release: &Release, snapshot: &ReleaseSnapshot) -> serde_json::Result<V
 
 #[cfg(test)]
 mod tests {
-    use helm::digest::Algorithm;
+    use helm::release::Status;
 
     use super::*;
 
@@ -103,6 +135,58 @@ mod tests {
                 ..ReleaseSnapshot::default()
             };
             assert_eq!(verify(&release, &snapshot).unwrap(), expected, "{snapshot:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_tells_by_its_objects_for_whom_it_was_made() {
+        let object: HelmRelease = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "web", "namespace": "apps"},
+            "spec": {"interval": "10m", "chartRef": {"kind": "OCIRepository", "name": "web"}},
+        }))
+        .unwrap();
+        let labelled = |name: &str, namespace: &str| {
+            format!(
+                "---\nkind: A\n---\nkind: B\nmetadata: {{labels: {{{HELM_NAME}: {name}, {HELM_NAMESPACE}: {namespace}}}}}\n"
+            )
+        };
+        for (manifest, hook, status, expected) in [
+            (
+                labelled("web", "apps"),
+                String::new(),
+                Status::PendingInstall,
+                true,
+            ),
+            (labelled("web", "apps"), String::new(), Status::Failed, true),
+            (
+                labelled("web", "other"),
+                String::new(),
+                Status::PendingInstall,
+                false,
+            ),
+            (
+                labelled("other", "apps"),
+                String::new(),
+                Status::PendingInstall,
+                false,
+            ),
+            (String::new(), labelled("web", "apps"), Status::Failed, true),
+            ("kind: A".to_owned(), String::new(), Status::PendingInstall, false),
+            (String::new(), String::new(), Status::PendingInstall, true),
+            (String::new(), String::new(), Status::Deployed, false),
+        ] {
+            let mut release = Release {
+                manifest,
+                ..Release::default()
+            };
+            release.info.status = status;
+            if !hook.is_empty() {
+                release.hooks.push(helm::release::Hook {
+                    manifest: hook,
+                    ..Default::default()
+                });
+            }
+            assert_eq!(is_made_for(&release, &object), expected, "{release:?}");
         }
     }
 }

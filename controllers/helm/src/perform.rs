@@ -10,9 +10,11 @@ use crate::desired::Desired;
 use crate::drift::{Comparison, Corrected};
 use crate::kind::Helm;
 use crate::machine::{Action, Attempt, Told, Unlocking};
-use crate::scene::{actions, cluster, defaults, inventory};
+use crate::observe::remember;
+use crate::scene::{actions, cluster, defaults, end, inventory};
 use crate::status::machine;
 use crate::stop::Stop;
+use crate::storage::Storage;
 
 /// What comes of an action that could not even begin.
 fn not_begun(error: impl std::fmt::Display) -> Told {
@@ -111,7 +113,7 @@ async fn release(
     let took = GoDuration::from(started.elapsed());
     let done = Done::of(&actions, &result);
     let (inventory, mut events) = inventory(&cluster, &done.written, actions.crds(), &key).await;
-    drop(actions);
+    end(actions)?;
     let mut machine = machine(run, object, &desired.digests);
     let (told, result) = machine.released(
         action,
@@ -132,7 +134,7 @@ async fn test(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) 
         Err(error) => return Ok(not_begun(error)),
     };
     let done = Done::of(&actions, &result);
-    drop(actions);
+    end(actions)?;
     let tested = result.as_ref().ok().map(|release| {
         let names = (release.namespace.as_str(), release.name.as_str());
         (names.0, names.1, release.version)
@@ -156,7 +158,7 @@ async fn roll_back(
     };
     let done = Done::of(&actions, &result);
     let (inventory, mut events) = inventory(&cluster, &done.written, &crds, &key).await;
-    drop(actions);
+    end(actions)?;
     let mut machine = machine(run, object, &desired.digests);
     let (told, result) = machine.rolled_back(target, &desired.config_digest, inventory, &done.attempt());
     events.extend(told);
@@ -165,6 +167,15 @@ async fn roll_back(
 
 async fn uninstall(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) -> Result<Told, Stop> {
     let (cluster, defaults) = (cluster(run).await?, defaults(run));
+    if run.status.history.latest().is_none() {
+        // An uninstall goes on that was begun by somebody who is gone.
+        let storage = Storage::new(cluster.rest.clone(), &run.status.storage_namespace);
+        match storage.last(&shorten_release_name(&object.release_name())).await {
+            Ok(Some(release)) => remember(&mut run.status, &release, run.context.own.settings.digests),
+            Ok(None) => {}
+            Err(error) => return Ok(not_begun(error)),
+        }
+    }
     let current = run.status.history.latest().map(|current| current.name.clone());
     let mut actions = actions(run, &cluster);
     let result = match Uninstall::of(object, &current.unwrap_or_default(), defaults) {
@@ -172,7 +183,7 @@ async fn uninstall(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desi
         Err(error) => return Ok(not_begun(error)),
     };
     let (written, log) = (actions.written().to_vec(), actions.log());
-    drop(actions);
+    end(actions)?;
     Ok(machine(run, object, &desired.digests).uninstalled_to_remedy(&written, result, &log))
 }
 
@@ -181,7 +192,7 @@ async fn unlock(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired
     let name = shorten_release_name(&object.release_name());
     let mut actions = actions(run, &cluster);
     let unlocked = Box::pin(actions.unlock(&name)).await;
-    drop(actions);
+    end(actions)?;
     let mut machine = machine(run, object, &desired.digests);
     match unlocked {
         Err(error) => {

@@ -1,12 +1,12 @@
 //! Where and as whom a run acts.
 
 use flux_api::Inventory;
-use flux_deployer::Run;
+use flux_deployer::{Halt, HandOver, Run, wanted};
 use helm::File;
 use helm::release::Release;
 
 use crate::action::{Actions, Defaults};
-use crate::cluster::{Cluster, Discovery, Patience};
+use crate::cluster::{Cluster, Discovery, News, Patience};
 use crate::kind::Helm;
 use crate::machine::Event;
 use crate::stop::Stop;
@@ -36,12 +36,32 @@ pub(crate) fn defaults(run: &Run<'_, Helm>) -> Defaults {
 
 /// Prepares an action on the release of a run; its waits give the worker slot up.
 pub(crate) fn actions<'s>(run: &'s mut Run<'_, Helm>, cluster: &'s Cluster) -> Actions<'s> {
+    let hand_over = HandOver::of(run.context, &run.key, &run.object);
     let storage = Storage::new(cluster.rest.clone(), &run.status.storage_namespace);
-    let mut patience = Patience::new(run.slot, run.context.shutdown.clone());
-    if run.context.own.settings.cancels_waits {
-        patience = patience.until_superseded(run.superseded.clone());
+    let cancels = run.context.own.settings.cancels_waits;
+    let news = News {
+        superseded: run.superseded.clone(),
+        hand_over: hand_over.clone(),
+        is_newer: cancels.then(|| Box::new(wanted::newer(run)) as _),
+    };
+    let patience = Patience::new(run.slot, run.context.shutdown.clone());
+    Actions::new(cluster, storage.until(hand_over), patience.with_news(news))
+}
+
+/// Lets go of an action.
+///
+/// # Errors
+/// The object is another controller's by now, and the action was given up: what comes of it is not ours to say.
+pub(crate) fn end(actions: Actions<'_>) -> Result<(), Stop> {
+    let was_stopped = actions.was_stopped();
+    drop(actions);
+    if was_stopped {
+        tracing::info!(
+            "the object moved to another controller during an action, which goes on with it there"
+        );
+        return Err(Halt::HandedOver.into());
     }
-    Actions::new(cluster, storage, patience)
+    Ok(())
 }
 
 /// Lists the objects of the record that was written last; tells of what could not be found out.

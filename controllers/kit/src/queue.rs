@@ -56,24 +56,37 @@ pub struct Run<K> {
 }
 
 /// Tells a run that waits that its key has been queued again.
-#[derive(Clone)]
-pub struct Superseded(CancellationToken);
+#[derive(Clone, Default)]
+pub struct Superseded {
+    token: CancellationToken,
+    because_of: Arc<Mutex<Triggers>>,
+}
 
 impl Superseded {
     /// Never tells of anything, for tests.
     #[cfg(test)]
     pub(crate) fn never() -> Self {
-        Self(CancellationToken::new())
+        Self::default()
+    }
+
+    fn tell(&self, triggers: Triggers) {
+        *self.because_of.lock() |= triggers;
+        self.token.cancel();
+    }
+
+    /// Tells what has come so far; nothing as long as the key has only been told to end.
+    pub fn because_of(&self) -> Triggers {
+        *self.because_of.lock()
     }
 
     /// Completes when the key has been queued again.
     pub async fn wait(&self) {
-        self.0.cancelled().await;
+        self.token.cancelled().await;
     }
 
     /// Tells whether the key has been queued again.
     pub fn is_set(&self) -> bool {
-        self.0.is_cancelled()
+        self.token.is_cancelled()
     }
 }
 
@@ -86,7 +99,7 @@ enum Phase {
         since: Instant,
         triggers: Triggers,
         again: Triggers,
-        superseded: CancellationToken,
+        superseded: Superseded,
         note: Note,
         /// Whether nothing is to come after this run, because the key is of no concern any more.
         last: bool,
@@ -194,7 +207,7 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
             {
                 *again = Triggers::default();
                 *last = true;
-                superseded.cancel();
+                superseded.tell(Triggers::default());
                 return;
             }
             state.entries.remove(key);
@@ -241,7 +254,7 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
                 key: key.clone(),
                 triggers,
                 slot,
-                superseded: Superseded(superseded),
+                superseded,
             };
             let (queue, handler) = (self.clone(), Arc::clone(&handler));
             tasks.spawn(async move {
@@ -284,14 +297,14 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
         self.observe_depth();
     }
 
-    fn pop(&self) -> Option<(K, Triggers, CancellationToken, Note)> {
+    fn pop(&self) -> Option<(K, Triggers, Superseded, Note)> {
         let mut state = self.shared.state.lock();
         let key = state.ready.pop_front()?;
         let entry = state.entries.get_mut(&key)?;
         if let Phase::Queued { since } = entry.phase {
             self.shared.metrics.started(since.elapsed());
         }
-        let (superseded, note) = (CancellationToken::new(), Note::default());
+        let (superseded, note) = (Superseded::default(), Note::default());
         let triggers = std::mem::take(&mut entry.triggers);
         entry.phase = Phase::Running {
             since: Instant::now(),
@@ -372,7 +385,7 @@ impl<K: Clone + Eq + Hash> State<K> {
             } => {
                 *again |= triggers;
                 *last = false;
-                superseded.cancel();
+                superseded.tell(triggers);
             }
             Phase::Queued { .. } => entry.triggers |= triggers,
             Phase::Idle => {
@@ -388,7 +401,7 @@ impl<K: Clone + Eq + Hash> State<K> {
     fn supersede_all(&mut self) {
         for entry in self.entries.values() {
             if let Phase::Running { superseded, .. } = &entry.phase {
-                superseded.cancel();
+                superseded.tell(Triggers::default());
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, HELM_CHART, HELM_RELEASE, Process, Testbed};
+use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, HELM_CHART, HELM_RELEASE, Kind, Process, Testbed};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::app::Owner;
@@ -19,11 +20,15 @@ fn names() -> impl Iterator<Item = String> {
 }
 
 async fn start() -> Result<Process> {
-    let selector = format!("--watch-label-selector=sharding.fluxcd.io/key={SHARD}");
+    start_for(SHARD).await
+}
+
+async fn start_for(shard: &str) -> Result<Process> {
+    let selector = format!("--watch-label-selector=sharding.fluxcd.io/key={shard}");
     let arguments = [selector.as_str(), "--controllers=helm"];
     Testbed::shared()
         .await?
-        .start_openflux(&format!("openflux-controller-{SHARD}"), &arguments)
+        .start_openflux(&format!("openflux-controller-{shard}"), &arguments)
 }
 
 /// How often the controller is killed in each action: a quarter of the trials that are asked for.
@@ -123,4 +128,54 @@ async fn killed_at_any_moment_it_leaves_no_release_half_done() -> Result<()> {
         assert!(left.is_empty(), "{left:?}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn killed_in_the_first_install_it_leaves_nothing_behind_that_is_deleted() -> Result<()> {
+    const SHARD: &str = "helm-crash-install";
+    let app = ReleaseApp::owned_by(Owner::Shard(SHARD), SHARD, &["1.0.0"]).await?;
+    let mut controller = start_for(SHARD).await?;
+    let never_ready = json!({"values": {"replicas": 1}, "timeout": "10m"});
+    app.release("app", never_ready).await?;
+    app.wait(DEPLOYMENT, "app-web", "exists", |_| true).await?;
+    app.wait_statuses(&["pending-install"]).await?;
+    controller.kill()?;
+    app.delete(HELM_RELEASE, "app").await?;
+    let _controller = start_for(SHARD).await?;
+    app.wait_gone(HELM_RELEASE, "app").await?;
+    app.wait_statuses(&[]).await?;
+    for (kind, name) in [(CONFIG_MAP, "settings"), (DEPLOYMENT, "app-web")] {
+        app.wait_gone(kind, name).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_in_an_uninstall_it_takes_it_up_again() -> Result<()> {
+    const SHARD: &str = "helm-crash-uninstall";
+    const POD: Kind = Kind {
+        api_version: "v1",
+        kind: "Pod",
+        plural: "pods",
+    };
+    let hook = "apiVersion: v1\nkind: Pod\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-delete}}\nspec: {containers: \
+                [{name: a, image: a}]}\n";
+    let app = ReleaseApp::owned_by(Owner::Shard(SHARD), SHARD, &["1.0.0"]).await?;
+    let mut controller = start_for(SHARD).await?;
+    // It cannot be installed, and its uninstall waits for a hook.
+    let spec = json!({"values": {"name": "Not_A_Name", "raw": hook}, "timeout": "10m",
+        "install": {"remediation": {"retries": 3}}});
+    app.release("app", spec).await?;
+    app.wait_statuses(&["uninstalling"]).await?;
+    let first = app.wait(POD, "hook", "exists", |_| true).await?;
+    controller.kill()?;
+    let mended = json!({"spec": {"values": {"name": null, "raw": null}}});
+    app.patch(HELM_RELEASE, "app", mended).await?;
+    let _controller = start_for(SHARD).await?;
+    let is_new = |pod: &DynamicObject| pod.metadata.uid != first.metadata.uid;
+    app.wait(POD, "hook", "runs once more", is_new).await?;
+    let done = json!({"status": {"phase": "Succeeded"}});
+    app.patch_status(POD, "hook", done).await?;
+    app.wait_released("app").await?;
+    app.wait_statuses(&["deployed"]).await
 }

@@ -1,6 +1,8 @@
 //! Releases that fail, under stock's controller and under ours: what is counted, tried again, remedied and told is the
 //! same.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use e2e::testbed::{HELM_RELEASE, condition};
 use kube::api::DynamicObject;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::app::Owner;
 use crate::release_app::{ReleaseApp, neutral};
-use crate::release_state::{States, compare};
+use crate::release_state::{States, compare, helm_log};
 
 /// Values with which nothing can be created.
 fn bad() -> Value {
@@ -16,7 +18,7 @@ fn bad() -> Value {
 }
 
 /// A release whose upgrade fails: it is rolled back, mended, and then left as it is.
-async fn upgrades(owner: Owner) -> Result<Vec<Value>> {
+async fn upgrades(owner: Owner) -> Result<(Vec<Value>, BTreeSet<Vec<String>>)> {
     let app = ReleaseApp::owned_by(owner, "failing", &["1.0.0"]).await?;
     let mut states = States::of(&app);
     app.release_ready(
@@ -36,13 +38,17 @@ async fn upgrades(owner: Owner) -> Result<Vec<Value>> {
     states
         .add(app.wait_stalled("app", "UpgradeFailed").await?)
         .await?;
-    Ok(states.all())
+    let events = app.events_of("UpgradeFailed", 2).await?;
+    let logs = events.iter().map(|event| helm_log(event, app.name()));
+    Ok((states.all(), logs.collect()))
 }
 
 #[tokio::test]
 async fn failed_upgrades_are_remedied_the_same() -> Result<()> {
     let (stock, ours) = tokio::try_join!(upgrades(Owner::Stock), upgrades(Owner::Ours))?;
-    compare(&["rolled back", "mended", "left"], &stock, &ours);
+    compare(&["rolled back", "mended", "left"], &stock.0, &ours.0);
+    assert_eq!(ours.1, stock.1);
+    assert!(ours.1.iter().all(|log| log.len() > 3), "{:?}", ours.1);
     Ok(())
 }
 

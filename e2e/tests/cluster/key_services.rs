@@ -174,6 +174,10 @@ fn start(testbed: &Testbed, services: &Services, owner: Owner, more: &[&str]) ->
     let mut environment = services.environment();
     environment.push(("KUBECONFIG", testbed.kubeconfig().display().to_string()));
     environment.push(("RUNTIME_NAMESPACE", "flux-system".to_owned()));
+    // A stock controller that starts meanwhile may empty the folder that all share.
+    let temporary = testbed.logs().join(format!("tmp-{shard}"));
+    std::fs::create_dir_all(&temporary)?;
+    environment.push(("TMPDIR", temporary.display().to_string()));
     let (program, own): (_, &[&str]) = if shard.starts_with("stock") {
         let [program] = ensure([Tool::KustomizeController])?;
         (program, &["--watch-all-namespaces"])

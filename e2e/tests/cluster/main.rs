@@ -28,6 +28,7 @@ mod helm_crash;
 mod helm_differential;
 mod helm_drift;
 mod helm_failures;
+mod helm_moves;
 mod helm_operations;
 mod helm_outage;
 mod helm_release;

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use e2e::testbed::{EVENT, HELM_RELEASE, Kind, Namespace, SECRET, Testbed, condition, eventually, is_ready};
+use e2e::testbed::{
+    DEPLOYMENT, EVENT, HELM_RELEASE, Kind, Namespace, SECRET, Testbed, condition, eventually, is_ready,
+};
 use e2e::tools::Tool;
 use flate2::read::GzDecoder;
 use kube::api::DynamicObject;
@@ -75,7 +77,7 @@ metadata:
 
 /// A namespace with a HelmRepository `charts` that has a chart named like the namespace, and somebody who reconciles.
 pub(crate) struct ReleaseApp {
-    testbed: &'static Testbed,
+    pub(crate) testbed: &'static Testbed,
     owner: Owner,
     namespace: Namespace,
 }
@@ -204,7 +206,10 @@ spec: {{interval: 1h, url: '{}'}}
 
     /// Waits until the newest generation is ready.
     pub(crate) async fn wait_released(&self, name: &str) -> Result<DynamicObject> {
-        let ready = |object: &DynamicObject| is_ready(object) && is_observed(object);
+        // Another run, of which nothing comes, may begin at once: its condition goes with it.
+        let ready = |object: &DynamicObject| {
+            is_ready(object) && is_observed(object) && condition(object, "Reconciling").is_none()
+        };
         self.wait(HELM_RELEASE, name, "is released", ready).await
     }
 
@@ -238,10 +243,16 @@ spec: {{interval: 1h, url: '{}'}}
             .await
     }
 
-    /// Hands a HelmRelease over to one of the two controllers, asks for a run there, and gives what that leaves.
-    pub(crate) async fn move_to(&self, owner: Owner, name: &str) -> Result<DynamicObject> {
+    /// Hands a HelmRelease over to one of the two controllers.
+    pub(crate) async fn hand_over(&self, owner: Owner, name: &str) -> Result<()> {
         let patch = json!({"metadata": {"labels": {"sharding.fluxcd.io/key": owner.label()}}});
         self.patch(HELM_RELEASE, name, patch).await?;
+        Ok(())
+    }
+
+    /// Hands a HelmRelease over to one of the two controllers, asks for a run there, and gives what that leaves.
+    pub(crate) async fn move_to(&self, owner: Owner, name: &str) -> Result<DynamicObject> {
+        self.hand_over(owner, name).await?;
         self.reconcile(name, &[]).await?;
         self.wait_released(name).await
     }
@@ -251,18 +262,63 @@ spec: {{interval: 1h, url: '{}'}}
         records_in(self).await
     }
 
+    /// Waits until the records, by revision, have these statuses.
+    pub(crate) async fn wait_statuses(&self, expected: &[&str]) -> Result<()> {
+        eventually(&format!("records that are {expected:?}"), async || {
+            let records = self.records().await?;
+            let statuses: Vec<_> = records
+                .iter()
+                .map(|record| record["release"]["info"]["status"].as_str().unwrap_or_default())
+                .collect();
+            Ok((statuses == expected).then_some(()))
+        })
+        .await
+    }
+
+    /// Has nobody wait any longer for the Deployment of a release.
+    pub(crate) async fn scale_down(&self, release: &str) -> Result<()> {
+        let patch = json!({"spec": {"replicas": 0}});
+        self.patch(DEPLOYMENT, &format!("{release}-web"), patch).await?;
+        Ok(())
+    }
+
+    /// Has nobody wait any longer for the Deployment of a release, as often as it is scaled up again, until it is released.
+    pub(crate) async fn release_scaled_down(&self, release: &str) -> Result<()> {
+        eventually("the release is done", async || {
+            self.scale_down(release).await?;
+            let object = self.existing(HELM_RELEASE, release).await?;
+            Ok((is_ready(&object) && is_observed(&object)).then_some(()))
+        })
+        .await
+    }
+
     /// All events about HelmReleases, once there is one with this text: they are written when there is time.
     pub(crate) async fn events_with(&self, text: &str) -> Result<Vec<DynamicObject>> {
+        let has_text = |event: &DynamicObject| {
+            let message = event.data["message"].as_str().unwrap_or_default();
+            message.contains(text)
+        };
         eventually(&format!("an event with {text:?}"), async || {
-            let mut events = self.list(EVENT).await?;
-            events.retain(|event| event.data["involvedObject"]["kind"] == HELM_RELEASE.kind);
-            let has_text = |event: &DynamicObject| {
-                let message = event.data["message"].as_str().unwrap_or_default();
-                message.contains(text)
-            };
+            let events = self.events().await?;
             Ok(events.iter().any(has_text).then_some(events))
         })
         .await
+    }
+
+    /// The events about HelmReleases with a reason, once there are so many.
+    pub(crate) async fn events_of(&self, reason: &str, count: usize) -> Result<Vec<DynamicObject>> {
+        eventually(&format!("{count} events of {reason}"), async || {
+            let mut events = self.events().await?;
+            events.retain(|event| event.data["reason"] == reason);
+            Ok((events.len() >= count).then_some(events))
+        })
+        .await
+    }
+
+    async fn events(&self) -> Result<Vec<DynamicObject>> {
+        let mut events = self.list(EVENT).await?;
+        events.retain(|event| event.data["involvedObject"]["kind"] == HELM_RELEASE.kind);
+        Ok(events)
     }
 
     /// An object that must be there.

@@ -90,6 +90,24 @@ pub(crate) fn told(event: &DynamicObject, namespace: &str) -> String {
     format!("{} {} {message} {keys:?}", text("type"), text("reason"))
 }
 
+/// What Helm has logged ahead of an event, without times; nothing if the event does not say.
+pub(crate) fn helm_log(event: &DynamicObject, namespace: &str) -> Vec<String> {
+    let message = event.data["message"].as_str().unwrap_or_default();
+    let Some((_, log)) = message.split_once("Last Helm logs:\n\n") else {
+        return Vec::new();
+    };
+    let line = |line: &str| {
+        let (_, text) = line.split_once("Z: ").unwrap_or(("", line));
+        text.replace(namespace, "NAMESPACE")
+    };
+    let mut lines: Vec<String> = log.lines().map(line).collect();
+    // Messages of events are cut, wherever that is.
+    if message.len() > 1000 {
+        lines.pop();
+    }
+    lines
+}
+
 /// Compares step by step what stock's controller and ours have left.
 pub(crate) fn compare(steps: &[&str], stock: &[Value], ours: &[Value]) {
     assert_eq!((steps.len(), steps.len()), (stock.len(), ours.len()));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gotmpl::{Context, Env, FuncError, FuncMap, Map, Spent, Str, Value};
 use sprig::Environment;
 
-use crate::Lookup;
+use crate::render::lookup::{Cancelled, Lookup};
 use crate::render::no_value::strip_no_value;
 use crate::render::template_error::{MARK_END, MARK_START};
 
@@ -18,17 +18,21 @@ const MAX_INCLUDES: usize = 1000;
 /// How many steps it takes to parse a token for `tpl`, which does so each time.
 const STEPS_PER_TOKEN: u64 = 12;
 
+/// How many steps a look into the cluster counts for: enough for the host to be asked each time whether to go on.
+const STEPS_PER_LOOKUP: u64 = 1 << 12;
+
 /// What the functions of one render share.
-#[derive(Debug)]
 pub(crate) struct RenderState {
     pub(crate) lookup: Arc<dyn Lookup>,
+    cancelled: Option<Cancelled>,
     active_includes: RefCell<HashMap<Str, usize>>,
 }
 
 impl RenderState {
-    pub(crate) fn new(lookup: Arc<dyn Lookup>) -> Self {
+    pub(crate) fn new(lookup: Arc<dyn Lookup>, cancelled: Option<Cancelled>) -> Self {
         Self {
             lookup,
+            cancelled,
             active_includes: RefCell::default(),
         }
     }
@@ -55,10 +59,14 @@ pub(crate) fn func_map(environment: Arc<dyn Environment>) -> FuncMap {
             let state = state(context)?;
             let [api_version, kind, namespace, name] =
                 [&api_version, &kind, &namespace, &name].map(|text| text.to_string_lossy().into_owned());
+            context.charge(STEPS_PER_LOOKUP)?;
             let found = state
                 .lookup
                 .lookup(&api_version, &kind, &namespace, &name)
                 .map_err(FuncError::new)?;
+            if let Some(found) = &found {
+                charge_live(context, found)?;
+            }
             Ok::<Map, FuncError>(match found.as_ref().map(live_value) {
                 Some(Value::Map(object)) => object,
                 _ => Map::new(),
@@ -133,6 +141,31 @@ impl fmt::Display for TplFailed {
     }
 }
 
+/// Counts a live object that becomes a value towards the limits.
+fn charge_live(context: &mut Context<'_>, json: &serde_json::Value) -> Result<(), FuncError> {
+    use serde_json::Value as Json;
+    match json {
+        Json::Null | Json::Bool(_) | Json::Number(_) => context.charge(1),
+        Json::String(text) => charge_text(context, text),
+        Json::Array(items) => {
+            context.charge_list(items.len())?;
+            items.iter().try_for_each(|item| charge_live(context, item))
+        }
+        Json::Object(fields) => {
+            context.charge_map(fields.len())?;
+            fields.iter().try_for_each(|(key, value)| {
+                charge_text(context, key)?;
+                charge_live(context, value)
+            })
+        }
+    }
+}
+
+fn charge_text(context: &mut Context<'_>, text: &str) -> Result<(), FuncError> {
+    let items = (text.len() as u64).div_ceil(gotmpl::Limits::BYTES_PER_ITEM);
+    context.charge_items(usize::try_from(items).unwrap_or(usize::MAX))
+}
+
 /// Turns a live object into a value: integers stay integers, unlike those of values files.
 fn live_value(json: &serde_json::Value) -> Value {
     use serde::Deserialize;
@@ -145,6 +178,9 @@ pub(crate) fn env<'r>(state: &'r RenderState, limits: gotmpl::Limits, spent: &'r
         limits,
         host: Some(state),
         spent: Some(spent),
-        cancelled: None,
+        cancelled: state
+            .cancelled
+            .as_deref()
+            .map(|cancelled| cancelled as &dyn Fn() -> bool),
     }
 }

@@ -1,6 +1,10 @@
-//! `lookup`: objects of a live cluster.
+//! What a render asks its host: for objects of a live cluster, and whether to go on.
 
 use std::fmt;
+use std::sync::Arc;
+
+/// Asked from time to time: whether nobody wants a render any more.
+pub type Cancelled = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Where templates find live objects.
 pub trait Lookup: fmt::Debug + Send + Sync {

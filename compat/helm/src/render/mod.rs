@@ -11,7 +11,7 @@ mod templates;
 mod values_methods;
 
 pub use capabilities::{Capabilities, GO_VERSION, InvalidKubeVersion, KUBE_CLIENT_VERSION, KubeVersion};
-pub use lookup::{Lookup, NoCluster};
+pub use lookup::{Cancelled, Lookup, NoCluster};
 pub use release::{Release, validate_release_name};
 pub use renderer::{RenderError, RenderOptions, Rendered, Renderer, crds_for};
 pub use template_error::TemplateError;

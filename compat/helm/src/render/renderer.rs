@@ -18,7 +18,7 @@ use crate::render::functions::{self, RenderState};
 use crate::render::release::Release;
 use crate::render::template_error::TemplateError;
 use crate::render::templates::{self, Placed, Scope};
-use crate::{Chart, File, Limits, Lookup, Metadata, NoCluster};
+use crate::{Cancelled, Chart, File, Limits, Lookup, Metadata, NoCluster};
 use go_std::path;
 
 /// Helm's template functions over a given source of time, chance and name resolution; make one per process.
@@ -47,6 +47,8 @@ pub struct RenderOptions {
     pub limits: Limits,
     /// Bounds on its templates.
     pub template_limits: gotmpl::Limits,
+    /// Ends the templates early.
+    pub cancelled: Option<Cancelled>,
 }
 
 impl RenderOptions {
@@ -62,6 +64,7 @@ impl RenderOptions {
             post_render_strategy: PostRenderStrategy::default(),
             limits: Limits::default(),
             template_limits: gotmpl::Limits::default(),
+            cancelled: None,
         }
     }
 }
@@ -175,7 +178,7 @@ impl Renderer {
             recorded,
             mut warnings,
         } = stacker::grow(PREPARATION_STACK, || prepare(chart, values, options))?;
-        let state = RenderState::new(Arc::clone(&options.lookup));
+        let state = RenderState::new(Arc::clone(&options.lookup), options.cancelled.clone());
         let mut files = templates::render(chart, templates, &self.funcs, &state, options.template_limits)?;
         let notes = take_notes(chart.name(), &mut files, options.subchart_notes);
         if let Some(renderer) = &options.post_renderer {

@@ -83,6 +83,7 @@ impl Actions<'_> {
             applied.len()
         );
         self.log.debug(&message, &[]);
+        self.log.debug("clearing REST mapper cache", &[]);
         Ok(())
     }
 
@@ -115,6 +116,7 @@ impl Actions<'_> {
         };
         let message = format!("applying CustomResourceDefinition(s) with policy {policy_name}");
         self.log.debug(&message, &[]);
+        self.go_on()?;
         if policy == CrdPolicy::CreateReplace {
             if definitions.is_empty() {
                 return Ok(definitions);

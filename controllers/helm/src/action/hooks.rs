@@ -67,6 +67,9 @@ impl Actions<'_> {
         waiting: Waiting,
         server_side: bool,
     ) -> (bool, Result<(), ActionError>) {
+        if let Err(error) = self.go_on() {
+            return (false, Err(error));
+        }
         let Some(hook) = release.hooks.get_mut(at) else {
             return (false, Ok(()));
         };
@@ -178,6 +181,7 @@ impl Actions<'_> {
             )
         };
         let resources = self.build(&hook.manifest, namespace).await.during(unbuilt)?;
+        self.go_on()?;
         let deleted = self
             .cluster
             .delete(&resources, Propagation::Background, &self.log)

@@ -137,6 +137,7 @@ impl Actions<'_> {
                 .await
                 .during(|| "failed pre-install".to_owned())?;
         }
+        self.go_on()?;
         if adopted.is_empty() && !resources.is_empty() {
             let method = Method::creating(server_side);
             self.cluster.create(resources, method, &self.log).await?;

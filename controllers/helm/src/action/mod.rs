@@ -67,6 +67,16 @@ impl<'a> Actions<'a> {
         self.log.text()
     }
 
+    /// Whether the action was given up because its object is another controller's, which goes on with the release.
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.storage.is_stopped()
+    }
+
+    /// Makes sure that the release is still ours to go on with, ahead of a step that changes the cluster.
+    fn go_on(&mut self) -> Result<(), ActionError> {
+        Ok(self.storage.go_on()?)
+    }
+
     /// Writes a record when nothing more can be done about a failure to do so.
     async fn record(&mut self, release: &Release) {
         if let Err(error) = self.storage.update(release).await {

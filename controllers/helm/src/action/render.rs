@@ -49,6 +49,7 @@ impl Actions<'_> {
             post_render_strategy: rendering.post_render_strategy,
             limits: wanted.limits,
             template_limits: wanted.template_limits,
+            cancelled: Some(self.patience.gives_up()),
             ..RenderOptions::new(release.clone())
         };
         let (renderer, chart, values) = (

@@ -98,6 +98,7 @@ impl Actions<'_> {
             self.exec_hooks(target, HookEvent::PreRollback, waiting, server_side)
                 .await?;
         }
+        self.go_on()?;
         set_owner(&mut targets, &target.name, &namespace);
         let method = Method::changing(server_side, rollback.force);
         let (updated, result) = self
@@ -144,7 +145,7 @@ impl Actions<'_> {
         target.info.description = message;
         self.record(current).await;
         self.record(target).await;
-        if !rollback.cleanup_on_fail {
+        if !rollback.cleanup_on_fail || self.go_on().is_err() {
             return error;
         }
         self.log.debug(

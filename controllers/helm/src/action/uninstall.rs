@@ -1,12 +1,13 @@
 //! `helm uninstall`.
 
+use controller_kit::RestError;
 use helm::HookEvent;
 use helm::release::{Release, Status};
 
 use super::config::Uninstall;
 use super::error::{ActionError, During as _};
 use super::{Actions, now};
-use crate::cluster::{RESOURCE_POLICY, Resource};
+use crate::cluster::{ApplyError, Cause, RESOURCE_POLICY, Resource};
 use crate::machine::UninstallResult;
 use crate::storage::StorageError;
 
@@ -66,6 +67,7 @@ impl Actions<'_> {
             }
         }
         self.record(&release).await;
+        self.go_on()?;
         let deleted = self.delete_objects(&release, uninstall).await?;
         let mut errors = Vec::new();
         errors.extend(self.wait_gone(&deleted, waiting).await.err());
@@ -104,10 +106,10 @@ impl Actions<'_> {
         let built = Resource::build(&self.cluster.mapper, &release.manifest, &release.namespace).await;
         let mut resources = built.map_err(|error| {
             let error = ActionError::Corrupted(error);
-            self.log.warn(
-                "uninstall: Failed to delete release",
-                &[("name", &uninstall.name)],
-            );
+            // Go's list of one error of which nothing can be seen.
+            let hidden = Cause::Answers(&[None]);
+            self.log
+                .debug_error("uninstall: Failed to delete release", &[], hidden);
             tracing::warn!(release = uninstall.name, %error, "uninstall: Failed to delete release");
             failed()
         })?;
@@ -121,13 +123,13 @@ impl Actions<'_> {
             .delete(&resources, uninstall.propagation, &self.log)
             .await;
         deleted.map_err(|errors| {
-            for error in errors {
+            for error in &errors {
                 tracing::warn!(release = uninstall.name, %error, "uninstall: Failed to delete release");
             }
-            self.log.warn(
-                "uninstall: Failed to delete release",
-                &[("name", &uninstall.name)],
-            );
+            let answers: Vec<Option<&RestError>> = errors.iter().map(ApplyError::answer).collect();
+            let answers = Cause::Answers(&answers);
+            self.log
+                .debug_error("uninstall: Failed to delete release", &[], answers);
             failed()
         })
     }

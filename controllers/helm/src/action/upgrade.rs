@@ -84,9 +84,17 @@ impl Actions<'_> {
         if last.info.status.is_pending() {
             return Err(ActionError::Pending);
         }
-        let labels = inherited_labels(&last);
+        let (labels, apply_method) = (inherited_labels(&last), last.apply_method.clone());
         let version = last.version + 1;
         let current = self.current(&upgrade.name, last).await?;
+        self.log.debug(
+            if upgrade.reuse_values {
+                "reusing the old release's values"
+            } else {
+                "resetting values to the chart's original version"
+            },
+            &[],
+        );
         let reused = upgrade
             .reuse_values
             .then(|| current.reuse_values(wanted.values, wanted.limits));
@@ -113,6 +121,13 @@ impl Actions<'_> {
             .render(&wanted, revision, &upgrade.rendering, capabilities)
             .await;
         let revision = revision.map_err(without_context)?;
+        self.log.debug(
+            "determined release apply method",
+            &[
+                ("server_side_apply", &server_side),
+                ("previous_release_apply_method", &apply_method),
+            ],
+        );
         let method = if server_side { SERVER_SIDE } else { CLIENT_SIDE };
         let mut release = revision.into_record(&wanted, upgrade.crds, method)?;
         release.labels = labels;
@@ -180,6 +195,7 @@ impl Actions<'_> {
                 .await
                 .during(|| "pre-upgrade hooks failed".to_owned())?;
         }
+        self.go_on()?;
         let upgrades_managers = server_side && !current.is_server_side();
         let method = Method::changing(server_side, upgrade.force);
         let (updated, result) = self
@@ -221,7 +237,7 @@ impl Actions<'_> {
             gotmpl::quote(release.name.as_bytes())
         );
         self.record(&release).await;
-        if !upgrade.cleanup_on_fail || created.is_empty() {
+        if !upgrade.cleanup_on_fail || created.is_empty() || self.go_on().is_err() {
             return error;
         }
         self.log

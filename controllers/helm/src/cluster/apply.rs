@@ -7,7 +7,8 @@ use futures::{FutureExt as _, StreamExt as _};
 use serde_json::Value;
 
 use super::error::ApplyError;
-use super::method::Method;
+use super::log::{Attribute, Cause};
+use super::method::{Method, discreet};
 use super::requests::{self, Propagation};
 use super::resource::{Resource, annotation};
 use super::{Cluster, Log};
@@ -123,7 +124,9 @@ impl Cluster {
         for original in originals.iter().filter(|original| !is_target(original)) {
             log.debug("deleting resource", &attributes_of_kind(original));
             if let Err(error) = self.delete_unless_kept(original, log).await {
-                log.error_at("failed to delete resource", original);
+                let error = discreet(original, error);
+                let attributes = &attributes_of_kind(original);
+                log.debug_error("failed to delete resource", attributes, Cause::Answer(&error));
                 errors.push(ApplyError::Delete {
                     namespace: original.namespace.clone(),
                     name: original.name.clone(),
@@ -143,14 +146,20 @@ impl Cluster {
             let live = match requests::get(&self.rest, &at).await {
                 Ok(Some(live)) => live,
                 Ok(None) => return Ok(()),
-                Err(_) => {
+                Err(error) => {
                     // As in Helm, what cannot be read is left alone and is no failure.
-                    log.error_at("unable to get object", original);
+                    let attributes = &attributes_of_kind(original);
+                    let error = discreet(original, error);
+                    log.debug_error("unable to get object", attributes, Cause::Answer(&error));
                     return Ok(());
                 }
             };
             if annotation(&live, RESOURCE_POLICY) == Some(KEEP) {
-                log.debug("skipping delete due to annotation", &attributes_of_kind(original));
+                let [kind, name, namespace] = attributes_of_kind(original);
+                let policy: [Attribute<'_>; 2] = [("annotation", &RESOURCE_POLICY), ("value", &KEEP)];
+                let [annotation, value] = policy;
+                let attributes = [kind, name, namespace, annotation, value];
+                log.debug("skipping delete due to annotation", &attributes);
                 return Ok(());
             }
             match requests::delete_seen(&self.rest, &at, &live).await {
@@ -196,7 +205,11 @@ impl Cluster {
     ) -> Result<Option<Resource>, RestError> {
         log.debug("starting delete resource", &attributes_of_kind(resource));
         match requests::delete(&self.rest, resource, propagation).await {
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() => {
+                let attributes = &attributes_of_kind(resource);
+                log.debug_error("ignoring delete failure", attributes, Cause::Answer(&error));
+                Ok(None)
+            }
             Err(error) => Err(error),
             Ok(answer) => Ok(left_by(resource, answer)),
         }
@@ -233,7 +246,7 @@ fn left_by(resource: &Resource, answer: Value) -> Option<Resource> {
     })
 }
 
-fn attributes_of_kind(resource: &Resource) -> [(&'static str, &dyn std::fmt::Display); 3] {
+fn attributes_of_kind(resource: &Resource) -> [Attribute<'_>; 3] {
     [
         ("kind", &resource.mapping.kind),
         ("name", &resource.name),

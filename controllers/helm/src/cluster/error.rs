@@ -107,6 +107,14 @@ fn join(errors: &[ApplyError], separator: &str) -> String {
 }
 
 impl ApplyError {
+    /// What the API server has answered, if that is all there is to say.
+    pub(crate) fn answer(&self) -> Option<&RestError> {
+        match self {
+            Self::Refused(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Gives several errors as one; nothing if there are none.
     pub(crate) fn join(mut errors: Vec<Self>, separator: &'static str) -> Option<Self> {
         match errors.len() {

@@ -1,13 +1,13 @@
 //! What an action says while it goes on; the last lines are part of the event when it fails.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{Display, Write as _};
 
+use controller_kit::RestError;
 use jiff::Timestamp;
+use kube::core::Status;
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
-
-use super::resource::Resource;
+use serde_json::Value;
 
 /// How many lines are kept, as in stock.
 const LINES: usize = 10;
@@ -29,37 +29,111 @@ struct Line {
 /// What a line says besides its message: a text, a number or a truth.
 pub(crate) type Attribute<'a> = (&'static str, &'a dyn Display);
 
+/// What went wrong, as Go writes it into a line.
+#[derive(Clone, Copy)]
+pub(crate) enum Cause<'a> {
+    /// An error that is wrapped, of which nothing can be seen.
+    Hidden,
+    /// What the API server has answered.
+    Answer(&'a RestError),
+    /// A list of what it has answered to several requests.
+    Answers(&'a [Option<&'a RestError>]),
+}
+
+impl Cause<'_> {
+    fn json(self) -> String {
+        match self {
+            Self::Answer(RestError::Api(status)) => format!("{{\"ErrStatus\":{}}}", go_status(status)),
+            Self::Hidden | Self::Answer(_) => "{}".to_owned(),
+            Self::Answers(errors) => {
+                let one = |error: Option<&RestError>| error.map_or(Cause::Hidden, Cause::Answer).json();
+                let all: Vec<String> = errors.iter().copied().map(one).collect();
+                format!("[{}]", all.join(","))
+            }
+        }
+    }
+}
+
+/// A status of the API server with its fields in the order in which Go has them.
+fn go_status(status: &Status) -> String {
+    let text = |key: &str, value: &str| {
+        (!value.is_empty()).then(|| format!("\"{key}\":{}", Value::String(value.to_owned())))
+    };
+    let object = |fields: Vec<Option<String>>| {
+        let fields: Vec<String> = fields.into_iter().flatten().collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    let details = status.details.as_ref().map(|details| {
+        let causes: Vec<String> = details
+            .causes
+            .iter()
+            .map(|cause| {
+                object(vec![
+                    text("reason", &cause.reason),
+                    text("message", &cause.message),
+                    text("field", &cause.field),
+                ])
+            })
+            .collect();
+        let retry = details.retry_after_seconds;
+        let fields = object(vec![
+            text("name", &details.name),
+            text("group", &details.group),
+            text("kind", &details.kind),
+            text("uid", &details.uid),
+            (!causes.is_empty()).then(|| format!("\"causes\":[{}]", causes.join(","))),
+            (retry > 0).then(|| format!("\"retryAfterSeconds\":{retry}")),
+        ]);
+        format!("\"details\":{fields}")
+    });
+    let all = object(vec![
+        Some("\"metadata\":{}".to_owned()),
+        text("status", "Failure"),
+        text("message", &status.message),
+        text("reason", &status.reason),
+        details,
+        (status.code > 0).then(|| format!("\"code\":{}", status.code)),
+    ]);
+    // Go's JSON can stand in HTML.
+    all.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+}
+
 impl Log {
     pub(crate) fn debug(&self, message: &str, attributes: &[Attribute<'_>]) {
-        self.say(message, attributes, &[]);
+        self.say(message, attributes, None);
+    }
+
+    /// Says that something did not work, and why.
+    pub(crate) fn debug_error(&self, message: &str, attributes: &[Attribute<'_>], cause: Cause<'_>) {
+        self.say(message, attributes, Some(cause));
     }
 
     pub(crate) fn warn(&self, message: &str, attributes: &[Attribute<'_>]) {
-        // Go writes an error among the attributes as an object without fields.
-        self.say(&format!("warning: {message}"), attributes, &["error"]);
+        self.say(&format!("warning: {message}"), attributes, Some(Cause::Hidden));
     }
 
     pub(crate) fn error(&self, message: &str) {
-        self.say(&format!("error: {message}"), &[], &["error"]);
+        self.say(&format!("error: {message}"), &[], Some(Cause::Hidden));
     }
 
-    /// Says that something went wrong with an object.
-    pub(crate) fn error_at(&self, message: &str, resource: &Resource) {
-        let attributes = super::attributes(resource);
-        self.say(message, &attributes, &["error"]);
-    }
-
-    fn say(&self, message: &str, attributes: &[Attribute<'_>], empty: &[&str]) {
-        let value = |shown: String| match shown.parse::<Value>() {
-            Ok(value @ (Value::Bool(_) | Value::Number(_))) => value,
-            _ => Value::String(shown),
+    fn say(&self, message: &str, attributes: &[Attribute<'_>], cause: Option<Cause<'_>>) {
+        let json = |shown: String| match shown.parse::<Value>() {
+            Ok(Value::Bool(_) | Value::Number(_)) => shown,
+            _ => Value::String(shown).to_string(),
         };
-        let mut fields: Map<String, Value> = attributes
+        let attributes = attributes
             .iter()
-            .map(|(key, shown)| ((*key).to_owned(), value(shown.to_string())))
+            .map(|(key, shown)| (*key, json(shown.to_string())));
+        let fields: BTreeMap<&str, String> = attributes
+            .chain(cause.map(|cause| ("error", cause.json())))
             .collect();
-        fields.extend(empty.iter().map(|key| ((*key).to_owned(), Map::new().into())));
-        let text = format!("{message}: {}", Value::Object(fields));
+        let fields: Vec<String> = fields
+            .into_iter()
+            .map(|(key, json)| format!("\"{key}\":{json}"))
+            .collect();
+        let text = format!("{message}: {{{}}}", fields.join(","));
         tracing::debug!("{text}");
         self.keep(text, Timestamp::now());
     }
@@ -152,5 +226,25 @@ mod tests {
             text.contains(r#": warning: failed: {"error":{},"name":"a"}"#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn errors_read_as_go_writes_them() {
+        let status: Status = serde_json::from_str(
+            r#"{"code":404,"details":{"kind":"configmaps","name":"a"},"kind":"Status","message":"configmaps \"a\" not found: <b>",
+                "reason":"NotFound","status":"Failure"}"#,
+        )
+        .unwrap();
+        let error = RestError::Api(Box::new(status));
+        let log = Log::default();
+        log.debug_error("not done", &[("name", &"a")], Cause::Answer(&error));
+        log.debug_error("none done", &[], Cause::Answers(&[None]));
+        let text = log.text();
+        let answer = r#"{"ErrStatus":{"metadata":{},"status":"Failure","message":"configmaps \"a\" not found: \u003cb\u003e","reason":"NotFound","details":{"name":"a","kind":"configmaps"},"code":404}}"#;
+        assert!(
+            text.contains(&format!(r#"not done: {{"error":{answer},"name":"a"}}"#)),
+            "{text}"
+        );
+        assert!(text.ends_with(r#"none done: {"error":[{}]}"#), "{text}");
     }
 }

@@ -5,10 +5,11 @@ use helm::merge::{self, MergeOptions, PatchType};
 use serde_json::{Map, Value};
 
 use super::error::ApplyError;
+use super::log::{Attribute, Cause};
 use super::managers::upgrade_patch;
 use super::requests;
 use super::resource::Resource;
-use super::{Cluster, Log, attributes};
+use super::{Cluster, Log};
 
 /// How objects are brought into the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,16 +111,14 @@ impl Cluster {
             self.take(resource, created);
             return Ok(());
         };
-        match self.apply_one(resource, force).await {
-            Ok(()) => {
-                log.debug("Created resource via patch", &attributes(resource));
-                Ok(())
-            }
-            Err(error) => {
-                log.error_at("Error creating resource via patch", resource);
-                Err(error)
-            }
+        let gvk = resource.gvk();
+        let applied = self.apply_one(resource, force).await;
+        let attributes = attributes(resource, &gvk);
+        match &applied {
+            Ok(()) => log.debug("Created resource via patch", &attributes),
+            Err(_) => log.debug_error("Error creating resource via patch", &attributes, Cause::Hidden),
         }
+        applied
     }
 
     /// Changes an object that is there, as `live` says; `original` is what the last release said of it.
@@ -134,19 +133,28 @@ impl Cluster {
     ) -> Result<(), ApplyError> {
         match method {
             Method::ServerSide { force } => {
-                if upgrades_managers
-                    && let Err(error) = self.upgrade_managers(original.unwrap_or(target), live).await
-                {
-                    log.error_at("Error patching resource to replace CSA field management", target);
-                    return Err(error);
-                }
-                match self.apply_one(target, force).await {
-                    Ok(()) => log.debug("Patched resource", &attributes(target)),
-                    Err(error) => {
-                        log.error_at("Error patching resource", target);
-                        return Err(error);
+                let gvk = target.gvk();
+                if upgrades_managers {
+                    match self.upgrade_managers(original.unwrap_or(target), live).await {
+                        Ok(false) => {}
+                        Ok(true) => log.debug(
+                            "Upgraded object client-side field management with server-side apply field management",
+                            &attributes(target, &gvk),
+                        ),
+                        Err(error) => {
+                            let message = "Error patching resource to replace CSA field management";
+                            log.debug_error(message, &[], Cause::Hidden);
+                            return Err(error);
+                        }
                     }
                 }
+                let applied = self.apply_one(target, force).await;
+                let attributes = attributes(target, &gvk);
+                if let Err(error) = applied {
+                    log.debug_error("Error patching resource", &attributes, Cause::Hidden);
+                    return Err(error);
+                }
+                log.debug("Patched resource", &attributes);
             }
             Method::ClientSide {
                 three_way_for_untyped,
@@ -157,11 +165,24 @@ impl Cluster {
             Method::Replace => {
                 let replaced = requests::replace(&self.rest, target).await;
                 let replaced = replaced.map_err(|error| {
-                    log.error_at("error replacing the resource", target);
+                    let gvk = target.gvk();
+                    log.debug_error(
+                        "error replacing the resource",
+                        &attributes(target, &gvk),
+                        Cause::Hidden,
+                    );
                     ApplyError::Replace(discreet(target, error))
                 })?;
                 self.take(target, replaced);
-                log.debug("replace succeeded", &attributes(target));
+                let initial = original.map_or(&target.mapping.kind, |original| &original.mapping.kind);
+                log.debug(
+                    "replace succeeded",
+                    &[
+                        ("name", &target.name),
+                        ("initialKind", initial),
+                        ("kind", &target.mapping.kind),
+                    ],
+                );
             }
         }
         Ok(())
@@ -235,8 +256,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Makes the fields that we wrote ones that we apply; `live` is what was read last.
-    async fn upgrade_managers(&self, original: &Resource, live: Value) -> Result<(), ApplyError> {
+    /// Makes the fields that we wrote ones that we apply, and tells whether there were any; `live` is what was read last.
+    async fn upgrade_managers(&self, original: &Resource, live: Value) -> Result<bool, ApplyError> {
         let at = original.at();
         let mut live = Some(live);
         for attempt in 1..=ATTEMPTS {
@@ -250,10 +271,10 @@ impl Cluster {
                     })?,
             };
             let Some(patch) = current.as_ref().and_then(upgrade_patch) else {
-                return Ok(());
+                return Ok(false);
             };
             match requests::json_patch(&self.rest, &at, &patch).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(true),
                 Err(error) if error.is_conflict() && attempt < ATTEMPTS => {}
                 Err(error) if error.is_conflict() => {
                     return Err(ApplyError::Refused(discreet(original, error)));
@@ -266,7 +287,7 @@ impl Cluster {
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Takes note of what is there by now; a wait must not see what was before.
@@ -276,8 +297,17 @@ impl Cluster {
     }
 }
 
+/// What a line of the log says about an object.
+fn attributes<'a>(resource: &'a Resource, gvk: &'a dyn std::fmt::Display) -> [Attribute<'a>; 3] {
+    [
+        ("namespace", &resource.namespace),
+        ("name", &resource.name),
+        ("gvk", gvk),
+    ]
+}
+
 /// Leaves out of an error about a Secret what the API server repeats of its values.
-fn discreet(resource: &Resource, error: RestError) -> RestError {
+pub(super) fn discreet(resource: &Resource, error: RestError) -> RestError {
     if resource.is_secret() {
         error.without_values()
     } else {

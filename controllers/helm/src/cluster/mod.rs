@@ -29,13 +29,13 @@ pub use error::ApplyError;
 pub use inventory::InventoryError;
 pub use manifest::ManifestError;
 pub use ownership::OwnershipError;
-pub use patience::{Canceled, Patience};
+pub use patience::{Canceled, News, Patience};
 pub use requests::Propagation;
 pub use resource::BuildError;
 pub use wait::{WaitError, WaitStrategy};
 
 pub(crate) use apply::RESOURCE_POLICY;
-pub(crate) use log::Log;
+pub(crate) use log::{Cause, Log};
 pub(crate) use lookup::ClusterLookup;
 pub(crate) use manifest::documents;
 pub(crate) use method::Method;
@@ -56,9 +56,4 @@ pub struct Cluster {
     pub live: LiveStore,
     /// What charts may ask about it.
     pub discovery: Discovery,
-}
-
-/// What a line of the log says about an object.
-fn attributes(resource: &Resource) -> [(&'static str, &'_ dyn std::fmt::Display); 2] {
-    [("name", &resource.name), ("namespace", &resource.namespace)]
 }

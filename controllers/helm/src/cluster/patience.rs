@@ -1,6 +1,10 @@
 //! How a run waits.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use controller_kit::{Slot, Superseded};
+use flux_deployer::HandOver;
 use tokio_util::sync::CancellationToken;
 
 /// A wait that was ended before it was over, in Go's words.
@@ -17,10 +21,37 @@ pub(crate) enum Matter {
     Else,
 }
 
+/// Between two looks, once there was news.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Work that takes less than this is not given up.
+const LONG: Duration = Duration::from_secs(5);
+
+/// What a run hears of its object while it waits.
+pub struct News<'a> {
+    /// Tells that there is something to look at.
+    pub superseded: Superseded,
+    /// Whether the object is another controller's by now.
+    pub hand_over: HandOver,
+    /// Whether there is something newer to release, which ends waits for readiness; nothing does if there is none.
+    pub is_newer: Option<Box<dyn Fn() -> bool + Send + Sync + 'a>>,
+}
+
+impl News<'_> {
+    /// Completes when nobody is to wait for the matter any more.
+    async fn end(&self, matter: Matter) {
+        self.superseded.wait().await;
+        let is_newer = self.is_newer.as_ref().filter(|_| matter == Matter::Readiness);
+        while !self.hand_over.is_over() && !is_newer.is_some_and(|is_newer| is_newer()) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
 /// How a run waits: it gives its worker slot up meanwhile, and may be told to wait no longer.
 pub struct Patience<'a> {
     slot: Option<&'a mut Slot>,
-    superseded: Option<Superseded>,
+    news: Option<News<'a>>,
     shutdown: CancellationToken,
 }
 
@@ -29,7 +60,7 @@ impl<'a> Patience<'a> {
     pub fn new(slot: &'a mut Slot, shutdown: CancellationToken) -> Self {
         Self {
             slot: Some(slot),
-            superseded: None,
+            news: None,
             shutdown,
         }
     }
@@ -38,18 +69,29 @@ impl<'a> Patience<'a> {
     pub fn without_slot(shutdown: CancellationToken) -> Self {
         Self {
             slot: None,
-            superseded: None,
+            news: None,
             shutdown,
         }
     }
 
-    /// Waits for readiness only as long as the run is not superseded.
+    /// Waits only as long as the object is not another controller's.
     #[must_use]
-    pub fn until_superseded(self, superseded: Superseded) -> Self {
+    pub fn with_news(self, news: News<'a>) -> Self {
         Self {
-            superseded: Some(superseded),
+            news: Some(news),
             ..self
         }
+    }
+
+    /// Gives long work a way to ask whether nobody wants it any more; what is short is done before it matters.
+    pub(crate) fn gives_up(&self) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let hand_over = self.news.as_ref().map(|news| news.hand_over.clone());
+        let (shutdown, start) = (self.shutdown.clone(), Instant::now());
+        Arc::new(move || {
+            let is_unwanted =
+                || shutdown.is_cancelled() || hand_over.as_ref().is_some_and(HandOver::is_unwanted);
+            start.elapsed() >= LONG && is_unwanted()
+        })
     }
 
     /// Awaits `waiting` unless it is to be waited for no longer.
@@ -58,22 +100,21 @@ impl<'a> Patience<'a> {
         matter: Matter,
         waiting: F,
     ) -> Result<F::Output, Canceled> {
-        let superseded = self.superseded.clone().filter(|_| matter == Matter::Readiness);
-        let shutdown = self.shutdown.clone();
-        let newer = async {
-            match superseded {
-                Some(superseded) => superseded.wait().await,
+        let Self { slot, news, shutdown } = self;
+        let end = async {
+            match news {
+                Some(news) => news.end(matter).await,
                 None => std::future::pending().await,
             }
         };
         let either = async {
             tokio::select! {
                 output = waiting => Ok(output),
-                () = newer => Err(Canceled),
+                () = end => Err(Canceled),
                 () = shutdown.cancelled() => Err(Canceled),
             }
         };
-        match &mut self.slot {
+        match slot {
             Some(slot) => slot.park(either).await,
             None => either.await,
         }

@@ -1,5 +1,7 @@
 //! The status of a run in progress, and how its conditions are set.
 
+use std::time::Duration;
+
 use flux_api::{
     ConditionStatus, ConditionsExt, GoDuration, HelmRelease, HelmReleaseStatus, READY, RECONCILING, RELEASED,
     REMEDIATED, STALLED, TEST_SUCCESS, reason,
@@ -152,6 +154,21 @@ impl Machine<'_> {
         self.common_metadata
             .clone_into(&mut self.status.observed_common_metadata_digest);
     }
+}
+
+/// How much longer somebody may be at work on a release, by what was announced: see [`Machine::announce`].
+pub fn action_under_way(conditions: &[Condition], now: Timestamp) -> Option<Duration> {
+    let announced = conditions
+        .iter()
+        .find(|condition| condition.type_ == RECONCILING)?;
+    let (_, timeout) = announced
+        .message
+        .strip_prefix("Running '")?
+        .split_once("' action with timeout of ")?;
+    let timeout = timeout.parse::<GoDuration>().ok()?.to_std();
+    let passed = now.duration_since(announced.last_transition_time.0);
+    let left = timeout.checked_sub(Duration::try_from(passed).unwrap_or_default())?;
+    (announced.status == "True" && !left.is_zero()).then_some(left)
 }
 
 /// The condition that comes first when stock sorts them by `order`.

@@ -113,6 +113,8 @@ pub enum State {
     Unmanaged,
     /// Somebody was at work on it, and is gone.
     Locked,
+    /// Its uninstall has not come to an end.
+    Interrupted,
 }
 
 /// Decides the next step.
@@ -131,6 +133,8 @@ pub fn decide(facts: &Facts<'_>) -> Next {
         State::InSync if facts.forced => run(Action::Upgrade),
         State::InSync => Next::InSync,
         State::Locked => run(Action::Unlock),
+        // Nothing else leads out of this state: it can neither be upgraded nor installed.
+        State::Interrupted => run(Action::Uninstall),
         State::Absent => attempt(facts, ReleaseAction::Install, run(Action::Install)),
         State::Unmanaged => run(Action::Upgrade),
         State::OutOfSync => attempt(facts, ReleaseAction::Upgrade, run(Action::Upgrade)),
@@ -225,6 +229,12 @@ fn state(facts: &Facts<'_>) -> Result<(State, String), Next> {
     };
     if stored.is_pending() {
         return found(State::Locked, &format!("release with status '{}'", stored.status));
+    }
+    if stored.status == "uninstalling" {
+        return found(
+            State::Interrupted,
+            &format!("release with status '{}'", stored.status),
+        );
     }
     let uninstalled = (State::Absent, "found uninstalled release in storage");
     let Some(current) = facts.status.history.latest() else {

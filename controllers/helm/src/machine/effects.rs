@@ -25,8 +25,8 @@ impl Machine<'_> {
                     self.truncate_in_sync();
                     Vec::new()
                 }
-                State::Unmanaged => {
-                    // It tells of a release that is another one by now.
+                State::Unmanaged | State::Interrupted => {
+                    // It tells of a release that is another one by now, or of what is as good as gone.
                     self.status.history.clear();
                     Vec::new()
                 }

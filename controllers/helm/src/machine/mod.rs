@@ -17,7 +17,7 @@ mod tests;
 mod words;
 
 pub use attempt::{ChartIdentity, begin_attempt, handle_force, target_change};
-pub use conditions::Machine;
+pub use conditions::{Machine, action_under_way};
 pub use decide::{Action, ActionKind, Next, decide};
 pub use facts::{Drift, Facts, Previous, Stored, Verification};
 pub use outcome::{Attempt, Record, Told, UninstallResult, Unlocking};

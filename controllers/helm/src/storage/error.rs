@@ -66,6 +66,12 @@ pub enum StorageError {
     /// A record could not be replaced.
     #[error("update: failed to update: {0}")]
     Update(#[source] RestError),
+    /// A record that was written here has been written by somebody else since, who goes on with the release.
+    #[error("update: {} has been changed by somebody else since it was written", quote(.0))]
+    Changed(String),
+    /// Nothing is written any more, as the release is somebody else's to go on with.
+    #[error("the object of the release is another controller's by now")]
+    HandedOver,
     /// A record could not be deleted.
     #[error("{0}")]
     Delete(#[source] RestError),

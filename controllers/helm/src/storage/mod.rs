@@ -7,8 +7,12 @@ mod error;
 mod record;
 mod secret;
 
-use controller_kit::object::name as name_of;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use controller_kit::object::{name as name_of, resource_version};
 use controller_kit::{Ask, Mapping, Rest, RestError};
+use flux_deployer::HandOver;
 use helm::release::{DecodeError, Release, Status, storage};
 use http::Method;
 use serde_json::{Value, json};
@@ -26,7 +30,36 @@ pub struct Storage {
     rest: Rest,
     namespace: String,
     written: Vec<Release>,
+    /// The Secrets as they were when they had been written, by name.
+    left: HashMap<String, Left>,
+    /// Tells that nothing is to be written any more.
+    hand_over: Option<HandOver>,
+    is_stopped: bool,
 }
+
+/// A Secret as the API server took it.
+#[derive(Clone)]
+struct Left {
+    version: String,
+    content: u64,
+}
+
+impl Left {
+    fn of(secret: &Value) -> Self {
+        let mut hasher = DefaultHasher::new();
+        secret
+            .pointer("/data/release")
+            .and_then(Value::as_str)
+            .hash(&mut hasher);
+        Self {
+            version: resource_version(secret).to_owned(),
+            content: hasher.finish(),
+        }
+    }
+}
+
+/// How often a record is written anew of which somebody else changes all but the content.
+const ATTEMPTS: usize = 5;
 
 impl Storage {
     /// The records in a namespace.
@@ -35,7 +68,33 @@ impl Storage {
             rest,
             namespace: namespace.to_owned(),
             written: Vec::new(),
+            left: HashMap::new(),
+            hand_over: None,
+            is_stopped: false,
         }
+    }
+
+    /// Writes nothing once the object of the release is another controller's.
+    #[must_use]
+    pub fn until(self, hand_over: HandOver) -> Self {
+        Self {
+            hand_over: Some(hand_over),
+            ..self
+        }
+    }
+
+    /// Makes sure that the release is still ours to go on with.
+    pub(crate) fn go_on(&mut self) -> Result<(), StorageError> {
+        self.is_stopped |= self.hand_over.as_ref().is_some_and(HandOver::is_over);
+        if self.is_stopped {
+            return Err(StorageError::HandedOver);
+        }
+        Ok(())
+    }
+
+    /// Whether something was left undone because the release is somebody else's to go on with.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 
     /// What was written: the last state of each revision, in the order of the writes.
@@ -65,7 +124,7 @@ impl Storage {
     /// It could not be read.
     pub async fn get(&self, name: &str, version: i64) -> Result<Option<Release>, StorageError> {
         let secret = storage::secret_name(name, version);
-        match self.read(&secret).await? {
+        match self.read_release(&secret).await? {
             None => Ok(None),
             Some(Ok(release)) => Ok(Some(release)),
             Some(Err(error)) => Err(StorageError::Decode { secret, error }),
@@ -93,6 +152,7 @@ impl Storage {
 
     /// Creates a record; old ones make room first, so that no more than `max_history` remain, if that is not 0.
     pub(crate) async fn create(&mut self, release: &Release, max_history: usize) -> Result<(), StorageError> {
+        self.go_on()?;
         if let Some(most) = max_history.checked_sub(1) {
             self.prune(&release.name, most).await?;
         }
@@ -105,36 +165,68 @@ impl Storage {
         })?;
         let path = format!("{}?fieldManager={MANAGER}", secrets().collection(&self.namespace));
         let ask = Ask::new(Method::POST, &path).with("application/json", &secret);
-        self.rest.ask(&ask).await.map_err(|error| {
+        let answer = self.rest.ask(&ask).await.map_err(|error| {
             if error.is_already_there() {
                 StorageError::AlreadyExists
             } else {
                 StorageError::Create(error.without_values())
             }
         })?;
+        self.left.insert(release.secret_name(), Left::of(&answer));
         self.observe(release.clone());
         Ok(())
     }
 
-    /// Replaces a record, whatever it is by now: that a revision is pending keeps all others off it.
+    /// Replaces a record, whatever it is by now; one that was written here only if nobody else has written it since, who
+    /// may have found it pending and gone on with it.
     pub(crate) async fn update(&mut self, release: &Release) -> Result<(), StorageError> {
-        let secret = secret::write(release, &release.labels_on_update(now())).map_err(|error| {
+        self.go_on()?;
+        let mut secret = secret::write(release, &release.labels_on_update(now())).map_err(|error| {
             StorageError::Encode {
                 action: "update",
                 name: release.name.clone(),
                 error,
             }
         })?;
-        let path = format!("{}?fieldManager={MANAGER}", self.path(&release.secret_name()));
-        let ask = Ask::new(Method::PUT, &path).with("application/json", &secret);
-        let answer = self.rest.ask(&ask).await;
-        answer.map_err(|error| StorageError::Update(error.without_values()))?;
+        let answer = self.replace(&release.secret_name(), &mut secret).await?;
+        self.left.insert(release.secret_name(), Left::of(&answer));
         self.observe(release.clone());
         Ok(())
     }
 
+    async fn replace(&self, name: &str, secret: &mut Value) -> Result<Value, StorageError> {
+        let path = format!("{}?fieldManager={MANAGER}", self.path(name));
+        let mut left = self.left.get(name).cloned();
+        let mut attempt = 1;
+        loop {
+            if let Some(left) = &left {
+                secret["metadata"]["resourceVersion"] = left.version.as_str().into();
+            }
+            let ask = Ask::new(Method::PUT, &path).with("application/json", secret);
+            let error = match self.rest.ask(&ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(known) = left
+                .as_mut()
+                .filter(|_| error.is_conflict() && attempt < ATTEMPTS)
+            else {
+                return Err(StorageError::Update(error.without_values()));
+            };
+            // A label or an annotation is no concern of ours.
+            let now = self.read(name).await?.ok_or(StorageError::NotFound)?;
+            let now = Left::of(&now);
+            if now.content != known.content {
+                return Err(StorageError::Changed(name.to_owned()));
+            }
+            *known = now;
+            attempt += 1;
+        }
+    }
+
     /// Deletes a record.
     pub(crate) async fn delete(&mut self, name: &str, version: i64) -> Result<(), StorageError> {
+        self.go_on()?;
         let release = self.get(name, version).await?.ok_or(StorageError::NotFound)?;
         self.remove(&storage::secret_name(name, version)).await?;
         self.observe(release);
@@ -199,7 +291,7 @@ impl Storage {
     async fn newest(&self, name: &str, status: Option<&Status>) -> Result<Option<Release>, StorageError> {
         let mut damaged = None;
         for entry in self.entries(name, status).await?.into_iter().rev() {
-            match self.read(&entry.secret).await? {
+            match self.read_release(&entry.secret).await? {
                 None => {}
                 Some(Ok(release)) => return Ok(Some(with_all_labels(release, entry))),
                 Some(Err(error)) => {
@@ -221,7 +313,7 @@ impl Storage {
     async fn all(&self, name: &str, status: Option<&Status>) -> Result<Vec<Release>, StorageError> {
         let mut releases = Vec::new();
         for entry in self.entries(name, status).await? {
-            match self.read(&entry.secret).await? {
+            match self.read_release(&entry.secret).await? {
                 None => {}
                 Some(Ok(release)) => releases.push(with_all_labels(release, entry)),
                 Some(Err(error)) => {
@@ -257,16 +349,20 @@ impl Storage {
         Ok(entries)
     }
 
-    async fn read(&self, secret: &str) -> Result<Option<Result<Release, DecodeError>>, StorageError> {
-        let found = self.rest.get(&secrets(), &self.namespace, secret).await;
-        let found = found.map_err(|error: RestError| StorageError::Get {
-            secret: secret.to_owned(),
-            error,
-        })?;
+    async fn read_release(&self, secret: &str) -> Result<Option<Result<Release, DecodeError>>, StorageError> {
+        let found = self.read(secret).await?;
         Ok(found.map(|found| {
             debug_assert_eq!(name_of(&found), secret);
             secret::read(&found)
         }))
+    }
+
+    async fn read(&self, secret: &str) -> Result<Option<Value>, StorageError> {
+        let found = self.rest.get(&secrets(), &self.namespace, secret).await;
+        found.map_err(|error: RestError| StorageError::Get {
+            secret: secret.to_owned(),
+            error,
+        })
     }
 
     fn path(&self, secret: &str) -> String {

@@ -45,7 +45,7 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync> Runs for Shared<K> {
                 object: key.to_string(),
                 seconds: seconds(*since),
                 because_of: triggers.names(),
-                is_superseded: superseded.is_cancelled(),
+                is_superseded: superseded.is_set(),
                 parked,
             })
         });

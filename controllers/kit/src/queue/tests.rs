@@ -80,6 +80,7 @@ async fn an_event_during_a_run_supersedes_it_and_runs_once_more() {
                 feed.add(7, Triggers::CONFIG);
                 let superseded = run.superseded.clone();
                 run.slot.park(superseded.wait()).await;
+                assert_eq!(superseded.because_of(), Triggers::ARTIFACT | Triggers::CONFIG);
             } else {
                 stop.cancel();
             }

@@ -90,7 +90,13 @@ fn the_state_of_a_release_decides() {
             json!({}),
             one.clone(),
             stored("uninstalling"),
-            "error: unable to determine state for release with status 'uninstalling'",
+            "uninstall: release with status 'uninstalling'",
+        ),
+        (
+            json!({}),
+            json!({}),
+            stored("uninstalling"),
+            "uninstall: release with status 'uninstalling'",
         ),
         (
             json!({}),

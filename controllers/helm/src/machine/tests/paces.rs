@@ -1,6 +1,7 @@
 use flux_api::GoDuration;
+use jiff::SignedDuration;
 
-use super::super::{Action, Ending, Next, Pace, Performed};
+use super::super::{Action, Ending, Next, Pace, Performed, action_under_way};
 use super::*;
 
 const MINUTES: i64 = 60_000_000_000;
@@ -248,4 +249,42 @@ fn only_what_came_to_an_end_counts_as_observed() {
     ] {
         assert_eq!(ending.is_observed(), observed, "{ending:?}");
     }
+}
+
+#[test]
+fn what_was_announced_goes_on_until_its_time_is_over() {
+    let at = |seconds: i64| {
+        "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+    };
+    let announced = |status: &str, message: &str| {
+        let mut condition = condition("Reconciling", status, "Progressing");
+        condition["message"] = message.into();
+        let object = object(&json!({}), &json!({"conditions": [condition]}));
+        object.status.conditions
+    };
+    let upgrade = "Running 'upgrade' action with timeout of 1m30s";
+    let left = |status: &str, message: &str, now: i64| {
+        action_under_way(&announced(status, message), at(now)).map(|left| left.as_secs())
+    };
+    for (status, message, now, expected) in [
+        ("True", upgrade, 0, Some(90)),
+        ("True", upgrade, 89, Some(1)),
+        ("True", upgrade, 90, None),
+        ("True", upgrade, 1000, None),
+        // The clocks of two controllers differ.
+        ("True", upgrade, -5, Some(90)),
+        ("False", upgrade, 0, None),
+        (
+            "True",
+            "Running 'correct cluster drift' action with timeout of 5s",
+            1,
+            Some(4),
+        ),
+        ("True", "Running 'upgrade' action with timeout of soon", 0, None),
+        ("True", "Fulfilling prerequisites", 0, None),
+        ("True", "retrying after 1m0s", 0, None),
+    ] {
+        assert_eq!(left(status, message, now), expected, "{status} {message} {now}");
+    }
+    assert_eq!(action_under_way(&[], at(0)), None);
 }

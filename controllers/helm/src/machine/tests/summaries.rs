@@ -204,6 +204,7 @@ fn history_is_cut_as_the_state_asks() {
         (retry.clone(), Next::InSync, 4),
         (json!({}), run(Action::Upgrade, State::InSync), 3),
         (json!({}), run(Action::Upgrade, State::Unmanaged), 0),
+        (json!({}), run(Action::Uninstall, State::Interrupted), 0),
         (json!({}), run(Action::Upgrade, State::OutOfSync), 4),
         (json!({}), run(Action::Install, State::Absent), 4),
         (json!({}), run(Action::Unlock, State::Locked), 4),
