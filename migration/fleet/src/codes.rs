@@ -247,16 +247,76 @@ pub const CODES: &[Code] = &[
         remedy: "D161 and D145 say why.",
     },
     Code {
+        code: "M106",
+        slug: "would-prune",
+        meaning: "Our controller would delete an object that stock has applied, because it is in the inventory and was not rendered.",
+        remedy: "If the object is in Git, please report this with the file that defines it. If it is not, stock deletes it with its next run, and there is nothing to compare before that.",
+    },
+    Code {
+        code: "M107",
+        slug: "would-create",
+        meaning: "Our controller would create an object that is not there.",
+        remedy: "If it was deleted by hand, stock brings it back with its next run. If it is not in Git, please report this with the file that it comes from.",
+    },
+    Code {
+        code: "M108",
+        slug: "rendering-differs",
+        meaning: "A field that stock alone owns would get another value, or the objects could not be rendered: ours makes something else than stock of the same input. This is our fault.",
+        remedy: "Leave the object with stock, and report it: the object and the field are named, and `openflux build` shows what is rendered.",
+    },
+    Code {
+        code: "M109",
+        slug: "ownership-changes",
+        meaning: "No value would change, but who owns a field would: an apply that looks like nothing would still write.",
+        remedy: "Please report this with the field that is named. A former tool that still owns fields is named with them; stock takes those over with its next run.",
+    },
+    Code {
+        code: "M110",
+        slug: "dry-run-refused",
+        meaning: "The API server, or a webhook that it asks, does not say what applying the object would do.",
+        remedy: "A webhook has to have sideEffects: None or NoneOnDryRun. Other refusals are told in the words of the API server.",
+    },
+    Code {
+        code: "M111",
+        slug: "missing-rights",
+        meaning: "Who was to compare may not do so: applying by dry-run needs the same rights as applying.",
+        remedy: "Give the account the right that is named: the service account of the object, or that of our controller.",
+    },
+    Code {
         code: "M112",
         slug: "helm-pending",
         meaning: "The release is in the middle of an action. A controller that takes it over would unlock and repeat the action.",
         remedy: "Wait until the action has ended.",
     },
     Code {
+        code: "M113",
+        slug: "release-differs",
+        meaning: "The release in the cluster is not the one that stock has noted in the status, or its digest is another.",
+        remedy: "Look at `helm history`; a run of stock puts the status right.",
+    },
+    Code {
+        code: "M114",
+        slug: "configuration-differs",
+        meaning: "The values that ours composes are not those that stock has noted, so that an upgrade would follow the move.",
+        remedy: "If a ConfigMap or Secret was changed, stock upgrades with its next run. If none was, please report this.",
+    },
+    Code {
+        code: "M115",
+        slug: "chart-differs",
+        meaning: "The chart is not the one that stock has installed, or an upgrade would render something else from it.",
+        remedy: "If the source has a newer chart, stock upgrades with its next run. If it has not, please report this.",
+    },
+    Code {
         code: "M116",
         slug: "remote-cluster",
         meaning: "The object applies to another cluster in a way that is not supported.",
         remedy: "Leave it with stock.",
+    },
+    Code {
+        code: "M117",
+        slug: "label-owned",
+        meaning: "The label has another value, and somebody else owns it, so that it cannot be set in the cluster without taking it from them.",
+        remedy: "Set the label where the object is defined: openflux migrate finish.",
     },
     Code {
         code: "M118",
@@ -269,6 +329,24 @@ pub const CODES: &[Code] = &[
         slug: "nobody-would",
         meaning: "No live controller of ours would reconcile the object with the label.",
         remedy: "Install our controller, or start it: D142.",
+    },
+    Code {
+        code: "M120",
+        slug: "not-proven",
+        meaning: "Nothing was compared: our controller did not answer, or not about this object.",
+        remedy: "openflux doctor says whether our controller runs and answers; start it with --shadow-addr.",
+    },
+    Code {
+        code: "M201",
+        slug: "existing-drift",
+        meaning: "A field is not what Git asks for, because somebody else has changed it. Stock would take that back with its next run, and so would ours.",
+        remedy: "Wait for the next run of stock, or undo the change; then make the plan again.",
+    },
+    Code {
+        code: "M202",
+        slug: "random-chart",
+        meaning: "The chart makes values up with each rendering: passwords, certificates, times. With the next upgrade they change, whoever makes it.",
+        remedy: "Give the values that are named, so that the chart need not make them up.",
     },
     Code {
         code: "M203",
@@ -293,6 +371,12 @@ pub const CODES: &[Code] = &[
         slug: "no-health-check",
         meaning: "The object has neither wait nor healthChecks, so that Ready says less about what it applied.",
         remedy: "Nothing; look at what it applied after the move.",
+    },
+    Code {
+        code: "M207",
+        slug: "history-entry",
+        meaning: "The digest of what was rendered is not the one in status.history, although every object is the same to its last field: the history gets one entry more.",
+        remedy: "Nothing.",
     },
 ];
 

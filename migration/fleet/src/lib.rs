@@ -1,6 +1,6 @@
 //! What the Flux objects and controllers of a cluster are to each other, and how people are told: pure, without a client.
 //!
-//! A command reads a [`World`] and makes a result of it: [`status`], [`tree`], [`trace`], [`doctor`], [`scan`]. Each result is data with a JSON
+//! A command reads a [`World`] and makes a result of it: [`status`], [`tree`], [`trace`], [`doctor`], [`scan`], [`plan`]. Each result is data with a JSON
 //! form, and can be shown to people by [`text`]. Who reconciles an object is computed in [`owner`] and nowhere else.
 
 pub mod artifacts;
@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod git;
 pub mod live;
 pub mod owner;
+pub mod plan;
 pub mod scan;
 pub mod status;
 pub mod subject;

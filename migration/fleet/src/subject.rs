@@ -11,7 +11,7 @@ use flux_api::{
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::World;
 
@@ -146,6 +146,29 @@ impl Serialize for Handle {
     }
 }
 
+impl<'de> Deserialize<'de> for Handle {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl From<&Handle> for flux_proof::Name {
+    fn from(handle: &Handle) -> Self {
+        let key = &handle.key;
+        Self::new(handle.kind.kind(), key.namespace.as_str(), key.name.as_str())
+    }
+}
+
+impl TryFrom<&flux_proof::Name> for Handle {
+    type Error = HandleError;
+
+    fn try_from(name: &flux_proof::Name) -> Result<Self, HandleError> {
+        let kind = DeployerKind::parse(&name.kind).ok_or_else(|| HandleError(name.to_string()))?;
+        Ok(Self::new(kind, name.namespace.as_str(), name.name.as_str()))
+    }
+}
+
 impl FromStr for Handle {
     type Err = HandleError;
 
@@ -191,6 +214,10 @@ impl State {
 pub struct Subject {
     /// Kind, namespace and name.
     pub handle: Handle,
+    /// Its uid.
+    pub uid: String,
+    /// Its generation.
+    pub generation: i64,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Annotations.
@@ -246,6 +273,8 @@ impl Subject {
                 meta.namespace.clone().unwrap_or_default(),
                 meta.name.clone().unwrap_or_default(),
             ),
+            uid: meta.uid.clone().unwrap_or_default(),
+            generation: meta.generation.unwrap_or_default(),
             parent: applied_by(&labels),
             labels,
             annotations: meta.annotations.clone().unwrap_or_default(),

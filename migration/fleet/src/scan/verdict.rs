@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flux_api::ObjectKey;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::order::{Wave, applies_flux, waves};
 use crate::doctor::Facts;
@@ -11,7 +11,7 @@ use crate::world::SourceState;
 use crate::{DeployerKind, Handle, Owner, Owners, State, Subject};
 
 /// Whether an object can move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Class {
     /// It can.
