@@ -20,6 +20,7 @@ pub trait Deployed:
     + Clone
     + Debug
     + DeserializeOwned
+    + Serialize
     + Send
     + Sync
     + 'static

@@ -265,6 +265,9 @@ pub struct CustomHealthCheck {
     /// True when the object failed.
     #[serde(skip_serializing_if = "is_default")]
     pub failed: String,
+    /// Fields of a newer definition.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
 }
 
 /// JSON pointers that drift detection leaves alone, on the objects that a selector matches.
@@ -314,8 +317,6 @@ pub struct KustomizationStatus {
 
 impl KustomizationSpec {
     /// Returns the path of a field that these types do not have, because a newer definition added it.
-    ///
-    /// Fields below `healthCheckExprs` and `ignore` are not looked at.
     pub fn unknown_field(&self) -> Option<String> {
         let own = self.unknown.first("");
         let metadata = || self.common_metadata.as_ref()?.unknown.first("commonMetadata.");
@@ -337,6 +338,16 @@ impl KustomizationSpec {
                 item.unknown.first(at)
             })
         };
+        let expressions = || {
+            let checks = &self.health_check_exprs;
+            first_below("healthCheckExprs", checks, |item, at| item.unknown.first(at))
+        };
+        let ignored = || {
+            first_below("ignore", &self.ignore, |rule, at| {
+                let target = || rule.target.as_ref()?.unknown.first(&format!("{at}target."));
+                rule.unknown.first(at).or_else(target)
+            })
+        };
         let image = || first_below("images", &self.images, |item, at| item.unknown.first(at));
         let patch = || {
             first_below("patches", &self.patches, |patch, at| {
@@ -351,6 +362,8 @@ impl KustomizationSpec {
             .or_else(dependency)
             .or_else(remote)
             .or_else(check)
+            .or_else(expressions)
+            .or_else(ignored)
             .or_else(image)
             .or_else(patch)
     }

@@ -114,12 +114,14 @@ impl<K: Kind> Context<K> {
                 object: dependency,
                 unreadable,
                 same_source,
+                expression: reference.ready_expr.clone(),
             }
         };
         Observed {
             object,
             artifact: self.artifact_of(object),
             dependencies: object.depends_on().iter().map(dependency).collect(),
+            checks_both: self.settings.checks_dependencies_twice,
         }
     }
 

@@ -1,11 +1,13 @@
 //! Waits until objects are ready.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use controller_kit::live::{Target, WaitEnd, WaitOptions};
 use controller_kit::object::Subject;
 use controller_kit::{Cluster, Triggers};
 use flux_api::{ConditionsExt, Deployed, DeployedStatus, GoDuration, READY, REQUESTED_AT, reason};
+use flux_cel::health::HealthChecks;
 use kube::Resource as _;
 
 use crate::context::Ownership;
@@ -28,18 +30,22 @@ pub struct Waited {
 
 /// Waits outside the worker slot until everything is ready; a newer event ends the wait.
 ///
+/// Where there are expressions for a kind, they tell what is ready.
+///
 /// # Errors
 /// A newer event came first; or the status could not be written.
 pub async fn wait<K: Kind>(
     run: &mut Run<'_, K>,
     cluster: &Cluster,
     targets: Vec<Target>,
+    expressions: Option<Arc<HealthChecks>>,
 ) -> Result<Waited, Halt> {
     let started = tokio::time::Instant::now();
     let context = run.context;
     let options = WaitOptions {
         timeout: run.timeout(),
         fail_fast: context.settings.fail_fast,
+        expressions,
     };
     let what = readiness_of(&targets);
     let mut waiting = Box::pin(cluster.live.wait(targets, options, &cluster.rest));

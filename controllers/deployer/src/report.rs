@@ -153,6 +153,9 @@ pub(crate) fn conclude<O: Deployed>(
         Outcome::Refused(Refusal { reason, message }) => {
             conditions.not_ready(reason, message);
             conditions.stalled(reason, message);
+            if *reason == reason::INVALID_CEL_EXPRESSION {
+                status.set_observed_generation(generation);
+            }
             let announced = is_announced(object, reason, message);
             Report {
                 event: (!announced).then(|| (Severity::Error, *reason, message.clone())),

@@ -33,6 +33,8 @@ pub struct Settings {
     pub backoff: Backoff,
     /// Whether a failed object ends health checks early (gate `DisableFailFastBehavior` turns it off).
     pub fail_fast: bool,
+    /// Whether a dependency has to be ready even if an expression says that it is (gate `AdditiveCELDependencyCheck`).
+    pub checks_dependencies_twice: bool,
     /// Labels that mark ConfigMaps and Secrets whose changes reconcile at once (`--watch-configs-label-selector`);
     /// none are watched when absent (gate `DisableConfigWatchers`).
     pub watch_configs: Option<String>,
@@ -72,6 +74,7 @@ impl Default for Settings {
             interval_jitter: 5,
             backoff: Backoff::default(),
             fail_fast: true,
+            checks_dependencies_twice: false,
             watch_configs: Some(format!("{}=Enabled", flux_api::WATCH_LABEL)),
             kube_config: KubeConfigSettings::default(),
         }

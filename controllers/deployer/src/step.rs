@@ -17,6 +17,8 @@ pub struct Observed<'a, O> {
     pub artifact: Result<Arc<Artifact>, ArtifactProblem>,
     /// The objects that it depends on, in the order of `dependsOn`.
     pub dependencies: Vec<Dependency<O>>,
+    /// Whether a dependency with an expression has to be ready as well (gate `AdditiveCELDependencyCheck`).
+    pub checks_both: bool,
 }
 
 /// Why there is no artifact.
@@ -40,6 +42,8 @@ pub struct Dependency<O> {
     pub unreadable: Option<String>,
     /// Whether it consumes the same source.
     pub same_source: bool,
+    /// What tells that it is ready, instead of its conditions; empty where these do (`readyExpr`).
+    pub expression: String,
 }
 
 /// The next step.
@@ -85,16 +89,9 @@ pub fn is_held(object: &impl Deployed) -> bool {
     finalizers.iter().any(|finalizer| finalizer == FINALIZER)
 }
 
-/// Gives the first reason why a dependency is not ready, in stock's words; one with the same source has to have applied
+/// Tells why a dependency is not ready by its conditions, in stock's words; one with the same source has to have applied
 /// `revision` too.
-pub fn first_not_ready<O: Deployed>(dependencies: &[Dependency<O>], revision: &str) -> Option<String> {
-    dependencies
-        .iter()
-        .find_map(|dependency| not_ready(dependency, revision))
-}
-
-/// Tells why a dependency is not ready.
-pub(crate) fn not_ready<O: Deployed>(dependency: &Dependency<O>, revision: &str) -> Option<String> {
+pub fn not_ready<O: Deployed>(dependency: &Dependency<O>, revision: &str) -> Option<String> {
     let key = &dependency.key;
     let Some(object) = &dependency.object else {
         let why = dependency.unreadable.iter().map(|error| format!(": {error}"));

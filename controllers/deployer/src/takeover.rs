@@ -21,6 +21,7 @@ use kube::Resource as _;
 use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::expressions::unready;
 use crate::kind::{Kind, kind_name, mapping};
 use crate::outcome::Halt;
 use crate::progress::Aim;
@@ -316,7 +317,10 @@ impl<K: Kind> Context<K> {
                 let revision = &artifact.spec.revision;
                 let mut dependencies = observed.dependencies.iter();
                 dependencies.all(|dependency| {
-                    not_ready(dependency, revision).is_none()
+                    unready(&observed, dependency, |dependency| {
+                        not_ready(dependency, revision)
+                    })
+                    .is_none()
                         || self.is_on_its_way(&dependency.key, own, known)
                 })
             }

@@ -16,6 +16,7 @@ use crate::configs::ConfigKind;
 use crate::context::Context;
 use crate::interlock::stands_back;
 use crate::kind::{Kind, kind_name};
+use crate::step::dependency_key;
 
 /// How long outdated Artifacts are waited for: another process may be the one that mirrors.
 const MIRROR_PATIENCE: Duration = Duration::from_secs(15);
@@ -95,9 +96,8 @@ impl<K: Kind> Watches<K> {
                         self.context.queue.add(key.clone(), Triggers::OBJECT);
                     }
                 }
-                if old.is_none_or(|old| readiness(old.as_ref()) != readiness(new.as_ref())) {
-                    self.wake_dependents(&key);
-                }
+                let settled = old.is_some_and(|old| readiness(old.as_ref()) == readiness(new.as_ref()));
+                self.wake_dependents(&key, settled);
                 let settles = |old: &Arc<K::Object>| {
                     readiness(old.as_ref()) != readiness(new.as_ref())
                         || object_triggers(old.as_ref(), new.as_ref()) != Triggers::default()
@@ -122,21 +122,32 @@ impl<K: Kind> Watches<K> {
                     );
                     self.context.queue.add(key.clone(), Triggers::OBJECT);
                 }
-                self.wake_dependents(&key);
+                self.wake_dependents(&key, false);
                 self.context.progress.notify();
             }
             Change::Undecodable { .. } => {}
         }
     }
 
-    /// Wakes those who wait for `key`; whoever is not waiting has nothing to do.
-    fn wake_dependents(&self, key: &ObjectKey) {
+    /// Wakes those who wait for `key`; whoever is not waiting has nothing to do. When its readiness is as before, only those
+    /// whose expressions may look at something else.
+    fn wake_dependents(&self, key: &ObjectKey, settled: bool) {
         let awaiting = self.context.awaiting.lock();
         for dependent in self.context.references.lock().dependents(key) {
-            if awaiting.contains(dependent) {
+            if awaiting.contains(dependent) && (!settled || self.looks_closely(dependent, key)) {
                 self.context.queue.add(dependent.clone(), Triggers::DEPENDENCY);
             }
         }
+    }
+
+    /// Tells whether an object has an expression about one that it depends on.
+    fn looks_closely(&self, dependent: &ObjectKey, on: &ObjectKey) -> bool {
+        let Some(object) = self.context.objects.get(dependent) else {
+            return false;
+        };
+        object.depends_on().iter().any(|reference| {
+            !reference.ready_expr.is_empty() && dependency_key(&dependent.namespace, reference) == *on
+        })
     }
 
     /// Wakes those who read a ConfigMap or Secret.

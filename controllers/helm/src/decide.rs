@@ -6,7 +6,9 @@ use artifact_consumer::ReferenceError;
 use flux_api::{
     ActionStrategy, ConditionStatus, ConditionsExt, Duration, DurationError, HelmRelease, READY, reason,
 };
-use flux_deployer::{ArtifactProblem, Dependency, Observed, Refusal, Step, is_held};
+use flux_deployer::{
+    ArtifactProblem, Dependency, Observed, Refusal, Step, Unready, first_unready, health_checks, is_held,
+};
 
 /// What about an object keeps it from being reconciled until it is edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,8 +74,13 @@ pub(crate) fn decide(observed: &Observed<'_, HelmRelease>) -> Step {
     if let Some(unfit) = unfit(object) {
         return Step::Refuse(unfit.into());
     }
-    if let Some(reason) = observed.dependencies.iter().find_map(not_ready) {
-        return Step::AwaitDependency(reason);
+    if let Err(refusal) = health_checks(&object.spec.health_check_exprs) {
+        return Step::Refuse(refusal);
+    }
+    match first_unready(observed, not_ready) {
+        Some(Unready::Waits(reason)) => return Step::AwaitDependency(reason),
+        Some(Unready::Refused(refusal)) => return Step::Refuse(refusal),
+        None => {}
     }
     match &observed.artifact {
         Ok(artifact) => Step::Deploy(Arc::clone(artifact)),
@@ -137,20 +144,7 @@ fn unfit(object: &HelmRelease) -> Option<Unfit> {
     if spec.chart.is_some() == spec.chart_ref.is_some() {
         return Some(Unfit::Chart);
     }
-    let unsupported = [
-        ("healthCheckExprs", !spec.health_check_exprs.is_empty()),
-        (
-            "dependsOn[].readyExpr",
-            spec.depends_on
-                .iter()
-                .any(|dependency| !dependency.ready_expr.is_empty()),
-        ),
-    ];
-    let unsupported = unsupported.into_iter().find(|(_, used)| *used);
-    if let Some(field) = unsupported
-        .map(|(field, _)| field.to_owned())
-        .or_else(|| whereabouts(object))
-    {
+    if let Some(field) = whereabouts(object) {
         return Some(Unfit::Unsupported { field });
     }
     let (field, error) = durations(object)
@@ -254,6 +248,7 @@ mod tests {
             object,
             artifact: Ok(artifact()),
             dependencies,
+            checks_both: false,
         })
     }
 
@@ -276,14 +271,6 @@ mod tests {
             (
                 json!({"kubeConfig": {"configMapRef": {"name": "x"}}}),
                 "kubeConfig.configMapRef",
-            ),
-            (
-                json!({"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "true"}]}),
-                "healthCheckExprs",
-            ),
-            (
-                json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}),
-                "dependsOn[].readyExpr",
             ),
             (json!({"invention": 1}), "invention"),
             (
@@ -345,12 +332,14 @@ mod tests {
                 object: status.map(|status| Arc::new(release(&json!({}), &status))),
                 unreadable: None,
                 same_source: true,
+                expression: String::new(),
             };
             let missing = ArtifactProblem::Lookup(LookupError::NotFound(SourceKey::default()));
             let step = decide(&Observed {
                 object: &object,
                 artifact: Err(missing.clone()),
                 dependencies: vec![dependency],
+                checks_both: false,
             });
             let expected = expected.map_or(Step::AwaitArtifact(missing), |reason| {
                 Step::AwaitDependency(reason.to_owned())
@@ -371,6 +360,7 @@ mod tests {
             object: &object,
             artifact: Err(ArtifactProblem::Reference(error)),
             dependencies: vec![],
+            checks_both: false,
         });
         let message =
             "cross-namespace references are not allowed: cannot access OCIRepository charts/web".to_owned();

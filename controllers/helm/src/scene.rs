@@ -1,7 +1,9 @@
 //! Where and as whom a run acts.
 
+use std::sync::Arc;
+
 use flux_api::Inventory;
-use flux_deployer::{Halt, HandOver, Run, wanted};
+use flux_deployer::{Halt, HandOver, Run, health_checks, wanted};
 use helm::File;
 use helm::release::Release;
 
@@ -15,11 +17,20 @@ use crate::storage::Storage;
 /// The cluster as the identity of a run sees it.
 ///
 /// # Errors
-/// It is not known how to get there, or the service account cannot be one.
+/// It is not known how to get there, the service account cannot be one, or an expression of a health check is none.
 pub(crate) async fn cluster(run: &mut Run<'_, Helm>) -> Result<Cluster, Stop> {
+    let object = &run.object;
+    // What ends is not asked for its health.
+    let ends = object.metadata.deletion_timestamp.is_some();
+    let expressions = match health_checks(&object.spec.health_check_exprs) {
+        Ok(expressions) => expressions.filter(|_| !ends).map(Arc::new),
+        Err(_) if ends => None,
+        Err(refusal) => return Err(Stop::Refused(refusal)),
+    };
     let cluster = run.cluster().await.map_err(Stop::Cluster)?;
     let discovery = run.context.own.discovery.of(cluster.id());
     Ok(Cluster {
+        expressions,
         discovery: Discovery::known(cluster.rest.clone(), discovery),
         rest: cluster.rest,
         mapper: cluster.mapper,

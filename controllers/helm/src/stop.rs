@@ -7,7 +7,7 @@ use controller_kit::RestError;
 use controller_kit::events::Severity;
 use flux_api::{ConditionStatus, ConditionsExt, GoDuration, READY, RECONCILING, STALLED, reason};
 use flux_deployer::fetch::ArtifactError;
-use flux_deployer::{ClusterError, Conclusion, Halt, Next, Outcome, Refusal, Run, StatusError};
+use flux_deployer::{ClusterError, Conclusion, Halt, Next, Outcome, Refusal, Run, StatusError, TERMINAL};
 use helm::LoadError;
 use helm::chart_version::ChartVersionError;
 use jiff::Timestamp;
@@ -174,7 +174,8 @@ fn refused(run: &mut Run<'_, Helm>, refusal: &Refusal) -> Outcome {
     conditions.set(READY, ConditionStatus::False, reason, message);
     if !is_announced(run, reason, message) {
         tracing::error!(error = message, "Reconciliation failed");
-        run.tell(Severity::Error, reason, message.clone(), None);
+        let told = message.strip_prefix(TERMINAL).unwrap_or(message);
+        run.tell(Severity::Error, reason, told.to_owned(), None);
     }
     Outcome::Concluded(Conclusion {
         next: Next::Event,

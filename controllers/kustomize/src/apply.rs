@@ -14,6 +14,7 @@ use flux_api::Deployed;
 use flux_deployer::Run;
 use flux_deployer::wanted::obsolete;
 
+use crate::checks::expressions;
 use crate::kind::Kustomize;
 use crate::kinds::{await_served, defined_by};
 use crate::ledger;
@@ -94,6 +95,7 @@ pub(crate) async fn apply_stages(
             let options = WaitOptions {
                 timeout: STAGE_TIMEOUT,
                 fail_fast: false,
+                expressions: expressions(run)?,
             };
             let waiting = Box::pin(cluster.live.wait(targets, options, &cluster.rest));
             run.slot.on("the readiness of definitions and classes");

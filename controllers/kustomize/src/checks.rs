@@ -1,12 +1,16 @@
 //! Which objects a Kustomization waits for.
 
+use std::sync::Arc;
+
 use controller_kit::ObjectKey;
 use controller_kit::apply::{Action, Entry};
 use controller_kit::live::{Rule, Target};
 use controller_kit::object::{ObjectId, split_api_version};
 use flux_api::Kustomization;
+use flux_deployer::{HealthChecks, Run, health_checks};
 use serde_json::Value;
 
+use crate::kind::Kustomize;
 use crate::stop::{Problem, Stop};
 
 /// Gives the objects whose readiness this object waits for; nothing when it does not ask for that.
@@ -65,6 +69,24 @@ pub(crate) fn targets(
         !(id.kind == "Kustomization" && id.name == key.name && id.namespace == key.namespace)
     });
     Ok(Some(targets))
+}
+
+/// Gives the expressions that tell the readiness of some kinds. As in stock, Jobs keep their own rule, except for whoever
+/// applies as somebody else or to another cluster.
+///
+/// # Errors
+/// One of them is no expression.
+pub(crate) fn expressions(run: &Run<'_, Kustomize>) -> Result<Option<Arc<HealthChecks>>, Stop> {
+    let spec = &run.object.spec;
+    let checks = health_checks(&spec.health_check_exprs).map_err(Stop::Refused)?;
+    let as_itself = run.service_account().is_empty() && spec.kube_config.is_none();
+    Ok(checks.map(|checks| {
+        Arc::new(if as_itself {
+            checks.without("batch", "Job")
+        } else {
+            checks
+        })
+    }))
 }
 
 /// A Job that removes itself when it is done is not missing when it is gone.

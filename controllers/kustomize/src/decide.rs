@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use flux_api::{DeletionPolicy, Kustomization, reason};
-use flux_deployer::{ArtifactProblem, Observed, Refusal, Step, first_not_ready, is_held};
+use flux_deployer::{
+    ArtifactProblem, Observed, Refusal, Step, Unready, first_unready, health_checks, is_held, not_ready,
+};
 
 /// What about an object keeps it from being reconciled until it is edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,13 +67,18 @@ pub(crate) fn decide(observed: &Observed<'_, Kustomization>) -> Step {
     if let Some(unfit) = unfit(object) {
         return Step::Refuse(unfit.into());
     }
+    if let Err(refusal) = health_checks(&object.spec.health_check_exprs) {
+        return Step::Refuse(refusal);
+    }
     let artifact = match &observed.artifact {
         Ok(artifact) => artifact,
         Err(ArtifactProblem::Reference(error)) => return Step::Refuse(error.into()),
         Err(problem) => return Step::AwaitArtifact(problem.clone()),
     };
-    match first_not_ready(&observed.dependencies, &artifact.spec.revision) {
-        Some(reason) => Step::AwaitDependency(reason),
+    let revision = &artifact.spec.revision;
+    match first_unready(observed, |dependency| not_ready(dependency, revision)) {
+        Some(Unready::Waits(reason)) => Step::AwaitDependency(reason),
+        Some(Unready::Refused(refusal)) => Step::Refuse(refusal),
         None => Step::Deploy(Arc::clone(artifact)),
     }
 }
@@ -114,14 +121,7 @@ fn unfit(object: &Kustomization) -> Option<Unfit> {
                 .as_ref()
                 .is_some_and(|decryption| decryption.provider != "sops"),
         ),
-        ("healthCheckExprs", !spec.health_check_exprs.is_empty()),
         ("ignore", !spec.ignore.is_empty()),
-        (
-            "dependsOn[].readyExpr",
-            spec.depends_on
-                .iter()
-                .any(|dependency| !dependency.ready_expr.is_empty()),
-        ),
     ];
     let unsupported = unsupported.into_iter().find(|(_, used)| *used);
     if let Some(field) = unsupported
@@ -180,6 +180,7 @@ mod tests {
             object: status.map(|status| Arc::new(kustomization(&json!({}), &status))),
             unreadable: None,
             same_source,
+            expression: String::new(),
         }
     }
 
@@ -189,6 +190,7 @@ mod tests {
             object: &object,
             artifact: Ok(artifact("main@sha1:a")),
             dependencies,
+            checks_both: false,
         })
     }
 
@@ -219,14 +221,6 @@ mod tests {
                 json!({"kubeConfig": {"secretRef": {"name": "x"}, "invention": 1}}),
                 "kubeConfig.invention",
             ),
-            (
-                json!({"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "true"}]}),
-                "healthCheckExprs",
-            ),
-            (
-                json!({"dependsOn": [{"name": "a", "readyExpr": "true"}]}),
-                "dependsOn[].readyExpr",
-            ),
             (json!({"ignore": [{"paths": ["/spec"]}]}), "ignore"),
             (json!({"invention": 1}), "invention"),
             (json!({"postBuild": {"invention": 1}}), "postBuild.invention"),
@@ -254,6 +248,36 @@ mod tests {
             panic!("a duration that cannot be read is no duration");
         };
         assert!(refusal.message.starts_with("spec.timeout: "), "{refusal:?}");
+        let checks = json!({"healthCheckExprs": [{"apiVersion": "v1", "kind": "X", "current": "data."}]});
+        let Step::Refuse(refusal) = step(&checks, vec![]) else {
+            panic!("it is no expression");
+        };
+        assert_eq!(refusal.reason, reason::INVALID_CEL_EXPRESSION);
+    }
+
+    #[test]
+    fn an_expression_says_when_a_dependency_is_ready() {
+        let of = |expression: &str| {
+            let waiting = dependency(Some(json!({"lastAppliedRevision": "main@sha1:b"})), true);
+            let expression = expression.to_owned();
+            step(
+                &json!({}),
+                vec![Dependency {
+                    expression,
+                    ..waiting
+                }],
+            )
+        };
+        assert_eq!(
+            of("dep.status.lastAppliedRevision == 'main@sha1:b'"),
+            Step::Deploy(artifact("main@sha1:a"))
+        );
+        let waits = "dependency 'apps/base' is not ready according to readyExpr eval";
+        assert_eq!(
+            of("dep.metadata.name == self.metadata.namespace"),
+            Step::AwaitDependency(waits.to_owned())
+        );
+        assert!(matches!(of("dep.metadata.name"), Step::Refuse(_)));
     }
 
     #[test]
@@ -300,6 +324,7 @@ mod tests {
             object: &object,
             artifact: Ok(artifact("r")),
             dependencies: vec![],
+            checks_both: false,
         })
     }
 

@@ -11,7 +11,7 @@ use flux_deployer::{Outcome, Run, fetch, health, inventory, prune};
 
 use crate::apply::apply_stages;
 use crate::build::build;
-use crate::checks::{may_vanish, targets};
+use crate::checks::{expressions, may_vanish, targets};
 use crate::decryption;
 use crate::kind::Kustomize;
 use crate::kinds::are_coming;
@@ -66,7 +66,8 @@ async fn bring(
     };
     run.enter("Running health checks");
     let is_news = !ledger::was_healthy(run) || (is_new && applied.changed);
-    let waited = health::wait(run, cluster, targets).await?;
+    let expressions = expressions(run)?;
+    let waited = health::wait(run, cluster, targets, expressions).await?;
     ledger::waited(run, waited, is_news)
 }
 

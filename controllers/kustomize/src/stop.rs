@@ -6,7 +6,7 @@ use controller_kit::RestError;
 use controller_kit::apply::ApplyError;
 use flux_api::{GoDuration, ObjectIdError, reason};
 use flux_deployer::fetch::ArtifactError;
-use flux_deployer::{ClusterError, Failure, Fate, Halt, Outcome, StatusError};
+use flux_deployer::{ClusterError, Failure, Fate, Halt, Outcome, Refusal, StatusError};
 use tokio::task::JoinError;
 
 use crate::decryption::DecryptionError;
@@ -18,6 +18,8 @@ use crate::variables::VariablesError;
 pub(crate) enum Stop {
     /// Nothing is wrong: the run is halted.
     Halted(Halt),
+    /// The object has to be edited.
+    Refused(Refusal),
     /// There is no content.
     Artifact(ArtifactError),
     /// An artifact was not brought into the cluster, or what was applied not dealt with.
@@ -203,6 +205,7 @@ impl From<Stop> for Outcome {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Halted(halt) => halt.into(),
+            Stop::Refused(refusal) => Self::Refused(refusal),
             Stop::Artifact(error) => error.into(),
             Stop::Failed(problem) => {
                 let (reason, fate) = problem.fate();

@@ -50,7 +50,7 @@ pub(crate) struct HelmGates {
     pub(crate) oom_watch: bool,
 }
 
-/// The gates of stock. Either value of the last seven comes to the same here, for the reason that COMPATIBILITY.md gives.
+/// The gates of stock. Either value of the last six comes to the same here, for the reason that COMPATIBILITY.md gives.
 const KNOWN: [&str; 20] = [
     "StrictPostBuildSubstitutions",
     "DisableFailFastBehavior",
@@ -82,6 +82,7 @@ fn deployer(is_on: IsOn<'_>) -> DeployerGates {
         external_artifact: is_on("ExternalArtifact", true),
         config_watchers: !is_on("DisableConfigWatchers", false),
         fail_fast: !is_on("DisableFailFastBehavior", false),
+        additive_cel_dependency_check: is_on("AdditiveCELDependencyCheck", false),
     }
 }
 

@@ -76,6 +76,8 @@ pub struct DeployerGates {
     pub config_watchers: bool,
     /// A failed object ends health checks early (`DisableFailFastBehavior` turns it off).
     pub fail_fast: bool,
+    /// A dependency has to be ready even if an expression says that it is (`AdditiveCELDependencyCheck`).
+    pub additive_cel_dependency_check: bool,
 }
 
 impl Default for DeployerGates {
@@ -84,6 +86,7 @@ impl Default for DeployerGates {
             external_artifact: true,
             config_watchers: true,
             fail_fast: true,
+            additive_cel_dependency_check: false,
         }
     }
 }
@@ -125,6 +128,7 @@ impl DeployerFlags {
                 max: self.max_retry_delay,
             },
             fail_fast: gates.fail_fast,
+            checks_dependencies_twice: gates.additive_cel_dependency_check,
             watch_configs: gates
                 .config_watchers
                 .then(|| self.watch_configs_label_selector.clone()),

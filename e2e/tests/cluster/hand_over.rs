@@ -26,14 +26,29 @@ async fn move_to(app: &App, owner: Owner) -> Result<Value> {
 
 #[tokio::test]
 async fn moving_over_and_back_writes_nothing() -> Result<()> {
+    move_over_and_back("hand-over", json!({"wait": true})).await
+}
+
+#[tokio::test]
+async fn moving_over_and_back_with_expressions_writes_nothing() -> Result<()> {
+    let checks = json!([
+        {"apiVersion": "v1", "kind": "ConfigMap", "failed": "data.colour == 'red'", "current": "data.colour == 'blue'"},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "current": "status.observedGeneration == metadata.generation"},
+    ]);
+    let spec = json!({"wait": true, "healthCheckExprs": checks});
+    move_over_and_back("hand-over-cel", spec).await
+}
+
+/// Moves a Kustomization of two objects from stock's controller to ours and back.
+async fn move_over_and_back(prefix: &str, spec: Value) -> Result<()> {
     let files = [
         ("deploy/settings.yaml", config_map("settings", "blue")),
         ("deploy/web.yaml", deployment("web", 0)),
     ];
     let files = files.each_ref().map(|(path, content)| (*path, content.as_str()));
-    let app = App::owned_by(Owner::Stock, "hand-over", &files).await?;
+    let app = App::owned_by(Owner::Stock, prefix, &files).await?;
     app.testbed.openflux_controller().await?;
-    let before = app.deploy_ready("app", json!({"wait": true})).await?;
+    let before = app.deploy_ready("app", spec).await?;
     // The Deployment's own controller writes its status; it is done when the Kustomization that waits for it is ready.
     let stock = traces(&app).await?;
 

@@ -17,6 +17,7 @@ mod deletion;
 mod depends_on;
 mod doctor;
 mod drift;
+mod expressions;
 mod far;
 mod flags;
 mod flux_cli;

@@ -169,8 +169,6 @@ const DEFAULT_MAX_HISTORY: i64 = 5;
 
 impl HelmReleaseSpec {
     /// Returns the path of a field that these types do not have, because a newer definition added it.
-    ///
-    /// Fields below `healthCheckExprs` are not looked at.
     pub fn unknown_field(&self) -> Option<String> {
         let own = self.unknown.first("");
         let chart = || self.chart.as_ref()?.unknown_field("chart.");
@@ -180,6 +178,10 @@ impl HelmReleaseSpec {
         let drift = || self.drift_detection.as_ref()?.unknown_field("driftDetection.");
         let dependency = || first_below("dependsOn", &self.depends_on, |item, at| item.unknown.first(at));
         let remote = || self.kube_config.as_ref()?.unknown.first("kubeConfig.");
+        let expressions = || {
+            let checks = &self.health_check_exprs;
+            first_below("healthCheckExprs", checks, |item, at| item.unknown.first(at))
+        };
         let values = || first_below("valuesFrom", &self.values_from, |item, at| item.unknown.first(at));
         let post_renderer = || {
             let steps = self.post_renderers.as_deref().unwrap_or_default();
@@ -204,6 +206,7 @@ impl HelmReleaseSpec {
             .or_else(drift)
             .or_else(dependency)
             .or_else(remote)
+            .or_else(expressions)
             .or_else(values)
             .or_else(post_renderer)
             .or_else(actions)

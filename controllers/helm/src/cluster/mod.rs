@@ -20,8 +20,11 @@ mod requests;
 mod resource;
 mod wait;
 
+use std::sync::Arc;
+
 use controller_kit::live::LiveStore;
 use controller_kit::{Mapper, Rest};
+use flux_deployer::HealthChecks;
 
 pub(crate) use discovery::KnownDiscovery;
 pub use discovery::{Discovery, DiscoveryError};
@@ -56,4 +59,6 @@ pub struct Cluster {
     pub live: LiveStore,
     /// What charts may ask about it.
     pub discovery: Discovery,
+    /// What tells the readiness of some kinds, before any rule does.
+    pub expressions: Option<Arc<HealthChecks>>,
 }

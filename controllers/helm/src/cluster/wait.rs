@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use controller_kit::Mapping;
 use controller_kit::live::{Rule, Target, WaitEnd, WaitOptions};
 use controller_kit::object::{Subject, metadata_map};
 use serde_json::Value;
@@ -80,6 +81,7 @@ impl Cluster {
         let works = |resource: &&Resource| {
             let mapping = &resource.mapping;
             matches!((&*mapping.group, &*mapping.kind), ("batch", "Job") | ("", "Pod"))
+                || self.has_expressions(mapping)
         };
         let targets = resources.iter().filter(works);
         let targets = targets.map(|resource| target(resource, Rule::Finished)).collect();
@@ -106,7 +108,7 @@ impl Cluster {
         }
         let options = WaitOptions {
             timeout,
-            fail_fast: false,
+            ..WaitOptions::default()
         };
         let waiting = Box::pin(self.live.wait(targets, options, &self.rest));
         match patience.wait(Matter::Else, waiting).await? {
@@ -125,6 +127,11 @@ impl Cluster {
         }
     }
 
+    fn has_expressions(&self, mapping: &Mapping) -> bool {
+        let expressions = self.expressions.as_ref();
+        expressions.is_some_and(|expressions| expressions.of(&mapping.group, &mapping.kind).is_some())
+    }
+
     async fn wait(
         &self,
         targets: Vec<Target>,
@@ -136,7 +143,11 @@ impl Cluster {
         if targets.is_empty() {
             return Ok(());
         }
-        let options = WaitOptions { timeout, fail_fast };
+        let options = WaitOptions {
+            timeout,
+            fail_fast,
+            expressions: self.expressions.clone(),
+        };
         let waiting = Box::pin(self.live.wait(targets, options, &self.rest));
         match patience.wait(matter, waiting).await?.message() {
             None => Ok(()),
@@ -167,7 +178,6 @@ fn is_paused(resource: &Resource) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use controller_kit::Mapping;
     use serde_json::json;
 
     use super::*;

@@ -125,6 +125,8 @@ impl LiveStore {
                 if kind.store(key.clone(), Live::observe(&object.value, managers)) {
                     self.notify(mapping, &key);
                     self.definition_changed(mapping);
+                } else {
+                    self.shared.waiters.notify_watchful(mapping, &key);
                 }
             }
             Event::Delete(object) => {

@@ -1,5 +1,6 @@
 //! What a wait has to know of an object.
 
+use flux_cel::health::{self, HealthCheck};
 use serde_json::Value;
 
 use crate::readiness::{Status, judge, judge_otherwise};
@@ -32,6 +33,16 @@ impl Health {
                 }),
                 detail: readiness.fails_at.map(|at| Box::new(Detail::FailsAt(at))),
             },
+            Err(error) => Self::unknown(&error),
+        }
+    }
+
+    /// Judges an object by the expressions for its kind.
+    pub(super) fn by(check: &HealthCheck, object: &Value) -> Self {
+        match check.evaluate(object) {
+            Ok(health::Health::Current) => Self::certain(Status::Current),
+            Ok(health::Health::InProgress) => Self::certain(Status::InProgress),
+            Ok(health::Health::Failed) => Self::certain(Status::Failed),
             Err(error) => Self::unknown(&error),
         }
     }

@@ -183,6 +183,8 @@ impl LiveStore {
         if is_news {
             // The watch has nothing new to tell about it later.
             self.notify(mapping, &key);
+        } else {
+            self.shared.waiters.notify_watchful(mapping, &key);
         }
     }
 
@@ -310,7 +312,7 @@ mod tests {
         store.follow(&secrets);
         let wake = Arc::<wake::Wake>::default();
         let key = ObjectKey::new("apps", "a");
-        store.shared.waiters.add(&secrets, &key, &wake, 0);
+        store.shared.waiters.add(&secrets, &key, &wake, 0, false);
         for woken in [1, 0] {
             store.learn(&secrets, &applied("apps", "1"));
             assert_eq!(wake.take().len(), woken);
@@ -334,7 +336,7 @@ mod tests {
         store
             .shared
             .waiters
-            .add(&secrets, &ObjectKey::new("apps", "a"), &wake, 0);
+            .add(&secrets, &ObjectKey::new("apps", "a"), &wake, 0, false);
         store.learn(&secrets, &applied("apps", "3"));
         assert_eq!(wake.take().len(), 1);
         for (version, woken, left) in [("2", 0, 1), ("4", 1, 0), ("5", 0, 0)] {

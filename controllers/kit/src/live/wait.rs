@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flux_cel::health::HealthChecks;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::end::WaitEnd;
@@ -37,12 +39,14 @@ pub struct Target {
 }
 
 /// How long to wait, and what ends it early.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct WaitOptions {
     /// Longest wait.
     pub timeout: Duration,
     /// End as soon as one object has failed.
     pub fail_fast: bool,
+    /// What tells the readiness of some kinds instead of the rule; not whether they are gone.
+    pub expressions: Option<Arc<HealthChecks>>,
 }
 
 /// Objects that cannot be watched, and kinds that are not served yet, are looked at this often.
@@ -55,7 +59,7 @@ impl LiveStore {
     pub async fn wait(&self, targets: Vec<Target>, options: WaitOptions, rest: &Rest) -> WaitEnd {
         let deadline = Instant::now() + options.timeout;
         let mut served = self.shared.mapper.changes();
-        let mut wait = Wait::new(self, rest, targets, deadline);
+        let mut wait = Wait::new(self, rest, targets, deadline, options.expressions);
         // All watches are opened before the first is waited for.
         for target in 0..wait.targets.len() {
             wait.attach(target).await;
@@ -101,6 +105,7 @@ struct Wait<'a> {
     store: &'a LiveStore,
     rest: &'a Rest,
     deadline: Instant,
+    expressions: Option<Arc<HealthChecks>>,
     targets: Vec<Watched>,
     tally: Tally,
     /// The targets that no watch tells about, as long as they are not ready.
@@ -140,7 +145,13 @@ impl Drop for Wait<'_> {
 }
 
 impl<'a> Wait<'a> {
-    fn new(store: &'a LiveStore, rest: &'a Rest, targets: Vec<Target>, deadline: Instant) -> Self {
+    fn new(
+        store: &'a LiveStore,
+        rest: &'a Rest,
+        targets: Vec<Target>,
+        deadline: Instant,
+        expressions: Option<Arc<HealthChecks>>,
+    ) -> Self {
         let mut tally = Tally::default();
         for target in 0..targets.len() {
             tally.note(target, Health::unknown("it could not be read in time"), false, 0);
@@ -153,6 +164,7 @@ impl<'a> Wait<'a> {
             store,
             rest,
             deadline,
+            expressions,
             targets: targets.into_iter().map(unserved).collect(),
             tally,
             asked: BTreeSet::new(),
@@ -170,7 +182,9 @@ impl<'a> Wait<'a> {
             Ok(mapping) => {
                 let key = key_of(&mapping, &target);
                 let waiters = &self.store.shared.waiters;
-                self.registered.push(waiters.add(&mapping, &key, &self.wake, at));
+                let every = self.has_expressions(&target);
+                self.registered
+                    .push(waiters.add(&mapping, &key, &self.wake, at, every));
                 self.open(&target, mapping, &key).await
             }
             Err(MapError::NoMatch { kind, .. }) => {
@@ -251,7 +265,12 @@ impl<'a> Wait<'a> {
         };
         let (may_vanish, rule) = (watched.target.may_vanish, watched.target.rule);
         let is_watched = matches!(watched.source, Source::Watch { .. });
-        let health = rule.judge(&watched.target.id, health.unwrap_or_else(Health::not_found));
+        let health = health.unwrap_or_else(Health::not_found);
+        let health = if self.has_expressions(&watched.target) {
+            health
+        } else {
+            rule.judge(&watched.target.id, health)
+        };
         if self.tally.note(at, health, may_vanish, now()) || is_watched {
             self.asked.remove(&at);
         } else {
@@ -266,10 +285,7 @@ impl<'a> Wait<'a> {
             // With the kind its objects are gone.
             Source::Unserved(_) if watched.target.rule == Rule::Gone => Some(Health::not_found()),
             Source::Unserved(error) => Some(Health::unknown(error)),
-            Source::Poll(mapping) => {
-                let key = key_of(mapping, &watched.target);
-                Some(self.read(mapping, &key).await)
-            }
+            Source::Poll(mapping) => Some(self.ask(mapping, &watched.target).await),
             Source::Watch { mapping, kind, named } => {
                 let settled = tokio::time::timeout_at(self.deadline, kind.settled()).await;
                 if !matches!(settled, Ok(KindState::Synced | KindState::Interrupted)) {
@@ -280,6 +296,10 @@ impl<'a> Wait<'a> {
                 match known {
                     // It may have lost the label.
                     None if named.is_none() && !watched.target.owned => None,
+                    // Of what is watched only the readiness by the rules is kept.
+                    Some(_) if self.has_expressions(&watched.target) => {
+                        Some(self.ask(mapping, &watched.target).await)
+                    }
                     known => Some(known.unwrap_or_else(Health::not_found)),
                 }
             }
@@ -295,19 +315,54 @@ impl<'a> Wait<'a> {
         }
     }
 
+    /// Tells whether the readiness of a target is told by expressions.
+    fn has_expressions(&self, target: &Target) -> bool {
+        let (expressions, id) = (self.expressions.as_ref(), &target.id);
+        target.rule != Rule::Gone
+            && expressions.is_some_and(|expressions| expressions.of(&id.group, &id.kind).is_some())
+    }
+
+    /// Reads a target and judges it, by expressions where there are some for it.
+    async fn ask(&self, mapping: &Mapping, target: &Target) -> Health {
+        let key = key_of(mapping, target);
+        let expressions = self.expressions.clone().filter(|_| self.has_expressions(target));
+        let Some(expressions) = expressions else {
+            return self.read(mapping, &key).await;
+        };
+        let object = match self.fetch(mapping, &key).await {
+            Ok(object) => object,
+            Err(health) => return health,
+        };
+        let id = target.id.clone();
+        // An expression may take its time, within its limits.
+        let judging = tokio::task::spawn_blocking(move || {
+            let check = expressions.of(&id.group, &id.kind);
+            check.map_or_else(|| Health::of(&object), |check| Health::by(check, &object))
+        });
+        judging.await.unwrap_or_else(|error| Health::unknown(&error))
+    }
+
     async fn read(&self, mapping: &Mapping, key: &ObjectKey) -> Health {
+        self.fetch(mapping, key)
+            .await
+            .map_or_else(|health| health, |object| Health::of(&object))
+    }
+
+    /// Reads an object; what keeps it from being read is what is known of it.
+    async fn fetch(&self, mapping: &Mapping, key: &ObjectKey) -> Result<Value, Health> {
         if mapping.namespaced && key.namespace.is_empty() {
-            return Health::unknown("an empty namespace may not be set when a resource name is provided");
+            let why = "an empty namespace may not be set when a resource name is provided";
+            return Err(Health::unknown(why));
         }
         let reading = async {
             let _permit = self.store.shared.reads.acquire().await;
             self.rest.get(mapping, &key.namespace, &key.name).await
         };
         match tokio::time::timeout(READ_TIMEOUT, reading).await {
-            Ok(Ok(Some(object))) => Health::of(&object),
-            Ok(Ok(None)) => Health::not_found(),
-            Ok(Err(error)) => Health::unknown(&error),
-            Err(_) => Health::unknown("the API server does not answer"),
+            Ok(Ok(Some(object))) => Ok(object),
+            Ok(Ok(None)) => Err(Health::not_found()),
+            Ok(Err(error)) => Err(Health::unknown(&error)),
+            Err(_) => Err(Health::unknown("the API server does not answer")),
         }
     }
 

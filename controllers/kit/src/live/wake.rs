@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -38,17 +39,37 @@ impl Wake {
 #[derive(Default)]
 pub(super) struct Waiters {
     by_object: Mutex<HashMap<ObjectId, Vec<Waiter>>>,
+    /// How many want to hear of every change: mostly there are none, and nobody has to be looked for.
+    watchful: AtomicUsize,
 }
 
-/// Who waits, and as which of its targets.
-type Waiter = (Arc<Wake>, usize);
+/// Who waits.
+struct Waiter {
+    wake: Arc<Wake>,
+    /// As which of its targets.
+    target: usize,
+    /// Whether it wants to hear of changes that leave the readiness as it is by the rules.
+    every: bool,
+}
 
 impl Waiters {
     /// Tells everybody who waits for an object that it has changed.
     pub(super) fn notify(&self, mapping: &Mapping, key: &ObjectKey) {
         if let Some(waiters) = self.by_object.lock().get(&id_of(mapping, key)) {
-            for (wake, target) in waiters {
-                wake.tell(*target);
+            for waiter in waiters {
+                waiter.wake.tell(waiter.target);
+            }
+        }
+    }
+
+    /// Tells those who want to hear of every change that an object has changed, though not its readiness by the rules.
+    pub(super) fn notify_watchful(&self, mapping: &Mapping, key: &ObjectKey) {
+        if self.watchful.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        if let Some(waiters) = self.by_object.lock().get(&id_of(mapping, key)) {
+            for waiter in waiters.iter().filter(|waiter| waiter.every) {
+                waiter.wake.tell(waiter.target);
             }
         }
     }
@@ -59,27 +80,31 @@ impl Waiters {
         let of_kind = by_object
             .iter()
             .filter(|(id, _)| id.kind == mapping.kind && id.group == mapping.group);
-        for (wake, target) in of_kind.flat_map(|(_, waiters)| waiters) {
-            wake.tell(*target);
+        for waiter in of_kind.flat_map(|(_, waiters)| waiters) {
+            waiter.wake.tell(waiter.target);
         }
     }
 
-    /// From now on `wake` hears of changes of an object as those of `target`; once for each pair.
+    /// From now on `wake` hears of changes of an object as those of `target`; once for each pair. Of `every` one if it
+    /// says so.
     pub(super) fn add(
         &self,
         mapping: &Mapping,
         key: &ObjectKey,
         wake: &Arc<Wake>,
         target: usize,
+        every: bool,
     ) -> ObjectId {
         let id = id_of(mapping, key);
         let mut by_object = self.by_object.lock();
         let waiters = by_object.entry(id.clone()).or_default();
         if !waiters
             .iter()
-            .any(|(known, at)| *at == target && Arc::ptr_eq(known, wake))
+            .any(|known| known.target == target && Arc::ptr_eq(&known.wake, wake))
         {
-            waiters.push((Arc::clone(wake), target));
+            self.watchful.fetch_add(usize::from(every), Ordering::Relaxed);
+            let wake = Arc::clone(wake);
+            waiters.push(Waiter { wake, target, every });
         }
         id
     }
@@ -89,7 +114,14 @@ impl Waiters {
         let mut by_object = self.by_object.lock();
         for id in ids {
             if let Some(waiters) = by_object.get_mut(id) {
-                waiters.retain(|(known, _)| !Arc::ptr_eq(known, wake));
+                waiters.retain(|known| {
+                    let stays = !Arc::ptr_eq(&known.wake, wake);
+                    if !stays {
+                        self.watchful
+                            .fetch_sub(usize::from(known.every), Ordering::Relaxed);
+                    }
+                    stays
+                });
                 if waiters.is_empty() {
                     by_object.remove(id);
                 }
@@ -119,9 +151,9 @@ mod tests {
         let (mine, theirs) = (Arc::<Wake>::default(), Arc::<Wake>::default());
         let ids = ["a", "b", "c"].map(|name| {
             let at = usize::from(name.as_bytes()[0] - b'a');
-            waiters.add(&secrets, &key(name), &mine, at)
+            waiters.add(&secrets, &key(name), &mine, at, false)
         });
-        waiters.add(&secrets, &key("c"), &theirs, 0);
+        waiters.add(&secrets, &key("c"), &theirs, 0, true);
         for name in ["b", "b", "c", "other"] {
             waiters.notify(&secrets, &key(name));
         }
@@ -132,6 +164,9 @@ mod tests {
             "only what has changed is looked at"
         );
         assert_eq!(theirs.take(), BTreeSet::from([0]));
+
+        waiters.notify_watchful(&secrets, &key("c"));
+        assert_eq!((mine.take().len(), theirs.take().len()), (0, 1));
 
         waiters.notify_kind(&kind("ConfigMap", "configmaps", true));
         assert_eq!(mine.take().len(), 0);

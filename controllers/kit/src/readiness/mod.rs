@@ -1,7 +1,7 @@
 //! Whether an object has reached the state that its spec asks for: the kstatus rules, as Flux's fork applies them.
 //!
 //! Behaviour follows fluxcd/cli-utils `pkg/kstatus/status` with Flux's own rule for Jobs, recorded by
-//! `cargo xtask record readiness`; expressions in CEL are not read here.
+//! `cargo xtask record readiness`; expressions in CEL are `flux-cel`'s, and [`crate::live`] asks them first.
 
 mod fields;
 mod kinds;

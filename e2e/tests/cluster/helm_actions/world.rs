@@ -90,6 +90,7 @@ impl World {
                 mapper,
                 live,
                 discovery: Discovery::new(Rest::new(client)),
+                expressions: None,
             },
             renderer: Renderer::new(Arc::new(environment)),
             folder: tempfile::tempdir()?,
