@@ -10,15 +10,17 @@ use controller_kit::apply::{
 };
 use controller_kit::live::{Rule, Target, WaitOptions};
 use controller_kit::{Cluster, Triggers};
-use flux_api::Deployed;
+use flux_api::{Deployed, Kustomization};
 use flux_deployer::Run;
 use flux_deployer::wanted::obsolete;
+use helm::drift::{IgnoreRule, IgnoreRules, IgnoreTarget};
+use serde_json::Value;
 
 use crate::checks::expressions;
 use crate::kind::Kustomize;
 use crate::kinds::{await_served, defined_by};
 use crate::ledger;
-use crate::stop::Stop;
+use crate::stop::{Problem, Stop};
 
 /// How long the objects of one stage may take before the next stage is given up, as in stock.
 const STAGE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -37,12 +39,21 @@ pub(crate) async fn apply_stages(
     let (context, settings) = (run.context, &run.context.own.settings);
     let post_build = run.object.spec.post_build.iter();
     let mut sources = post_build.flat_map(|post_build| &post_build.substitute_from);
+    let ignored = ignored(&run.object)?;
+    let ignores = |object: &Value| {
+        ignored
+            .paths_for(object)
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect()
+    };
     let applier = Applier {
         hides_values: sources.any(|source| source.kind == "Secret"),
         rest: &cluster.rest,
         mapper: &cluster.mapper,
         live: &cluster.live,
         own_namespace: cluster.spares(&context.settings.own_namespace),
+        ignores: (!run.object.spec.ignore.is_empty()).then_some(&ignores),
     };
     let options = ApplyOptions {
         force: run.object.spec.force,
@@ -113,6 +124,28 @@ pub(crate) async fn apply_stages(
         memory.note_verified();
     }
     Ok(())
+}
+
+/// Reads which fields of which objects are left as they are.
+fn ignored(object: &Kustomization) -> Result<IgnoreRules, Problem> {
+    let rules: Vec<_> = object
+        .spec
+        .ignore
+        .iter()
+        .map(|rule| IgnoreRule {
+            paths: rule.paths.clone(),
+            target: rule.target.clone().map(|target| IgnoreTarget {
+                group: target.group,
+                version: target.version,
+                kind: target.kind,
+                name: target.name,
+                namespace: target.namespace,
+                annotation_selector: target.annotation_selector,
+                label_selector: target.label_selector,
+            }),
+        })
+        .collect();
+    Ok(IgnoreRules::new(&rules)?)
 }
 
 /// Gives the longest time without an answer: `spec.timeout` as it was written, although stock raises a short one to 30 s

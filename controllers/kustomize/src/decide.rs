@@ -114,15 +114,12 @@ pub(crate) fn refusal(object: &Kustomization) -> Option<String> {
 /// Fields whose meaning would be lost if they were ignored stop the object instead.
 fn unfit(object: &Kustomization) -> Option<Unfit> {
     let spec = &object.spec;
-    let unsupported = [
-        (
-            "decryption.provider",
-            spec.decryption
-                .as_ref()
-                .is_some_and(|decryption| decryption.provider != "sops"),
-        ),
-        ("ignore", !spec.ignore.is_empty()),
-    ];
+    let unsupported = [(
+        "decryption.provider",
+        spec.decryption
+            .as_ref()
+            .is_some_and(|decryption| decryption.provider != "sops"),
+    )];
     let unsupported = unsupported.into_iter().find(|(_, used)| *used);
     if let Some(field) = unsupported
         .map(|(field, _)| field.to_owned())
@@ -221,8 +218,15 @@ mod tests {
                 json!({"kubeConfig": {"secretRef": {"name": "x"}, "invention": 1}}),
                 "kubeConfig.invention",
             ),
-            (json!({"ignore": [{"paths": ["/spec"]}]}), "ignore"),
             (json!({"invention": 1}), "invention"),
+            (
+                json!({"healthCheckExprs": [{"apiVersion": "v1", "current": "true", "invention": 1}]}),
+                "healthCheckExprs[0].invention",
+            ),
+            (
+                json!({"ignore": [{"paths": ["/spec"], "target": {"invention": 1}}]}),
+                "ignore[0].target.invention",
+            ),
             (json!({"postBuild": {"invention": 1}}), "postBuild.invention"),
             (
                 json!({"images": [{"name": "a", "other": null}, {"name": "b", "invention": 1}]}),

@@ -85,7 +85,7 @@ async fn apply(run: &mut Run<'_, Kustomize>, cluster: &Cluster, rendered: Render
     let vanishing: Vec<ObjectId> = vanishing.map(id_of).collect();
     let stages = split_stages(rendered.objects, &own.settings.custom_stage);
     let before = run.status.inventory.clone().unwrap_or_default();
-    let mut memory = own.take_memory(&run.key, &cluster.identity());
+    let mut memory = own.take_memory(&run.key, &memory_of(run, cluster));
     let mut entries = Vec::new();
     let applied = apply_stages(run, cluster, stages, &mut memory, &mut entries).await;
     if let Err(stop) = applied {
@@ -112,6 +112,15 @@ async fn apply(run: &mut Run<'_, Kustomize>, cluster: &Cluster, rendered: Render
         targets: targets(&run.object, &entries, &vanishing)?,
         changed: !entries.iter().all(untouched),
     })
+}
+
+/// Tells for whom and how objects were applied that are known to be unchanged: what is left alone of them is part of that.
+fn memory_of(run: &Run<'_, Kustomize>, cluster: &Cluster) -> String {
+    let (identity, ignored) = (cluster.identity(), &run.object.spec.ignore);
+    if ignored.is_empty() {
+        return identity;
+    }
+    format!("{identity}, but {ignored:?}")
 }
 
 /// Adds to the reason why an apply stopped what it changed before, and whether the reason passes by itself.

@@ -7,6 +7,7 @@ use controller_kit::apply::ApplyError;
 use flux_api::{GoDuration, ObjectIdError, reason};
 use flux_deployer::fetch::ArtifactError;
 use flux_deployer::{ClusterError, Failure, Fate, Halt, Outcome, Refusal, StatusError};
+use helm::drift::IgnoreRuleError;
 use tokio::task::JoinError;
 
 use crate::decryption::DecryptionError;
@@ -57,6 +58,9 @@ pub(crate) enum Problem {
         /// Whether it is only about kinds that are on their way.
         coming: bool,
     },
+    /// What is to be left alone cannot be read.
+    #[error(transparent)]
+    Ignore(#[from] IgnoreRuleError),
     /// Nothing may be pruned by an inventory that cannot be read.
     #[error("status.inventory cannot be read, nothing was pruned: {0}")]
     Inventory(ObjectIdError),
@@ -99,7 +103,9 @@ impl Problem {
             Self::Variables(_) | Self::Decryption(_) | Self::Render(_) | Self::Crashed(_) => {
                 (reason::BUILD_FAILED, Fate::Retry)
             }
-            Self::Cluster(_) | Self::Inventory(_) => (reason::RECONCILIATION_FAILED, Fate::Retry),
+            Self::Cluster(_) | Self::Inventory(_) | Self::Ignore(_) => {
+                (reason::RECONCILIATION_FAILED, Fate::Retry)
+            }
             Self::Apply { coming: true, .. } => (reason::RECONCILIATION_FAILED, Fate::RetrySoon),
             Self::Apply { coming: false, .. } => (reason::RECONCILIATION_FAILED, Fate::Retry),
             Self::Prune(_) => (reason::PRUNE_FAILED, Fate::Retry),
@@ -121,6 +127,7 @@ impl Stop {
         };
         match problem {
             Problem::Apply { .. }
+            | Problem::Ignore(_)
             | Problem::Prune(_)
             | Problem::HealthCheck(_)
             | Problem::Unhealthy { .. } => Some(problem.fate().0),

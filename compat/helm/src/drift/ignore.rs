@@ -90,7 +90,8 @@ impl IgnoreRules {
         is_marked(desired) || self.paths_for(desired).contains(&"")
     }
 
-    pub(super) fn paths_for(&self, object: &Value) -> Vec<&str> {
+    /// Which pointers are ignored in an object.
+    pub fn paths_for(&self, object: &Value) -> Vec<&str> {
         let rules = self.rules.iter().filter(|(selector, _)| selector.matches(object));
         rules.flat_map(|(_, paths)| paths).map(String::as_str).collect()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::ignore::{Ignored, Ignores};
 use super::plan::Planned;
 use super::{ApplyError, Normalized};
 use crate::live::{Live, LiveStore};
@@ -24,6 +25,8 @@ pub struct Applier<'a> {
     pub hides_values: bool,
     /// The namespace that the controller runs in, which is never recreated: that takes the controller along.
     pub own_namespace: &'a str,
+    /// Which fields of live objects are left as they are.
+    pub ignores: Option<Ignores<'a>>,
 }
 
 /// How many objects of one stage are planned at once.
@@ -102,6 +105,11 @@ impl Applier<'_> {
         &self.live.managers().own
     }
 
+    /// What is left alone of an object.
+    pub(super) fn ignored(&self, object: &Value) -> Ignored {
+        Ignored::new(self.ignores.map(|ignores| ignores(object)).unwrap_or_default())
+    }
+
     pub(super) fn live_state(&self, item: &Planned) -> Option<Live> {
         self.live.get(&item.mapping, &item.id.namespace, &item.id.name)
     }
@@ -139,13 +147,14 @@ impl Applier<'_> {
 
     async fn send_once(&self, item: &Planned, mode: Mode<'_>) -> Result<Value, RestError> {
         let dry_run = mode == Mode::DryRun;
+        let object = item.payload.as_ref().filter(|_| !dry_run).unwrap_or(&item.object);
         let Mode::If { version } = mode else {
             return self
                 .rest
-                .apply(&item.path(), self.manager(), dry_run, &item.object)
+                .apply(&item.path(), self.manager(), dry_run, object)
                 .await;
         };
-        let mut object = item.object.clone();
+        let mut object = object.clone();
         object["metadata"]["resourceVersion"] = version.into();
         self.rest
             .apply(&item.path(), self.manager(), dry_run, &object)

@@ -82,6 +82,8 @@ pub(super) struct Planned {
     pub(super) desired: Desired,
     pub(super) normalized: Normalized,
     pub(super) step: Step,
+    /// What is sent instead of the object, which has fields that are left alone.
+    pub(super) payload: Option<Value>,
 }
 
 impl Planned {
@@ -215,6 +217,7 @@ impl Applier<'_> {
             desired,
             normalized,
             step: Step::Skip,
+            payload: None,
         })
     }
 
@@ -242,7 +245,8 @@ impl Applier<'_> {
     /// no other object of its stage depends on the answer, and when only values of fields differ that we own already:
     /// of what equals the cluster, stock takes no ownership.
     fn direct(&self, item: &Planned, options: ApplyOptions, memory: &ApplyMemory) -> Option<Live> {
-        let plain = !options.force
+        let plain = self.ignores.is_none()
+            && !options.force
             && !options.migrate_api_version
             && options.verify == Verify::Changed
             && ![markers::SSA, markers::FORCE]
@@ -301,6 +305,7 @@ mod tests {
             live: &live,
             hides_values: false,
             own_namespace: "flux-system",
+            ignores: None,
         };
         let options = ApplyOptions {
             force: false,

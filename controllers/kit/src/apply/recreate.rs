@@ -268,6 +268,7 @@ mod tests {
             live: &live,
             hides_values: false,
             own_namespace: "flux-system",
+            ignores: None,
         };
         let options = ApplyOptions {
             force: true,
@@ -291,6 +292,7 @@ mod tests {
             mapping,
             normalized: Normalized::Typed { unknown: Vec::new() },
             step: Step::Skip,
+            payload: None,
         };
         let status =
             json!({"status": "Failure", "code": 422, "reason": "Invalid", "message": "is immutable"});

@@ -18,7 +18,7 @@ impl Applier<'_> {
         mut item: Planned,
         options: ApplyOptions,
     ) -> Result<Planned, ApplyError> {
-        item.step = Step::Skip;
+        (item.step, item.payload) = (Step::Skip, None);
         let if_not_present = has_marker(&item.object, markers::SSA, "IfNotPresent");
         let has_live_markers = self.live_state(&item).is_some_and(|live| live.has_markers);
         let (mut live, mut migrated) = (None, false);
@@ -50,12 +50,14 @@ impl Applier<'_> {
             item.step = Step::Create;
             return Ok(item);
         }
+        let ignored = self.ignored(&dry_run);
         // The watch has the very state that the dry-run was computed from: no need to read it again.
         if let Some(known) = self
             .live_state(&item)
             .filter(|known| *known.resource_version == *version)
             && !known.needs_cleanup
             && !known.has_markers
+            && ignored.is_empty()
         {
             item.step = if !migrated && known.content == content_hash(&dry_run) {
                 Step::Keep {
@@ -88,7 +90,10 @@ impl Applier<'_> {
         } else {
             managers.cleanup_patch(&live)
         };
-        let same = !migrated && cleanup.is_none() && content_hash(&live) == content_hash(&dry_run);
+        let same = !migrated && cleanup.is_none() && ignored.are_same(&live, &dry_run);
+        if !same && !ignored.is_empty() {
+            item.payload = Some(ignored.payload(&item.object, &live, &dry_run, managers));
+        }
         item.step = if same {
             Step::Keep {
                 owned: Some(owned_hash(&live, managers)),

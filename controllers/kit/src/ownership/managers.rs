@@ -73,6 +73,11 @@ impl FieldManagers {
         managed_fields(live).iter().any(|entry| self.is_taken_over(entry))
     }
 
+    /// Tells whether an entry of `managedFields` is neither our own nor one that is taken over.
+    pub(crate) fn is_other(&self, entry: &Value) -> bool {
+        !self.is_own(entry) && !self.is_taken_over(entry)
+    }
+
     fn is_own(&self, entry: &Value) -> bool {
         text(entry, "manager") == self.own
             && text(entry, "operation") == "Apply"
