@@ -9,6 +9,7 @@ mod go_message;
 mod helm_template;
 mod kustomize_build;
 mod sops_decrypt;
+mod transformation;
 
 pub use cluster::CommandError;
 pub use commands::{
@@ -22,3 +23,4 @@ pub use helm_template::{
 };
 pub use kustomize_build::{KustomizeBuildArgs, KustomizeBuildError, kustomize_build};
 pub use sops_decrypt::{SopsDecryptArgs, SopsDecryptError, sops_decrypt};
+pub use transformation::FilesError;

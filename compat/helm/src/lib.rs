@@ -73,7 +73,7 @@ pub use record::TypeMismatch;
 pub use release::reuse::{ReuseError, Reused};
 pub use render::{
     Cancelled, Capabilities, GO_VERSION, InvalidKubeVersion, KUBE_CLIENT_VERSION, KubeVersion, Lookup,
-    NoCluster, Release, RenderError, RenderOptions, Rendered, Renderer, TemplateError, crds_for,
+    NoCluster, Release, RenderError, RenderOptions, Rendered, Renderer, Shown, TemplateError, crds_for,
     validate_release_name,
 };
 pub use time::{InvalidTime, Time};

@@ -1,6 +1,31 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+/// The functions that draw random bytes whatever they are given.
+pub const CHANCE: [&str; 18] = [
+    "bcrypt",
+    "encryptAES",
+    "genCA",
+    "genCAWithKey",
+    "genPrivateKey",
+    "genSelfSignedCert",
+    "genSelfSignedCertWithKey",
+    "genSignedCert",
+    "genSignedCertWithKey",
+    "htpasswd",
+    "randAlpha",
+    "randAlphaNum",
+    "randAscii",
+    "randBytes",
+    "randInt",
+    "randNumeric",
+    "shuffle",
+    "uuidv4",
+];
+
+/// The functions that ask for the time whatever they are given; others do so for what is no date.
+pub const CLOCK: [&str; 2] = ["ago", "now"];
+
 /// What functions need from the world: time, chance and name resolution.
 ///
 /// The crate itself reads no clock, draws no random numbers and opens no socket.

@@ -58,7 +58,7 @@ use std::sync::Arc;
 
 use gotmpl::{FuncError, FuncMap};
 
-pub use environment::{Environment, FixedEnvironment};
+pub use environment::{CHANCE, CLOCK, Environment, FixedEnvironment};
 pub use json::from_json_prefix;
 pub use yaml::from_yaml;
 

@@ -1,5 +1,7 @@
 //! Why a command did not do what it was asked for.
 
+use crate::transformation::FilesError;
+
 /// What went wrong, and with it the exit code: that of something not done.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -28,6 +30,9 @@ pub enum CommandError {
     /// The result cannot be printed.
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),
+    /// Files on this machine cannot be used.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// The result has no form as a document.
     #[error("cannot print the result: {0}")]
     Document(String),

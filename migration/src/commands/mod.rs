@@ -1,6 +1,8 @@
-//! The commands that ask a cluster, and how they are run.
+//! The commands that ask a cluster, or make what controllers make in one, and how they are run.
 
+mod build;
 mod complete;
+mod convert;
 mod doctor;
 mod get;
 mod migrate;
@@ -40,7 +42,15 @@ impl Outcome {
 type Entry = (&'static str, &'static str, fn(Command) -> Command);
 
 /// The commands.
-const COMMANDS: [Entry; 7] = [
+const COMMANDS: [Entry; 9] = [
+    (
+        "build",
+        "Make on this machine what the controllers make in a cluster",
+        |command| build::BuildCommand::augment_subcommands(command).subcommand_required(true),
+    ),
+    ("convert", "Turn objects of others into ours", |command| {
+        convert::ConvertCommand::augment_subcommands(command).subcommand_required(true)
+    }),
     (
         "get",
         "Show Artifacts: what there is to deploy, where it comes from, and whether it is up to date",
@@ -102,6 +112,12 @@ pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<
         .build()?;
     runtime.block_on(async {
         match name {
+            "build" => match read_args(matches)? {
+                build::BuildCommand::Transformation(args) => build::transformation(&args, out),
+            },
+            "convert" => match read_args(matches)? {
+                convert::ConvertCommand::Artifactgenerator(args) => convert::artifact_generator(&args, out),
+            },
             "get" => match read_args(matches)? {
                 get::GetCommand::Artifacts(args) => get::artifacts(&args, out).await,
             },

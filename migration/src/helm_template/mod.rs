@@ -180,10 +180,10 @@ fn emit(
         return Ok(output::write_files(&folder, crds, args, rendered, out)?);
     }
     if args.show_only.is_empty() {
-        return Ok(output::write_stream(args, rendered, out)?);
+        return Ok(rendered.write_stream(output::shown(args), out)?);
     }
     let mut stream = Vec::new();
-    output::write_stream(args, rendered, &mut stream)?;
+    rendered.write_stream(output::shown(args), &mut stream)?;
     let stream = String::from_utf8_lossy(&stream);
     for document in show_only::select(&stream, &args.show_only)? {
         write!(out, "---\n{document}\n")?;

@@ -6,61 +6,16 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use helm::{File, Hook, HookEvent, Rendered};
+use helm::{File, Rendered, Shown};
 
 use super::HelmTemplateArgs;
 
-/// Prints CRDs, manifests and hooks as one stream of documents.
-pub(super) fn write_stream(
-    args: &HelmTemplateArgs,
-    rendered: &Rendered,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    // Helm trims the part before the hooks, which then ends in one line feed: what may be trimmed waits.
-    let mut trimmed = Trimmed {
-        out,
-        waiting: String::new(),
-    };
-    if args.include_crds {
-        for crd in &rendered.crds {
-            trimmed.document(&crd.name, &crd_text(crd)?)?;
-        }
-    }
-    for manifest in &rendered.manifests {
-        trimmed.document(&manifest.path, &manifest.content)?;
-    }
-    let out = trimmed.out;
-    writeln!(out)?;
-    for hook in shown_hooks(args, rendered) {
-        write!(out, "---\n# Source: {}\n{}\n", hook.path, hook.manifest)?;
-    }
-    Ok(())
-}
-
-struct Trimmed<'w> {
-    out: &'w mut dyn Write,
-    /// White space that is written only if more text follows.
-    waiting: String,
-}
-
-impl Trimmed<'_> {
-    fn document(&mut self, name: &str, text: &str) -> io::Result<()> {
-        self.out.write_all(self.waiting.as_bytes())?;
-        self.waiting.clear();
-        let kept = text.trim_end();
-        if kept.is_empty() {
-            // Even the name can end in white space.
-            let head = format!("---\n# Source: {name}");
-            let shown = head.trim_end();
-            self.out.write_all(shown.as_bytes())?;
-            self.waiting.push_str(&head[shown.len()..]);
-            self.waiting.push('\n');
-        } else {
-            write!(self.out, "---\n# Source: {name}\n{kept}")?;
-        }
-        self.waiting.push_str(&text[kept.len()..]);
-        self.waiting.push('\n');
-        Ok(())
+/// Which parts of what is rendered are wanted.
+pub(super) fn shown(args: &HelmTemplateArgs) -> Shown {
+    Shown {
+        crds: args.include_crds,
+        hooks: !args.no_hooks,
+        tests: !args.skip_tests,
     }
 }
 
@@ -89,7 +44,7 @@ pub(super) fn write_files(
     for manifest in &rendered.manifests {
         writer.write(folder, &manifest.path, &manifest.content)?;
     }
-    for hook in shown_hooks(args, rendered) {
+    for hook in rendered.shown_hooks(shown(args)) {
         writer.write(folder, &hook.path, &hook.manifest)?;
     }
     // Helm still prints the stream, which is empty.
@@ -108,13 +63,6 @@ pub(super) fn write_unsorted(files: &BTreeMap<String, Vec<u8>>, out: &mut dyn Wr
     }
     out.write_all(text.trim_ascii())?;
     writeln!(out)
-}
-
-fn shown_hooks<'r>(args: &'r HelmTemplateArgs, rendered: &'r Rendered) -> impl Iterator<Item = &'r Hook> {
-    let hooks = if args.no_hooks { &[][..] } else { &rendered.hooks };
-    hooks
-        .iter()
-        .filter(|hook| !(args.skip_tests && hook.events.contains(&HookEvent::Test)))
 }
 
 struct FileWriter<'w> {

@@ -6,6 +6,7 @@ mod lookup;
 mod no_value;
 pub(crate) mod release;
 mod renderer;
+mod stream;
 mod template_error;
 mod templates;
 mod values_methods;
@@ -14,4 +15,5 @@ pub use capabilities::{Capabilities, GO_VERSION, InvalidKubeVersion, KUBE_CLIENT
 pub use lookup::{Cancelled, Lookup, NoCluster};
 pub use release::{Release, validate_release_name};
 pub use renderer::{RenderError, RenderOptions, Rendered, Renderer, crds_for};
+pub use stream::Shown;
 pub use template_error::TemplateError;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use gotmpl::{FuncMap, Map};
+use gotmpl::{Context, Func, FuncError, FuncMap, Map, Value};
 use sprig::Environment;
 
 use crate::manifest::post_render::{self, PostRenderError, PostRenderStrategy, PostRenderer};
@@ -159,6 +159,21 @@ impl Renderer {
     pub fn new(environment: Arc<dyn Environment>) -> Self {
         Self {
             funcs: Arc::new(functions::func_map(environment)),
+        }
+    }
+
+    /// The same functions, some of which refuse to be called: the failure names the function and says `why`.
+    #[must_use]
+    pub fn refusing(&self, names: &[&'static str], why: &str) -> Self {
+        let mut funcs = (*self.funcs).clone();
+        for name in names.iter().copied() {
+            let Some(func) = funcs.get(name) else { continue };
+            let refused = format!("{name} is refused: {why}");
+            let refusing = move |_: &mut Context<'_>, _: &[Value]| Err(FuncError::new(refused.as_str()));
+            funcs.insert(name, Func::with_signature(func.signature().clone(), refusing));
+        }
+        Self {
+            funcs: Arc::new(funcs),
         }
     }
 
