@@ -17,7 +17,7 @@ pub struct Limits {
     /// Items of `values.yaml` and `Chart.yaml` of a chart and its subcharts. Default 1 million; Helm has no such limit.
     pub value_items: usize,
     /// Items that a render may make of a chart before its templates run: values laid over each other, dependencies,
-    /// templates and files under their full names, 64 bytes of text counting as one. Default 1.8 million; Helm has no such
+    /// templates and files under their full names, 64 bytes of text counting as one. Default 1.5 million; Helm has no such
     /// limit.
     pub items: usize,
     /// Bytes of the JSON schemas of a chart and its subcharts. Default 5 MiB.
@@ -36,7 +36,7 @@ impl Default for Limits {
             chart_depth: 32,
             instances: 10_000,
             value_items: 1_000_000,
-            items: 1_800_000,
+            items: 1_500_000,
             schema_bytes: 5 << 20,
             schema_steps: 1_000_000,
         }

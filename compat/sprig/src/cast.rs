@@ -1,39 +1,53 @@
 //! Conversions between kinds: the rules of Sprig's `strval` and of the Go library spf13/cast.
 
 use go_std::{parse_float, parse_int};
-use gotmpl::{FuncError, Str, Value};
+use gotmpl::{Context, FuncError, Str, Value};
 
 use crate::bounds::MAX_TEXT;
 
 /// The text of a value, as `toString` gives it.
-pub(crate) fn text(value: &Value) -> Result<Str, FuncError> {
+pub(crate) fn text(cx: &mut Context<'_>, value: &Value) -> Result<Str, FuncError> {
     Ok(match value {
         Value::Str(s) => s.clone(),
         Value::Int(n, _) => n.to_string().into(),
         Value::Bool(b) => (if *b { "true" } else { "false" }).into(),
         Value::List(list) if list.ty() == gotmpl::Type::BYTES => list.as_bytes().unwrap_or_default().into(),
-        other => printed(other)?,
+        other => printed(cx, other)?,
     })
 }
 
-/// What `%v` prints.
-pub(crate) fn printed(value: &Value) -> Result<Str, FuncError> {
+/// What `%v` prints, which counts: a small list may print as a large text, and may be given many times over.
+pub(crate) fn printed(cx: &mut Context<'_>, value: &Value) -> Result<Str, FuncError> {
+    const BYTES_PER_STEP: u64 = 4;
     match value {
         Value::Str(s) => Ok(s.clone()),
-        other => gotmpl::sprint(std::slice::from_ref(other), MAX_TEXT).map(Str::from),
+        other => {
+            let text = gotmpl::sprint(std::slice::from_ref(other), MAX_TEXT)?;
+            cx.charge(text.len() as u64 / BYTES_PER_STEP)?;
+            Ok(text.into())
+        }
     }
 }
 
 /// The texts of a list, or of a single value; nil is dropped.
-pub(crate) fn texts(value: &Value) -> Result<Vec<Str>, FuncError> {
+pub(crate) fn texts(cx: &mut Context<'_>, value: &Value) -> Result<Vec<Str>, FuncError> {
     match value {
         Value::Nil => Ok(Vec::new()),
-        Value::List(list) => list
-            .items()
-            .filter(|item| !item.is_nil())
-            .map(|item| text(&item))
-            .collect(),
-        other => Ok(vec![text(other)?]),
+        Value::List(list) => {
+            let mut made = 0;
+            let mut texts = Vec::with_capacity(list.len());
+            for item in list.items().filter(|item| !item.is_nil()) {
+                let text = text(cx, &item)?;
+                // Texts are shared, all else is printed.
+                if !matches!(item, Value::Str(_)) {
+                    made += text.len();
+                    cx.check_length(made)?;
+                }
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+        other => Ok(vec![text(cx, other)?]),
     }
 }
 

@@ -77,11 +77,15 @@ pub(crate) fn register(functions: &mut FuncMap) {
         );
 }
 
-fn dict(items: Rest<Value>) -> Result<Map, FuncError> {
+fn dict(cx: &mut Context<'_>, items: Rest<Value>) -> Result<Map, FuncError> {
     let mut entries = BTreeMap::new();
     let mut items = items.0.into_iter();
     while let Some(key) = items.next() {
-        entries.insert(text(&key)?, items.next().unwrap_or_else(|| Value::from("")));
+        let name = text(cx, &key)?;
+        if !matches!(key, Value::Str(_)) {
+            cx.charge_values(name.len() as u64)?;
+        }
+        entries.insert(name, items.next().unwrap_or_else(|| Value::from("")));
     }
     Ok(Map::typed(gotmpl::Type::MAP, entries))
 }

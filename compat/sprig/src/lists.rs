@@ -128,9 +128,9 @@ pub(crate) fn register(functions: &mut FuncMap) {
         })
         .add("sortAlpha", |cx: &mut Context<'_>, list: Value| {
             if !matches!(list, Value::List(_)) {
-                return Ok(List::strings([text(&list)?]));
+                return Ok(List::strings([text(cx, &list)?]));
             }
-            let strings = strings_of(&list)?;
+            let strings = strings_of(cx, &list)?;
             charge_sort(cx, &strings)?;
             strings.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
             Ok::<_, FuncError>(strings)

@@ -16,8 +16,8 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
         .add("int64", |value: Value| to_i64(&value))
         .add("int", |value: Value| to_i64(&value) as isize)
         .add("float64", |value: Value| to_f64(&value))
-        .add("toDecimal", |value: Value| {
-            printed(&value).map(|text| parse_int(&text, 8).unwrap_or(0))
+        .add("toDecimal", |cx: &mut Context<'_>, value: Value| {
+            printed(cx, &value).map(|text| parse_int(&text, 8).unwrap_or(0))
         })
         .add("add1", |value: Value| to_i64(&value).wrapping_add(1))
         .add("add", |values: Rest<Value>| {

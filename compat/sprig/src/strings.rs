@@ -99,11 +99,13 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
             "plural",
             |one: Str, many: Str, count: isize| if count == 1 { one } else { many },
         )
-        .add("toString", |value: Value| cast::text(&value))
+        .add("toString", |cx: &mut Context<'_>, value: Value| {
+            cast::text(cx, &value)
+        })
         .add("toStrings", |cx: &mut Context<'_>, value: Value| {
             // Texts take more than what the list is counted for.
             cx.charge_items(value.as_list().map_or(0, List::len))?;
-            strings_of(&value)
+            strings_of(cx, &value)
         })
         .add("join", |cx: &mut Context<'_>, separator: Str, value: Value| {
             join(cx, &separator, &value)
@@ -305,7 +307,8 @@ fn quote(cx: &mut Context<'_>, values: Rest<Value>) -> Result<Str, FuncError> {
         if !out.is_empty() {
             out.push(b' ');
         }
-        if !go_std::append_quote_within(&mut out, &cast::text(value)?, max) {
+        let text = &cast::text(cx, value)?;
+        if !go_std::append_quote_within(&mut out, text, max) {
             cx.check_length(out.len())?;
         }
     }
@@ -326,7 +329,8 @@ fn single_quote(cx: &mut Context<'_>, values: Rest<Value>) -> Result<Str, FuncEr
             out.push(b' ');
         }
         out.push(b'\'');
-        append(cx, &mut out, &cast::printed(value)?)?;
+        let text = cast::printed(cx, value)?;
+        append(cx, &mut out, &text)?;
         out.push(b'\'');
     }
     Ok(out.into())
@@ -339,7 +343,8 @@ fn concatenate(cx: &mut Context<'_>, values: Rest<Value>) -> Result<Str, FuncErr
         if index > 0 {
             out.push(b' ');
         }
-        append(cx, &mut out, &cast::printed(value)?)?;
+        let text = cast::printed(cx, value)?;
+        append(cx, &mut out, &text)?;
     }
     Ok(out.into())
 }
@@ -395,15 +400,15 @@ fn replace(cx: &mut Context<'_>, old: Str, new: Str, s: Str) -> Result<Str, Func
 }
 
 /// `toStrings`; a `[]string` is returned as it is, not copied.
-pub(crate) fn strings_of(value: &Value) -> Result<List, FuncError> {
+pub(crate) fn strings_of(cx: &mut Context<'_>, value: &Value) -> Result<List, FuncError> {
     match value {
         Value::List(list) if list.ty() == Type::STRINGS => Ok(list.clone()),
-        other => Ok(List::strings(cast::texts(other)?)),
+        other => Ok(List::strings(cast::texts(cx, other)?)),
     }
 }
 
 fn join(cx: &mut Context<'_>, separator: &Str, value: &Value) -> Result<Str, FuncError> {
-    let texts = cast::texts(value)?;
+    let texts = cast::texts(cx, value)?;
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
     cx.check_string(bytes.saturating_add(separator.len().saturating_mul(texts.len())))?;
     let mut out = Vec::with_capacity(bytes + separator.len() * texts.len());

@@ -97,6 +97,8 @@ fn loops_pay_for_what_they_copy() {
         "{{ $s := repeat 1000000 \"a\" }}{{ range until 10000 }}{{ $_ := contains \"b\" $s }}{{ end }}",
         "{{ $s := repeat 1000000 \"a\" }}{{ range until 10000 }}{{ $_ := eq \"b\" $s }}{{ end }}",
         "{{ $l := until 100000 }}{{ range until 10000 }}{{ $_ := has -1 $l }}{{ end }}",
+        "{{ $l := until 20000 }}{{ range until 1000 }}{{ $_ := dict $l 1 }}{{ end }}",
+        "{{ $l := until 20000 }}{{ range until 1000 }}{{ $_ := toDecimal $l }}{{ end }}",
         "{{ range until 10000 }}{{ $_ := derivePassword 1 \"pin\" \"a\" \"b\" \"c\" }}{{ end }}",
         "{{ range until 10000 }}{{ $_ := genCA \"a\" 1 }}{{ end }}",
     ] {

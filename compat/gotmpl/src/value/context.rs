@@ -166,7 +166,7 @@ impl<'r> Context<'r> {
     }
 
     /// Counts bytes of values that a function makes towards the limits.
-    pub(crate) fn charge_values(&mut self, bytes: u64) -> Result<(), FuncError> {
+    pub fn charge_values(&mut self, bytes: u64) -> Result<(), FuncError> {
         self.used.values = self.used.values.saturating_add(bytes);
         let limit = self.env.limits.value_bytes;
         if self.used.values > limit {

@@ -242,6 +242,7 @@ impl Coalescer<'_> {
                 if matches!(current, Some(Value::Map(_))) {
                     self.work.warn_once(format!("key {key} is table. Skipping"))?;
                 } else {
+                    self.work.items(usize::from(current.is_none()))?;
                     insert(&target, key.clone(), value.clone());
                 }
                 continue;
@@ -290,6 +291,7 @@ impl Coalescer<'_> {
         }
         for (key, value) in source.entries().iter() {
             let Some(current) = target.get(key) else {
+                self.work.items(1)?;
                 insert(target, key.clone(), value.clone());
                 continue;
             };

@@ -115,7 +115,7 @@ impl Operation {
         let kind = self.kind.as_ref().and_then(Value::as_str).unwrap_or("unknown");
         match kind {
             "add" => self.add(document, budget),
-            "remove" => self.remove(document),
+            "remove" => self.remove(document, budget),
             "replace" => self.replace(document, budget),
             "move" => self.r#move(document, budget),
             "copy" => self.copy(document, budget),
@@ -153,7 +153,7 @@ impl Operation {
             .map_err(|e| failed(&format!("error in add for path: '{path}'"), &e))
     }
 
-    fn remove(&self, document: &mut Value) -> Result<()> {
+    fn remove(&self, document: &mut Value, budget: &Budget) -> Result<()> {
         let path = self
             .path()
             .map_err(|_| failed("remove operation failed to decode path", MISSING))?;
@@ -163,6 +163,7 @@ impl Operation {
                 MISSING,
             )
         })?;
+        budget.step(parent.items() / 16)?;
         parent
             .remove(&key)
             .map_err(|e| failed(&format!("error in remove for path: '{path}'"), &e))
@@ -220,6 +221,7 @@ impl Operation {
                 MISSING,
             )
         })?;
+        budget.step(parent.items() / 16)?;
         parent.add(&key, value).map_err(|e| in_move(path, &e))
     }
 
@@ -246,6 +248,7 @@ impl Operation {
                 MISSING,
             )
         })?;
+        budget.step(parent.items() / 16)?;
         parent
             .add(&key, value)
             .map_err(|e| failed("error while adding value during copy", &e))

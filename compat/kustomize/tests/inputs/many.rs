@@ -39,6 +39,24 @@ pub(super) fn inputs() -> Vec<Input> {
             &["limit", "/kustomization.yaml: patches["],
         ),
         input(
+            "the first of a long list removed many times",
+            move || {
+                let remove = "{\"op\": \"remove\", \"path\": \"/d/0\"},".repeat(20_000);
+                with_file(
+                    &format!(
+                        "resources: [x.yaml]\npatches: [{{target: {{kind: X}}, patch: '[{}]'}}]\n",
+                        remove.trim_end_matches(',')
+                    ),
+                    "x.yaml",
+                    format!(
+                        "apiVersion: v1\nkind: X\nmetadata: {{name: a}}\nd: [{}]\n",
+                        "a,".repeat(400_000)
+                    ),
+                )
+            },
+            &["limit", "/kustomization.yaml: patches[", "takes more than"],
+        ),
+        input(
             "a key given many times",
             move || {
                 with_file(

@@ -121,7 +121,7 @@ pub(crate) fn register(functions: &mut FuncMap, environment: &Arc<dyn Environmen
 /// Counts what it takes to read or write a time: a zone is found by its name, and a layout is gone through piece by piece.
 fn charge(cx: &mut Context<'_>, bytes: usize) -> Result<(), FuncError> {
     const STEPS: u64 = 16;
-    cx.charge(STEPS + bytes as u64)
+    cx.charge(STEPS + 2 * bytes as u64)
 }
 
 fn to_error(error: TimeError) -> FuncError {
