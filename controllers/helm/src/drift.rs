@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use controller_kit::apply::{FieldManagers, dry_run_refused, normalize};
+use controller_kit::apply::{FieldManagers, dry_run_refused, normalize, sort_for_apply};
 use controller_kit::object::{api_version, id_of, kind, metadata_text, resource_version, split_api_version};
 use controller_kit::{Ask, Mapping, ObjectPath, RestError};
 use flux_api::HelmRelease;
 use futures::{FutureExt as _, StreamExt as _};
 use helm::drift::{
-    Diff, DiffType, IgnoreRule, IgnoreRules, IgnoreTarget, correction_failure, has_changes,
-    in_order_of_correction, is_marked, mask_error, resource_name, set_helm_metadata, summarize,
-    summarize_briefly,
+    Diff, DiffType, IgnoreRule, IgnoreRules, IgnoreTarget, correction_failure, has_changes, is_marked,
+    mask_error, resource_name, set_helm_metadata, summarize, summarize_briefly,
 };
 use helm::release::Release;
 use http::Method;
@@ -300,5 +299,50 @@ fn aggregate(errors: &[String]) -> String {
     match errors {
         [one] => one.clone(),
         several => format!("[{}]", several.join(", ")),
+    }
+}
+
+/// Those that are to be created, then those that are to be patched, each in the order of their kinds.
+fn in_order_of_correction(diffs: &[Diff]) -> Vec<&Diff> {
+    let of_type = |diff_type| {
+        let mut some: Vec<_> = diffs
+            .iter()
+            .filter(|diff| diff.diff_type() == diff_type)
+            .collect();
+        sort_for_apply(&mut some, |diff| diff.desired());
+        some
+    };
+    let mut found = of_type(DiffType::Create);
+    found.extend(of_type(DiffType::Update));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_created_in_the_order_of_kinds_before_anything_is_patched() {
+        let object = |kind: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "a", "namespace": "apps"}});
+        let mut live = object("ConfigMap");
+        live["data"] = json!({"a": "b"});
+        let dry_run = object("ConfigMap");
+        let changed = Diff::between(dry_run.clone(), live, &dry_run, &IgnoreRules::default());
+        let diffs = [
+            changed.unwrap(),
+            Diff::creation(object("Service")),
+            Diff::exclusion(object("Secret")),
+            Diff::creation(object("ServiceAccount")),
+        ];
+        let order: Vec<_> = in_order_of_correction(&diffs)
+            .into_iter()
+            .map(|diff| resource_name(diff.desired()))
+            .collect();
+        assert_eq!(
+            order,
+            ["ServiceAccount/apps/a", "Service/apps/a", "ConfigMap/apps/a"]
+        );
     }
 }

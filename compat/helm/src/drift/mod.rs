@@ -173,17 +173,6 @@ pub fn has_changes(diffs: &[Diff]) -> bool {
         .any(|diff| matches!(diff.found, DiffType::Create | DiffType::Update))
 }
 
-/// Those that are to be created, then those that are to be patched, each in the order of their kinds.
-pub fn in_order_of_correction(diffs: &[Diff]) -> Vec<&Diff> {
-    let mut found = Vec::new();
-    for diff_type in [DiffType::Create, DiffType::Update] {
-        let mut some: Vec<_> = diffs.iter().filter(|diff| diff.found == diff_type).collect();
-        some.sort_by_cached_key(|diff| summary::order_of(&diff.desired));
-        found.extend(some);
-    }
-    found
-}
-
 /// Says whether a label or an annotation of the object keeps it from being looked at.
 pub fn is_marked(object: &Value) -> bool {
     let is_disabled = |field: &str| {

@@ -314,13 +314,6 @@ fn the_words_are_those_of_helm_controller() {
          Service/apps/s removed\nNamespace/n removed\nConfigMap/apps/c excluded"
     );
     assert_eq!(summarize_briefly(&diffs), "removed: 2, changed: 1, excluded: 1");
-    let order = in_order_of_correction(&diffs)
-        .into_iter()
-        .map(|diff| resource_name(diff.desired()));
-    assert_eq!(
-        order.collect::<Vec<_>>(),
-        ["Namespace/n", "Service/apps/s", "Deployment/apps/web"]
-    );
     let mut correction = Correction::default();
     assert_eq!(correction.message("apps/web.v2"), None);
     correction.failures.push(correction_failure(

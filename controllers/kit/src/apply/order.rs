@@ -44,8 +44,8 @@ fn rank(kind: &str) -> usize {
 }
 
 /// Sorts objects into the order of application: kind, then group, kind, namespace and name.
-pub fn sort_for_apply(objects: &mut [Value]) {
-    objects.sort_by_cached_key(|object| sort_key(id_of(object)));
+pub fn sort_for_apply<T>(objects: &mut [T], object: impl Fn(&T) -> &Value) {
+    objects.sort_by_cached_key(|entry| sort_key(id_of(object(entry))));
 }
 
 /// Sorts identities into the order of deletion, which is the reverse of application.
@@ -78,7 +78,7 @@ mod tests {
             object("v1", "ConfigMap", "a"),
             object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "c"),
         ];
-        sort_for_apply(&mut objects);
+        sort_for_apply(&mut objects, |object| object);
         let kinds: Vec<_> = objects
             .iter()
             .map(|o| format!("{}/{}", crate::object::kind(o), crate::object::name(o)))

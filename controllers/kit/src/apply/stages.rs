@@ -45,7 +45,7 @@ pub fn split_stages(objects: Vec<Value>, custom: &CustomStage) -> Vec<Stage> {
     let mut stages = vec![definitions, classes, chosen, rest];
     stages.retain(|stage| !stage.objects.is_empty());
     for stage in &mut stages {
-        sort_for_apply(&mut stage.objects);
+        sort_for_apply(&mut stage.objects, |object| object);
     }
     stages
 }
