@@ -21,7 +21,7 @@ pub use http::{
     HttpVerification, Redirects,
 };
 pub use http_crd::http_crd;
-pub use source::{LocalReference, Schedule, SourceStatus};
+pub use source::{ConsumerStatus, LocalReference, Schedule, SourceStatus};
 
 /// The CustomResourceDefinition as YAML, ready to be applied; the committed form of [`crd`].
 pub const CRD_YAML: &str = include_str!("../crds/artifacts.yaml");

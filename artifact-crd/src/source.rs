@@ -1,4 +1,4 @@
-//! What the kinds of sources have in common that are written with the producer library.
+//! What the kinds have in common that are written with the libraries for producers and consumers.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// When a source is looked at; the fields stand in the spec itself.
+/// When an object is looked at; the fields stand in the spec itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Schedule {
@@ -53,4 +53,25 @@ pub struct SourceStatus {
     /// What else a kind keeps about what is stored.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,
+}
+
+/// The status of an object that consumes Artifacts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ConsumerStatus {
+    /// The generation that the conditions speak of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, and what else there is to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The last request for a look (`reconcile.fluxcd.io/requestedAt`) that was followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The revisions of what was deployed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_applied_revision: Option<String>,
+    /// The revisions of what was to be deployed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_attempted_revision: Option<String>,
 }

@@ -21,10 +21,12 @@ mod hash;
 mod pack;
 mod tar;
 mod tree;
+mod walk;
 
-pub use body::{Body, BodyError, Files, Form, Limits, Loaded, Selection, glob};
+pub use body::{Body, BodyError, Files, Form, Loaded, Selection, glob};
 pub use error::ArchiveError;
 pub use hash::{Algorithm, Hasher, UnknownAlgorithm, hex};
 pub use pack::{Packed, content_hash, content_hash_of, pack};
 pub use tar::TarWriter;
 pub use tree::{File, clean_path};
+pub use walk::{Limits, Metered, Stop, WalkError, walk};

@@ -10,8 +10,8 @@ use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
 use controller_kit::live::LiveStore;
 use controller_kit::{
-    Cluster, ClusterRecipe, Clusters, Mapper, Metrics, ObjectKey, Queue, Requeue, Rest, Run, SharedWatch,
-    WatchCache, WatchState, Written,
+    Cluster, ClusterRecipe, Clusters, ConfigKind, Mapper, Metrics, ObjectKey, Queue, Requeue, Rest, Run,
+    SharedWatch, WatchCache, WatchState, Written, follow_configs,
 };
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -23,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Settings;
-use crate::configs::{ConfigKind, follow_configs};
 use crate::context::Context;
 use crate::elsewhere::Elsewhere;
 use crate::progress::Progress;

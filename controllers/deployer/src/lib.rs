@@ -17,7 +17,6 @@
 
 mod cluster;
 mod conditions;
-mod configs;
 mod context;
 mod controller;
 mod elsewhere;

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use artifact_consumer::{ArtifactName, consumed_as};
 use controller_kit::interlock::Claims;
-use controller_kit::{Change, ObjectKey, Triggers, WatchCache};
+use controller_kit::{Change, ConfigKind, ObjectKey, Triggers, WatchCache};
 use flux_api::{ConditionsExt, Deployed, DeployedStatus, REQUESTED_AT, Tolerant};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::configs::ConfigKind;
 use crate::context::Context;
 use crate::interlock::stands_back;
 use crate::kind::{Kind, kind_name};

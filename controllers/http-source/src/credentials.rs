@@ -4,24 +4,10 @@ use std::collections::BTreeMap;
 
 use artifact_crd::HttpSpec;
 use artifact_producer::{Failure, Run};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use controller_kit::events::Severity;
 use controller_kit::http::TenantOptions;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::HeaderMap;
 use url::Url;
-
-/// Headers that the client alone decides about.
-const DENIED: [&str; 8] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "range",
-    "accept-encoding",
-    "upgrade",
-    "te",
-];
 
 /// Who asks, and how.
 #[derive(Clone, Default)]
@@ -40,7 +26,8 @@ impl Credentials {
         let failed = |failure: Failure| failure.as_condition("FetchFailed");
         if let Some(reference) = &spec.secret_ref {
             let data = run.secret(&reference.name).await.map_err(failed)?;
-            credentials.headers = headers(&data).map_err(|why| invalid(&reference.name, &why))?;
+            credentials.headers =
+                artifact_producer::http_headers(&data).map_err(|why| invalid(&reference.name, &why))?;
         }
         if let Some(reference) = &spec.cert_secret_ref {
             let data = run.secret(&reference.name).await.map_err(failed)?;
@@ -66,50 +53,6 @@ impl Credentials {
 
 fn invalid(name: &str, why: &str) -> Failure {
     Failure::later("SecretInvalid", format!("Secret '{name}': {why}")).as_condition("FetchFailed")
-}
-
-fn headers(data: &Data) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    let sensitive = |bytes: &[u8], key: &str| {
-        let value = HeaderValue::from_bytes(bytes);
-        let mut value =
-            value.map_err(|_| format!("the value of {key} has a line break or a control character"))?;
-        value.set_sensitive(true);
-        Ok::<_, String>(value)
-    };
-    match (data.get("username"), data.get("password")) {
-        (Some(username), Some(password)) => {
-            let pair = [&username[..], b":", &password[..]].concat();
-            let value = format!("Basic {}", STANDARD.encode(pair));
-            headers.insert(header::AUTHORIZATION, sensitive(value.as_bytes(), "username")?);
-        }
-        (None, None) => {}
-        _ => return Err("username and password belong together".to_owned()),
-    }
-    if let Some(token) = data.get("bearerToken") {
-        if headers.contains_key(header::AUTHORIZATION) {
-            return Err("bearerToken and username exclude each other".to_owned());
-        }
-        let value = [b"Bearer ", &token[..]].concat();
-        headers.insert(header::AUTHORIZATION, sensitive(&value, "bearerToken")?);
-    }
-    for (key, value) in data {
-        let Some(name) = key.strip_prefix("header.") else {
-            continue;
-        };
-        let lower = name.to_ascii_lowercase();
-        if DENIED.contains(&lower.as_str()) || lower.starts_with("if-") || lower.starts_with("proxy-") {
-            return Err(format!("{key} names a header that the controller decides about"));
-        }
-        let parsed: HeaderName = lower
-            .parse()
-            .map_err(|_| format!("{key} is no name of a header"))?;
-        headers.insert(parsed, sensitive(value, key)?);
-    }
-    if headers.is_empty() {
-        return Err("it has neither username and password, nor bearerToken, nor header.NAME".to_owned());
-    }
-    Ok(headers)
 }
 
 fn certificates(data: &Data, options: &mut TenantOptions) -> Result<(), String> {
@@ -158,35 +101,6 @@ mod tests {
         pairs
             .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
             .collect()
-    }
-
-    #[test]
-    fn secrets_become_headers() {
-        let read = |pairs: &[(&str, &str)]| headers(&data(pairs));
-        let basic = read(&[("username", "a"), ("password", "b")]).expect("headers");
-        assert_eq!(basic[header::AUTHORIZATION], "Basic YTpi");
-        let bearer = read(&[("bearerToken", "t"), ("header.X-Api-Key", "k")]).expect("headers");
-        assert_eq!(
-            (&bearer[header::AUTHORIZATION], &bearer["x-api-key"]),
-            (
-                &HeaderValue::from_static("Bearer t"),
-                &HeaderValue::from_static("k")
-            )
-        );
-        for malformed in [
-            &[("username", "a")][..],
-            &[("other", "a")],
-            &[],
-            &[("header.Host", "evil")],
-            &[("header.If-None-Match", "x")],
-            &[("header.Range", "bytes=0-")],
-            &[("header.a b", "x")],
-            &[("header.X-A", "x\r\nHost: evil")],
-            &[("bearerToken", "t\n")],
-            &[("bearerToken", "t"), ("username", "a"), ("password", "b")],
-        ] {
-            assert!(read(malformed).is_err(), "{malformed:?}");
-        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod content;
 mod credentials;
 mod fetch;
 mod guard;
+mod metrics;
 mod outcome;
 mod request;
 #[cfg(test)]
@@ -21,14 +22,17 @@ use artifact_crd::Http;
 use artifact_producer::{Failure, Fate, Produce, Produced, Run};
 use controller_kit::events::Severity;
 use controller_kit::http::HostList;
+use controller_kit::{Metrics, ObjectKey};
 use flux_archive::Limits;
 use ipnet::IpNet;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::credentials::Credentials;
 use crate::fetch::{Clients, Fetched, Fetcher};
+use crate::metrics::HttpMetrics;
 use crate::request::Request;
 use crate::upstream::{UPSTREAM, Upstream};
 
@@ -62,24 +66,34 @@ pub struct HttpSource {
     settings: Settings,
     unpacking: Semaphore,
     clients: Clients,
-    /// What servers said at the last look, where it was the same content.
-    memory: Mutex<HashMap<String, Upstream>>,
+    /// What servers said at the last look, where it was the same content, and of which incarnation of a source.
+    memory: Mutex<HashMap<ObjectKey, (String, Upstream)>>,
+    metrics: HttpMetrics,
 }
 
 impl HttpSource {
     /// Makes a producer.
-    pub fn new(settings: Settings) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Its metrics are registered already.
+    pub fn new(settings: Settings, metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            metrics: HttpMetrics::register(metrics)?,
             settings,
             unpacking: Semaphore::new(UNPACKING),
             clients: Clients::default(),
             memory: Mutex::default(),
-        }
+        })
     }
 }
 
 impl Produce for HttpSource {
     type Source = Http;
+
+    fn forget(&self, source: &ObjectKey) {
+        self.memory.lock().remove(source);
+        self.metrics.forget(source);
+    }
 
     async fn produce(&self, http: &Http, run: &mut Run) -> Result<Produced, Failure> {
         let request = Request::read(&http.spec, &self.settings)?;
@@ -95,9 +109,18 @@ impl Produce for HttpSource {
             (None, Some((url, file))) => Some(verify::listed(&fetcher.list(url).await?, url, file)?),
             (None, None) => None,
         };
-        let uid = http.metadata.uid.clone().unwrap_or_default();
-        let known = self.known(&uid, run, expected.as_deref());
-        let (body, mut upstream) = match fetcher.body(known.as_ref()).await? {
+        let (key, uid) = (ObjectKey::of(http), http.metadata.uid.clone().unwrap_or_default());
+        let known = self.known(&key, &uid, run, expected.as_deref());
+        let fetched = fetcher.body(known.as_ref()).await;
+        self.metrics.fetched(match &fetched {
+            Ok(Fetched::Body(..)) => "body",
+            Ok(Fetched::NotModified) => "unchanged",
+            Err(failure) => failure.reason(),
+        });
+        if fetched.is_ok() {
+            self.metrics.checked(&key, Timestamp::now().as_second());
+        }
+        let (body, mut upstream) = match fetched? {
             Fetched::NotModified => return Ok(Produced::Unchanged),
             Fetched::Body(body, upstream) => (body, upstream),
         };
@@ -119,7 +142,7 @@ impl Produce for HttpSource {
             run.event(Severity::Error, "LinksSkipped", message);
         }
         upstream.digest = Some(made.digest);
-        self.memory.lock().insert(uid, upstream.clone());
+        self.memory.lock().insert(key, (uid, upstream.clone()));
         let mut content = made.content.remember(UPSTREAM, upstream.to_json());
         if let Some(digest) = expected {
             content = content.verified(format!("the body has the digest {digest}"));
@@ -130,12 +153,13 @@ impl Produce for HttpSource {
 
 impl HttpSource {
     /// What the server said about what is stored, if that may be compared with.
-    fn known(&self, uid: &str, run: &Run, expected: Option<&str>) -> Option<Upstream> {
+    fn known(&self, key: &ObjectKey, uid: &str, run: &Run, expected: Option<&str>) -> Option<Upstream> {
         if !run.is_fresh() {
-            self.memory.lock().remove(uid);
+            self.memory.lock().remove(key);
             return None;
         }
-        let newest = self.memory.lock().get(uid).cloned();
+        let newest = self.memory.lock().get(key).cloned();
+        let newest = newest.and_then(|(of, upstream)| (of == uid).then_some(upstream));
         let known = newest.or_else(|| Upstream::from_json(run.remembered(UPSTREAM)?));
         known.filter(|known| expected.is_none_or(|expected| known.digest.as_deref() == Some(expected)))
     }

@@ -10,12 +10,14 @@
 //! - [`Cluster`] is where all of that happens, as one identity; [`Clusters`] are those that objects name besides our own.
 //! - [`Rest`] and [`Mapper`] are the requests below all of it, [`Backoff`] the pauses between those that fail, [`Written`] what
 //!   they wrote until a watch brings it back.
+//! - [`author`] has what authors of controllers meet, be it as producers or as consumers.
 //! - [`events`], [`Metrics`], [`server`], [`leader`] and [`logging`] are what operators see.
 
 mod backoff;
 mod client;
 mod cluster;
 mod clusters;
+mod configs;
 mod definitions;
 mod fair;
 #[cfg(test)]
@@ -40,6 +42,7 @@ mod written;
 
 pub mod apply;
 pub mod artifact;
+pub mod author;
 pub mod events;
 pub mod http;
 pub mod interlock;
@@ -54,6 +57,7 @@ pub use backoff::{Attempts, Backoff, spread};
 pub use client::connect;
 pub use cluster::Cluster;
 pub use clusters::{ClusterRecipe, Clusters, cluster_id};
+pub use configs::{ConfigKind, OnConfigChange, follow_configs};
 pub use fair::{FairBudget, Portion};
 pub use flux_api::selector;
 pub use follow::{Failure, Follower, follow};

@@ -1,10 +1,11 @@
 //! The source `Http`, as its flags want it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use artifact_producer::{Connections, Storage, StorageSettings};
-use controller_kit::http::HostList;
+use artifact_producer::{Connections, FetchSettings, Storage, StorageSettings};
+use controller_kit::http::{Guard, HostList};
 use controller_kit::{Backoff, selector};
 use controller_process::Process;
 use flux_archive::Limits;
@@ -40,6 +41,10 @@ impl Http {
         let selector = selector::parse(&own.http_source_label_selector);
         let api_server = std::env::var("KUBERNETES_SERVICE_HOST").ok();
         let api_server = api_server.and_then(|host| host.parse::<IpAddr>().ok());
+        let unpack = Limits {
+            bytes: artifacts.artifact_max_unpacked_bytes,
+            entries: artifacts.artifact_max_entries,
+        };
         Ok(Self {
             storage: flags.storage.settings(&[artifact_crd::HTTP_KIND], artifacts)?,
             source: http_source::Settings {
@@ -48,10 +53,7 @@ impl Http {
                 closed: api_server.map(IpNet::from).into_iter().collect(),
                 allow_http: own.insecure_allow_http,
                 max_bytes: artifacts.artifact_max_bytes as u64,
-                unpack: Limits {
-                    bytes: artifacts.artifact_max_unpacked_bytes,
-                    entries: artifacts.artifact_max_entries,
-                },
+                unpack,
                 own_address: flags.storage.storage_adv_addr.clone(),
             },
             settings: artifact_producer::Settings {
@@ -60,6 +62,12 @@ impl Http {
                 concurrent: own.http_source_concurrent,
                 interval_jitter: own.http_source_jitter_percentage,
                 backoff: BACKOFF,
+                // The source has clients of its own, with what objects say about certificates and proxies.
+                fetching: FetchSettings {
+                    guard: Guard::new(None, "--http-source-hosts"),
+                    max_bytes: artifacts.artifact_max_bytes as u64,
+                    unpack,
+                },
             },
         })
     }
@@ -71,6 +79,7 @@ impl Http {
     pub(crate) async fn start(self, process: &Process, synced: CancellationToken) -> anyhow::Result<()> {
         let (storage, listener) = Storage::bind(self.storage).await?;
         process.spawn(storage.clone().serve(listener, process.shutdown()));
+        process.content().serve_locally(Arc::new(storage.clone()));
         let leading = process.clone();
         let connections = Connections {
             client: process.client(),
@@ -80,7 +89,7 @@ impl Http {
             namespace: process.namespace(),
             storage,
         };
-        let source = HttpSource::new(self.source);
+        let source = HttpSource::new(self.source, &process.metrics())?;
         process.spawn(async move {
             let shutdown = leading.shutdown();
             let producer = artifact_producer::run(source, connections, self.settings, synced, shutdown);

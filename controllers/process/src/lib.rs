@@ -34,10 +34,14 @@
 //! }
 //! ```
 //!
+//! Whoever writes a source, a deployer or a transformation of a kind of their own needs nothing of that: a [`Manager`] is the
+//! whole program around it.
+//!
 //! Deployers of one program share their flags; [`own`] has what is meant for one of them alone.
 
 mod deployer_flags;
 mod flags;
+mod manager;
 mod process;
 mod runtime;
 mod signals;
@@ -49,6 +53,7 @@ pub mod values;
 
 pub use deployer_flags::{DeployerFlags, DeployerGates, FlagError};
 pub use flags::{ArtifactFlags, LogEncoding, ProcessFlags, own_namespace};
+pub use manager::{Manager, Transform, Transforming};
 pub use process::{LeadershipLost, Process, StartError};
 pub use runtime::block_on;
 pub use storage_flags::StorageFlags;

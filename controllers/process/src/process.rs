@@ -252,6 +252,11 @@ impl Process {
         self.shared.artifacts.clone()
     }
 
+    /// Gives artifacts by digest.
+    pub fn content(&self) -> Arc<ContentCache> {
+        Arc::clone(&self.shared.content)
+    }
+
     /// Gives the hosts that artifacts may come from.
     pub fn hosts(&self) -> HostAllowList {
         self.shared.hosts.clone()

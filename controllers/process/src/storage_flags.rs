@@ -35,6 +35,9 @@ pub struct StorageFlags {
     /// How long an artifact stays in any case after another took its place.
     #[arg(long, value_parser = duration, default_value = "15s")]
     pub storage_grace: Duration,
+    /// Folder with tls.crt and tls.key of the file server, such as a mounted Secret; they are read again when they change.
+    #[arg(long, default_value = "")]
+    pub storage_tls_secret_dir: String,
     /// Bytes that stay free on the volume.
     #[arg(long, default_value_t = 64 << 20)]
     pub storage_reserve: u64,
@@ -60,6 +63,8 @@ impl StorageFlags {
         })?;
         Ok(StorageSettings {
             address: self.storage_addr.clone(),
+            tls: (!self.storage_tls_secret_dir.is_empty())
+                .then(|| self.storage_tls_secret_dir.clone().into()),
             scrub_interval: self.storage_scrub_interval,
             store: StoreOptions {
                 advertised: Advertised::new(&advertised),
@@ -78,6 +83,21 @@ impl StorageFlags {
 
     /// The address in URLs: the one that is given, or as source-controller derives it from where the server listens.
     fn advertised(&self, in_cluster: bool) -> Result<String, FlagError> {
+        let address = self.address(in_cluster)?;
+        if self.storage_tls_secret_dir.is_empty() || address.starts_with("https://") {
+            return Ok(address);
+        }
+        if address.starts_with("http://") {
+            return Err(FlagError {
+                flag: "storage-adv-addr",
+                reason: "the file server has a certificate (--storage-tls-secret-dir), so that its address begins with https://"
+                    .to_owned(),
+            });
+        }
+        Ok(format!("https://{address}"))
+    }
+
+    fn address(&self, in_cluster: bool) -> Result<String, FlagError> {
         if !self.storage_adv_addr.is_empty() {
             return Ok(self.storage_adv_addr.clone());
         }
@@ -129,5 +149,10 @@ mod tests {
         assert_eq!(advertised(&loopback, true).as_deref(), Some("127.0.0.1:9790"));
         let said = ["--storage-adv-addr=files.flux-system.svc."];
         assert_eq!(advertised(&said, true).as_deref(), Some("files.flux-system.svc."));
+        let tls = |address| advertised(&["--storage-tls-secret-dir=/tls", address], true);
+        let files = Some("https://files");
+        assert_eq!(tls("--storage-adv-addr=files").as_deref(), files);
+        assert_eq!(tls("--storage-adv-addr=https://files").as_deref(), files);
+        assert_eq!(tls("--storage-adv-addr=http://files"), None);
     }
 }

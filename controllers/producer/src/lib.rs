@@ -18,10 +18,10 @@
 
 mod content;
 mod controller;
-mod failure;
+mod http;
+mod metrics;
 mod owner;
 mod run;
-mod schedule;
 mod source;
 mod storage;
 
@@ -30,9 +30,20 @@ pub mod publish;
 pub use artifact_crd::{LocalReference, Schedule, SourceStatus};
 pub use content::{Content, Produced};
 pub use controller::{Connections, Settings, run};
-pub use failure::{Failure, Fate, ResultExt};
+pub use controller_kit::author::{Failure, Fate, ResultExt, ScheduleExt};
+pub use flux_archive::{Files, Loaded};
+pub use http::{FetchSettings, Http, Response, http_headers};
 pub use owner::Owner;
 pub use run::Run;
-pub use schedule::ScheduleExt;
-pub use source::{Produce, Source};
-pub use storage::{Storage, StorageError, StorageSettings};
+pub use source::{Produce, Source, Wake};
+pub use storage::{Listening, Storage, StorageError, StorageSettings};
+
+/// Everything that the author of a source sees.
+pub mod prelude {
+    pub use controller_kit::events::Severity;
+
+    pub use crate::{
+        Content, Failure, Fate, Files, Loaded, LocalReference, Produce, Produced, ResultExt, Run, Schedule,
+        Source, SourceStatus,
+    };
+}

@@ -1,21 +1,17 @@
 //! What the library gives an author for one look at a source.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use artifact_crd::SourceStatus;
+use artifact_crd::{LocalReference, SourceStatus};
 use artifact_store::Stored;
+use controller_kit::author::Secrets;
 use controller_kit::events::Severity;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use http::HeaderMap;
+use kube::Client;
 use serde_json::Value;
 
-use crate::{Failure, Fate};
-
-/// After how long a Secret that is missing is looked for again.
-const MISSING: Duration = Duration::from_secs(30);
-/// Values that are shorter are not looked for in texts: they would be found everywhere.
-const SHORTEST: usize = 4;
+use crate::Failure;
+use crate::http::{Fetching, Http, http_headers};
 
 /// One look at a source.
 pub struct Run {
@@ -25,8 +21,8 @@ pub struct Run {
     pub(crate) stored: Option<Stored>,
     /// Whether what is stored may be compared with: it is that of this spec, and nobody forces another look.
     pub(crate) is_fresh: bool,
-    /// What must not be told to anybody.
-    pub(crate) secrets: Vec<String>,
+    pub(crate) secrets: Secrets,
+    pub(crate) fetching: Fetching,
     pub(crate) step: &'static str,
     pub(crate) events: Vec<(Severity, &'static str, String)>,
 }
@@ -53,36 +49,35 @@ impl Run {
         self.status.more.get(field)
     }
 
-    /// Reads a Secret of the source's namespace. Its values are masked in whatever is told about this look.
+    /// Reads a Secret of the source's namespace. Its values are masked in whatever is told about this look, and when it changes
+    /// the source is looked at again.
     ///
     /// # Errors
     /// It does not exist, or cannot be read.
     pub async fn secret(&mut self, name: &str) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
         self.step("reading Secrets");
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let found = api.get_opt(name).await;
-        let found = found.map_err(|error| {
-            Failure::retry("SecretNotRead", format!("cannot read Secret '{name}': {error}"))
-        })?;
-        let Some(secret) = found else {
-            let message = format!("Secret '{}/{name}' does not exist", self.namespace);
-            return Err(Failure::new(Fate::After(MISSING), "SecretNotFound", message));
-        };
-        let data: BTreeMap<_, _> = secret
-            .data
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key, value.0))
-            .collect();
-        for value in data.values() {
-            let text = String::from_utf8_lossy(value);
-            for text in [text.as_ref(), text.trim()] {
-                if text.len() >= SHORTEST {
-                    self.secrets.push(text.to_owned());
-                }
+        self.secrets.read(&self.client, &self.namespace, name).await
+    }
+
+    /// Gives a client, which says who asks if a Secret does: `username` and `password`, `bearerToken`, or `header.NAME`.
+    ///
+    /// It connects to no address of this machine, of metadata services and the like; redirects are followed, but whoever is told
+    /// by one that it is another server is not told who asks.
+    ///
+    /// # Errors
+    /// The Secret does not exist, or says nothing of that.
+    pub async fn http(&mut self, secret: Option<&LocalReference>) -> Result<Http, Failure> {
+        let headers = match secret {
+            Some(reference) => {
+                let data = self.secret(&reference.name).await?;
+                let invalid =
+                    |why| Failure::later("SecretInvalid", format!("Secret '{}': {why}", reference.name));
+                http_headers(&data).map_err(invalid)?
             }
-        }
-        Ok(data)
+            None => HeaderMap::new(),
+        };
+        self.step("asking the server");
+        Ok(Http::new(self.fetching.clone(), headers))
     }
 
     /// Says what is done now, for whoever wonders what took so long.
@@ -98,32 +93,5 @@ impl Run {
     /// Gives the client that acts as the controller.
     pub fn client(&self) -> &Client {
         &self.client
-    }
-
-    /// Leaves out of a text what must not be told.
-    pub(crate) fn masked(&self, text: &str) -> String {
-        masked(&self.secrets, text)
-    }
-}
-
-fn masked(secrets: &[String], text: &str) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets {
-        if text.contains(secret.as_str()) {
-            text = text.replace(secret.as_str(), "***");
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::masked;
-
-    #[test]
-    fn nothing_secret_is_told() {
-        let secrets = ["hunter22".to_owned(), "token-1".to_owned()];
-        let text = "GET ?key=hunter22 answered token-1";
-        assert_eq!(masked(&secrets, text), "GET ?key=*** answered ***");
     }
 }

@@ -1,13 +1,18 @@
 //! The volume and its server, once for all producers of a process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use artifact_store::{OpenError, Place, ServerState, Store, StoreOptions, serve};
+use artifact_store::{Certificates, OpenError, Place, ServerState, Store, StoreOptions, TlsError, serve};
+use controller_kit::Metrics;
+use controller_kit::artifact::LocalContent;
 use controller_kit::server::bind;
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, broadcast};
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics::ProducerMetrics;
 
 /// How often a volume is tried that somebody else still uses.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -19,6 +24,8 @@ const CORRUPT: usize = 1024;
 pub struct StorageSettings {
     /// Where the server listens (`--storage-addr`).
     pub address: String,
+    /// The folder with the certificate of the server and its key; without one it serves without TLS.
+    pub tls: Option<PathBuf>,
     /// How they are stored.
     pub store: StoreOptions,
     /// How often all files are looked at (`--storage-scrub-interval`).
@@ -36,9 +43,18 @@ pub enum StorageError {
         /// What is wrong.
         source: std::io::Error,
     },
+    /// The certificate of the server cannot be used.
+    #[error("--storage-tls-secret-dir: {0}")]
+    Tls(#[from] TlsError),
     /// The address is empty.
     #[error("--storage-addr: producers need an address to serve artifacts at")]
     NoAddress,
+}
+
+/// Where the server listens.
+pub struct Listening {
+    listener: TcpListener,
+    tls: Option<Certificates>,
 }
 
 /// The volume and its server; clones share it.
@@ -51,6 +67,7 @@ struct Shared {
     settings: StorageSettings,
     state: ServerState,
     store: OnceCell<Store>,
+    counts: OnceCell<ProducerMetrics>,
     corrupt: broadcast::Sender<Place>,
 }
 
@@ -60,26 +77,28 @@ impl Storage {
     ///
     /// # Errors
     /// See [`StorageError`].
-    pub async fn bind(settings: StorageSettings) -> Result<(Self, TcpListener), StorageError> {
+    pub async fn bind(settings: StorageSettings) -> Result<(Self, Listening), StorageError> {
         let address = settings.address.clone();
         let listener = bind(&address)
             .await
             .map_err(|source| StorageError::Bind { address, source })?;
         let listener = listener.ok_or(StorageError::NoAddress)?;
+        let tls = settings.tls.as_deref().map(Certificates::load).transpose()?;
         let (corrupt, _) = broadcast::channel(CORRUPT);
         let shared = Shared {
             settings,
             state: ServerState::default(),
             store: OnceCell::new(),
+            counts: OnceCell::new(),
             corrupt,
         };
         let shared = Arc::new(shared);
-        Ok((Self { shared }, listener))
+        Ok((Self { shared }, Listening { listener, tls }))
     }
 
     /// Serves until `shutdown`.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
-        serve(listener, self.shared.state.clone(), shutdown).await;
+    pub async fn serve(self, at: Listening, shutdown: CancellationToken) {
+        serve(at.listener, self.shared.state.clone(), at.tls, shutdown).await;
     }
 
     /// Opens the volume, once, and has it served; waits while another process still uses it.
@@ -130,7 +149,21 @@ impl Storage {
         self.shared.corrupt.subscribe()
     }
 
+    /// The metrics of all producers of the process, registered by the first.
+    pub(crate) async fn counts(&self, metrics: &Metrics) -> Result<ProducerMetrics, prometheus::Error> {
+        let registered = async { ProducerMetrics::register(metrics) };
+        let counts = self.shared.counts.get_or_try_init(|| registered);
+        counts.await.cloned()
+    }
+
     pub(crate) fn scrub_interval(&self) -> Duration {
         self.shared.settings.scrub_interval
+    }
+}
+
+/// What the process stores need not be fetched over HTTP by its own consumers.
+impl LocalContent for Storage {
+    fn bytes(&self, digest: &str) -> Option<Vec<u8>> {
+        self.shared.store.get()?.read(digest)
     }
 }

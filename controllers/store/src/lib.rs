@@ -28,7 +28,7 @@ pub use content::Content;
 pub use error::{OpenError, PutError};
 pub use options::{Advertised, StoreOptions};
 pub use place::Place;
-pub use server::{ServerState, serve};
+pub use server::{Certificates, ServerState, TlsError, serve};
 pub use store::{Store, Stored, Usage};
 pub use upkeep::{Adopted, Collected};
 

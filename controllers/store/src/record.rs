@@ -1,6 +1,7 @@
 //! What is written down about a stored file, beside it.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use flux_archive::{Algorithm, Hasher, content_hash_of};
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// The present form of records; one of another form is made anew.
 const VERSION: u32 = 1;
+/// Bytes of a file that are read at once.
+const PIECE: usize = 64 << 10;
 
 /// What is known of a stored file without reading it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,10 +91,20 @@ pub(crate) fn hash(algorithm: Algorithm, bytes: &[u8]) -> String {
     hasher.finish()
 }
 
-/// Whether a digest is that of some bytes.
-pub(crate) fn matches(digest: &str, bytes: &[u8]) -> bool {
+/// Whether a digest is that of a file, which is read piece by piece; blocks.
+pub(crate) fn matches(digest: &str, path: &Path) -> io::Result<bool> {
     let found = digest
         .split_once(':')
         .and_then(|(algorithm, hex)| Some((algorithm.parse().ok()?, hex)));
-    found.is_some_and(|(algorithm, hex)| hash(algorithm, bytes) == hex)
+    let Some((algorithm, hex)) = found else {
+        return Ok(false);
+    };
+    let (mut file, mut hasher) = (File::open(path)?, Hasher::new(algorithm));
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hasher.finish() == hex),
+            length => hasher.update(piece.get(..length).unwrap_or_default()),
+        }
+    }
 }

@@ -81,6 +81,17 @@ impl Store {
         Some(self.shared.stored(place, file, entry, false))
     }
 
+    /// Reads a stored file by its digest; blocks.
+    pub fn read(&self, digest: &str) -> Option<Vec<u8>> {
+        let path = {
+            let index = self.shared.index.read();
+            let mut all = index.all();
+            let (place, file, _) = all.find(|(_, _, entry)| entry.record.digest == digest)?;
+            self.shared.path(place, file)
+        };
+        std::fs::read(path).ok()
+    }
+
     /// Gives the places that have files.
     pub fn places(&self) -> Vec<Place> {
         self.shared.index.read().places().cloned().collect()

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use artifact_store::{Adopted, Content, Place, ServerState, Store, StoreOptions, Stored, serve};
+use artifact_store::{
+    Adopted, Certificates, Content, Place, ServerState, Store, StoreOptions, Stored, serve,
+};
 use flux_archive::File;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,6 +32,10 @@ fn place() -> Place {
 
 impl Server {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    async fn start_with(tls: Option<Certificates>) -> Self {
         let folder = TempDir::new().expect("a folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound").to_string();
@@ -40,7 +46,7 @@ impl Server {
         let (store, _) = Store::open(options).expect("a volume");
         let (state, shutdown) = (ServerState::default(), CancellationToken::new());
         state.start_serving(store.clone());
-        tokio::spawn(serve(listener, state.clone(), shutdown.clone()));
+        tokio::spawn(serve(listener, state.clone(), tls, shutdown.clone()));
         Self {
             address,
             folder,
@@ -230,4 +236,73 @@ async fn who_asks_for_what_is_made_anew_is_told_to_come_back() {
     std::os::unix::fs::symlink("/etc/hostname", &on_disk).expect("a link");
     assert_eq!(server.status(&path).await, 503);
     assert_eq!(server.status(&path).await, 503);
+}
+
+/// Writes a certificate of its own authority; gives it.
+fn certificate(folder: &std::path::Path) -> rustls::pki_types::CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    fs::write(folder.join("tls.crt"), made.cert.pem()).expect("a file");
+    fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).expect("a file");
+    made.cert.der().clone()
+}
+
+/// Asks over TLS; the answer, or why there is none.
+async fn ask_trusting(
+    authority: &rustls::pki_types::CertificateDer<'static>,
+    address: &str,
+) -> Result<String, std::io::Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.clone()).expect("an authority");
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = TcpStream::connect(address).await?;
+    let name = "localhost".try_into().expect("a name");
+    let mut stream = connector.connect(name, stream).await?;
+    let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn over_tls_a_new_certificate_takes_the_place_of_the_old_one() {
+    let secret = TempDir::new().expect("a folder");
+    assert!(Certificates::load(secret.path()).is_err(), "there are no files");
+    let first = certificate(secret.path());
+    let server = Server::start_with(Some(Certificates::load(secret.path()).expect("certificates"))).await;
+    let answer = ask_trusting(&first, &server.address).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    // Without TLS nobody gets anything.
+    let mut plain = TcpStream::connect(&server.address).await.expect("connected");
+    plain
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+
+    // The key of somebody else is not taken.
+    fs::write(secret.path().join("tls.key"), "no key").expect("a file");
+    assert!(Certificates::load(secret.path()).is_err());
+    let second = certificate(secret.path());
+    let taken = async {
+        while ask_trusting(&second, &server.address).await.is_err() {
+            ask_trusting(&first, &server.address)
+                .await
+                .expect("the old one is still there");
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    tokio::time::timeout(patience, taken)
+        .await
+        .expect("a new certificate");
+    server.shutdown.cancel();
 }

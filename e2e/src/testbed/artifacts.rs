@@ -50,6 +50,32 @@ impl Archive {
         self.entry("././@LongLink", kind, "", content)
     }
 
+    /// Adds a file of zeros, none of which are in the archive.
+    #[must_use]
+    pub fn sparse(mut self, path: &str, size: u64) -> Self {
+        let mut header = tar::Header::new_gnu();
+        let bytes = header.as_mut_bytes().iter_mut();
+        bytes.zip(path.as_bytes()).for_each(|(to, from)| *to = *from);
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_size(0);
+        header.set_mode(0o644);
+        if let Some(gnu) = header.as_gnu_mut() {
+            gnu.set_real_size(size);
+            // One piece of no length at its end.
+            for (to, from) in gnu.sparse[0]
+                .offset
+                .iter_mut()
+                .zip(format!("{size:011o}").bytes())
+            {
+                *to = from;
+            }
+            gnu.sparse[0].numbytes = *b"00000000000\0";
+        }
+        header.set_cksum();
+        self.tar.extend_from_slice(header.as_bytes());
+        self
+    }
+
     /// The header is written byte by byte, because the tar crate refuses to write hostile paths.
     fn entry(mut self, path: &str, kind: tar::EntryType, target: &str, content: &[u8]) -> Self {
         let mut header = tar::Header::new_ustar();

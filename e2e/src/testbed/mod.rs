@@ -19,6 +19,7 @@ mod artifacts;
 mod audit;
 mod certificates;
 mod control_plane;
+mod custom;
 mod flux;
 mod git;
 mod kinds;
@@ -32,6 +33,7 @@ mod watchdog;
 
 pub use artifacts::{Answer, Archive, ArtifactServer};
 pub use audit::{Audit, Write};
+pub use custom::{Custom, Feed};
 pub use flux::{SourceController, Stock};
 pub use git::{GitRepo, GitServer};
 pub use kinds::*;

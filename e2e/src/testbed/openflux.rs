@@ -8,21 +8,27 @@ use anyhow::{Context as _, Result, bail};
 
 use super::process::Process;
 
-/// Returns the path of a program of this workspace, built in our own profile unless `OPENFLUX_BIN_DIR` has it.
+/// Returns the path of the program of a package of this workspace that is called like it; see [`binary`].
 pub fn program(package: &str) -> Result<PathBuf> {
+    binary(package, package)
+}
+
+/// Returns the path of a program of this workspace, built in our own profile unless `OPENFLUX_BIN_DIR` has it.
+pub(super) fn binary(package: &str, name: &str) -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("OPENFLUX_BIN_DIR") {
-        return Ok(PathBuf::from(dir).join(package));
+        return Ok(PathBuf::from(dir).join(name));
     }
     let mut cargo = crate::cargo();
     cargo
-        .args(["build", "--quiet", "--package", package, "--message-format=json"])
+        .args(["build", "--quiet", "--package", package, "--bin", name])
+        .arg("--message-format=json")
         .stderr(Stdio::inherit());
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     let output = cargo.output().context("starting cargo")?;
     if !output.status.success() {
-        bail!("building {package} failed");
+        bail!("building {name} failed");
     }
     // One JSON object per line; the one about the program has its path.
     let messages = output
@@ -31,7 +37,7 @@ pub fn program(package: &str) -> Result<PathBuf> {
         .filter_map(|line| serde_json::from_slice(line).ok());
     let mut executable = messages.filter_map(|message: serde_json::Value| {
         Some(
-            (message["target"]["name"].as_str()? == package)
+            (message["target"]["name"].as_str()? == name)
                 .then_some(message["executable"].as_str()?)?
                 .to_owned(),
         )
@@ -39,7 +45,7 @@ pub fn program(package: &str) -> Result<PathBuf> {
     executable
         .next_back()
         .map(PathBuf::from)
-        .with_context(|| format!("{package} has no program"))
+        .with_context(|| format!("{package} has no program {name}"))
 }
 
 /// The path of `openflux-controller`, built once per process.

@@ -1,13 +1,19 @@
 //! `Http` sources: what they download is deployed by ours and, over the bridge, by stock; servers that lie; restarts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use e2e::testbed::{
-    ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EXTERNAL_ARTIFACT, HTTP, KUSTOMIZATION, Namespace,
-    Process, Stock, Testbed, condition, eventually, free_port, is_ready,
+    ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EXTERNAL_ARTIFACT, HTTP, HttpServer,
+    KUSTOMIZATION, Namespace, Process, SECRET, Stock, Testbed, condition, eventually, free_port, is_ready,
 };
 use kube::api::DynamicObject;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -261,10 +267,13 @@ async fn servers_that_lie_leave_the_last_good_artifact() -> Result<()> {
     let _producer = Producer::start(testbed, "liars")?;
     let good = archive("blue")?;
     let escaping = Archive::default().file("../evil", b"x").pack()?;
+    let sparse = Archive::default().sparse("a.yaml", 4 << 30).pack()?;
     let server = ArtifactServer::start([
         ("good", Answer::Bytes(good.clone())),
         ("truncated", Answer::Truncated(good.clone())),
         ("endless", Answer::Endless),
+        ("silent", Answer::Silent),
+        ("sparse", Answer::Bytes(sparse)),
         ("page", Answer::Html),
         ("gone", Answer::Status(404)),
         ("secret", Answer::Status(401)),
@@ -292,6 +301,8 @@ async fn servers_that_lie_leave_the_last_good_artifact() -> Result<()> {
             json!({"content": {"type": "Archive"}}),
             "InvalidContent",
         ),
+        (server.url("silent"), json!({"timeout": "2s"}), "Timeout"),
+        (server.url("sparse"), json!({}), "LimitExceeded"),
         (server.url("gone"), json!({}), "NotFound"),
         (server.url("secret"), json!({}), "AuthenticationFailed"),
         (server.url("broken"), json!({}), "FetchFailed"),
@@ -340,5 +351,200 @@ async fn servers_that_lie_leave_the_last_good_artifact() -> Result<()> {
     let artifact_now = namespace.get(ARTIFACT, &name).await?.context("the Artifact")?;
     let version = |object: &DynamicObject| object.metadata.resource_version.clone();
     assert_eq!(version(&artifact_now), version(&artifact));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_secret_that_changes_wakes_those_who_read_it() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("http").await?;
+    let _producer = Producer::start(testbed, "secrets")?;
+    let server = ArtifactServer::start([("blue", Answer::Bytes(archive("blue")?))])?;
+    let spec = json!({"url": server.url("blue"), "interval": "1h", "secretRef": {"name": "token"}});
+    source(&namespace, "secrets", "web", spec).await?;
+    namespace.wait_failed(HTTP, "web", "SecretNotFound").await?;
+    let secret = |key: &str| {
+        let data = json!({key: "hunter22"});
+        json!({"apiVersion": SECRET.api_version, "kind": SECRET.kind, "metadata": {"name": "token"}, "stringData": data})
+    };
+    namespace.apply(&secret("bearerToken").to_string()).await?;
+    namespace.wait_ready(HTTP, "web").await?;
+    namespace.delete(SECRET, "token").await?;
+    namespace.wait_failed(HTTP, "web", "SecretNotFound").await?;
+    namespace.apply(&secret("header.Host").to_string()).await?;
+    let message = namespace.wait_failed(HTTP, "web", "SecretInvalid").await?;
+    ensure!(!message.contains("hunter22"), "{message}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn over_tls_urls_say_so_and_the_own_deployer_asks_nobody() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("http").await?;
+    let folder = testbed.dir().join("storage-tls");
+    std::fs::create_dir_all(&folder)?;
+    for (from, to) in [("server.crt", "tls.crt"), ("server.key", "tls.key")] {
+        std::fs::copy(testbed.dir().join("pki").join(from), folder.join(to))?;
+    }
+    let address = format!("127.0.0.1:{}", free_port()?);
+    let arguments = [
+        "--controllers=http,bridge,kustomize".to_owned(),
+        "--watch-label-selector=sharding.fluxcd.io/key=tls".to_owned(),
+        format!("--storage-path={}", testbed.dir().join("volume-tls").display()),
+        format!("--storage-addr={address}"),
+        format!("--storage-tls-secret-dir={}", folder.display()),
+        "--storage-reserve=0".to_owned(),
+        "--http-source-hosts=127.0.0.1".to_owned(),
+        "--http-source-label-selector=test=tls".to_owned(),
+    ];
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let _both = testbed.start_openflux("http-tls", &arguments)?;
+    let server = ArtifactServer::start([("blue", Answer::Bytes(archive("blue")?))])?;
+    source(&namespace, "tls", "web", json!({"url": server.url("blue")})).await?;
+    let name = format!("http-{}-web", namespace.name());
+    let artifact = namespace.wait_ready(ARTIFACT, &name).await?;
+    let url = artifact.data["spec"]["url"].as_str().unwrap_or_default();
+    let expected = format!("https://{address}/http/{}/web/", namespace.name());
+    assert!(url.starts_with(&expected), "{url}");
+    let external = namespace.wait_ready(EXTERNAL_ARTIFACT, "web").await?;
+    assert_eq!(external.data["status"]["artifact"]["url"], url);
+    let plain = get(&url.replace("https://", "http://")).await;
+    assert!(plain.is_err(), "it was served without TLS");
+
+    // Nobody told this process about the authority of the certificate, so that it could not fetch what it has itself.
+    let kustomization = json!({
+        "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind,
+        "metadata": {
+            "name": "app", "labels": {"sharding.fluxcd.io/key": "tls"},
+            "annotations": {"openfluxcd.ocm.software/source-kind": "Http"},
+        },
+        "spec": {
+            "interval": "1h", "prune": true, "targetNamespace": namespace.name(), "path": "app",
+            "sourceRef": {"apiVersion": HTTP.api_version, "kind": "ExternalArtifact", "name": "web"},
+        },
+    });
+    namespace.apply(&kustomization.to_string()).await?;
+    namespace.wait_ready(KUSTOMIZATION, "app").await?;
+    namespace.delete(KUSTOMIZATION, "app").await?;
+    namespace.wait_gone(KUSTOMIZATION, "app").await
+}
+
+/// What a server says about what it has, whatever it has.
+#[derive(Clone, Default)]
+struct Liar(Arc<Mutex<(Vec<u8>, bool)>>);
+
+impl Liar {
+    fn has(&self, body: Vec<u8>, says_nothing_is_new: bool) {
+        *self.0.lock() = (body, says_nothing_is_new);
+    }
+}
+
+async fn lie(State(liar): State<Liar>, request: Request) -> Response {
+    let (body, says_nothing_is_new) = liar.0.lock().clone();
+    let etag = [(header::ETAG, "\"always the same\"")];
+    if says_nothing_is_new && request.headers().contains_key(header::IF_NONE_MATCH) {
+        return (StatusCode::NOT_MODIFIED, etag).into_response();
+    }
+    (etag, body).into_response()
+}
+
+#[tokio::test]
+async fn an_etag_that_lies_is_found_out_when_somebody_insists() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("http").await?;
+    let _producer = Producer::start(testbed, "etags")?;
+    let liar = Liar::default();
+    let router = Router::new().fallback(lie).with_state(liar.clone());
+    let server = HttpServer::start(router)?;
+    liar.has(archive("blue")?, true);
+    source(
+        &namespace,
+        "etags",
+        "web",
+        json!({"url": server.url("/web"), "interval": "1h"}),
+    )
+    .await?;
+    namespace.wait_ready(HTTP, "web").await?;
+    let name = format!("http-{}-web", namespace.name());
+    let blue = namespace.wait_ready(ARTIFACT, &name).await?;
+
+    // The body is another one, and the server says that it is the same.
+    liar.has(archive("green")?, true);
+    look(&namespace, "web", "1").await?;
+    let same = namespace.get(ARTIFACT, &name).await?.context("the Artifact")?;
+    assert_eq!(same.metadata.resource_version, blue.metadata.resource_version);
+    let force = json!({"metadata": {"annotations": {
+        "reconcile.fluxcd.io/requestedAt": "2", "reconcile.fluxcd.io/forceAt": "2",
+    }}});
+    namespace.patch(HTTP, "web", force).await?;
+    let another = |object: &DynamicObject| revision(object) != revision(&blue);
+    let green = namespace.wait(ARTIFACT, &name, "is another", another).await?;
+
+    // It sends the body although it is the same: nothing is written.
+    liar.has(archive("green")?, false);
+    look(&namespace, "web", "3").await?;
+    let same = namespace.wait_ready(ARTIFACT, &name).await?;
+    assert_eq!(same.data["spec"], green.data["spec"]);
+    // It sends another under the same name: the body counts.
+    liar.has(archive("blue")?, false);
+    look(&namespace, "web", "4").await?;
+    let back = |object: &DynamicObject| revision(object) == revision(&blue);
+    namespace.wait(ARTIFACT, &name, "is what it was", back).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_owner_that_is_replaced_and_a_second_replica_change_nothing_for_consumers() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("http").await?;
+    let producer = Producer::start(testbed, "twins")?;
+    let server = ArtifactServer::start([("blue", Answer::Bytes(archive("blue")?))])?;
+    let spec = json!({"url": server.url("blue"), "interval": "1h"});
+    source(&namespace, "twins", "web", spec.clone()).await?;
+    namespace.wait_ready(HTTP, "web").await?;
+    let name = format!("http-{}-web", namespace.name());
+    let before = namespace.wait_ready(ARTIFACT, &name).await?;
+
+    // Another object of the same name, at once: its Artifact is its own, and the same content.
+    namespace.delete(HTTP, "web").await?;
+    source(&namespace, "twins", "web", spec).await?;
+    let http = namespace.wait_ready(HTTP, "web").await?;
+    let is_owned = |object: &DynamicObject| {
+        let mut owners = object.metadata.owner_references.iter().flatten();
+        owners.any(|owner| Some(&owner.uid) == http.metadata.uid.as_ref())
+    };
+    let after = namespace
+        .wait(ARTIFACT, &name, "belongs to the new one", is_owned)
+        .await?;
+    assert_eq!(after.data["spec"]["revision"], before.data["spec"]["revision"]);
+    let url = after.data["spec"]["url"].as_str().unwrap_or_default().to_owned();
+    eventually("the file to be served", async || Ok(get(&url).await.ok())).await?;
+
+    // A second process on the same volume waits for it, and serves nothing meanwhile.
+    let address = format!("127.0.0.1:{}", free_port()?);
+    let second = Producer::process(testbed, "twins", &producer.volume, &address)?;
+    let path = url.split_once(&producer.address).map_or("", |(_, path)| path);
+    let elsewhere = format!("http://{address}{path}");
+    let answered = eventually("the second process to answer", async || {
+        Ok(get(&elsewhere)
+            .await
+            .err()
+            .map(|error| error.to_string())
+            .filter(|error| error.contains(" 503 ")))
+    });
+    answered.await?;
+    let now = namespace.get(ARTIFACT, &name).await?.context("the Artifact")?;
+    assert_eq!(now.data["spec"], after.data["spec"]);
+    // It takes over when the first one is gone: the URL has another host, and the content is the same without a download.
+    let requests = server.requests("blue");
+    drop(producer.process);
+    let moved = |object: &DynamicObject| object.data["spec"]["url"] == elsewhere;
+    let moved = namespace
+        .wait(ARTIFACT, &name, "is served by the second process", moved)
+        .await?;
+    assert_eq!(moved.data["spec"]["digest"], after.data["spec"]["digest"]);
+    get(&elsewhere).await?;
+    assert_eq!(server.requests("blue"), requests);
+    drop(second);
     Ok(())
 }

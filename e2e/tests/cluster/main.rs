@@ -12,6 +12,7 @@ mod charts;
 mod command_line;
 mod cost;
 mod crash;
+mod custom;
 mod decryption;
 mod deletion;
 mod depends_on;

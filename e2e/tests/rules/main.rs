@@ -253,6 +253,24 @@ fn the_readme_maps_every_folder_of_a_crate() {
 }
 
 #[test]
+fn the_readme_shows_the_programs_of_third_parties_as_they_are() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for name in ["nightly", "filemap"] {
+        let path = format!("controllers/examples/src/bin/{name}.rs");
+        let program = fs::read_to_string(root().join(&path)).unwrap();
+        let lines = program.lines().count();
+        assert!(
+            lines <= 60,
+            "{path} has {lines} lines: a source and a deployer are short"
+        );
+        assert!(
+            readme.contains(&format!("```rust\n{program}```")),
+            "README.md does not show {path} as it is"
+        );
+    }
+}
+
+#[test]
 fn only_the_listed_folders_are_at_the_top() {
     let output = Command::new("git")
         .current_dir(root())

@@ -28,7 +28,8 @@ struct Arguments {
 enum Task {
     /// Check formatting and lints and run all tests.
     Test,
-    /// Show the main job on a control plane of its own, with elapsed times (`--keep` leaves it up).
+    /// Show the main job on a control plane of its own, with elapsed times (`--keep` leaves it up); with
+    /// `--custom-source` a source, a transformation and a deployer of others.
     #[command(disable_help_flag = true)]
     Demo(testbed::Arguments),
     /// Start (`up`), stop (`down`) or describe (`status`) a control plane to play with.

@@ -24,6 +24,9 @@ const PROGRAMS: &[&str] = &[
     "openflux-controller",
     "--bin",
     "openflux-controller",
+    "--package",
+    "controller-examples",
+    "--bins",
 ];
 
 #[derive(clap::Args)]

@@ -10,6 +10,8 @@ use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
 
+use crate::walk::Limits;
+
 pub use glob::glob;
 pub use select::Selection;
 
@@ -23,15 +25,6 @@ pub enum Form {
     Archive,
     /// As one file, whatever is in it.
     File,
-}
-
-/// How much may be unpacked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of everything that is unpacked, with what an archive has around it.
-    pub bytes: u64,
-    /// Entries of an archive.
-    pub entries: usize,
 }
 
 /// Longest path of a file, in bytes.
@@ -151,9 +144,11 @@ impl Body {
     /// Refuses a path that is that of a file and that of a directory.
     fn without_clashes(self) -> Result<Self, BodyError> {
         for path in self.files.keys() {
-            let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
-            if let Some(clash) = above.find(|above| self.files.contains_key(*above)) {
-                let clash = shortened(clash);
+            // What lies below a path comes at once after it and what only begins like it.
+            let below = format!("{path}/");
+            let next = self.files.range(below.clone()..).next();
+            if next.is_some_and(|(next, _)| next.starts_with(&below)) {
+                let clash = shortened(path);
                 return Err(BodyError::invalid(format!("{clash:?} is a file and a directory")));
             }
         }

@@ -303,3 +303,79 @@ fn of_a_body_a_part_is_taken() {
     );
     assert!(take(3, "", &[]).is_err() && take(0, "to", &[]).is_err() && take(0, "", &["*.txt"]).is_err());
 }
+
+/// A sparse file of which nothing is in the archive.
+fn sparse_of(size: u64) -> Vec<u8> {
+    let mut header = ::tar::Header::new_gnu();
+    header.as_mut_bytes()[..6].copy_from_slice(b"a.yaml");
+    header.set_entry_type(::tar::EntryType::GNUSparse);
+    header.set_size(0);
+    header.set_mode(0o644);
+    if let Some(gnu) = header.as_gnu_mut() {
+        gnu.set_real_size(size);
+        // One piece of no length at its end.
+        gnu.sparse[0].offset[..12].copy_from_slice(format!("{size:011o}\0").as_bytes());
+        gnu.sparse[0].numbytes[..12].copy_from_slice(b"00000000000\0");
+    }
+    header.set_cksum();
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.resize(bytes.len() + 1024, 0);
+    bytes
+}
+
+#[test]
+fn zeros_that_an_archive_leaves_out_count_as_well() {
+    let small = read(&sparse_of(4096), Form::Archive).expect("a body");
+    assert_eq!(small.files["a.yaml"].content, vec![0; 4096]);
+    for size in [(1 << 20) + 1, 4 << 30] {
+        let error = read(&sparse_of(size), Form::Archive).expect_err("a bomb");
+        assert!(matches!(error, BodyError::TooLarge(_)), "{error}");
+    }
+}
+
+#[test]
+fn names_are_bytes_and_twins_are_kept_apart() {
+    let (composed, decomposed) = ("\u{e9}.yaml", "e\u{301}.yaml");
+    let twins = [
+        ("A.yaml", b'0', &b"1"[..]),
+        ("a.yaml", b'0', b"2"),
+        (composed, b'0', b"3"),
+        (decomposed, b'0', b"4"),
+        ("a-b", b'0', b"5"),
+        ("a/b", b'0', b"6"),
+    ];
+    let expected = [
+        ("A.yaml", &b"1"[..], false),
+        ("a-b", b"5", false),
+        ("a.yaml", b"2", false),
+        ("a/b", b"6", false),
+        (decomposed, b"4", false),
+        (composed, b"3", false),
+    ];
+    check(&tar_of(&twins), Form::Archive, &expected);
+    // What only begins like a file lies not below it, and does not hide what does.
+    let clash = tar_of(&[
+        ("a", b'0', b""),
+        ("a-b", b'0', b""),
+        ("a.b", b'0', b""),
+        ("a/b", b'0', b""),
+    ]);
+    assert!(read(&clash, Form::Archive).is_err());
+}
+
+#[test]
+fn a_hundred_thousand_entries_are_read_and_no_more() {
+    let limits = Limits {
+        bytes: 256 << 20,
+        entries: 100_000,
+    };
+    let names: Vec<String> = (0..=limits.entries)
+        .map(|number| format!("d{}/{number}", number % 100))
+        .collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), b'0', &b""[..])).collect();
+    let most = tar_of(&entries[..limits.entries]);
+    let body = Body::read(&most, Form::Archive, "", limits).expect("a body");
+    assert_eq!(body.files.len(), limits.entries);
+    let more = Body::read(&tar_of(&entries), Form::Archive, "", limits);
+    assert!(matches!(more, Err(BodyError::TooMany(100_000))));
+}

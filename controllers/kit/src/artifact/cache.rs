@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::shelf::{Flight, Shelf, make_room};
 use super::{
-    ArtifactTree, Digest, Download, FetchError, Fetcher, UnpackError, UnpackLimits, measure, unpack,
+    ArtifactTree, Digest, Download, FetchError, Fetcher, LocalContent, UnpackError, UnpackLimits, measure,
+    unpack,
 };
 use crate::FairBudget;
 use crate::metrics::Metrics;
@@ -151,6 +152,11 @@ impl ContentCache {
         self.fetcher.hosts()
     }
 
+    /// Has artifacts taken from this process that it has itself; see [`Fetcher::serve_locally`].
+    pub fn serve_locally(&self, local: Arc<dyn LocalContent>) {
+        self.fetcher.serve_locally(local);
+    }
+
     /// Gives the unpacked artifact, from the cache or from `url`, which must be allowed in either case; what is scarce is
     /// shared fairly among the namespaces of Artifacts.
     ///
@@ -251,8 +257,10 @@ impl ContentCache {
     }
 
     async fn make<F: Form>(&self, url: &str, digest: &Digest, namespace: &str) -> Result<F, ContentError> {
-        self.metrics.artifact_fetched("download");
         let download = self.fetcher.fetch(url, digest, namespace).await;
+        let is_local = download.as_ref().is_ok_and(|download| download.is_local);
+        self.metrics
+            .artifact_fetched(if is_local { "local" } else { "download" });
         let download = download.map_err(|error| ContentError::Fetch(Arc::new(error)))?;
         F::make(self, download, namespace).await
     }
@@ -397,6 +405,38 @@ mod tests {
             assert_eq!(&bytes.expect("bytes")[..], b"a chart");
         }
         assert_eq!(requests.load(Ordering::Relaxed), 2, "once for each form");
+    }
+
+    struct Own(Vec<u8>);
+
+    impl LocalContent for Own {
+        fn bytes(&self, digest: &str) -> Option<Vec<u8>> {
+            // What it says of others is not what they are.
+            let is_own = digest == Digest::sha256(&self.0).to_string();
+            Some(if is_own {
+                self.0.clone()
+            } else {
+                b"corrupt".to_vec()
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_process_has_itself_is_not_asked_for() {
+        let (own, other) = (b"own".to_vec(), b"other".to_vec());
+        let (address, requests) = serve("200 OK", other.clone()).await;
+        let (cache, url) = (cache(), format!("http://{address}/a"));
+        cache.serve_locally(Arc::new(Own(own.clone())));
+        let get = async |bytes: &[u8], url: &str| {
+            let digest = Digest::sha256(bytes);
+            cache.bytes(url, &digest, "apps", Refusal::Stands).await
+        };
+        assert_eq!(get(&own, &url).await.expect("bytes"), own);
+        assert_eq!(requests.load(Ordering::Relaxed), 0);
+        assert_eq!(get(&other, &url).await.expect("bytes"), other);
+        assert_eq!(requests.load(Ordering::Relaxed), 1, "it is not what it is called");
+        let refused = get(&own, "http://example.org/a").await;
+        assert!(refused.is_err(), "the URL has to be allowed all the same");
     }
 
     #[test]

@@ -6,7 +6,6 @@
 mod cache;
 mod digest;
 mod fetch;
-mod meter;
 mod refused;
 mod shelf;
 mod stand_in;
@@ -16,8 +15,8 @@ mod url;
 
 pub use cache::{CacheLimits, ContentCache, ContentError, Refusal};
 pub use digest::{Digest, DigestError};
-pub use fetch::{Download, FetchError, FetchOptions, Fetcher};
+pub use fetch::{Download, FetchError, FetchOptions, Fetcher, LocalContent};
 pub use stand_in::StandIns;
-pub use tree::{ArtifactTree, TreeFile};
+pub use tree::{ArtifactTree, NoSuchDirectory, TreeFile};
 pub use unpack::{Measured, UnpackError, UnpackLimits, measure, unpack};
 pub use url::{HostAllowList, UrlError, shown_url};

@@ -8,9 +8,9 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use tar::{Archive, Entry};
+use flux_archive::{Limits, Metered, Stop, WalkError, walk};
+use tar::Entry;
 
-use super::meter::{Exceeded, Meter, Metered};
 use super::tree::{ArtifactTree, ENTRY_BYTES, TreeFile};
 
 /// Bounds on what an archive may unpack to.
@@ -55,6 +55,9 @@ pub enum UnpackError {
     #[error("artifact entry {0:?} is neither a regular file nor a directory")]
     Type(String),
 }
+
+/// An entry of an archive that comes out of memory.
+type File<'e, 'm, 'b> = Entry<'e, Metered<'m, MultiGzDecoder<&'b [u8]>>>;
 
 /// What an archive takes once it is unpacked, and that it is within the limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,39 +130,31 @@ pub fn unpack(archive: &[u8], limits: UnpackLimits, measured: Measured) -> Resul
 fn read(
     archive: &[u8],
     limits: UnpackLimits,
-    mut take: impl FnMut(String, &mut Entry<'_, Metered<'_>>) -> io::Result<()>,
+    mut take: impl FnMut(String, &mut File<'_, '_, '_>) -> io::Result<()>,
 ) -> Result<(), UnpackError> {
-    let meter = Meter::new(limits.bytes);
-    let failed = |error: io::Error| match meter.exceeded() {
-        Some(Exceeded::Total) => UnpackError::TooLarge(limits.bytes),
-        Some(Exceeded::Headers(limit)) => UnpackError::LongHeaders(limit),
-        None => UnpackError::Corrupt(error),
+    let bounds = Limits {
+        bytes: limits.bytes,
+        entries: limits.entries,
     };
-    let mut tar = Archive::new(Metered::new(MultiGzDecoder::new(archive), &meter));
-    let mut entries = tar.entries().map_err(failed)?;
-    let mut count = 0;
-    loop {
-        meter.enter_headers();
-        let Some(entry) = entries.next() else { break };
-        let mut entry = entry.map_err(failed)?;
-        meter.leave_headers();
-        if count >= limits.entries {
-            return Err(UnpackError::TooManyEntries(limits.entries));
-        }
-        count += 1;
-        if let Some(path) = path_of_file(&entry)? {
-            take(path, &mut entry).map_err(failed)?;
-        }
-        // What is left of it is no header of the next.
-        io::copy(&mut entry, &mut io::sink()).map_err(failed)?;
-    }
-    meter.leave_headers();
-    io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(failed)?;
-    Ok(())
+    let walked = walk(
+        MultiGzDecoder::new(archive),
+        bounds,
+        |entry| match path_of_file(entry).map_err(Stop::Refused)? {
+            Some(path) => Ok(take(path, entry)?),
+            None => Ok(()),
+        },
+    );
+    walked.map_err(|error| match error {
+        WalkError::TooLarge(limit) => UnpackError::TooLarge(limit),
+        WalkError::TooMany(limit) => UnpackError::TooManyEntries(limit),
+        WalkError::LongHeaders(limit) => UnpackError::LongHeaders(limit),
+        WalkError::Read(error) => UnpackError::Corrupt(error),
+        WalkError::Refused(error) => error,
+    })
 }
 
 /// Gives the clean path of a regular file; `None` for what is left out.
-fn path_of_file(entry: &Entry<'_, Metered<'_>>) -> Result<Option<String>, UnpackError> {
+fn path_of_file(entry: &File<'_, '_, '_>) -> Result<Option<String>, UnpackError> {
     let kind = entry.header().entry_type();
     if kind.is_symlink() || kind.is_pax_global_extensions() {
         return Ok(None);

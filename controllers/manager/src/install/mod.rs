@@ -72,6 +72,9 @@ pub(crate) struct InstallFlags {
     /// of the pod.
     #[arg(long, default_value = "")]
     storage_claim: String,
+    /// Serve them over TLS with tls.crt and tls.key of this Secret, which are for openflux-controller.<namespace>.svc.<domain>.
+    #[arg(long, default_value = "")]
+    storage_tls_secret: String,
     /// A further argument of the controller, such as --arg=--concurrent=8. Repeatable.
     #[arg(long, allow_hyphen_values = true)]
     arg: Vec<String>,
@@ -80,6 +83,9 @@ pub(crate) struct InstallFlags {
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
 const NAME: &str = "openflux-controller";
+
+/// Where the certificate of the file server is.
+const STORAGE_TLS: &str = "/etc/openflux/storage-tls";
 
 /// Prints or writes the manifests.
 ///
@@ -197,11 +203,17 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
     objects.push(with(viewer, json!({"rules": read})));
     objects.push(network_policy(flags, &namespaced));
     if flags.produces() {
+        let (name, port) = if flags.storage_tls_secret.is_empty() {
+            ("http", 80)
+        } else {
+            ("https", 443)
+        };
+        let port = json!({"name": name, "port": port, "targetPort": "storage", "protocol": "TCP"});
         objects.push(json!({
             "apiVersion": "v1", "kind": "Service", "metadata": namespaced,
             "spec": {
                 "selector": {"app": NAME},
-                "ports": [{"name": "http", "port": 80, "targetPort": "storage", "protocol": "TCP"}],
+                "ports": [port],
             },
         }));
     }
@@ -294,10 +306,14 @@ fn arguments(flags: &InstallFlags) -> Vec<String> {
         add("artifact-hosts", &flags.artifact_hosts.join(","));
     }
     if flags.produces() {
-        arguments.push(format!(
-            "--storage-adv-addr={NAME}.{}.svc.{}.",
-            flags.namespace, flags.cluster_domain
-        ));
+        let address = format!("{NAME}.{}.svc.{}", flags.namespace, flags.cluster_domain);
+        if flags.storage_tls_secret.is_empty() {
+            arguments.push(format!("--storage-adv-addr={address}."));
+        } else {
+            // No certificate is for a name with a dot at its end.
+            arguments.push(format!("--storage-adv-addr=https://{address}"));
+            arguments.push(format!("--storage-tls-secret-dir={STORAGE_TLS}"));
+        }
     }
     arguments.extend_from_slice(&flags.arg);
     arguments
@@ -433,6 +449,14 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
             json!({"name": "artifacts", "persistentVolumeClaim": {"claimName": flags.storage_claim}})
         };
         push("/volumes", volume);
+        if !flags.storage_tls_secret.is_empty() {
+            push(
+                "/containers/0/volumeMounts",
+                json!({"name": "storage-tls", "mountPath": STORAGE_TLS, "readOnly": true}),
+            );
+            let secret = json!({"secretName": flags.storage_tls_secret});
+            push("/volumes", json!({"name": "storage-tls", "secret": secret}));
+        }
     }
     deployment
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{InstallFlags, NAME, objects};
+use super::{InstallFlags, NAME, STORAGE_TLS, objects};
 
 /// What stands for the namespace until templates do.
 const NAMESPACE: &str = "OPENFLUX_NAMESPACE";
@@ -14,6 +14,10 @@ const ARGUMENTS: &str = "OPENFLUX_ARGUMENTS";
 const USERS: &str = "OPENFLUX_USERS";
 const MEMORY: &str = "OPENFLUX_MEMORY";
 const TEMP_SIZE: &str = "OPENFLUX_TEMP_SIZE";
+const CLAIM: &str = "OPENFLUX_CLAIM";
+const TLS_SECRET: &str = "OPENFLUX_TLS_SECRET";
+/// Whether the controllers that users choose store artifacts.
+const STORES: &str = "has \"http\" .Values.controllers";
 /// A number that nobody chooses.
 const REPLICAS: i32 = 424_242;
 
@@ -58,6 +62,10 @@ pub(super) fn chart() -> anyhow::Result<Files> {
             "crds/artifacts.yaml".to_owned(),
             artifact_crd::CRD_YAML.to_owned(),
         ),
+        (
+            "crds/https.yaml".to_owned(),
+            artifact_crd::HTTP_CRD_YAML.to_owned(),
+        ),
         (format!("templates/{NAME}.yaml"), template()?),
     ]))
 }
@@ -66,9 +74,15 @@ pub(super) fn chart() -> anyhow::Result<Files> {
 const VALUES: &str = "\
 # Image of the controller; that of this version, without a registry, when empty.
 image: \"\"
-# Controllers to run, such as [sources, kustomize]; sources, kustomize and helm when empty. What http needs beside them, a
-# Service and a volume, is in what `install --export` prints and not in this chart.
+# Controllers to run, such as [sources, kustomize]; sources, kustomize and helm when empty. With http a Service serves what Http
+# sources download.
 controllers: []
+# Where that is stored.
+storage:
+  # PersistentVolumeClaim to keep it on; it is downloaded anew after a restart of the pod when empty.
+  claim: \"\"
+  # Secret with tls.crt and tls.key, which are for openflux-controller.<namespace>.svc.<clusterDomain>; without TLS when empty.
+  tlsSecret: \"\"
 # Kustomizations and HelmReleases to reconcile, by labels.
 watchLabelSelector: sharding.fluxcd.io/key=openflux
 # Service account of Kustomizations and HelmReleases that name none, for clusters with tenants. The controller itself may
@@ -123,13 +137,24 @@ const ARGUMENT_LINES: &str = "        - run
         {{- else if ne .Values.clusterDomain \"cluster.local\" }}
         - {{ printf \"--artifact-hosts=*.svc,*.svc.%s\" .Values.clusterDomain | quote }}
         {{- end }}
+        {{- if OPENFLUX_STORES }}
+        {{- if .Values.storage.tlsSecret }}
+        - --storage-adv-addr=https://openflux-controller.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}
+        - --storage-tls-secret-dir=/etc/openflux/storage-tls
+        {{- else }}
+        - --storage-adv-addr=openflux-controller.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}.
+        {{- end }}
+        {{- end }}
         {{- range .Values.args }}
         - {{ . | quote }}
         {{- end }}
 ";
 
 fn template() -> anyhow::Result<String> {
-    let flags = |account: &str, writers: bool| InstallFlags {
+    let flags = |account: &str, writers: bool, stores: bool| InstallFlags {
+        controllers: stores.then(|| "http".to_owned()).into_iter().collect(),
+        storage_claim: CLAIM.to_owned(),
+        storage_tls_secret: TLS_SECRET.to_owned(),
         namespace: NAMESPACE.to_owned(),
         image: IMAGE.to_owned(),
         default_service_account: account.to_owned(),
@@ -140,9 +165,10 @@ fn template() -> anyhow::Result<String> {
         temp_size: TEMP_SIZE.to_owned(),
         ..InstallFlags::default()
     };
-    let plain = objects(&flags("", false));
-    let restricted = objects(&flags("ACCOUNT", false));
-    let guarded = objects(&flags("", true));
+    let plain = objects(&flags("", false, false));
+    let restricted = objects(&flags("ACCOUNT", false, false));
+    let guarded = objects(&flags("", true, false));
+    let storing = objects(&flags("", false, true));
     // The Deployment says all in its arguments.
     let is_deployment = |object: &&Value| object["kind"] == "Deployment";
     let only = |these: &[Value], those: &[Value]| -> Vec<Value> {
@@ -154,16 +180,29 @@ fn template() -> anyhow::Result<String> {
         .filter(|object| !is_deployment(object) && restricted.contains(object))
         .cloned()
         .collect();
-    let mut deployment = plain.iter().find(is_deployment).cloned().unwrap_or_default();
-    deployment["spec"]["template"]["spec"]["containers"][0]["args"] = serde_json::json!([ARGUMENTS]);
+    let (with_storage, without) = (only(&storing, &plain), only(&shared, &storing));
+    let shared: Vec<_> = shared
+        .into_iter()
+        .filter(|object| storing.contains(object))
+        .collect();
+    let deployment = |objects: &[Value]| {
+        let mut deployment = objects.iter().find(is_deployment).cloned().unwrap_or_default();
+        deployment["spec"]["template"]["spec"]["containers"][0]["args"] = serde_json::json!([ARGUMENTS]);
+        print(&[deployment])
+    };
     let text = format!(
-        "{shared}---\n{{{{- if .Values.defaultServiceAccount }}}}\n{restricted}{{{{- else }}}}\n{administrator}{{{{- end }}}}\n\
-         {{{{- if .Values.artifactWriters.enabled }}}}\n---\n{guard}{{{{- end }}}}\n---\n{deployment}",
+        "{shared}---\n{{{{- if {STORES} }}}}\n{with_storage}{{{{- else }}}}\n{without}{{{{- end }}}}\n---\n\
+         {{{{- if .Values.defaultServiceAccount }}}}\n{restricted}{{{{- else }}}}\n{administrator}{{{{- end }}}}\n\
+         {{{{- if .Values.artifactWriters.enabled }}}}\n---\n{guard}{{{{- end }}}}\n---\n\
+         {{{{- if {STORES} }}}}\n{storing}{{{{- else }}}}\n{plain}{{{{- end }}}}\n",
+        with_storage = print(&with_storage)?,
+        without = print(&without)?,
+        storing = deployment(&storing)?,
         shared = print(&shared)?,
         restricted = print(&only(&restricted, &plain))?,
         administrator = print(&only(&plain, &restricted))?,
         guard = print(&only(&guarded, &plain))?,
-        deployment = print(&[deployment])?,
+        plain = deployment(&plain)?,
     );
     Ok(with_values(&text))
 }
@@ -183,6 +222,26 @@ fn with_values(text: &str) -> String {
             &format!("      - emptyDir:\n          sizeLimit: {TEMP_SIZE}\n"),
             "      - emptyDir: {{ if .Values.tempSize }}{sizeLimit: {{ .Values.tempSize | quote }}}{{ else }}{}{{ end }}\n",
         )
+        .replace(
+            &format!("      - name: artifacts\n        persistentVolumeClaim:\n          claimName: {CLAIM}\n"),
+            "      - name: artifacts\n        {{- if .Values.storage.claim }}\n        persistentVolumeClaim:\n          \
+             claimName: {{ .Values.storage.claim }}\n        {{- else }}\n        emptyDir: {}\n        {{- end }}\n",
+        )
+        .replace(
+            &format!("      - name: storage-tls\n        secret:\n          secretName: {TLS_SECRET}\n"),
+            "      {{- with .Values.storage.tlsSecret }}\n      - name: storage-tls\n        secret:\n          secretName: {{ . }}\n      {{- end }}\n",
+        )
+        .replace(
+            &format!("        - mountPath: {STORAGE_TLS}\n          name: storage-tls\n          readOnly: true\n"),
+            &format!(
+                "        {{{{- if .Values.storage.tlsSecret }}}}\n        - mountPath: {STORAGE_TLS}\n          name: storage-tls\n          readOnly: true\n        {{{{- end }}}}\n"
+            ),
+        )
+        .replace(
+            "  - name: https\n    port: 443\n",
+            "  - name: {{ if .Values.storage.tlsSecret }}https{{ else }}http{{ end }}\n    port: {{ if .Values.storage.tlsSecret }}443{{ else }}80{{ end }}\n",
+        )
+        .replace("OPENFLUX_STORES", STORES)
         .replace(&REPLICAS.to_string(), "{{ .Values.replicas }}")
         .replace(MEMORY, "{{ .Values.memory }}")
         .replace(DOMAIN, "{{ .Values.clusterDomain }}")
@@ -290,6 +349,25 @@ mod tests {
             &json!({"image": "r.example/c@sha256:00", "watchLabelSelector": "a in (b,c)", "controllers": ["sources", "helm"],
                 "remoteBaseHosts": ["git.example.com", "*.corp"], "artifactHosts": ["*.svc", "1.2.3.4"], "replicas": 2,
                 "memory": "512Mi", "tempSize": "2Gi", "args": ["--concurrent=8", "--log-level=debug"]}),
+        );
+    }
+
+    #[test]
+    fn the_chart_stores_what_is_downloaded() {
+        same(
+            &["--controllers=sources,http"],
+            &json!({"controllers": ["sources", "http"]}),
+        );
+        same(
+            &[
+                "--controllers=sources,http,bridge",
+                "--storage-claim=artifacts",
+                "--storage-tls-secret=files-tls",
+                "--default-service-account=deployer",
+                "--cluster-domain=corp.example",
+            ],
+            &json!({"controllers": ["sources", "http", "bridge"], "storage": {"claim": "artifacts", "tlsSecret": "files-tls"},
+                "defaultServiceAccount": "deployer", "clusterDomain": "corp.example"}),
         );
     }
 

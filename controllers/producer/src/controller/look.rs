@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use artifact_crd::SourceStatus;
 use artifact_store::{Place, Stored};
+use controller_kit::author::{Due, Secrets};
 use controller_kit::{ObjectKey, Requeue, Triggers, WatchState};
 use flux_api::{FORCE_AT, REQUESTED_AT};
 use futures::FutureExt as _;
@@ -14,17 +15,14 @@ use tokio::time::Instant;
 
 use crate::controller::report::{self, Done, Kept};
 use crate::controller::upkeep::Inventory;
-use crate::controller::{Controller, Due, kind};
+use crate::controller::{Controller, kind};
 use crate::publish::{self, Said};
-use crate::schedule::spread;
 use crate::{Failure, Fate, Owner, Produce, Produced, Run, ScheduleExt, Source};
 
 /// Pause before a source is looked at whose kind cannot be watched.
 const UNAVAILABLE: Duration = Duration::from_secs(15);
 /// The first looks after a start are spread over this much time, if nothing is to be made anew.
 const SPREAD: Duration = Duration::from_mins(5);
-/// The longest time that a server may ask to be left alone for.
-const LONGEST: Duration = Duration::from_hours(1);
 /// Pause after more was stored than is healthy.
 const CROWDED: Duration = Duration::from_secs(15);
 
@@ -45,7 +43,9 @@ impl<P: Produce> Controller<P> {
 
     /// A source is gone: so are its Artifact and, a little later, its files.
     async fn gone(&self, key: &ObjectKey) -> Requeue {
-        self.memory.lock().remove(key);
+        self.pace.forget(key);
+        self.produce.forget(key);
+        self.secrets.lock().set(key, Vec::new());
         self.statuses.forget(key);
         self.metrics
             .object_deleted(&kind::<P>(), &key.namespace, &key.name);
@@ -116,15 +116,16 @@ impl<P: Produce> Controller<P> {
             stored: inventory.stored().cloned(),
             // After a failure, what is stored may be what an earlier spec asked for.
             is_fresh: !is_edited && !is_forced && report::is_ready(&before),
-            secrets: Vec::new(),
+            secrets: Secrets::default(),
+            fetching: self.fetching.clone(),
             step: "looking",
             events: Vec::new(),
         };
         let result = self.produce(source, &owner, &place, &inventory, &mut run).await;
-        let result = result.map_err(|failure| Failure {
-            message: run.masked(&failure.message),
-            ..failure
-        });
+        let result = result.map_err(|failure| failure.rephrased(|message| run.secrets.mask(message)));
+        let read = run.secrets.names();
+        let read = read.map(|name| ObjectKey::new(key.namespace.as_str(), name));
+        self.secrets.lock().set(key, read.collect());
         let handled = requested.filter(|_| is_requested).cloned();
         self.report(source, &owner, &place, &before, handled, &result, &run)
             .await;
@@ -151,27 +152,19 @@ impl<P: Produce> Controller<P> {
         if is_asked || triggers.intersects(Triggers::REQUESTED | Triggers::OBJECT | Triggers::CONFIG) {
             return None;
         }
-        let (due, failures) = {
-            let memory = self.memory.lock();
-            let memory = memory.get(key);
-            (
-                memory.and_then(|memory| memory.due),
-                memory.map_or(0, |memory| memory.failures),
-            )
-        };
-        if !is_there && failures == 0 {
+        if !is_there && self.pace.failures(key) == 0 {
             // What is lost is made anew at once, unless that has just failed.
             return None;
         }
-        match due {
-            Some(Due::At(at)) if at > Instant::now() => Some(self.schedule(key, Due::At(at))),
+        match self.pace.due(key) {
+            Some(Due::At(at)) if at > Instant::now() => Some(self.pace.schedule(key, Due::At(at))),
             Some(Due::At(_)) => None,
             Some(Due::Never) => Some(Requeue::Never),
             None if !is_there => None,
             // The file is there: it was looked at not long ago, and so were all the others.
             None => {
                 let pause = source.schedule().pause().min(SPREAD);
-                Some(self.schedule_after(key, pause.mul_f64(fastrand::f64())))
+                Some(self.pace.schedule_after(key, pause.mul_f64(fastrand::f64())))
             }
         }
     }
@@ -206,7 +199,7 @@ impl<P: Produce> Controller<P> {
                 self.tell(&artifact, true, &source, before.observed_generation)
                     .await;
             }
-            Err(failure) => tracing::warn!(%place, error = failure.message, "cannot repair an Artifact"),
+            Err(failure) => tracing::warn!(%place, error = failure.message(), "cannot repair an Artifact"),
         }
     }
 
@@ -220,14 +213,14 @@ impl<P: Produce> Controller<P> {
         before: &SourceStatus,
         inventory: &Inventory,
     ) -> Requeue {
-        self.memory.lock().entry(key.clone()).or_default().due = None;
+        self.pace.rest(key);
         match inventory {
             Inventory::Lost(artifact) => {
                 let failure = Failure::later(
                     artifact_crd::reason::REBUILDING,
                     "the stored artifact is gone, and the source is suspended: resume it to have it made anew; a persistent volume keeps it",
                 );
-                let said = Said::new(false, failure.reason, failure.message.clone());
+                let said = Said::new(false, failure.reason(), failure.message());
                 self.tell(artifact, false, &said, source.meta().generation).await;
                 self.write(source, before, None, false, &Err(failure), &[]).await;
             }
@@ -313,28 +306,12 @@ impl<P: Produce> Controller<P> {
         place: &Place,
         result: &Result<Done, Failure>,
     ) -> Requeue {
-        let pause = source.schedule().pause();
-        let later = spread(pause, self.settings.interval_jitter);
-        let failures = {
-            let mut memory = self.memory.lock();
-            let memory = memory.entry(key.clone()).or_default();
-            memory.failures = if result.is_ok() {
-                0
-            } else {
-                memory.failures.saturating_add(1)
-            };
-            memory.failures
-        };
-        match result.as_ref().map_err(|failure| failure.fate) {
-            Ok(_) if self.store.is_crowded(place) => self.schedule_after(key, later.max(CROWDED)),
-            Ok(_) | Err(Fate::Later | Fate::Bug) => self.schedule_after(key, later),
-            Err(Fate::Retry) => {
-                let delay = controller_kit::spread(self.settings.backoff.delay(failures));
-                self.schedule_after(key, delay.min(later))
-            }
-            Err(Fate::After(pause)) => self.schedule_after(key, pause.min(LONGEST)),
-            Err(Fate::Edit) => self.schedule(key, Due::Never),
+        let mut pause = source.schedule().pause();
+        if result.is_ok() && self.store.is_crowded(place) {
+            pause = pause.max(CROWDED);
         }
+        let result = result.as_ref().map(|_| ()).map_err(Failure::fate);
+        self.pace.next(key, pause, result)
     }
 }
 

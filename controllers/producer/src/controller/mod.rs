@@ -1,34 +1,35 @@
 //! The controller of one kind of source: watches and queue, and what goes on beside them.
 
 mod look;
-mod metrics;
 mod report;
 mod tell;
 mod tidy;
 mod upkeep;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use artifact_crd::{Artifact, SourceStatus};
 use artifact_store::{Place, Store};
+use controller_kit::author::Pace;
 use controller_kit::events::EventRecorder;
 use controller_kit::{
-    Backoff, Change, Metrics, ObjectKey, Queue, Requeue, Run, SharedWatch, Triggers, WatchCache, Written,
-    is_newer,
+    Backoff, Change, ConfigKind, Metrics, ObjectKey, Queue, RefIndex, Run, SharedWatch, Triggers, WatchCache,
+    Written, follow_configs, is_newer,
 };
 use flux_api::REQUESTED_AT;
 use kube::core::Selector;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource as _, ResourceExt};
 use parking_lot::Mutex;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::Fetching;
+use crate::metrics::ProducerMetrics;
 use crate::publish::Writer;
-use crate::{Owner, Produce, Source, Storage};
-use metrics::ProducerMetrics;
+use crate::{FetchSettings, Owner, Produce, Source, Storage, Wake};
+
+/// Secrets that no source reads, and of which there are the most.
+const NO_RELEASES: &str = "type!=helm.sh/release.v1";
 
 /// What a producer is connected to.
 pub struct Connections {
@@ -59,21 +60,8 @@ pub struct Settings {
     pub interval_jitter: u8,
     /// Pauses between looks that fail.
     pub backoff: Backoff,
-}
-
-/// When a source is looked at next.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Due {
-    At(Instant),
-    /// When something changes.
-    Never,
-}
-
-/// What is remembered of a source between two looks; safe to lose.
-#[derive(Default)]
-pub(crate) struct Memory {
-    due: Option<Due>,
-    failures: u32,
+    /// What authors may fetch.
+    pub fetching: FetchSettings,
 }
 
 pub(crate) struct Controller<P: Produce> {
@@ -85,7 +73,9 @@ pub(crate) struct Controller<P: Produce> {
     written: Written<Artifact>,
     /// Statuses of sources, likewise.
     statuses: Written<SourceStatus>,
-    memory: Mutex<HashMap<ObjectKey, Memory>>,
+    pace: Pace,
+    /// Which Secrets sources read at their last look.
+    secrets: Mutex<RefIndex<ObjectKey, ObjectKey>>,
     queue: Queue<ObjectKey>,
     store: Store,
     storage: Storage,
@@ -94,6 +84,7 @@ pub(crate) struct Controller<P: Produce> {
     counts: ProducerMetrics,
     settings: Settings,
     writer: Writer,
+    fetching: Fetching,
 }
 
 /// Runs a producer until `shutdown`; `synced` fires when its caches are complete and its files are served.
@@ -124,10 +115,17 @@ pub async fn run<P: Produce>(
     };
     let label = kind::<P>().to_lowercase();
     metrics.set_concurrency(&label, settings.concurrent);
-    let counts = match ProducerMetrics::register(&metrics) {
+    let counts = match storage.counts(&metrics).await {
         Ok(counts) => counts,
         Err(error) => {
             tracing::error!(%error, "cannot register metrics; this is a bug, please report it");
+            return;
+        }
+    };
+    let fetching = match Fetching::new(&settings.fetching) {
+        Ok(fetching) => fetching,
+        Err(error) => {
+            tracing::error!(%error, "cannot read the certificates of the system");
             return;
         }
     };
@@ -137,7 +135,9 @@ pub async fn run<P: Produce>(
         artifacts,
         written: Written::default(),
         statuses: Written::default(),
-        memory: Mutex::default(),
+        pace: Pace::new(settings.backoff, settings.interval_jitter),
+        secrets: Mutex::default(),
+        fetching,
         queue: Queue::new(settings.backoff, metrics.queue(&label)),
         recorder: recorder.reporting_as(settings.name),
         store,
@@ -156,8 +156,8 @@ pub async fn run<P: Produce>(
         client: client.clone(),
     });
     let api = match &namespace {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
     };
     let config = watcher::Config::default().labels(&controller.settings.selector.to_string());
     let watched = Arc::clone(&controller);
@@ -165,6 +165,14 @@ pub async fn run<P: Produce>(
         .sources
         .run(api, config, shutdown.clone(), move |change| watched.hear(change));
     let _following = controller.follow_artifacts();
+    // Whoever keeps this is part of the controller.
+    let waking = Arc::downgrade(&controller);
+    controller.produce.listen(Wake(Arc::new(move |key| {
+        if let Some(controller) = waking.upgrade() {
+            controller.queue.add(key.clone(), Triggers::CONFIG);
+        }
+    })));
+    let secrets = controller.follow_secrets(namespace, &shutdown);
     let serve = async {
         // Without knowing which Artifacts exist, every decision would be wrong.
         let listed = async {
@@ -183,7 +191,7 @@ pub async fn run<P: Produce>(
         let (queue, concurrent) = (&controller.queue, controller.settings.concurrent);
         queue.serve(concurrent, shutdown.clone(), handler).await;
     };
-    tokio::join!(watch, serve, controller.tidy(&shutdown));
+    tokio::join!(watch, serve, secrets, controller.tidy(&shutdown));
 }
 
 /// The kind of source that a producer makes Artifacts of.
@@ -259,17 +267,28 @@ impl<P: Produce> Controller<P> {
         Some(ObjectKey::new(&namespace, &owner.name))
     }
 
-    /// Sees to it that a source is looked at by a time, whatever else happens to it until then.
-    fn schedule(&self, key: &ObjectKey, due: Due) -> Requeue {
-        self.memory.lock().entry(key.clone()).or_default().due = Some(due);
-        match due {
-            Due::At(at) => Requeue::After(at.saturating_duration_since(Instant::now())),
-            Due::Never => Requeue::Never,
-        }
-    }
-
-    fn schedule_after(&self, key: &ObjectKey, pause: Duration) -> Requeue {
-        self.schedule(key, Due::At(Instant::now() + pause))
+    /// Hears of changes of the Secrets that sources read.
+    fn follow_secrets(
+        self: &Arc<Self>,
+        namespace: Option<String>,
+        shutdown: &CancellationToken,
+    ) -> impl Future<Output = ()> + use<P> {
+        let waking = Arc::clone(self);
+        let on_change = move |secret: ObjectKey| {
+            let readers: Vec<_> = waking.secrets.lock().referrers(&secret).cloned().collect();
+            for source in readers {
+                waking.queue.add(source, Triggers::CONFIG);
+            }
+        };
+        let config = watcher::Config::default().fields(NO_RELEASES);
+        follow_configs(
+            ConfigKind::Secret,
+            self.client.clone(),
+            namespace,
+            config,
+            shutdown.clone(),
+            Box::new(on_change),
+        )
     }
 
     /// Has a source looked at whose file was found to be corrupt.

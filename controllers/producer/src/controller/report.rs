@@ -96,24 +96,24 @@ pub(crate) fn status(
             status.revision = Some(done.revision.clone());
         }
         Err(failure) => {
-            let (why, message) = (failure.reason, failure.message.as_str());
+            let (why, message) = (failure.reason(), failure.message());
             set(conditions, READY, no, why, message);
             if !in_storage {
                 conditions.remove_condition(IN_STORAGE);
             }
-            if failure.fate == Fate::Edit {
+            if failure.fate() == Fate::Edit {
                 set(conditions, STALLED, yes, why, message);
             } else {
                 conditions.remove_condition(STALLED);
             }
             for type_ in [STORAGE_FAILED, "FetchFailed"] {
-                if failure.condition == Some(type_) {
+                if failure.condition() == Some(type_) {
                     set(conditions, type_, yes, why, message);
                 } else {
                     conditions.remove_condition(type_);
                 }
             }
-            if let Some(type_) = failure.denies {
+            if let Some(type_) = failure.denied() {
                 set(conditions, type_, no, why, message);
             }
         }
@@ -139,12 +139,14 @@ pub(crate) fn event(
         }
         Err(failure) => {
             let told = ready.is_some_and(|ready| {
-                ready.status == "False" && ready.reason == failure.reason && ready.message == failure.message
+                ready.status == "False"
+                    && ready.reason == failure.reason()
+                    && ready.message == failure.message()
             });
             let event = (
                 Severity::Error,
-                failure.reason.to_owned(),
-                failure.message.clone(),
+                failure.reason().to_owned(),
+                failure.message().to_owned(),
             );
             (!told).then_some(event)
         }

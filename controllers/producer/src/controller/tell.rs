@@ -33,14 +33,14 @@ impl<P: Produce> Controller<P> {
         };
         self.counts.wrote(&kind::<P>(), outcome);
         if let Err(failure) = result {
-            tracing::warn!(source = %place, reason = failure.reason, error = failure.message, "the source failed");
+            tracing::warn!(source = %place, reason = failure.reason(), error = failure.message(), "the source failed");
         }
         let generation = source.meta().generation;
         let inventory = self.inventory(owner, place).await;
         if let Some(artifact) = inventory.artifact() {
             let said = match result {
                 Ok(_) => report::up_to_date(),
-                Err(failure) => Said::new(false, failure.reason, failure.message.clone()),
+                Err(failure) => Said::new(false, failure.reason(), failure.message()),
             };
             self.tell(artifact, inventory.stored().is_some(), &said, generation)
                 .await;
@@ -52,7 +52,7 @@ impl<P: Produce> Controller<P> {
             .events
             .iter()
             .filter(|_| is_news)
-            .map(|(severity, reason, message)| (*severity, *reason, run.masked(message)))
+            .map(|(severity, reason, message)| (*severity, *reason, run.secrets.mask(message)))
             .collect();
         self.write(source, before, handled, in_storage, result, &events)
             .await;

@@ -3,6 +3,7 @@
 mod answer;
 mod body;
 mod patient;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -19,14 +20,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Store;
 use answer::{Answer, Asked, answer};
 use patient::Patient;
+
+pub use tls::{Certificates, TlsError};
 
 /// Connections that are served at once; those beyond wait to be accepted.
 const CONNECTIONS: usize = 1024;
@@ -87,8 +92,32 @@ impl ServerState {
     }
 }
 
-/// Serves until `shutdown`, and downloads in progress for a while longer.
-pub async fn serve(listener: TcpListener, state: ServerState, shutdown: CancellationToken) {
+/// Serves until `shutdown`, and downloads in progress for a while longer; over TLS alone where there are certificates.
+pub async fn serve(
+    listener: TcpListener,
+    state: ServerState,
+    tls: Option<Certificates>,
+    shutdown: CancellationToken,
+) {
+    let acceptor = tls.as_ref().map(Certificates::acceptor);
+    let following = async {
+        match &tls {
+            Some(certificates) => certificates.follow().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = following => {}
+        () = accept(listener, state, acceptor, shutdown) => {}
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    state: ServerState,
+    tls: Option<TlsAcceptor>,
+    shutdown: CancellationToken,
+) {
     let (places, tasks) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
     loop {
         let accepted = async {
@@ -106,9 +135,9 @@ pub async fn serve(listener: TcpListener, state: ServerState, shutdown: Cancella
                 }
             },
         };
-        let connection = connection(stream, state.clone(), shutdown.clone());
+        let (state, tls, shutdown) = (state.clone(), tls.clone(), shutdown.clone());
         tasks.spawn(async move {
-            connection.await;
+            connection(stream, tls, state, shutdown).await;
             drop(place);
         });
     }
@@ -119,10 +148,30 @@ pub async fn serve(listener: TcpListener, state: ServerState, shutdown: Cancella
     }
 }
 
-async fn connection(stream: TcpStream, state: ServerState, shutdown: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    state: ServerState,
+    shutdown: CancellationToken,
+) {
     // Head and body are written apart, and the second would wait for an answer to the first; whoever takes no such wish
     // is served all the same.
     let _ = stream.set_nodelay(true);
+    let stream = Patient::new(stream);
+    let Some(tls) = tls else {
+        return talk(stream, state, shutdown).await;
+    };
+    match tokio::time::timeout(HEADERS_WITHIN, tls.accept(stream)).await {
+        Ok(Ok(stream)) => talk(stream, state, shutdown).await,
+        Ok(Err(error)) => tracing::trace!(%error, "a client does not agree about TLS"),
+        Err(_) => tracing::trace!("a client takes too long to agree about TLS"),
+    }
+}
+
+async fn talk<S>(stream: S, state: ServerState, shutdown: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let service = service_fn(move |request: Request<Incoming>| {
         let state = state.clone();
         async move { Ok::<_, Infallible>(respond(state, request).await) }
@@ -132,7 +181,7 @@ async fn connection(stream: TcpStream, state: ServerState, shutdown: Cancellatio
         .header_read_timeout(HEADERS_WITHIN)
         .max_headers(100)
         .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

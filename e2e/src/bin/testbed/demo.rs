@@ -9,6 +9,7 @@ use e2e::testbed::{
 use e2e::tools::{self, Tool};
 use serde_json::json;
 
+use crate::clock::Clock;
 use crate::{interrupted, say};
 
 pub(crate) async fn run(keep: bool) -> Result<()> {
@@ -20,7 +21,7 @@ pub(crate) async fn run(keep: bool) -> Result<()> {
 }
 
 async fn show(keep: bool) -> Result<()> {
-    let clock = Clock(Instant::now());
+    let clock = Clock::start();
     controller()?;
     clock.say("starting etcd, kube-apiserver and kube-controller-manager, installing the CRDs");
     let testbed = Testbed::start(Options::default()).await?;
@@ -99,15 +100,6 @@ async fn request_reconciliation(namespace: &Namespace) -> Result<()> {
         json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": now.as_nanos().to_string()}}});
     namespace.patch(GIT_REPOSITORY, "app", request).await?;
     Ok(())
-}
-
-/// Prints elapsed seconds before each line.
-struct Clock(Instant);
-
-impl Clock {
-    fn say(&self, line: &str) {
-        say(&format!("{:7.1} s  {line}", self.0.elapsed().as_secs_f64()));
-    }
 }
 
 fn short(commit: &str) -> &str {

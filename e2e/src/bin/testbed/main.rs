@@ -1,5 +1,7 @@
 //! What `cargo xtask testbed` and `cargo xtask demo` run.
 
+mod clock;
+mod custom_demo;
 mod daemon;
 mod demo;
 
@@ -40,6 +42,9 @@ enum Task {
         /// Leave everything up until Ctrl-C.
         #[arg(long)]
         keep: bool,
+        /// Show a source, a transformation and a deployer that others wrote instead.
+        #[arg(long)]
+        custom_source: bool,
     },
 }
 
@@ -50,7 +55,11 @@ async fn main() -> ExitCode {
         Task::Down => daemon::down().await,
         Task::Status => daemon::status(),
         Task::Serve { pods } => daemon::serve(pods).await,
-        Task::Demo { keep } => demo::run(keep).await,
+        Task::Demo {
+            keep,
+            custom_source: true,
+        } => custom_demo::run(keep).await,
+        Task::Demo { keep, .. } => demo::run(keep).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

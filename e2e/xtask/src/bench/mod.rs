@@ -8,6 +8,7 @@ mod helm;
 mod helm_controller;
 mod kustomize;
 pub(crate) mod measure;
+mod producers;
 mod side_by_side;
 mod sops;
 mod sources;
@@ -31,6 +32,7 @@ const BENCHMARKS: &[Benchmark] = &[
     helm::HELM,
     helm_controller::HELM_CONTROLLER,
     kustomize::KUSTOMIZE,
+    producers::PRODUCERS,
     sops::SOPS,
     sources::SOURCES,
 ];

@@ -1,26 +1,30 @@
-//! ConfigMaps and Secrets that ask to be followed: their changes wake those who read them.
+//! ConfigMaps and Secrets that are followed: their changes wake those who read them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 
-use controller_kit::{Failure, Follower, ObjectKey, follow};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
+use crate::follow::{Failure, Follower, follow};
+use crate::watch::ObjectKey;
+
 /// The kinds that objects read their configuration from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum ConfigKind {
+pub enum ConfigKind {
+    /// ConfigMaps.
     ConfigMap,
+    /// Secrets.
     Secret,
 }
 
 impl ConfigKind {
     /// Gives the name of the kind.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::ConfigMap => "ConfigMap",
             Self::Secret => "Secret",
@@ -29,16 +33,16 @@ impl ConfigKind {
 }
 
 /// Hears which object has changed.
-type OnChange = Box<dyn FnMut(ObjectKey) + Send>;
+pub type OnConfigChange = Box<dyn FnMut(ObjectKey) + Send>;
 
-/// Follows ConfigMaps or Secrets that ask to be followed by their label; only metadata is read.
-pub(crate) async fn follow_configs(
+/// Follows the ConfigMaps or Secrets that `config` selects until `shutdown`; only metadata is read.
+pub async fn follow_configs(
     kind: ConfigKind,
     client: Client,
     namespace: Option<String>,
     config: watcher::Config,
     shutdown: CancellationToken,
-    on_change: OnChange,
+    on_change: OnConfigChange,
 ) {
     let configs = Configs {
         kind: kind.as_str(),
@@ -57,14 +61,14 @@ pub(crate) async fn follow_configs(
     }
 }
 
-/// The objects of one kind that ask to be followed.
+/// The objects of one kind that are followed.
 struct Configs {
     kind: &'static str,
     /// Their resource versions.
     seen: BTreeMap<ObjectKey, String>,
     listed: BTreeSet<ObjectKey>,
     is_synced: bool,
-    on_change: OnChange,
+    on_change: OnConfigChange,
 }
 
 impl Configs {
@@ -81,7 +85,7 @@ impl Configs {
             Some(namespace) => Api::namespaced(client, &namespace),
             None => Api::all(client),
         };
-        let what = format!("{}, as labelled", self.kind);
+        let what = format!("{}, metadata", self.kind);
         let events = watcher::watcher(api, config);
         follow(&what, events, &shutdown, &mut self).await;
     }
@@ -128,7 +132,7 @@ where
     fn on_failure(&mut self, failure: &Failure<'_>) -> ControlFlow<()> {
         if failure.is_news {
             let (kind, error) = (self.kind, failure.text);
-            tracing::warn!(kind, error, "cannot watch labelled configuration, retrying");
+            tracing::warn!(kind, error, "cannot watch configuration, retrying");
         }
         ControlFlow::Continue(())
     }

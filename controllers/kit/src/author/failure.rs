@@ -1,9 +1,9 @@
-//! Why there is no content, and what becomes of it.
+//! Why something did not work out, and what becomes of it.
 
 use std::fmt::Display;
 use std::time::Duration;
 
-/// When a source that failed is looked at again.
+/// When an object that failed is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Soon, and each time later, up to the interval.
@@ -18,16 +18,14 @@ pub enum Fate {
     Bug,
 }
 
-/// Why there is no content.
+/// Why a look at an object failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    pub(crate) fate: Fate,
-    pub(crate) reason: &'static str,
-    pub(crate) message: String,
-    /// A condition that is true for as long as this failure lasts.
-    pub(crate) condition: Option<&'static str>,
-    /// A condition that is false because of this failure.
-    pub(crate) denies: Option<&'static str>,
+    fate: Fate,
+    reason: &'static str,
+    message: String,
+    condition: Option<&'static str>,
+    denies: Option<&'static str>,
 }
 
 impl Failure {
@@ -84,6 +82,23 @@ impl Failure {
     /// Gives when it is tried again.
     pub fn fate(&self) -> Fate {
         self.fate
+    }
+
+    /// Gives the condition that is true for as long as this failure lasts.
+    pub fn condition(&self) -> Option<&'static str> {
+        self.condition
+    }
+
+    /// Gives the condition that is false because of this failure.
+    pub fn denied(&self) -> Option<&'static str> {
+        self.denies
+    }
+
+    /// Says the same in other words.
+    #[must_use]
+    pub fn rephrased(mut self, words: impl FnOnce(&str) -> String) -> Self {
+        self.message = words(&self.message);
+        self
     }
 }
 

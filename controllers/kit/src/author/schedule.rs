@@ -1,4 +1,4 @@
-//! When sources are looked at.
+//! When objects are looked at.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl ScheduleExt for Schedule {
 }
 
 /// Spreads a pause: never earlier than asked, and up to some percent later.
-pub(crate) fn spread(pause: Duration, percent: u8) -> Duration {
+pub fn lengthened(pause: Duration, percent: u8) -> Duration {
     pause.mul_f64(1.0 + fastrand::f64() * f64::from(percent) / 100.0)
 }
 
@@ -86,11 +86,11 @@ mod tests {
     #[test]
     fn nobody_is_early() {
         let pause = Duration::from_secs(100);
-        let all: Vec<_> = (0..50).map(|_| spread(pause, 5)).collect();
+        let all: Vec<_> = (0..50).map(|_| lengthened(pause, 5)).collect();
         assert!(
             all.iter()
                 .all(|spread| (pause..=pause.mul_f64(1.05)).contains(spread))
         );
-        assert_eq!(spread(pause, 0), pause);
+        assert_eq!(lengthened(pause, 0), pause);
     }
 }

@@ -1,0 +1,111 @@
+//! What a program has to be given in a cluster: definitions of its kinds, and rights.
+
+use kube::Resource;
+use serde_json::{Value, json};
+
+/// What a kind is to Artifacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Artifacts are made for it.
+    Source,
+    /// It consumes Artifacts, and has one.
+    Transformation,
+    /// It consumes Artifacts.
+    Deployer,
+}
+
+/// A kind of a program.
+#[derive(Clone, Debug)]
+pub(super) struct Registered {
+    pub(super) role: Role,
+    pub(super) kind: String,
+    group: String,
+    version: String,
+    plural: String,
+}
+
+impl Registered {
+    pub(super) fn of<K: Resource<DynamicType = ()>>(role: Role) -> Self {
+        Self {
+            role,
+            kind: K::kind(&()).into_owned(),
+            group: K::group(&()).into_owned(),
+            version: K::version(&()).into_owned(),
+            plural: K::plural(&()).into_owned(),
+        }
+    }
+
+    /// A definition that takes any spec; what is in it is the author's to check, or to describe more closely.
+    fn crd(&self) -> Value {
+        let Self {
+            group,
+            version,
+            kind,
+            plural,
+            ..
+        } = self;
+        let ready = |field: &str| format!(".status.conditions[?(@.type==\"Ready\")].{field}");
+        let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.{group}")},
+            "spec": {
+                "group": group,
+                "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase()},
+                "scope": "Namespaced",
+                "versions": [{
+                    "name": version,
+                    "served": true,
+                    "storage": true,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [
+                        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+                        {"name": "Ready", "type": "string", "jsonPath": ready("status")},
+                        {"name": "Status", "type": "string", "jsonPath": ready("message")},
+                    ],
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": open, "status": open}}},
+                }],
+            },
+        })
+    }
+}
+
+/// The definitions of all kinds.
+pub(super) fn crds(kinds: &[Registered]) -> Value {
+    let items: Vec<_> = kinds.iter().map(Registered::crd).collect();
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+/// What the controllers may do.
+pub(super) fn cluster_role(name: &str, kinds: &[Registered]) -> Value {
+    let read = ["get", "list", "watch"];
+    let mut rules = Vec::new();
+    for Registered { group, plural, .. } in kinds {
+        rules.extend([
+            json!({"apiGroups": [group], "resources": [plural], "verbs": [read[0], read[1], read[2], "patch"]}),
+            json!({"apiGroups": [group], "resources": [format!("{plural}/status")], "verbs": ["get", "patch"]}),
+            // Owner references that block the deletion of their owner.
+            json!({"apiGroups": [group], "resources": [format!("{plural}/finalizers")], "verbs": ["update"]}),
+        ]);
+    }
+    let stores = kinds.iter().any(|kind| kind.role != Role::Deployer);
+    let mut verbs = read.to_vec();
+    if stores {
+        verbs.extend(["create", "patch", "delete"]);
+        let status = format!("{}/status", artifact_crd::PLURAL);
+        rules.push(
+            json!({"apiGroups": [artifact_crd::GROUP], "resources": [status], "verbs": ["get", "patch"]}),
+        );
+    }
+    rules.extend([
+        json!({"apiGroups": [artifact_crd::GROUP], "resources": [artifact_crd::PLURAL], "verbs": verbs}),
+        json!({"apiGroups": [""], "resources": ["secrets"], "verbs": read}),
+        json!({"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]}),
+        json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update", "patch"]}),
+    ]);
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": name}, "rules": rules,
+    })
+}

@@ -1,0 +1,323 @@
+//! A program of producers, deployers and transformations, of which the author writes those alone.
+
+mod manifests;
+mod transform;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_consumer::{Access, Deploy};
+use artifact_producer::{FetchSettings, Produce, Storage};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use controller_kit::http::{Guard, HostList};
+use controller_kit::{Backoff, selector};
+use flux_archive::Limits;
+use kube::Resource;
+use kube::core::Selector;
+use tokio_util::sync::CancellationToken;
+
+use crate::deployer_flags::FlagError;
+use crate::values::{boolean, integer, percentage};
+use crate::{Process, ProcessFlags, StorageFlags};
+
+pub use transform::{Transform, Transforming};
+
+use manifests::{Registered, Role};
+
+/// Pauses between looks that fail.
+const BACKOFF: Backoff = Backoff {
+    min: Duration::from_secs(1),
+    max: Duration::from_mins(15),
+};
+
+#[derive(Parser)]
+struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// How many objects of one kind are looked at at once.
+    #[arg(long, default_value_t = 4, value_parser = integer::<usize>)]
+    concurrent: usize,
+    /// Objects to look at, by labels; empty for all.
+    #[arg(long, default_value = "")]
+    watch_label_selector: String,
+    /// Percentage by which intervals are spread.
+    #[arg(long, default_value_t = 5, value_parser = percentage)]
+    interval_jitter_percentage: u8,
+    /// The only hosts that sources may ask: host, *.suffix, address or network, with an optional port. By default all but this
+    /// machine, link-local and metadata addresses. Repeatable.
+    #[arg(long, value_delimiter = ',')]
+    source_hosts: Vec<String>,
+    /// Refuse sources in other namespaces.
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    no_cross_namespace_refs: bool,
+    /// Let transformations have inputs of other namespaces, which whoever reads their output can read too.
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    allow_cross_namespace_inputs: bool,
+    /// Source kinds that may be referred to, as Kind or group/Kind; empty for all. Repeatable.
+    #[arg(long, value_delimiter = ',')]
+    allowed_source_kinds: Vec<String>,
+    #[command(flatten)]
+    storage: StorageFlags,
+    #[command(flatten)]
+    process: ProcessFlags,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the controllers; what is done without a command too.
+    Run,
+    /// Print the CustomResourceDefinitions of the kinds.
+    Crds,
+    /// Print the ClusterRole that the controllers need; what a deployer applies has to be added.
+    Rbac,
+}
+
+/// What every controller of a program is given.
+struct Common {
+    name: &'static str,
+    selector: Selector,
+    concurrent: usize,
+    interval_jitter: u8,
+    references: Access,
+    inputs: Access,
+    fetching: FetchSettings,
+    /// Absent in a program that stores nothing.
+    storage: Option<Storage>,
+}
+
+type Start = Box<dyn FnOnce(&Process, &Common, CancellationToken) + Send>;
+
+/// A program of producers, deployers and transformations: flags, logs, probes, metrics, Leases, storage and file server around
+/// what an author adds.
+///
+/// ```no_run
+/// use artifact_consumer::Deploy;
+/// use artifact_producer::Produce;
+/// use controller_process::Manager;
+///
+/// async fn run(feed: impl Produce, copier: impl Deploy) -> std::process::ExitCode {
+///     Manager::new("feed-controller").source(feed).deployer(copier).run().await
+/// }
+/// ```
+pub struct Manager {
+    name: &'static str,
+    kinds: Vec<Registered>,
+    starts: Vec<Start>,
+}
+
+impl Manager {
+    /// Begins a program whose name is that of its field manager, its Leases and the reporter of its events.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            kinds: Vec::new(),
+            starts: Vec::new(),
+        }
+    }
+
+    /// Adds a kind of source.
+    #[must_use]
+    pub fn source<P: Produce>(self, producer: P) -> Self {
+        self.producer::<P, _>(Role::Source, |_, _| producer)
+    }
+
+    /// Adds a kind of transformation: a source that is made of other Artifacts.
+    #[must_use]
+    pub fn transformation<T: Transform>(self, transformation: T) -> Self {
+        self.producer::<Transforming<T>, _>(Role::Transformation, |process, common| {
+            let (content, inputs) = (process.content(), common.inputs.clone());
+            Transforming::new(transformation, content, inputs, &process.artifacts())
+        })
+    }
+
+    fn producer<P: Produce, M>(mut self, role: Role, make: M) -> Self
+    where
+        M: FnOnce(&Process, &Common) -> P + Send + 'static,
+    {
+        self.kinds.push(Registered::of::<P::Source>(role));
+        self.starts.push(Box::new(move |process, common, synced| {
+            // Whoever stores nothing has no kind that is stored.
+            let Some(storage) = common.storage.clone() else {
+                return;
+            };
+            let connections = artifact_producer::Connections {
+                client: process.client(),
+                artifacts: process.artifacts(),
+                recorder: process.recorder(),
+                metrics: process.metrics(),
+                namespace: process.namespace(),
+                storage,
+            };
+            let settings = artifact_producer::Settings {
+                name: common.name,
+                selector: common.selector.clone(),
+                concurrent: common.concurrent,
+                interval_jitter: common.interval_jitter,
+                backoff: BACKOFF,
+                fetching: common.fetching.clone(),
+            };
+            let producer = make(process, common);
+            let controller = artifact_producer::run(
+                producer,
+                connections,
+                settings,
+                synced.clone(),
+                process.shutdown(),
+            );
+            lead::<P::Source>(process, common, &synced, controller);
+        }));
+        self
+    }
+
+    /// Adds a kind of object that says what to deploy.
+    #[must_use]
+    pub fn deployer<D: Deploy>(mut self, deployer: D) -> Self {
+        self.kinds.push(Registered::of::<D::Object>(Role::Deployer));
+        self.starts.push(Box::new(move |process, common, synced| {
+            let connections = artifact_consumer::Connections {
+                client: process.client(),
+                artifacts: process.artifacts(),
+                content: process.content(),
+                recorder: process.recorder(),
+                metrics: process.metrics(),
+                namespace: process.namespace(),
+            };
+            let settings = artifact_consumer::Settings {
+                name: common.name,
+                selector: common.selector.clone(),
+                concurrent: common.concurrent,
+                interval_jitter: common.interval_jitter,
+                backoff: BACKOFF,
+                access: common.references.clone(),
+            };
+            let controller = artifact_consumer::run(
+                deployer,
+                connections,
+                settings,
+                synced.clone(),
+                process.shutdown(),
+            );
+            lead::<D::Object>(process, common, &synced, controller);
+        }));
+        self
+    }
+
+    /// Reads the arguments and runs until a signal. Failures are printed once.
+    pub async fn run(self) -> ExitCode {
+        let about = "Runs the controllers of this program.";
+        let command = Flags::command().name(self.name).bin_name(self.name);
+        let command = command.about(about).long_about(about);
+        let flags = match Flags::from_arg_matches(&command.get_matches()) {
+            Ok(flags) => flags,
+            Err(error) => error.exit(),
+        };
+        let printed = match flags.command {
+            Some(Command::Crds) => Some(manifests::crds(&self.kinds)),
+            Some(Command::Rbac) => Some(manifests::cluster_role(self.name, &self.kinds)),
+            Some(Command::Run) | None => None,
+        };
+        if let Some(object) = printed {
+            // Whoever closes the output has read enough.
+            let _ = writeln!(std::io::stdout(), "{object:#}");
+            return ExitCode::SUCCESS;
+        }
+        match self.serve(flags).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "error: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn serve(self, flags: Flags) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let mut common = self.common(&flags)?;
+        let stored = self.kinds.iter().filter(|kind| kind.role != Role::Deployer);
+        let stored: Vec<_> = stored.map(|kind| kind.kind.as_str()).collect();
+        let storage = (!stored.is_empty()).then(|| flags.storage.settings(&stored, &flags.process.artifacts));
+        let storage = storage.transpose()?;
+        let process = Process::start(flags.process, self.name).await?;
+        // Nothing of this program mirrors sources into Artifacts.
+        process.mirrored().cancel();
+        if let Some(settings) = storage {
+            let (storage, listener) = Storage::bind(settings).await?;
+            process.spawn(storage.clone().serve(listener, process.shutdown()));
+            process.content().serve_locally(Arc::new(storage.clone()));
+            common.storage = Some(storage);
+        }
+        let mut synced = Vec::new();
+        for start in self.starts {
+            let token = CancellationToken::new();
+            start(&process, &common, token.clone());
+            synced.push(token);
+        }
+        let (ready, shutdown) = (process.ready(), process.shutdown());
+        process.spawn(async move {
+            let all = async {
+                for synced in synced {
+                    synced.cancelled().await;
+                }
+                ready.cancel();
+            };
+            shutdown.run_until_cancelled(all).await;
+        });
+        Ok(process.until_signal().await?)
+    }
+
+    fn common(&self, flags: &Flags) -> Result<Common, FlagError> {
+        let hosts = flags.source_hosts.iter().map(String::as_str);
+        let hosts: Vec<_> = hosts.filter(|host| !host.is_empty()).collect();
+        let hosts = (!hosts.is_empty()).then(|| HostList::parse(hosts)).transpose();
+        let hosts = hosts.map_err(|error| FlagError {
+            flag: "source-hosts",
+            reason: error.to_string(),
+        })?;
+        let selector = selector::parse(&flags.watch_label_selector);
+        let access = |no_cross_namespace_refs| Access {
+            no_cross_namespace_refs,
+            allowed_kinds: flags.allowed_source_kinds.clone(),
+            no_external_artifacts: false,
+        };
+        let artifacts = &flags.process.artifacts;
+        Ok(Common {
+            name: self.name,
+            selector: selector.map_err(|reason| FlagError {
+                flag: "watch-label-selector",
+                reason,
+            })?,
+            concurrent: flags.concurrent,
+            interval_jitter: flags.interval_jitter_percentage,
+            references: access(flags.no_cross_namespace_refs),
+            inputs: access(!flags.allow_cross_namespace_inputs),
+            fetching: FetchSettings {
+                guard: Guard::new(hosts, "--source-hosts"),
+                max_bytes: artifacts.artifact_max_bytes as u64,
+                unpack: Limits {
+                    bytes: artifacts.artifact_max_unpacked_bytes,
+                    entries: artifacts.artifact_max_entries,
+                },
+            },
+            storage: None,
+        })
+    }
+}
+
+/// Runs a controller while it leads.
+fn lead<K: Resource<DynamicType = ()>>(
+    process: &Process,
+    common: &Common,
+    synced: &CancellationToken,
+    controller: impl Future<Output = ()> + Send + 'static,
+) {
+    if process.flags().enable_leader_election {
+        // A stand-by is ready too: it serves its probes and waits for the Lease.
+        synced.cancel();
+    }
+    let lease = format!("{}-{}", common.name, K::plural(&()));
+    let (leading, selector) = (process.clone(), common.selector.to_string());
+    process.spawn(async move {
+        leading.as_leader(&lease, &selector, Box::pin(controller)).await;
+    });
+}
