@@ -154,6 +154,19 @@ fn refuse_dirty(root: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Co
     Ok(())
 }
 
+/// The commit of a checkout, if git knows it.
+pub(crate) fn head(root: &Path) -> Option<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["rev-parse", "HEAD"])
+        .env_remove("GIT_DIR")
+        .output()
+        .ok()?;
+    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !commit.is_empty()).then_some(commit)
+}
+
 /// The difference of two states of a file, as `git apply` takes it.
 pub(crate) fn unified(path: &str, before: &[u8], after: &[u8]) -> String {
     let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));

@@ -8,6 +8,7 @@ mod go_flags;
 mod go_message;
 mod helm_template;
 mod kustomize_build;
+mod moving;
 mod sops_decrypt;
 mod transformation;
 

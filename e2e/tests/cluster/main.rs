@@ -3,6 +3,7 @@
 mod api_server;
 mod app;
 mod artifacts;
+mod beside;
 
 mod bad_manifests;
 mod bridge;
@@ -44,6 +45,7 @@ mod interlock;
 mod key_services;
 mod large_status;
 mod leadership;
+mod migrate;
 mod moves;
 mod odd_objects;
 mod operations;

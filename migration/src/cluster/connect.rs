@@ -55,23 +55,31 @@ pub(crate) struct Cluster {
     pub(crate) client: Client,
     /// The namespace of the context.
     pub(crate) namespace: String,
+    /// What people call it: the context, or else the address of its API server.
+    pub(crate) name: String,
 }
 
 impl ConnectArgs {
     /// Connects; nothing is asked of the cluster yet.
     pub(crate) async fn connect(&self) -> Result<Cluster, CommandError> {
-        let mut config = self.config().await?;
+        let (mut config, context) = self.config().await?;
         config.read_timeout = (!self.request_timeout.is_zero()).then_some(self.request_timeout);
         if self.impersonate.is_some() {
             config.auth_info.impersonate.clone_from(&self.impersonate);
             config.auth_info.impersonate_groups = Some(self.groups.clone());
         }
         let namespace = config.default_namespace.clone();
+        let name = context.unwrap_or_else(|| config.cluster_url.to_string());
         let client = Client::try_from(config).map_err(CommandError::api("cannot connect"))?;
-        Ok(Cluster { client, namespace })
+        Ok(Cluster {
+            client,
+            namespace,
+            name,
+        })
     }
 
-    async fn config(&self) -> Result<Config, CommandError> {
+    /// The configuration, with the name of its context.
+    async fn config(&self) -> Result<(Config, Option<String>), CommandError> {
         let options = KubeConfigOptions {
             context: self.context.clone(),
             cluster: self.cluster.clone(),
@@ -88,8 +96,17 @@ impl ConnectArgs {
             },
         };
         match kubeconfig {
-            Some(kubeconfig) => Ok(Config::from_custom_kubeconfig(kubeconfig, &options).await?),
-            None => Ok(Config::incluster()?),
+            Some(kubeconfig) => {
+                let context = self
+                    .context
+                    .clone()
+                    .or_else(|| kubeconfig.current_context.clone());
+                Ok((
+                    Config::from_custom_kubeconfig(kubeconfig, &options).await?,
+                    context,
+                ))
+            }
+            None => Ok((Config::incluster()?, None)),
         }
     }
 }
@@ -118,7 +135,7 @@ impl ScopeArgs {
 }
 
 /// Reads a time as kubectl does: with a unit, or in seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
     }

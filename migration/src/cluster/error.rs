@@ -24,6 +24,9 @@ pub enum CommandError {
         /// Why there is no answer.
         error: Box<kube::Error>,
     },
+    /// Something that is needed could not be read.
+    #[error("cannot read {0}")]
+    Unread(String),
     /// An object is not there.
     #[error("{0}")]
     NotFound(String),

@@ -7,9 +7,10 @@ mod output;
 mod read;
 mod resources;
 
-pub(crate) use connect::{Cluster, ConnectArgs, ScopeArgs};
+pub(crate) use connect::{Cluster, ConnectArgs, ScopeArgs, duration};
 pub use error::CommandError;
+pub(crate) use error::describe;
 pub(crate) use facts::facts;
-pub(crate) use output::{Format, OutputArgs, print_lines};
-pub(crate) use read::{Wanted, read};
+pub(crate) use output::{Format, OutputArgs, Printer, print_lines};
+pub(crate) use read::{STOCK_AND_OURS, Wanted, list, read};
 pub(crate) use resources::{get_all, get_chain};

@@ -21,6 +21,9 @@ use super::{Cluster, CommandError};
 /// Label selector of our Deployments.
 const OURS: &str = "app.kubernetes.io/part-of=openflux";
 
+/// Label selectors of stock's Deployments and of ours.
+pub(crate) const STOCK_AND_OURS: [&str; 2] = [FLUX_DEPLOYMENTS, OURS];
+
 /// How many objects one answer has.
 const PAGE: u32 = 500;
 
@@ -114,7 +117,7 @@ fn or_unread<T>(result: Result<Vec<T>, String>, unread: &mut Vec<String>) -> Vec
 }
 
 /// Lists objects page by page; a kind that is not installed has none.
-pub(super) async fn list<K>(
+pub(crate) async fn list<K>(
     client: &Client,
     namespace: Option<&str>,
     selector: Option<&str>,

@@ -8,13 +8,20 @@ use clap::{Args, Subcommand, ValueEnum};
 use flux_fleet::git::{Changes, Checkout, Cluster, Repository, label};
 use flux_fleet::scan::{Class, Place, Scan, Shown, verdicts};
 use flux_fleet::status::flux_version;
+use flux_fleet::subject::applied_by;
 use flux_fleet::text::{clean, count};
 use flux_fleet::{Handle, Subject};
 use serde_json::json;
 
 use super::Outcome;
+use super::apply::ApplyArgs;
+use super::prepare::PrepareArgs;
+use super::rollback::RollbackArgs;
+use super::verify::{MigrationsArgs, VerifyArgs};
 use crate::checkout::{self, Dirty};
 use crate::cluster::{CommandError, ConnectArgs, Format, OutputArgs, facts, print_lines};
+use crate::moving::flux::Flux;
+use crate::moving::inherit::hand_over;
 
 /// What to do about moving objects to our controller.
 #[derive(Debug, Subcommand)]
@@ -28,6 +35,19 @@ pub(crate) enum MigrateCommand {
     /// Bytes are inserted, and nothing is printed anew. An edit is accepted only if building every root of the repository before
     /// and after differs in the label on these objects, and in nothing else. Nothing is committed.
     Finish(FinishArgs),
+    /// Say what stock's controllers need so that they leave labelled objects alone, and where that is written; nothing is written.
+    Prepare(PrepareArgs),
+    /// Move objects to our controller, one write each, and compare all that they applied before and after.
+    ///
+    /// It stops at the first surprise and gives that object back. What was about to be done is written down before it is done, here
+    /// and in the cluster, so that anybody goes on with --resume.
+    Apply(Box<ApplyArgs>),
+    /// Look at everything that has moved: whether it has one owner, is ready, and is what it was.
+    Verify(VerifyArgs),
+    /// Show the migrations that were begun, and who moved what.
+    Status(MigrationsArgs),
+    /// Give objects back to stock: some, those of a migration, all, or the whole fleet at once.
+    Rollback(Box<RollbackArgs>),
 }
 
 /// Which objects, and how they are shown.
@@ -247,11 +267,17 @@ pub(crate) struct FinishArgs {
     /// Edit files that have changes which are not committed.
     #[arg(long)]
     allow_dirty: bool,
+    /// Look at the cluster too: where the label has come from Git, it is made the label of Git alone, so that a revert there gives
+    /// the object back.
+    #[arg(long)]
+    cluster_too: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    connect: ConnectArgs,
 }
 
-pub(crate) fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Outcome, CommandError> {
+pub(crate) async fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Outcome, CommandError> {
     let printer = args
         .output
         .printer("migrate finish", &[Format::Table, Format::Json, Format::Yaml])?;
@@ -287,8 +313,16 @@ pub(crate) fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Outcome, 
         };
         checkout::write(&args.git, &changes.files, dirty)?;
     }
+    let let_go = if args.cluster_too {
+        // What Git does not have yet, it cannot bring.
+        let_go(args, (key, value), &changes.done).await?
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let (let_go, waiting) = let_go;
     let document = json!({
         "apiVersion": flux_fleet::API_VERSION, "kind": "Edits", "written": written, "roots": changes.roots,
+        "ownedByGit": let_go, "waiting": waiting,
         "labelled": changes.labelled.iter().map(|place| json!({
             "object": place.object, "carrier": place.carrier, "file": place.file, "line": place.line,
             "former": place.former, "why": place.why})).collect::<Vec<_>>(),
@@ -300,12 +334,57 @@ pub(crate) fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Outcome, 
             write!(out, "{}", checkout::unified(path, before, after))?;
         }
         print_lines(out, summary(&changes, files.len(), written, &left_out))?;
+        let told = let_go
+            .iter()
+            .map(|object| format!("{object}: the label is Git's alone now"));
+        print_lines(out, told)?;
     }
-    Ok(if changes.unplaced.is_empty() {
+    Ok(if changes.unplaced.is_empty() && waiting.is_empty() {
         Outcome::Done
     } else {
         Outcome::Finding
     })
+}
+
+/// Has the controllers that bring objects from Git own their labels, where they have applied what the checkout has.
+async fn let_go(
+    args: &FinishArgs,
+    label: (String, String),
+    objects: &[Handle],
+) -> Result<(Vec<Handle>, Vec<String>), CommandError> {
+    let cluster = args.connect.connect().await?;
+    let flux = Flux {
+        client: cluster.client,
+        label,
+    };
+    let head = checkout::head(&args.git).ok_or_else(|| {
+        CommandError::Usage(format!("{} is no checkout that git knows", args.git.display()))
+    })?;
+    let (mut done, mut waiting) = (Vec::new(), Vec::new());
+    for handle in objects {
+        let Some(object) = flux.get(handle).await? else {
+            continue;
+        };
+        let labels = object.metadata.labels.clone().unwrap_or_default();
+        let Some(parent) = applied_by(&labels) else {
+            waiting.push(format!("{handle}: nothing says who brings it"));
+            continue;
+        };
+        let applied = flux.get(&parent).await?;
+        let applied = applied
+            .as_ref()
+            .and_then(|parent| parent.data["status"]["lastAppliedRevision"].as_str())
+            .unwrap_or_default();
+        if !applied.ends_with(&head) {
+            waiting.push(format!(
+                "{handle}: {parent} has applied {}, and the checkout is at {head}: push, wait, and try again",
+                if applied.is_empty() { "nothing" } else { applied }
+            ));
+        } else if hand_over(&flux, handle, &object, parent.kind.controller()).await? {
+            done.push(handle.clone());
+        }
+    }
+    Ok((done, waiting))
 }
 
 fn pick<'a>(repository: &'a Repository, path: Option<&str>) -> Result<&'a Cluster, CommandError> {

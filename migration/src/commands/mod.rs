@@ -1,14 +1,18 @@
 //! The commands that ask a cluster, or make what controllers make in one, and how they are run.
 
+mod apply;
 mod build;
 mod complete;
 mod convert;
 mod doctor;
 mod get;
 mod migrate;
+mod prepare;
+mod rollback;
 mod status;
 mod trace;
 mod tree;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -26,6 +30,8 @@ pub enum Outcome {
     Done,
     /// Something was found that asks for attention.
     Finding,
+    /// It ended on the way, with this code.
+    Ended(u8),
 }
 
 impl Outcome {
@@ -34,6 +40,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::Finding => 1,
+            Self::Ended(code) => code,
         }
     }
 }
@@ -83,7 +90,7 @@ const COMMANDS: [Entry; 9] = [
     ),
     (
         "migrate",
-        "Say what can move to our controller, and put labels where objects are defined",
+        "Move objects to our controller and back, one by one, and put labels where objects are defined",
         |command| migrate::MigrateCommand::augment_subcommands(command).subcommand_required(true),
     ),
 ];
@@ -128,7 +135,12 @@ pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<
             "explain" => doctor::explain(&read_args(matches)?, out),
             "migrate" => match read_args(matches)? {
                 migrate::MigrateCommand::Scan(args) => Box::pin(migrate::scan(&args, out)).await,
-                migrate::MigrateCommand::Finish(args) => migrate::finish(&args, out),
+                migrate::MigrateCommand::Finish(args) => Box::pin(migrate::finish(&args, out)).await,
+                migrate::MigrateCommand::Prepare(args) => Box::pin(prepare::prepare(&args, out)).await,
+                migrate::MigrateCommand::Apply(args) => Box::pin(apply::apply(&args, out)).await,
+                migrate::MigrateCommand::Verify(args) => Box::pin(verify::verify(&args, out)).await,
+                migrate::MigrateCommand::Status(args) => Box::pin(verify::migrations(&args, out)).await,
+                migrate::MigrateCommand::Rollback(args) => Box::pin(rollback::rollback(&args, out)).await,
             },
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }

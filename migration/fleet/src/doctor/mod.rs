@@ -18,8 +18,6 @@ use serde::Serialize;
 use crate::API_VERSION;
 use crate::text::{Sign, Style, Tone, clean, count};
 
-pub(crate) use objects::{is_set_by_hand, label_managers};
-
 pub use facts::{Facts, Refusal, Right, Who};
 
 /// How bad a finding is.

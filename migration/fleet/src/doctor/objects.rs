@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flux_api::ObjectId;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 
 use super::{Facts, Finding};
+use crate::carrier::{is_set_by_hand, label_managers};
 use crate::text::count;
 use crate::{Handle, Owner, Owners, Subject};
 
@@ -87,27 +87,6 @@ pub(super) fn supported(facts: &Facts) -> Vec<Finding> {
             .list(&objects)
             .fix("leave them with stock, which is where they are"),
     ]
-}
-
-/// The field manager of the label as a canary has it.
-const CANARY: &str = "openflux-migrate";
-
-/// The field managers of one label of an object.
-pub(crate) fn label_managers(meta: &ObjectMeta, key: &str) -> Vec<String> {
-    let field = format!("\"f:{key}\"");
-    let owns = |entry: &&ManagedFieldsEntry| {
-        let fields = entry.fields_v1.as_ref().map(|fields| fields.0.to_string());
-        fields.is_some_and(|fields| fields.contains(&field))
-    };
-    let managers = meta.managed_fields.iter().flatten().filter(owns);
-    let names: BTreeSet<_> = managers.filter_map(|entry| entry.manager.clone()).collect();
-    names.into_iter().collect()
-}
-
-/// Whether these field managers set a label in the cluster alone, and nobody brings it from Git.
-pub(crate) fn is_set_by_hand(managers: &[String]) -> bool {
-    let by_hand = |manager: &String| manager == CANARY || manager.starts_with("kubectl");
-    !managers.is_empty() && managers.iter().all(by_hand)
 }
 
 pub(super) fn durable(facts: &Facts) -> Vec<Finding> {

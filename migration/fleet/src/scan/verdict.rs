@@ -292,8 +292,8 @@ impl Judge<'_> {
     fn not_in_git(&self, subject: &Subject) -> Option<Note> {
         let labelled = self.facts.labelled.as_ref().ok()?;
         let (_, meta) = labelled.iter().find(|(handle, _)| *handle == subject.handle)?;
-        let managers = crate::doctor::label_managers(meta, &self.label.0);
-        crate::doctor::is_set_by_hand(&managers).then(|| {
+        let managers = crate::carrier::label_managers(meta, &self.label.0);
+        crate::carrier::is_set_by_hand(&managers).then(|| {
             note(
                 "M203",
                 format!("its label was set by {}, and not in Git", managers.join(", ")),

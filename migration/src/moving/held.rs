@@ -1,0 +1,169 @@
+//! The steps from the label on: whether our controller has the object, and whether anything moved.
+
+use std::time::{Duration, Instant};
+
+use flux_fleet::moving::sight::taken;
+use flux_fleet::moving::{Change, ChangeClass, Event, MOVED_AT, MOVED_BY, MOVED_FROM, Sight, Snapshot};
+use flux_fleet::text::count;
+
+use super::flux::{Carried, LabelError, Waited};
+use super::look::watch_lists;
+use super::state::{Move, Mover, elapsed, token, whole_second};
+use crate::cluster::CommandError;
+
+impl Move<'_> {
+    pub(super) async fn taken(&mut self) -> Result<Event, CommandError> {
+        let begun = Instant::now();
+        if std::mem::take(&mut self.asks) {
+            self.ask_moved().await?;
+        }
+        let event = self.await_run().await?;
+        self.told.taken_ms = Some(elapsed(begun));
+        Ok(event)
+    }
+
+    /// Waits until our controller has ended the run that was asked for.
+    pub(super) async fn await_run(&mut self) -> Result<Event, CommandError> {
+        let Mover { flux, options, .. } = self.mover;
+        let token = self.facts.token.clone();
+        let waited = flux
+            .wait(self.handle, options.timeout, |sight| {
+                taken(sight, &token, options.include_suspended)
+            })
+            .await?;
+        Ok(match waited {
+            Waited::Now(sight) => {
+                self.arrived(&sight).await?;
+                Event::Well
+            }
+            Waited::Never(why) | Waited::Late(why) => Event::Wrong(why),
+            Waited::Gone => Event::Wrong("it was deleted".to_owned()),
+        })
+    }
+
+    /// Takes note of the revision that is applied now. One that is new changes objects as its author wants, and what comes
+    /// after is compared with that.
+    pub(super) async fn arrived(&mut self, sight: &Sight) -> Result<(), CommandError> {
+        let revision = sight.subject.revision.clone();
+        let is_new = !self.facts.revision.is_empty() && self.facts.revision != revision;
+        self.told.revision.clone_from(&revision);
+        if is_new {
+            if let Some(seen) = &mut self.seen {
+                seen.subject = sight.subject.clone();
+            }
+            let look = self.look(None).await?;
+            self.facts.snapshot = look.map(|look| look.snapshot);
+            self.facts.revision = revision;
+            self.note("a new revision came during the move, and was compared from there on");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn verify(&mut self) -> Result<Event, CommandError> {
+        if let Some(event) = self.compare().await? {
+            return Ok(event);
+        }
+        self.facts.token = token()?;
+        self.ask_moved().await?;
+        let event = self.await_run().await?;
+        if event != Event::Well {
+            return Ok(event);
+        }
+        Ok(self.compare().await?.unwrap_or(Event::Well))
+    }
+
+    /// Asks our controller for a run of an object that is moved: what this tool has set there stays.
+    pub(super) async fn ask_moved(&self) -> Result<(), CommandError> {
+        let flux = &self.mover.flux;
+        let Some(object) = flux.get(self.handle).await? else {
+            return Ok(());
+        };
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let annotations = object.metadata.annotations.as_ref();
+        let said = |key: &str| annotations.and_then(|annotations| annotations.get(key)).cloned();
+        let Some(at) = said(MOVED_AT) else {
+            // The label came from Git, or from somebody at a terminal.
+            return flux.ask(self.handle, &uid, &self.facts.token).await;
+        };
+        let carried = Carried {
+            at: at.parse().unwrap_or_else(|_| whole_second()),
+            by: said(MOVED_BY).unwrap_or_default(),
+            from: said(MOVED_FROM).unwrap_or_default(),
+            is_forced: true,
+        };
+        match flux
+            .set_label(self.handle, None, &carried, &self.facts.token)
+            .await
+        {
+            Ok(_) | Err(LabelError::Conflict | LabelError::Owned(_)) => Ok(()),
+            Err(LabelError::Other(error)) => Err(error),
+        }
+    }
+
+    /// Compares with what was before; gives what is wrong.
+    pub(super) async fn compare(&mut self) -> Result<Option<Event>, CommandError> {
+        let Some(before) = self.facts.snapshot.clone() else {
+            return Ok(None);
+        };
+        let Some(look) = self.look(Some(&before.salt)).await? else {
+            return Ok(None);
+        };
+        self.told.compared = Some(before.len());
+        let changes = before.changes(&look.snapshot);
+        Ok(self.judge(&before, changes))
+    }
+
+    fn judge(&mut self, before: &Snapshot, changes: Vec<(String, Change)>) -> Option<Event> {
+        let is_wrong =
+            |change: &Change| change.class == ChangeClass::Moved || !self.mover.options.tolerate_foreign;
+        let wrong = changes.iter().filter(|(_, change)| is_wrong(change)).count();
+        self.told.changes = changes;
+        (wrong > 0).then(|| {
+            let what = format!("{} of {} changed", count(wrong, "object"), before.len());
+            Event::Wrong(
+                if self
+                    .told
+                    .changes
+                    .iter()
+                    .all(|(_, change)| change.class == ChangeClass::Foreign)
+                {
+                    format!("{what}, by others than Flux (--tolerate-foreign moves it all the same)")
+                } else {
+                    what
+                },
+            )
+        })
+    }
+
+    pub(super) async fn soak(&mut self) -> Result<Event, CommandError> {
+        let soak = self.mover.options.soak;
+        let Some(before) = self.facts.snapshot.clone().filter(|_| !soak.is_zero()) else {
+            return Ok(Event::Well);
+        };
+        let end = Instant::now() + soak;
+        while Instant::now() < end {
+            let Some(look) = self.look(Some(&before.salt)).await? else {
+                break;
+            };
+            if let Some(event) = self.judge(&before, before.changes(&look.snapshot)) {
+                return Ok(event);
+            }
+            let left = end
+                .saturating_duration_since(Instant::now())
+                .min(Duration::from_secs(25));
+            let seconds = u32::try_from(left.as_secs().max(1)).unwrap_or(25);
+            let begun = Instant::now();
+            if let Ok(Some(change)) =
+                tokio::time::timeout(left, watch_lists(&look.lists, seconds, &before)).await
+                && let Some(event) = self.judge(&before, vec![change])
+            {
+                return Ok(event);
+            }
+            // Watches that end at once are not asked for all the time.
+            let rest = left.min(Duration::from_secs(1)).saturating_sub(begun.elapsed());
+            tokio::time::sleep(rest).await;
+        }
+        self.told.soak_s = Some(soak.as_secs());
+        Ok(self.compare().await?.unwrap_or(Event::Well))
+    }
+}

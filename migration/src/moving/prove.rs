@@ -1,0 +1,170 @@
+//! Proving, right before a move, that it would change nothing.
+
+use std::collections::BTreeSet;
+
+use flux_fleet::plan::{MigrationPlan, PlannedObject};
+use flux_fleet::scan::Class;
+use flux_fleet::{Handle, Subject};
+use futures::future::LocalBoxFuture;
+
+/// What was seen of an object when stock had just ended a run: what has to be the same when the label is set.
+pub(crate) struct Seen {
+    pub(crate) handle: Handle,
+    pub(crate) uid: String,
+    pub(crate) generation: i64,
+    pub(crate) version: String,
+    pub(crate) subject: Subject,
+    /// Namespace and name of the records of a release.
+    pub(crate) release: Option<(String, String)>,
+    /// Whether the label is taken over from somebody at a terminal.
+    pub(crate) is_forced: bool,
+}
+
+/// What came of a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proven {
+    /// Nothing would be written; how that was found out.
+    Identical(String),
+    /// Something would be.
+    Not(String),
+    /// Nobody could say; why.
+    Unknown(String),
+}
+
+/// Whoever can tell what the next run of our controller would change.
+pub(crate) trait Prover {
+    /// Proves that moving an object changes nothing.
+    fn prove<'a>(&'a self, seen: &'a Seen) -> LocalBoxFuture<'a, Proven>;
+}
+
+/// What a plan has proven, as long as the objects are those that it is about. Without a plan nothing is proven: the guard before a
+/// move and the comparison after it are what there is.
+pub(crate) struct Planned(pub(crate) Option<MigrationPlan>);
+
+impl Prover for Planned {
+    fn prove<'a>(&'a self, seen: &'a Seen) -> LocalBoxFuture<'a, Proven> {
+        Box::pin(async { self.recall(seen) })
+    }
+}
+
+impl Planned {
+    fn recall(&self, seen: &Seen) -> Proven {
+        let Some(plan) = &self.0 else {
+            return Proven::Unknown("there is no plan".to_owned());
+        };
+        let Some(planned) = plan.objects.iter().find(|planned| planned.object == seen.handle) else {
+            return Proven::Not("the plan does not know it".to_owned());
+        };
+        if let Some(what) = differs(planned, seen) {
+            return Proven::Not(format!(
+                "the plan is about another state of it ({what}): openflux migrate plan makes a new one"
+            ));
+        }
+        if !matches!(planned.verdict, Class::CanMove) {
+            let codes: Vec<_> = planned.findings.iter().map(|finding| &*finding.code).collect();
+            return Proven::Not(format!("the plan says that it cannot move: {}", codes.join(", ")));
+        }
+        match &planned.proof {
+            Some(proof) if proof.counts.is_nothing_written() => Proven::Identical(format!(
+                "proven {}/{} by the plan",
+                proof.counts.identical, proof.counts.compared
+            )),
+            Some(_) => Proven::Not("the plan says that objects would be written".to_owned()),
+            None => Proven::Unknown("the plan has no proof of it".to_owned()),
+        }
+    }
+}
+
+/// What is not as the plan has it.
+fn differs(planned: &PlannedObject, seen: &Seen) -> Option<&'static str> {
+    let entries = seen.subject.inventory.iter().flatten();
+    let inventory: BTreeSet<&str> = entries.map(|entry| entry.id.as_str()).collect();
+    let planned_inventory: BTreeSet<&str> = planned.inventory.iter().map(String::as_str).collect();
+    if planned.uid != seen.uid {
+        Some("it was made anew")
+    } else if planned.generation != seen.generation {
+        Some("its spec changed")
+    } else if planned_inventory != inventory {
+        Some("its inventory changed")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flux_fleet::DeployerKind;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn plan(change: &Value) -> Planned {
+        let mut object = json!({
+            "object": "ks/apps/app", "uid": "1", "generation": 3, "verdict": "canMove", "wave": 1,
+            "proof": {"by": "controller", "version": "0.1.0", "revision": "main@sha1:00", "artifact": "sha256:00",
+                "counts": {"compared": 2, "identical": 2, "created": 0, "changed": 0, "deleted": 0, "skipped": 0}},
+            "inventory": ["apps_a__ConfigMap"],
+        });
+        for (key, value) in change.as_object().into_iter().flatten() {
+            object[key] = value.clone();
+        }
+        let plan = json!({
+            "apiVersion": flux_fleet::API_VERSION, "kind": "MigrationPlan", "id": "p",
+            "created": "2026-01-01T00:00:00Z", "cluster": {}, "versions": {},
+            "label": {"key": "k", "value": "v"}, "objects": [object],
+        });
+        Planned(Some(MigrationPlan::read(&plan.to_string()).unwrap()))
+    }
+
+    fn seen() -> Seen {
+        let object = json!({
+            "metadata": {"name": "app", "namespace": "apps"},
+            "spec": {"sourceRef": {"kind": "GitRepository", "name": "app"}},
+            "status": {"inventory": {"entries": [{"id": "apps_a__ConfigMap", "v": "v1"}]}},
+        });
+        let object: flux_api::Tolerant<flux_api::Kustomization> = serde_json::from_value(object).unwrap();
+        Seen {
+            handle: Handle::new(DeployerKind::Kustomization, "apps", "app"),
+            uid: "1".to_owned(),
+            generation: 3,
+            version: "7".to_owned(),
+            subject: Subject::from(&object),
+            release: None,
+            is_forced: false,
+        }
+    }
+
+    #[track_caller]
+    fn check(change: &Value, expected: &str) {
+        assert_eq!(format!("{:?}", plan(change).recall(&seen())), expected);
+    }
+
+    #[test]
+    fn a_plan_counts_as_long_as_the_object_is_what_it_is_about() {
+        check(&json!({}), r#"Identical("proven 2/2 by the plan")"#);
+        let other = |what: &str| {
+            format!(
+                r#"Not("the plan is about another state of it ({what}): openflux migrate plan makes a new one")"#
+            )
+        };
+        check(&json!({"uid": "2"}), &other("it was made anew"));
+        check(&json!({"generation": 2}), &other("its spec changed"));
+        check(&json!({"inventory": []}), &other("its inventory changed"));
+        check(
+            &json!({"proof": null}),
+            r#"Unknown("the plan has no proof of it")"#,
+        );
+        check(
+            &json!({"verdict": "notNow"}),
+            r#"Not("the plan says that it cannot move: ")"#,
+        );
+        check(
+            &json!({"object": "ks/apps/other"}),
+            r#"Not("the plan does not know it")"#,
+        );
+        assert_eq!(
+            Planned(None).recall(&seen()),
+            Proven::Unknown("there is no plan".to_owned())
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! What a move knows while it goes on.
+
+use std::time::{Duration, Instant};
+
+use flux_fleet::Handle;
+use flux_fleet::moving::journal::Facts;
+use flux_fleet::moving::report::Told;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::flux::Flux;
+use super::look::Looker;
+use super::prove::{Prover, Seen};
+use super::store::Store;
+use crate::cluster::CommandError;
+
+/// How the label comes to an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// It is set in the cluster.
+    #[default]
+    Cluster,
+    /// Somebody has committed it, and it arrives with the run of the parent.
+    Git,
+}
+
+/// What a run was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) via: Via,
+    pub(crate) soak: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) tolerate_foreign: bool,
+    pub(crate) include_suspended: bool,
+    pub(crate) keep_failed: bool,
+    /// Whether an object whose label is in Git returns all the same, since its parent is suspended.
+    pub(crate) strip: bool,
+}
+
+/// What is told while an object moves.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    pub(crate) object: Handle,
+    pub(crate) doing: &'static str,
+}
+
+/// Moves objects.
+pub(crate) struct Mover {
+    pub(crate) flux: Flux,
+    pub(crate) looker: Looker,
+    pub(crate) store: Option<Store>,
+    pub(crate) prover: Box<dyn Prover>,
+    pub(crate) options: Options,
+    pub(crate) by: String,
+    pub(crate) salt: String,
+    pub(crate) news: mpsc::UnboundedSender<News>,
+}
+
+/// A move that goes on.
+pub(super) struct Move<'a> {
+    pub(super) mover: &'a Mover,
+    pub(super) handle: &'a Handle,
+    pub(super) facts: Facts,
+    pub(super) told: Told,
+    /// What was seen when the object was idle.
+    pub(super) seen: Option<Seen>,
+    /// Whether a run is to be asked for before it is waited for.
+    pub(super) asks: bool,
+}
+
+impl Move<'_> {
+    /// Takes note of why it goes as it goes.
+    pub(super) fn note(&mut self, why: &str) {
+        if !self.facts.why.is_empty() {
+            self.facts.why.push_str("; ");
+        }
+        self.facts.why.push_str(why);
+        self.told.why.clone_from(&self.facts.why);
+    }
+}
+
+pub(super) fn elapsed(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Now, as people write it down.
+pub(super) fn whole_second() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// A request that no other is equal to.
+pub(crate) fn token() -> Result<String, CommandError> {
+    Ok(format!("{}-{}", Timestamp::now(), random()?))
+}
+
+/// Eight random letters of hexadecimal digits.
+pub(crate) fn random() -> Result<String, CommandError> {
+    let mut bytes = [0_u8; 4];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CommandError::Usage(format!("no random numbers: {error}")))?;
+    Ok(format!("{:08x}", u32::from_be_bytes(bytes)))
+}
