@@ -68,4 +68,5 @@ mod substitution;
 mod suspend;
 mod telling;
 mod untrusted_artifacts;
+mod walk_through;
 mod webhooks;

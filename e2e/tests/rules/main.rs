@@ -284,7 +284,14 @@ fn only_the_listed_folders_are_at_the_top() {
         .map(|(top, _)| top)
         .filter(|top| !top.starts_with('.'))
         .collect();
-    let expected = ["artifact-crd", "compat", "controllers", "e2e", "migration"];
+    let expected = [
+        "artifact-crd",
+        "compat",
+        "controllers",
+        "docs",
+        "e2e",
+        "migration",
+    ];
     assert_eq!(folders, BTreeSet::from(expected));
 }
 
