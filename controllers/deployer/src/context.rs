@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
+use crate::arrival::Arrival;
 use crate::elsewhere::Elsewhere;
 use crate::kind::{Kind, StatusOf, kind_name, mapping};
 use crate::progress::Progress;
@@ -63,10 +64,20 @@ pub struct Context<K: Kind> {
     pub(crate) artifact_watch: SharedWatch<Artifact>,
     /// Statuses that were written, until the watch brings them.
     pub(crate) written: Written<StatusOf<K>>,
-    /// Objects that have been handed over to us and that no run has taken up yet, and whether that was told.
-    pub(crate) arrived: Mutex<HashMap<ObjectKey, bool>>,
+    /// What runs have come to whose status could not be written; the next run begins there.
+    pub(crate) unwritten: Mutex<HashMap<ObjectKey, Unwritten<StatusOf<K>>>>,
+    /// Objects that have been handed over to us and that no run has taken up yet.
+    pub(crate) arrived: Mutex<HashMap<ObjectKey, Arrival<K::Object>>>,
     /// Objects whose last run waits for a dependency.
     pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
+}
+
+/// A status that could not be written.
+#[derive(Debug)]
+pub(crate) struct Unwritten<S> {
+    /// What there was when it could not be written.
+    written: S,
+    new: S,
 }
 
 /// Whose an object is at the end of its run.
@@ -170,6 +181,20 @@ impl<K: Kind> Context<K> {
         written.unwrap_or_else(|| object.status().clone())
     }
 
+    /// Keeps a status that could not be written over `written`, for the next run to write.
+    pub(crate) fn keep_unwritten(&self, key: &ObjectKey, written: StatusOf<K>, new: StatusOf<K>) {
+        let unwritten = Unwritten { written, new };
+        self.unwritten.lock().insert(key.clone(), unwritten);
+    }
+
+    /// Gives the status that a run begins with: the one that there is, or what came of the run before, if that could not be
+    /// written and nobody else has written since.
+    pub(crate) fn reached(&self, key: &ObjectKey, status: &StatusOf<K>) -> StatusOf<K> {
+        let kept = self.unwritten.lock().remove(key);
+        let kept = kept.filter(|kept| status::are_same_but_conditions(&kept.written, status));
+        kept.map_or_else(|| status.clone(), |kept| kept.new)
+    }
+
     /// Takes note of a version that a write of ours has led to, ahead of the watch.
     pub(crate) fn note_version(&self, key: &ObjectKey, version: String, status: &StatusOf<K>) {
         self.written.remember(key, version, status.clone());
@@ -242,6 +267,7 @@ impl<K: Kind> Context<K> {
         self.awaiting.lock().remove(key);
         self.clusters.release(key);
         self.arrived.lock().remove(key);
+        self.unwritten.lock().remove(key);
         self.own.forget(key);
         self.metrics
             .object_deleted(&kind_name::<K::Object>(), &key.namespace, &key.name);

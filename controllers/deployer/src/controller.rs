@@ -106,6 +106,7 @@ pub async fn run<D: Deployer>(
         metrics,
         interlock: Arc::new(Interlock::new(D::NAMES.controller)),
         arrived: Mutex::default(),
+        unwritten: Mutex::default(),
         objects: WatchCache::default(),
         namespace: namespace.clone(),
         references: Mutex::default(),

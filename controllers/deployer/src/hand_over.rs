@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use controller_kit::ObjectKey;
 use controller_kit::events::Severity;
-use flux_api::reason;
+use flux_api::{
+    ConditionStatus, ConditionsExt as _, Deployed as _, DeployedStatus as _, RECONCILING, reason,
+};
 use jiff::Timestamp;
 use kube::core::SelectorExt as _;
 use kube::{Resource as _, ResourceExt as _};
@@ -14,6 +16,7 @@ use kube::{Resource as _, ResourceExt as _};
 use crate::context::Context;
 use crate::events::event_about;
 use crate::kind::{Kind, kind_name};
+use crate::run::Run;
 
 /// How often to look whether whoever had an object before is done with it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -81,12 +84,12 @@ pub(crate) fn await_former<K: Kind>(
     object: &K::Object,
 ) -> Option<Duration> {
     let mut arrived = context.arrived.lock();
-    let told = arrived.get_mut(key)?;
-    let Some(left) = K::is_busy(object, Timestamp::now()) else {
+    let arrival = arrived.get_mut(key)?;
+    let Some(left) = K::is_busy(object.status(), arrival.before(), Timestamp::now()) else {
         arrived.remove(key);
         return None;
     };
-    if !std::mem::replace(told, true) {
+    if arrival.is_to_be_told() {
         let kind = kind_name::<K::Object>();
         let message = format!(
             "waiting until the controller that had the {kind} before is done with what it is doing, at most {} s",
@@ -97,4 +100,18 @@ pub(crate) fn await_former<K: Kind>(
         context.recorder.record(event);
     }
     Some(left.min(LOOK))
+}
+
+/// Takes back what a run has announced and does not bring to its end, because the object is another controller's.
+///
+/// That one may be one of ours, which would wait for the end. The status stays what it was otherwise.
+pub(crate) fn take_back<K: Kind>(run: &mut Run<'_, K>) {
+    run.status = run.written.clone();
+    let is_announced = run
+        .status
+        .conditions()
+        .has_status(RECONCILING, ConditionStatus::True);
+    if is_announced {
+        run.conditions().retrying("handed over to another controller");
+    }
 }

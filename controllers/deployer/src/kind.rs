@@ -30,8 +30,9 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// artifact is still the same.
     const FOLLOWS_SOURCES: bool = false;
 
-    /// How much longer whoever had an object before may be at work on it, by what its status says.
-    fn is_busy(_object: &Self::Object, _now: Timestamp) -> Option<Duration> {
+    /// How much longer whoever had an object before may be at work on it, by what its status says now and by what it said
+    /// when it was still theirs.
+    fn is_busy(_now: &StatusOf<Self>, _before: &StatusOf<Self>, _time: Timestamp) -> Option<Duration> {
         None
     }
 

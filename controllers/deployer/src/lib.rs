@@ -11,10 +11,11 @@
 //! 5. [`Run`] is the bottom of a run: what it is about, how far it got, and its words; `conditions` and `events` are those;
 //! 6. `context` is what all runs share: statuses that were written, objects that have `vanished` or are `elsewhere`, `progress` of
 //!    others, the `finalizer` and the patches of `status`; `interlock` is what happens while a stock controller reconciles the object too,
-//!    `hand_over` when an object moves while somebody is at work on it.
+//!    `hand_over` when an object moves while somebody is at work on it, whose `arrival` is remembered.
 //!
 //! Files call down this list and are never called back. A deployer reads Artifacts and never a source kind.
 
+mod arrival;
 mod cluster;
 mod conditions;
 mod context;

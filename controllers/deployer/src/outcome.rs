@@ -61,9 +61,10 @@ pub enum Halt {
         /// Kind, namespace and name of what changed.
         by: String,
     },
-    /// The object is another controller's by now, which goes on with it; nothing is written, for that would be in its way.
+    /// The object is another controller's by now, which goes on with it; nothing is written but that the run goes no
+    /// further, for that would be in its way.
     HandedOver,
-    /// The controller is shutting down or the API server cannot be written to; nothing can be reported.
+    /// The controller is shutting down, or the API server cannot be written to: nothing more is said than is known so far.
     Aborted(String),
 }
 

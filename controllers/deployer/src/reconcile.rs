@@ -84,9 +84,9 @@ async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::R
     };
     let mut run = Run {
         context,
+        status: context.reached(&key, &status),
         key,
-        written: status.clone(),
-        status,
+        written: status,
         object,
         triggers,
         slot: &mut slot,
@@ -230,20 +230,35 @@ async fn report<K: Kind>(mut run: Run<'_, K>, outcome: &Outcome) -> Requeue {
         settings.interval_jitter,
         settings.requeue_dependency,
     );
+    let reached = run.status.clone();
     let (object, status) = (run.object.as_ref(), &mut run.status);
     let mut report = conclude(outcome, object, status, &run.stage, &pace, took, Timestamp::now());
     let ownership = context.ownership(&run.key, &run.object);
     match outcome {
-        Outcome::Gone | Outcome::Halted(Halt::HandedOver) => {}
+        Outcome::Gone => {}
         _ if ownership == Ownership::Gone => {}
-        Outcome::Halted(Halt::Aborted(error)) => tracing::error!(error = %error, "Reconciler error"),
+        Outcome::Halted(Halt::HandedOver) => {
+            hand_over::take_back(&mut run);
+            leave(&run, &ownership).await;
+        }
+        Outcome::Halted(Halt::Aborted(error)) if ownership != Ownership::Ours => {
+            tracing::error!(error = %error, "Reconciler error");
+        }
         _ if ownership != Ownership::Ours => leave(&run, &ownership).await,
         _ => {
+            if let Outcome::Halted(Halt::Aborted(error)) = outcome {
+                tracing::error!(error = %error, "Reconciler error");
+                // Once more, as it was when the run ended: the next one would not know what this one has done.
+                run.status = reached;
+            }
             let written = context.write_status(&run.object, &run.written, &run.status).await;
             if let Err(error) = written
                 && !matches!(error, StatusError::Gone)
             {
                 tracing::warn!(%error, "cannot write the status");
+                if matches!(error, StatusError::Api(_)) {
+                    context.keep_unwritten(&run.key, run.written.clone(), run.status.clone());
+                }
                 report.requeue = Requeue::Backoff;
                 report.result = "error";
             }

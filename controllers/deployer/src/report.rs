@@ -71,9 +71,10 @@ pub(crate) fn conclude<O: Deployed>(
     now: Timestamp,
 ) -> Report {
     let generation = object.meta().generation.unwrap_or_default();
-    // A run that gave way to the next one leaves to it what was asked for.
+    // A run that gave way to the next one, or got nowhere, leaves to it what was asked for.
     let annotations = object.meta().annotations.as_ref();
-    if let Some(annotations) = annotations.filter(|_| !matches!(outcome, Outcome::Halted(Halt::Superseded))) {
+    let leaves_requests = matches!(outcome, Outcome::Halted(Halt::Superseded | Halt::Aborted(_)));
+    if let Some(annotations) = annotations.filter(|_| !leaves_requests) {
         status.handle_requests(annotations);
     }
     let mut conditions = Conditions::of(object, status, now);

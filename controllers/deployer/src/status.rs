@@ -137,6 +137,16 @@ pub(crate) async fn write_conditions<K: Kind>(
     Ok(())
 }
 
+/// Tells whether two statuses say the same, but for what their conditions say.
+pub(crate) fn are_same_but_conditions<S: DeployedStatus + Clone + Serialize>(one: &S, other: &S) -> bool {
+    let without_conditions = |status: &S| {
+        let mut status = status.clone();
+        status.conditions_mut().clear();
+        status
+    };
+    changes(&without_conditions(one), &without_conditions(other)).is_none()
+}
+
 /// The merge patch from one status to another; lists are replaced as a whole.
 fn changes<S: Serialize>(old: &S, new: &S) -> Option<Value> {
     let (Ok(Value::Object(old)), Ok(Value::Object(new))) =
@@ -186,6 +196,21 @@ mod tests {
             .map(|c| format!("{} {}", c.type_, c.message))
             .collect();
         assert_eq!(names, ["Reconciling new", "Audited new", "Signed new"]);
+    }
+
+    #[test]
+    fn conditions_are_everybodys() {
+        let old = KustomizationStatus {
+            last_applied_revision: "a".into(),
+            ..Default::default()
+        };
+        let mut new = old.clone();
+        let condition = json!({"type": "Audited", "status": "True", "reason": "R", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        new.conditions = vec![serde_json::from_value(condition).unwrap()];
+        assert!(are_same_but_conditions(&old, &new));
+        new.last_applied_revision = "b".into();
+        assert!(!are_same_but_conditions(&old, &new));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
+use crate::arrival::Arrival;
 use crate::context::Context;
 use crate::interlock::stands_back;
 use crate::kind::{Kind, kind_name};
@@ -75,8 +76,9 @@ impl<K: Kind> Watches<K> {
                     .update(&key, ours.then_some(new), source);
                 let was_ours = old.is_some_and(|old| self.context.is_ours(old));
                 if ours && !was_ours {
-                    if old.is_some() {
-                        self.context.arrived.lock().insert(key.clone(), false);
+                    if let Some(old) = old {
+                        let arrival = Arrival::after(Arc::clone(old));
+                        self.context.arrived.lock().insert(key.clone(), arrival);
                     }
                     self.context.queue.add(key.clone(), Triggers::STARTUP);
                 } else if ours && let Some(old) = old {

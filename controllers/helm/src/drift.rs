@@ -16,7 +16,7 @@ use http::Method;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, documents};
+use crate::cluster::{Cluster, Patience, documents};
 use crate::kind::CONTROLLER;
 use crate::machine::Drift;
 
@@ -54,12 +54,18 @@ impl Comparison {
     }
 
     /// Puts right what is different, object by object, for as long as that may take.
-    pub(crate) async fn correct(&self, cluster: &Cluster, timeout: Duration) -> Corrected {
+    pub(crate) async fn correct(
+        &self,
+        cluster: &Cluster,
+        timeout: Duration,
+        patience: &mut Patience<'_>,
+    ) -> Corrected {
         let deadline = Instant::now() + timeout;
         let mut corrected = Corrected::default();
         for diff in in_order_of_correction(&self.diffs) {
             let mending = tokio::time::timeout_at(deadline, self.mend(cluster, diff));
-            let mended = mending
+            let mended = patience
+                .answer(mending)
                 .await
                 .unwrap_or_else(|_| Err("context deadline exceeded".to_owned()));
             match mended {
@@ -116,6 +122,7 @@ pub(crate) async fn look(
     managers: &FieldManagers,
     object: &HelmRelease,
     release: &Release,
+    patience: &mut Patience<'_>,
 ) -> Comparison {
     let mut found = Comparison::default();
     match rules(object) {
@@ -134,13 +141,14 @@ pub(crate) async fn look(
             Err(error) => found.errors.push(error.to_string()),
         }
     }
-    let looked: Vec<_> = futures::stream::iter(looks).buffered(AT_ONCE).collect().await;
-    for result in looked {
+    let mut looked = futures::stream::iter(looks).buffered(AT_ONCE);
+    while let Some(result) = patience.answer(looked.next()).await {
         match result {
             Ok(diff) => found.diffs.push(diff),
             Err(error) => found.errors.push(error),
         }
     }
+    drop(looked);
     if has_changes(&found.diffs) {
         tracing::info!(
             "detected changes in cluster state: {}",

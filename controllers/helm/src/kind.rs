@@ -8,8 +8,8 @@ use artifact_consumer::{Access, ReferenceError, SourceKey};
 use controller_kit::ObjectKey;
 use controller_kit::apply::FieldManagers;
 use flux_api::{
-    DRIFTED, HELM_NAME, HELM_NAMESPACE, HelmRelease, READY, RECONCILING, RELEASED, REMEDIATED, STALLED,
-    TEST_SUCCESS,
+    DRIFTED, HELM_NAME, HELM_NAMESPACE, HelmRelease, HelmReleaseStatus, READY, RECONCILING, RELEASED,
+    REMEDIATED, STALLED, TEST_SUCCESS,
 };
 use flux_deployer::{Kind, Names, Observed, Step};
 use helm::Renderer;
@@ -103,8 +103,8 @@ impl Kind for Helm {
         decide(observed)
     }
 
-    fn is_busy(object: &HelmRelease, now: Timestamp) -> Option<Duration> {
-        action_under_way(&object.status.conditions, now)
+    fn is_busy(now: &HelmReleaseStatus, before: &HelmReleaseStatus, time: Timestamp) -> Option<Duration> {
+        action_under_way(now, before, time)
     }
 
     fn forget(&self, key: &ObjectKey) {

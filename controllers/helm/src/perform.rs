@@ -11,7 +11,7 @@ use crate::drift::{Comparison, Corrected};
 use crate::kind::Helm;
 use crate::machine::{Action, Attempt, Told, Unlocking};
 use crate::observe::remember;
-use crate::scene::{actions, cluster, defaults, end, inventory};
+use crate::scene::{actions, cluster, defaults, end, inventory, patience};
 use crate::status::machine;
 use crate::stop::Stop;
 use crate::storage::Storage;
@@ -76,7 +76,7 @@ async fn correct(
     comparison: &Comparison,
 ) -> Result<Told, Stop> {
     let (cluster, timeout) = (cluster(run).await?, run.timeout());
-    let Corrected { done, failures } = comparison.correct(&cluster, timeout).await;
+    let Corrected { done, failures } = comparison.correct(&cluster, timeout, &mut patience(run)).await;
     let events = machine(run, object, &desired.digests).corrected(&done, &failures);
     // What could not be corrected is looked at again, and is no failure of the release.
     Ok((events, Ok(())))

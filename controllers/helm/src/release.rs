@@ -13,7 +13,7 @@ use crate::machine::{
 };
 use crate::observe;
 use crate::perform::perform;
-use crate::scene::cluster;
+use crate::scene::{cluster, patience};
 use crate::status::machine;
 use crate::stop::Stop;
 use crate::storage::Storage;
@@ -87,6 +87,9 @@ async fn next_step(
         Err(error) => return Ok((Next::Undetermined(error.to_string()), comparison)),
     };
     let (stored, record) = last.unzip();
+    if let Some(record) = &record {
+        machine(run, object, &desired.digests).note_untold(&record.info.description);
+    }
     let forced = handle_force(object, &mut run.status);
     let mut known = Known {
         stored,
@@ -110,7 +113,8 @@ async fn next_step(
             }
             (Next::CompareWithCluster, Some(record)) => {
                 let cluster = cluster(run).await?;
-                comparison = drift::look(&cluster, &run.context.own.managers, object, record).await;
+                let managers = &run.context.own.managers;
+                comparison = drift::look(&cluster, managers, object, record, &mut patience(run)).await;
                 known.drift = Some(comparison.drift());
             }
             _ => return Ok((next, comparison)),

@@ -45,6 +45,11 @@ pub(crate) fn defaults(run: &Run<'_, Helm>) -> Defaults {
     }
 }
 
+/// How a run waits: outside its worker slot.
+pub(crate) fn patience<'s>(run: &'s mut Run<'_, Helm>) -> Patience<'s> {
+    Patience::new(run.slot, run.context.shutdown.clone())
+}
+
 /// Prepares an action on the release of a run; its waits give the worker slot up.
 pub(crate) fn actions<'s>(run: &'s mut Run<'_, Helm>, cluster: &'s Cluster) -> Actions<'s> {
     let hand_over = HandOver::of(run.context, &run.key, &run.object);

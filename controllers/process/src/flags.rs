@@ -45,7 +45,7 @@ pub struct ProcessFlags {
     #[arg(long, value_parser = duration, default_value = "5s")]
     pub leader_election_retry_period: Duration,
     /// Time for runs in progress to end at shutdown.
-    #[arg(long, value_parser = duration, default_value = "30s")]
+    #[arg(long, value_parser = duration, default_value = "600s")]
     pub graceful_shutdown_timeout: Duration,
 
     /// Flags of whoever reads artifacts.

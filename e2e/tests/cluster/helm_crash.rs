@@ -23,7 +23,8 @@ async fn start() -> Result<Process> {
     start_for(SHARD).await
 }
 
-async fn start_for(shard: &str) -> Result<Process> {
+/// Starts a controller of releases for one shard.
+pub(crate) async fn start_for(shard: &str) -> Result<Process> {
     let selector = format!("--watch-label-selector=sharding.fluxcd.io/key={shard}");
     let arguments = [selector.as_str(), "--controllers=helm"];
     Testbed::shared()

@@ -61,7 +61,7 @@ async fn a_leader_that_is_asked_to_end_waits_for_nothing() -> Result<()> {
     ensure!(!holder(&testbed).await?.is_empty());
     let start = Instant::now();
     let status = controller.stop(PATIENCE)?;
-    // The graceful time is half a minute, and the wait would take ten.
+    // The graceful time, and the wait, would take ten minutes.
     ensure!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     ensure!(status.success(), "after SIGTERM: {status}");
     ensure!(holder(&testbed).await?.is_empty(), "the Lease was not given back");
@@ -91,7 +91,7 @@ async fn a_process_that_has_just_begun_ends_at_once() -> Result<()> {
             status.success() || status.signal() == Some(15),
             "after {after:?}: {status}"
         );
-        // The graceful time is half a minute.
+        // The graceful time is ten minutes.
         ensure!(
             start.elapsed() < Duration::from_secs(10),
             "after {after:?}: {:?}",

@@ -88,7 +88,12 @@ async fn a_webhook_that_does_not_answer_holds_up_nobody_else() -> Result<()> {
 }
 
 /// Waits until the API server heeds the silent webhook, which it does a moment after it exists.
-async fn wait_silent(namespace: &Namespace, nobody: &TcpListener, kind: Kind, probe: Value) -> Result<()> {
+pub(crate) async fn wait_silent(
+    namespace: &Namespace,
+    nobody: &TcpListener,
+    kind: Kind,
+    probe: Value,
+) -> Result<()> {
     let probe: DynamicObject = serde_json::from_value(probe)?;
     let api = namespace.api(kind);
     let post = PostParams {

@@ -125,7 +125,14 @@ impl Actions<'_> {
             let method = Method::changing(server_side, true);
             let (_, result) = self
                 .cluster
-                .update(&[], &mut definitions, method, false, &self.log)
+                .update(
+                    &[],
+                    &mut definitions,
+                    method,
+                    false,
+                    &self.log,
+                    &mut self.patience,
+                )
                 .await;
             result.during(|| "failed to update CustomResourceDefinition(s)".to_owned())?;
             return Ok(definitions);
@@ -149,7 +156,11 @@ impl Actions<'_> {
             } else {
                 Method::creating(false)
             };
-            match self.cluster.create(&mut one, method, &self.log).await {
+            match self
+                .cluster
+                .create(&mut one, method, &self.log, &mut self.patience)
+                .await
+            {
                 Ok(()) => created.extend(one),
                 // Somebody else was faster.
                 Err(ApplyError::Refused(error)) if error.is_already_there() => {}

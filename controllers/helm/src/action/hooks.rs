@@ -106,7 +106,10 @@ impl Actions<'_> {
             });
         };
         let method = Method::creating(server_side);
-        let created = self.cluster.create(&mut resources, method, &self.log).await;
+        let created = self
+            .cluster
+            .create(&mut resources, method, &self.log, &mut self.patience)
+            .await;
         if let Err(error) = created {
             ended(release, Phase::Failed);
             let failed = || format!("warning: Hook {} {} failed", event.name(), hook.path);
@@ -184,7 +187,7 @@ impl Actions<'_> {
         self.go_on()?;
         let deleted = self
             .cluster
-            .delete(&resources, Propagation::Background, &self.log)
+            .delete(&resources, Propagation::Background, &self.log, &mut self.patience)
             .await;
         let left = deleted.map_err(|errors| join(errors, "; "))?;
         self.wait_gone(&left, waiting).await

@@ -98,14 +98,18 @@ impl Actions<'_> {
         Err(ActionError::NameInUse)
     }
 
-    async fn create_namespace(&self, name: &str, server_side: bool) -> Result<(), ActionError> {
+    async fn create_namespace(&mut self, name: &str, server_side: bool) -> Result<(), ActionError> {
         let object = json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"name": name}},
             "spec": {}, "status": {},
         });
         let mut resources = self.build(&object.to_string(), "").await?;
         let method = Method::creating(server_side);
-        match self.cluster.create(&mut resources, method, &self.log).await {
+        match self
+            .cluster
+            .create(&mut resources, method, &self.log, &mut self.patience)
+            .await
+        {
             Err(ApplyError::Refused(error)) if error.is_already_there() => Ok(()),
             created => Ok(created?),
         }
@@ -140,7 +144,9 @@ impl Actions<'_> {
         self.go_on()?;
         if adopted.is_empty() && !resources.is_empty() {
             let method = Method::creating(server_side);
-            self.cluster.create(resources, method, &self.log).await?;
+            self.cluster
+                .create(resources, method, &self.log, &mut self.patience)
+                .await?;
         } else if !resources.is_empty() {
             let method = match Method::changing(server_side, false) {
                 Method::ClientSide { .. } => Method::ClientSide {
@@ -150,7 +156,7 @@ impl Actions<'_> {
             };
             let (_, result) = self
                 .cluster
-                .update(adopted, resources, method, true, &self.log)
+                .update(adopted, resources, method, true, &self.log, &mut self.patience)
                 .await;
             result?;
         }

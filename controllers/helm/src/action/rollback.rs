@@ -103,7 +103,14 @@ impl Actions<'_> {
         let method = Method::changing(server_side, rollback.force);
         let (updated, result) = self
             .cluster
-            .update(&originals, &mut targets, method, true, &self.log)
+            .update(
+                &originals,
+                &mut targets,
+                method,
+                true,
+                &self.log,
+                &mut self.patience,
+            )
             .await;
         if let Err(error) = result {
             return Err(self
@@ -154,7 +161,7 @@ impl Actions<'_> {
         );
         let cleaned = self
             .cluster
-            .delete(&created, Propagation::Background, &self.log)
+            .delete(&created, Propagation::Background, &self.log, &mut self.patience)
             .await;
         let Err(errors) = cleaned else {
             self.log.debug("resource cleanup complete", &[]);

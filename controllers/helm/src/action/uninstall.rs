@@ -120,7 +120,7 @@ impl Actions<'_> {
         }
         let deleted = self
             .cluster
-            .delete(&resources, uninstall.propagation, &self.log)
+            .delete(&resources, uninstall.propagation, &self.log, &mut self.patience)
             .await;
         deleted.map_err(|errors| {
             for error in &errors {

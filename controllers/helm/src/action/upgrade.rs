@@ -200,7 +200,14 @@ impl Actions<'_> {
         let method = Method::changing(server_side, upgrade.force);
         let (updated, result) = self
             .cluster
-            .update(originals, targets, method, upgrades_managers, &self.log)
+            .update(
+                originals,
+                targets,
+                method,
+                upgrades_managers,
+                &self.log,
+                &mut self.patience,
+            )
             .await;
         *created = updated.created;
         let applied = match result {
@@ -244,7 +251,7 @@ impl Actions<'_> {
             .debug("cleanup on fail set", &[("cleaning_resources", &created.len())]);
         let cleaned = self
             .cluster
-            .delete(&created, Propagation::Background, &self.log)
+            .delete(&created, Propagation::Background, &self.log, &mut self.patience)
             .await;
         let Err(errors) = cleaned else {
             self.log.debug("resource cleanup complete", &[]);

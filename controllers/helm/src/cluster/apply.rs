@@ -1,5 +1,7 @@
 //! Creating, updating and deleting the objects of a release, as Helm's client does.
 
+use std::collections::{HashMap, HashSet};
+
 use controller_kit::RestError;
 use controller_kit::object::{kind, name};
 use futures::future::BoxFuture;
@@ -9,9 +11,9 @@ use serde_json::Value;
 use super::error::ApplyError;
 use super::log::{Attribute, Cause};
 use super::method::{Method, discreet};
-use super::requests::{self, Propagation};
+use super::requests::{self, Attempts, Propagation};
 use super::resource::{Resource, annotation};
-use super::{Cluster, Log};
+use super::{Cluster, Log, Patience};
 
 /// What an update did, as far as it got.
 #[derive(Debug, Default)]
@@ -23,8 +25,8 @@ pub(crate) struct Updated {
 /// How many objects are read, created or deleted at once.
 const AT_ONCE: usize = 16;
 
-/// How often an object is read anew that somebody else changes all the time.
-const ATTEMPTS: usize = 5;
+/// How many objects are read ahead, and are in memory as they are there.
+pub(super) const AHEAD: usize = 64;
 
 /// The annotation by which an object outlives its release.
 pub(crate) const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
@@ -39,6 +41,7 @@ impl Cluster {
         resources: &mut [Resource],
         method: Method,
         log: &Log,
+        patience: &mut Patience<'_>,
     ) -> Result<(), ApplyError> {
         log.debug("creating resource(s)", &[("resources", &resources.len())]);
         if resources.is_empty() {
@@ -50,12 +53,8 @@ impl Cluster {
             let creating = batch
                 .iter_mut()
                 .map(|resource| self.create_one(resource, method, log).boxed());
-            errors.extend(
-                at_once(creating.collect())
-                    .await
-                    .into_iter()
-                    .filter_map(Result::err),
-            );
+            let created = at_once(creating.collect(), patience).await;
+            errors.extend(created.into_iter().filter_map(Result::err));
         }
         ApplyError::join(errors, "\n").map_or(Ok(()), Err)
     }
@@ -71,15 +70,17 @@ impl Cluster {
         method: Method,
         upgrades_managers: bool,
         log: &Log,
+        patience: &mut Patience<'_>,
     ) -> (Updated, Result<(), ApplyError>) {
         let mut updated = Updated::default();
         method.log_update(upgrades_managers, log);
         log.debug("checking resources for changes", &[("resources", &targets.len())]);
+        let how = (method, upgrades_managers);
         let result = self
-            .update_all(originals, targets, method, upgrades_managers, log, &mut updated)
+            .update_all(originals, targets, how, log, patience, &mut updated)
             .await;
         let result = match result {
-            Ok(()) => self.delete_obsolete(originals, targets, log).await,
+            Ok(()) => self.delete_obsolete(originals, targets, log, patience).await,
             failed => failed,
         };
         (updated, result)
@@ -89,27 +90,59 @@ impl Cluster {
         &self,
         originals: &[Resource],
         targets: &mut [Resource],
-        method: Method,
-        upgrades_managers: bool,
+        (method, upgrades_managers): (Method, bool),
         log: &Log,
+        patience: &mut Patience<'_>,
         updated: &mut Updated,
     ) -> Result<(), ApplyError> {
-        // What is there is read ahead, many objects at once. Whoever changes what rests on it looks again.
-        let live = self.look_at(targets).await;
+        let mut known = HashMap::with_capacity(originals.len());
+        for original in originals {
+            known.entry(original.id()).or_insert(original);
+        }
         let mut errors = Vec::new();
-        for (target, live) in targets.iter_mut().zip(live) {
-            let Some(live) = live.map_err(ApplyError::Look)? else {
-                let created = self.create_one(target, method, log).await;
-                updated.created.push(target.clone());
-                created.map_err(|error| ApplyError::Create(Box::new(error)))?;
-                log.debug("created a new resource", &attributes_of_kind(target));
-                continue;
-            };
-            let original = originals.iter().find(|original| original.is(target));
-            let changed = self.change_one(original, target, live, method, upgrades_managers, log);
-            errors.extend(changed.await.err());
+        for some in targets.chunks_mut(AHEAD) {
+            // What is there is read ahead, many objects at once. Whoever changes what rests on it looks again.
+            let live = self.look_at(some).await;
+            for (target, live) in some.iter_mut().zip(live) {
+                let live = live.map_err(ApplyError::Look)?;
+                let created = self.unless_created(target, live, method, log, updated);
+                let Some(live) = patience.answer(created).await? else {
+                    continue;
+                };
+                let original = known.get(&target.id()).copied();
+                let changed = self.change_one(original, target, live, method, upgrades_managers, log);
+                errors.extend(patience.answer(changed).await.err());
+            }
         }
         ApplyError::join(errors, " && ").map_or(Ok(()), Err)
+    }
+
+    /// Creates an object of which nothing is there; gives what is there of others.
+    async fn unless_created(
+        &self,
+        target: &mut Resource,
+        live: Option<Value>,
+        method: Method,
+        log: &Log,
+        updated: &mut Updated,
+    ) -> Result<Option<Value>, ApplyError> {
+        if live.is_some() {
+            return Ok(live);
+        }
+        let created = self.create_one(target, method, log).await;
+        if let Err(ApplyError::Refused(error)) = &created
+            && error.is_already_there()
+        {
+            // It came into being after it was looked for: another object of the release may have brought it.
+            let live = self.look_at_one(target).await.map_err(ApplyError::Look)?;
+            if live.is_some() {
+                return Ok(live);
+            }
+        }
+        updated.created.push(target.clone());
+        created.map_err(|error| ApplyError::Create(Box::new(error)))?;
+        log.debug("created a new resource", &attributes_of_kind(target));
+        Ok(None)
     }
 
     /// Deletes the originals that are no targets, but those that are to be kept.
@@ -118,12 +151,17 @@ impl Cluster {
         originals: &[Resource],
         targets: &[Resource],
         log: &Log,
+        patience: &mut Patience<'_>,
     ) -> Result<(), ApplyError> {
-        let is_target = |original: &&Resource| targets.iter().any(|target| target.is(original));
+        let targets: HashSet<_> = targets.iter().map(Resource::id).collect();
         let mut errors = Vec::new();
-        for original in originals.iter().filter(|original| !is_target(original)) {
+        for original in originals
+            .iter()
+            .filter(|original| !targets.contains(&original.id()))
+        {
             log.debug("deleting resource", &attributes_of_kind(original));
-            if let Err(error) = self.delete_unless_kept(original, log).await {
+            let deleted = self.delete_unless_kept(original, log);
+            if let Err(error) = patience.answer(deleted).await {
                 let error = discreet(original, error);
                 let attributes = &attributes_of_kind(original);
                 log.debug_error("failed to delete resource", attributes, Cause::Answer(&error));
@@ -141,7 +179,7 @@ impl Cluster {
     /// Deletes an object as it was seen: somebody may mark it as one to be kept meanwhile.
     async fn delete_unless_kept(&self, original: &Resource, log: &Log) -> Result<(), RestError> {
         let at = original.at();
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         loop {
             let live = match requests::get(&self.rest, &at).await {
                 Ok(Some(live)) => live,
@@ -164,7 +202,7 @@ impl Cluster {
             }
             match requests::delete_seen(&self.rest, &at, &live).await {
                 Err(error) if error.is_not_found() => return Ok(()),
-                Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+                Err(error) if error.is_conflict() && attempts.pause().await => {}
                 answer => return answer.map(|_| ()),
             }
         }
@@ -178,6 +216,7 @@ impl Cluster {
         resources: &[Resource],
         propagation: Propagation,
         log: &Log,
+        patience: &mut Patience<'_>,
     ) -> Result<Vec<Resource>, Vec<ApplyError>> {
         if resources.is_empty() {
             return Err(vec![ApplyError::NothingToDelete]);
@@ -187,7 +226,7 @@ impl Cluster {
             let deleting = batch
                 .iter()
                 .map(|resource| self.delete_one(resource, propagation, log).boxed());
-            for deleted in at_once(deleting.collect()).await {
+            for deleted in at_once(deleting.collect(), patience).await {
                 match deleted {
                     Ok(still_there) => left.extend(still_there),
                     Err(error) => errors.push(ApplyError::Refused(error)),
@@ -220,7 +259,8 @@ impl Cluster {
         let looks = resources
             .iter()
             .map(|resource| self.look_at_one(resource).boxed());
-        at_once(looks.collect()).await
+        let looks: Vec<_> = looks.collect();
+        futures::stream::iter(looks).buffered(AT_ONCE).collect().await
     }
 
     async fn look_at_one(&self, resource: &Resource) -> Result<Option<Value>, RestError> {
@@ -231,9 +271,14 @@ impl Cluster {
     }
 }
 
-/// Does work, many pieces at once; gives what came of each in their order.
-async fn at_once<T>(work: Vec<BoxFuture<'_, T>>) -> Vec<T> {
-    futures::stream::iter(work).buffered(AT_ONCE).collect().await
+/// Asks the API server for work, many pieces at once; gives what came of each in their order.
+async fn at_once<T>(work: Vec<BoxFuture<'_, T>>, patience: &mut Patience<'_>) -> Vec<T> {
+    let mut answers = futures::stream::iter(work).buffered(AT_ONCE);
+    let mut all = Vec::new();
+    while let Some(answer) = patience.answer(answers.next()).await {
+        all.push(answer);
+    }
+    all
 }
 
 /// What is left of an object after an answer to its deletion: the object as it is, or nothing but word of success.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::error::ApplyError;
 use super::log::{Attribute, Cause};
 use super::managers::upgrade_patch;
-use super::requests;
+use super::requests::{self, Attempts};
 use super::resource::Resource;
 use super::{Cluster, Log};
 
@@ -27,9 +27,6 @@ pub(crate) enum Method {
     /// They replace what is there.
     Replace,
 }
-
-/// How often an object is looked at anew that somebody else changes all the time.
-const ATTEMPTS: usize = 5;
 
 impl Method {
     /// How an object is created of which nothing is there.
@@ -206,7 +203,8 @@ impl Cluster {
 
     /// Sends the difference between what the last release said, what this one says, and what is there.
     ///
-    /// What is sent rests on what was looked at, and is refused if somebody has written since; then it is looked at again.
+    /// What is sent rests on what was looked at, and is refused if somebody has written since; then it is looked at again. What
+    /// is written all the time is changed as Helm does it in the end, unless that might mix up the elements of a list.
     async fn patch_one(
         &self,
         original: Option<&Resource>,
@@ -218,8 +216,8 @@ impl Cluster {
             fits_type: fits_type(&target.object),
             three_way_for_untyped,
         };
-        let mut live = live;
-        for attempt in 1..=ATTEMPTS {
+        let (mut live, mut attempts) = (live, Attempts::default());
+        loop {
             // What no release said counts as said by what is there, as in Helm.
             let said = original.map_or(&live, |original| &original.object);
             let patch = merge::three_way(said, &target.object, &live, options);
@@ -230,13 +228,14 @@ impl Cluster {
             }
             let rests_on_live = patch.patch_type == PatchType::StrategicMerge || three_way_for_untyped;
             let content = patch.patch_type.content_type();
-            let body = with_version(&patch.body, &live, rests_on_live)?;
+            let insists = attempts.is_last() && !patch.body.contains('[');
+            let body = with_version(&patch.body, &live, rests_on_live && !insists)?;
             match requests::patch(&self.rest, &target.at(), content, &body).await {
                 Ok(answer) => {
                     self.take(target, answer);
                     return Ok(());
                 }
-                Err(error) if error.is_conflict() && attempt < ATTEMPTS => {
+                Err(error) if error.is_conflict() && attempts.pause().await => {
                     let again = requests::get(&self.rest, &target.at()).await;
                     let again = again.map_err(|error| ApplyError::Live {
                         object: format!("{}/{}", target.namespace, target.name),
@@ -253,14 +252,13 @@ impl Cluster {
                 }
             }
         }
-        Ok(())
     }
 
     /// Makes the fields that we wrote ones that we apply, and tells whether there were any; `live` is what was read last.
     async fn upgrade_managers(&self, original: &Resource, live: Value) -> Result<bool, ApplyError> {
         let at = original.at();
-        let mut live = Some(live);
-        for attempt in 1..=ATTEMPTS {
+        let (mut live, mut attempts) = (Some(live), Attempts::default());
+        loop {
             let current = match live.take() {
                 Some(live) => Some(live),
                 None => requests::get(&self.rest, &at)
@@ -275,7 +273,7 @@ impl Cluster {
             };
             match requests::json_patch(&self.rest, &at, &patch).await {
                 Ok(_) => return Ok(true),
-                Err(error) if error.is_conflict() && attempt < ATTEMPTS => {}
+                Err(error) if error.is_conflict() && attempts.pause().await => {}
                 Err(error) if error.is_conflict() => {
                     return Err(ApplyError::Refused(discreet(original, error)));
                 }
@@ -287,7 +285,6 @@ impl Cluster {
                 }
             }
         }
-        Ok(false)
     }
 
     /// Takes note of what is there by now; a wait must not see what was before.

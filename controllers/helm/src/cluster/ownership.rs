@@ -5,6 +5,7 @@ use controller_kit::object::{metadata_map, set_metadata_entry};
 use serde_json::Value;
 
 use super::Cluster;
+use super::apply::AHEAD;
 use super::resource::Resource;
 
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -64,30 +65,43 @@ impl Cluster {
         resources: &[Resource],
         adoption: Adoption<'_>,
     ) -> Result<Vec<Resource>, OwnershipError> {
-        let live = self.look_at(resources).await;
         let mut adopted = Vec::new();
-        for (resource, live) in resources.iter().zip(live) {
-            if resource.has_generated_name() {
-                if resource.name.is_empty() {
-                    continue;
-                }
-                return Err(OwnershipError::TwoNames);
-            }
-            let live = live.map_err(|error| OwnershipError::Look {
-                object: told(resource),
-                error,
-            })?;
-            let Some(live) = live else { continue };
-            if let Adoption::Own(release, namespace) = adoption {
-                check(&live, release, namespace).map_err(|reason| OwnershipError::Foreign {
-                    object: told(resource),
-                    reason,
-                })?;
-            }
-            adopted.push(resource.clone());
+        for some in resources.chunks(AHEAD) {
+            let live = self.look_at(some).await;
+            take_those(some, live, adoption, &mut adopted)?;
         }
         Ok(adopted)
     }
+}
+
+/// Adds the objects that exist and may be taken.
+fn take_those(
+    resources: &[Resource],
+    live: Vec<Result<Option<Value>, RestError>>,
+    adoption: Adoption<'_>,
+    adopted: &mut Vec<Resource>,
+) -> Result<(), OwnershipError> {
+    for (resource, live) in resources.iter().zip(live) {
+        if resource.has_generated_name() {
+            if resource.name.is_empty() {
+                continue;
+            }
+            return Err(OwnershipError::TwoNames);
+        }
+        let live = live.map_err(|error| OwnershipError::Look {
+            object: told(resource),
+            error,
+        })?;
+        let Some(live) = live else { continue };
+        if let Adoption::Own(release, namespace) = adoption {
+            check(&live, release, namespace).map_err(|reason| OwnershipError::Foreign {
+                object: told(resource),
+                reason,
+            })?;
+        }
+        adopted.push(resource.clone());
+    }
+    Ok(())
 }
 
 fn told(resource: &Resource) -> String {

@@ -1,5 +1,6 @@
 //! How a run waits.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Work that takes less than this is not given up.
 const LONG: Duration = Duration::from_secs(5);
+
+/// An answer that takes longer keeps nobody else waiting.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// What a run hears of its object while it waits.
 pub struct News<'a> {
@@ -94,6 +98,23 @@ impl<'a> Patience<'a> {
         })
     }
 
+    /// Awaits an answer of the API server to something that is not given up half-way. A webhook that it asks may take its time:
+    /// then the worker slot is given up meanwhile.
+    pub(crate) async fn answer<F: Future>(&mut self, answer: F) -> F::Output {
+        let Some(slot) = &mut self.slot else {
+            return answer.await;
+        };
+        let mut answer = pin!(answer);
+        tokio::select! {
+            biased;
+            output = &mut answer => output,
+            () = tokio::time::sleep(ANSWER) => {
+                let what = "an answer of the API server, or of a webhook that it asks";
+                slot.on(what).park(answer).await
+            }
+        }
+    }
+
     /// Awaits `waiting` unless it is to be waited for no longer.
     pub(crate) async fn wait<F: Future>(
         &mut self,
@@ -124,6 +145,16 @@ impl<'a> Patience<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_awaited_however_long_it_takes() {
+        let mut patience = Patience::without_slot(CancellationToken::new());
+        let answer = async {
+            tokio::time::sleep(ANSWER * 10).await;
+            7
+        };
+        assert_eq!(patience.answer(answer).await, 7);
+    }
 
     #[tokio::test]
     async fn a_wait_ends_with_the_process() {

@@ -39,6 +39,30 @@ const ATTEMPTS: u32 = 5;
 /// The pause between two of them.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The attempts to change an object that somebody else writes meanwhile, perhaps many times a second.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(u32);
+
+impl Attempts {
+    /// How many there are; the pauses between them come to a second and a quarter.
+    const MOST: u32 = 8;
+
+    /// Tells whether the next attempt is the last one.
+    pub(super) fn is_last(&self) -> bool {
+        self.0 + 1 == Self::MOST
+    }
+
+    /// Pauses before the next attempt, longer each time; tells whether there is one.
+    pub(super) async fn pause(&mut self) -> bool {
+        if self.is_last() {
+            return false;
+        }
+        tokio::time::sleep(PAUSE * (1 << self.0)).await;
+        self.0 += 1;
+        true
+    }
+}
+
 /// Makes a request, and once more if the store of the API server has just changed hands.
 async fn ask(rest: &Rest, ask: &Ask<'_>) -> Result<Value, RestError> {
     match rest.ask(ask).await {
@@ -190,6 +214,18 @@ mod tests {
     fn failure(code: u16, reason: &str, message: &str) -> RestError {
         let status = Status::failure(message, reason).with_code(code);
         RestError::Api(Box::new(status))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_come_to_an_end() {
+        let (mut attempts, start) = (Attempts::default(), tokio::time::Instant::now());
+        let mut count = 1;
+        while attempts.pause().await {
+            count += 1;
+        }
+        assert!(attempts.is_last());
+        assert_eq!(count, Attempts::MOST);
+        assert_eq!(start.elapsed(), Duration::from_millis(1270));
     }
 
     #[test]

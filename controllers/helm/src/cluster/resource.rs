@@ -159,21 +159,6 @@ impl Resource {
         }
     }
 
-    /// Whether both are the same object, be it in different versions of its kind.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        (
-            &self.name,
-            &self.namespace,
-            &self.mapping.kind,
-            &self.mapping.group,
-        ) == (
-            &other.name,
-            &other.namespace,
-            &other.mapping.kind,
-            &other.mapping.group,
-        )
-    }
-
     /// Whether it is a Secret, whose values no message may repeat.
     pub(crate) fn is_secret(&self) -> bool {
         (self.mapping.group.as_str(), self.mapping.kind.as_str()) == ("", "Secret")

@@ -57,9 +57,13 @@ impl Machine<'_> {
         self.text(type_).0
     }
 
+    pub(super) fn message_of(&self, type_: &str) -> String {
+        self.text(type_).1
+    }
+
     /// What `Ready` says.
     pub(super) fn ready_message(&self) -> String {
-        self.text(READY).1
+        self.message_of(READY)
     }
 
     /// Says that the run goes on.
@@ -156,18 +160,37 @@ impl Machine<'_> {
     }
 }
 
+/// How long actions take that neither wait for anything nor say in the status what came of them.
+const SHORT: Duration = Duration::from_secs(10);
+
 /// How much longer somebody may be at work on a release, by what was announced: see [`Machine::announce`].
-pub fn action_under_way(conditions: &[Condition], now: Timestamp) -> Option<Duration> {
-    let announced = conditions
-        .iter()
-        .find(|condition| condition.type_ == RECONCILING)?;
-    let (_, timeout) = announced
+///
+/// A controller that does not watch the object any more cannot write its conditions, so that its announcement stays; what
+/// else it writes at the end of an action tells, compared with what the status said `before` the object was handed over.
+pub fn action_under_way(
+    status: &HelmReleaseStatus,
+    before: &HelmReleaseStatus,
+    now: Timestamp,
+) -> Option<Duration> {
+    let announced = status.conditions.get_condition(RECONCILING)?;
+    let (action, timeout) = announced
         .message
         .strip_prefix("Running '")?
         .split_once("' action with timeout of ")?;
+    let newest = status.history.latest();
+    let has_ended = status.last_attempted_release_action_duration
+        != before.last_attempted_release_action_duration
+        || newest.is_some_and(|newest| before.history.latest() != Some(newest));
+    if has_ended {
+        return None;
+    }
     let timeout = timeout.parse::<GoDuration>().ok()?.to_std();
+    let is_short = [Action::Unlock, Action::CorrectDrift]
+        .iter()
+        .any(|short| short.name() == action);
+    let longest = if is_short { timeout.min(SHORT) } else { timeout };
     let passed = now.duration_since(announced.last_transition_time.0);
-    let left = timeout.checked_sub(Duration::try_from(passed).unwrap_or_default())?;
+    let left = longest.checked_sub(Duration::try_from(passed).unwrap_or_default())?;
     (announced.status == "True" && !left.is_zero()).then_some(left)
 }
 

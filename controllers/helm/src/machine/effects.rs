@@ -1,7 +1,8 @@
 //! What a decision means for the status, before anything is done.
 
 use flux_api::{
-    ConditionStatus, ConditionsExt, DRIFTED, DriftDetection, READY, RELEASED, REMEDIATED, reason,
+    ConditionStatus, ConditionsExt, DRIFTED, DriftDetection, READY, RELEASED, REMEDIATED, ReleaseSnapshot,
+    reason,
 };
 
 use super::Machine;
@@ -49,6 +50,40 @@ impl Machine<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Says how the newest release fares if whoever made it has not: a controller that has lost its object midway writes the
+    /// history and no condition. `description` is what the record says.
+    pub fn note_untold(&mut self, description: &str) {
+        let Some(latest) = self.status.history.latest() else {
+            return;
+        };
+        let has_been_told = !self.status.conditions.has_status(READY, ConditionStatus::Unknown)
+            || !self.is_true(RELEASED)
+            || self.message_of(RELEASED).contains(&release(latest));
+        let (verb, succeeded, failed) = match latest.action.as_str() {
+            _ if has_been_told => return,
+            "install" => ("install", reason::INSTALL_SUCCEEDED, reason::INSTALL_FAILED),
+            "upgrade" => ("upgrade", reason::UPGRADE_SUCCEEDED, reason::UPGRADE_FAILED),
+            _ => return,
+        };
+        let (reason, is_deployed, message) = match latest.status.as_str() {
+            "deployed" => {
+                let message = format!("Helm {verb} succeeded for {}", release(latest));
+                (succeeded, ConditionStatus::True, message)
+            }
+            "failed" => {
+                let ReleaseSnapshot { namespace, name, .. } = latest;
+                let chart = latest.chart();
+                let message = format!(
+                    "Helm {verb} failed for release {namespace}/{name} with chart {chart}: {description}"
+                );
+                (failed, ConditionStatus::False, message)
+            }
+            _ => return,
+        };
+        self.set(RELEASED, is_deployed, reason, &message);
+        self.summarize();
     }
 
     fn retries(&self) -> bool {

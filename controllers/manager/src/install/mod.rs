@@ -131,6 +131,16 @@ impl InstallFlags {
     fn produces(&self) -> bool {
         self.controllers.iter().any(|controller| controller == "http")
     }
+
+    /// How long a process may take to end, which is what stock's deployers have: an action on a release is not to be cut off.
+    fn grace_seconds(&self) -> u32 {
+        let releases = self.controllers.iter().any(|controller| controller == "helm");
+        if releases || self.controllers.is_empty() {
+            600
+        } else {
+            60
+        }
+    }
 }
 
 fn objects(flags: &InstallFlags) -> Vec<Value> {
@@ -397,7 +407,7 @@ fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
                     "serviceAccountName": NAME,
                     "nodeSelector": {"kubernetes.io/os": "linux"},
                     "priorityClassName": "system-cluster-critical",
-                    "terminationGracePeriodSeconds": 60,
+                    "terminationGracePeriodSeconds": flags.grace_seconds(),
                     "securityContext": {"runAsNonRoot": true, "runAsUser": 65534, "fsGroup": 1337,
                         "seccompProfile": {"type": "RuntimeDefault"}},
                     "containers": [{

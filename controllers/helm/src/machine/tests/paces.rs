@@ -1,4 +1,6 @@
-use flux_api::GoDuration;
+use std::time::Duration;
+
+use flux_api::{GoDuration, ReleaseSnapshot};
 use jiff::SignedDuration;
 
 use super::super::{Action, Ending, Next, Pace, Performed, action_under_way};
@@ -251,40 +253,76 @@ fn only_what_came_to_an_end_counts_as_observed() {
     }
 }
 
+/// A status that announces something.
+fn announced(status: &str, message: &str) -> HelmReleaseStatus {
+    let mut condition = condition("Reconciling", status, "Progressing");
+    condition["message"] = message.into();
+    object(&json!({}), &json!({"conditions": [condition]})).status
+}
+
+/// A time so many seconds after the announcement.
+fn at(seconds: i64) -> Timestamp {
+    "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+const UPGRADE: &str = "Running 'upgrade' action with timeout of 1m30s";
+
 #[test]
 fn what_was_announced_goes_on_until_its_time_is_over() {
-    let at = |seconds: i64| {
-        "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
-    };
-    let announced = |status: &str, message: &str| {
-        let mut condition = condition("Reconciling", status, "Progressing");
-        condition["message"] = message.into();
-        let object = object(&json!({}), &json!({"conditions": [condition]}));
-        object.status.conditions
-    };
-    let upgrade = "Running 'upgrade' action with timeout of 1m30s";
     let left = |status: &str, message: &str, now: i64| {
-        action_under_way(&announced(status, message), at(now)).map(|left| left.as_secs())
+        let status = announced(status, message);
+        action_under_way(&status, &status, at(now)).map(|left| left.as_secs())
     };
     for (status, message, now, expected) in [
-        ("True", upgrade, 0, Some(90)),
-        ("True", upgrade, 89, Some(1)),
-        ("True", upgrade, 90, None),
-        ("True", upgrade, 1000, None),
+        ("True", UPGRADE, 0, Some(90)),
+        ("True", UPGRADE, 89, Some(1)),
+        ("True", UPGRADE, 90, None),
+        ("True", UPGRADE, 1000, None),
         // The clocks of two controllers differ.
-        ("True", upgrade, -5, Some(90)),
-        ("False", upgrade, 0, None),
+        ("True", UPGRADE, -5, Some(90)),
+        ("False", UPGRADE, 0, None),
         (
             "True",
             "Running 'correct cluster drift' action with timeout of 5s",
             1,
             Some(4),
         ),
+        ("True", "Running 'unlock' action with timeout of 5m0s", 1, Some(9)),
         ("True", "Running 'upgrade' action with timeout of soon", 0, None),
         ("True", "Fulfilling prerequisites", 0, None),
         ("True", "retrying after 1m0s", 0, None),
     ] {
         assert_eq!(left(status, message, now), expected, "{status} {message} {now}");
     }
-    assert_eq!(action_under_way(&[], at(0)), None);
+    let nothing = HelmReleaseStatus::default();
+    assert_eq!(action_under_way(&nothing, &nothing, at(0)), None);
+}
+
+#[test]
+fn what_came_of_it_tells_that_it_is_over() {
+    let history = json!({"history": [snapshot(1, "deployed")]});
+    let before = HelmReleaseStatus {
+        history: object(&json!({}), &history).status.history,
+        ..announced("True", UPGRADE)
+    };
+    let goes_on = |now: &HelmReleaseStatus| action_under_way(now, &before, at(1)).is_some();
+    assert!(goes_on(&before));
+    let mut now = before.clone();
+    now.last_attempted_generation = 7;
+    now.last_attempted_revision = "2.0.0".to_owned();
+    assert!(goes_on(&now), "that is written before it begins");
+    now.history.clear();
+    assert!(
+        goes_on(&now),
+        "a history that is another release's is dropped before it begins"
+    );
+    let mut now = before.clone();
+    now.last_attempted_release_action_duration = Some(GoDuration::from(Duration::from_secs(3)).into());
+    assert!(!goes_on(&now), "it failed before there was a record");
+    let mut now = before.clone();
+    now.history.add(ReleaseSnapshot {
+        version: 2,
+        ..ReleaseSnapshot::default()
+    });
+    assert!(!goes_on(&now));
 }

@@ -242,3 +242,51 @@ fn steps_that_are_passed_are_no_failure_any_more() {
         assert_eq!(conditions(&status), [expected]);
     }
 }
+
+#[test]
+fn what_nobody_has_told_of_the_newest_release_is_told() {
+    let told = |ready: &str, released: &Value, action: &str, stored: &str| {
+        let mut newest = snapshot(2, stored);
+        newest["action"] = action.into();
+        let conditions_before = json!([condition("Ready", ready, "Progressing"), released]);
+        let status = json!({"history": [newest], "conditions": conditions_before});
+        let object = object(&json!({}), &status);
+        let mut status = object.status.clone();
+        machine(&object, &mut status).note_untold("Upgrade \"web\" failed: no");
+        conditions(&status).pop().unwrap_or_default()
+    };
+    let earlier = condition("Released", "True", "InstallSucceeded");
+    let mut newest = earlier.clone();
+    newest["message"] = "Helm upgrade succeeded for release apps/web.v2 with chart hello@0.1.0".into();
+    let failed = condition("Released", "False", "UpgradeFailed");
+    let is_left = |released: &Value| {
+        let text = |field: &str| released[field].as_str().unwrap_or_default();
+        let [status, reason, message] = ["status", "reason", "message"].map(text);
+        format!("Released {status} {reason}: {message}")
+    };
+    let succeeded = |verb: &str, reason: &str| {
+        format!(
+            "Released True {reason}: Helm {verb} succeeded for release apps/web.v2 with chart hello@0.1.0"
+        )
+    };
+    for (ready, released, action, stored, expected) in [
+        ("Unknown", &earlier, "upgrade", "deployed", succeeded("upgrade", "UpgradeSucceeded")),
+        ("Unknown", &earlier, "install", "deployed", succeeded("install", "InstallSucceeded")),
+        (
+            "Unknown",
+            &earlier,
+            "upgrade",
+            "failed",
+            "Released False UpgradeFailed: Helm upgrade failed for release apps/web with chart hello@0.1.0: Upgrade \"web\" \
+             failed: no"
+                .to_owned(),
+        ),
+        ("Unknown", &newest, "upgrade", "failed", is_left(&newest)),
+        ("Unknown", &failed, "upgrade", "failed", is_left(&failed)),
+        ("True", &earlier, "upgrade", "deployed", is_left(&earlier)),
+        ("Unknown", &earlier, "rollback", "deployed", is_left(&earlier)),
+        ("Unknown", &earlier, "upgrade", "superseded", is_left(&earlier)),
+    ] {
+        assert_eq!(told(ready, released, action, stored), expected, "{ready} {action} {stored}");
+    }
+}
