@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use e2e::testbed::Audit;
 
-use crate::load::{App, Contender, Release, Size, Stage, names};
-use crate::table::{Figure, Measured, Row};
+use crate::deployers::stage::{App, Contender, Stage, names};
+use crate::deployers::table::{Figure, Measured, Row};
+use crate::load::{Size, pack};
 
 const LENGTH: usize = 10;
 
@@ -25,7 +26,7 @@ pub(crate) async fn measure(only_ours: bool) -> Result<Measured> {
 }
 
 async fn climb(contender: Contender) -> Result<Row> {
-    let release = Release::pack("1", 0, Size::Four)?;
+    let release = pack("1", 0, Size::Four)?;
     let stage = Stage::set(&[&release], Audit::Nothing).await?;
     let _process = contender.start(&stage.testbed, 20)?;
     let source = ["shared".to_owned()];

@@ -1,30 +1,13 @@
-//! What is released: charts in OCIRepositories whose statuses this program writes, and HelmReleases of them.
+//! What is released: charts in OCIRepositories whose statuses the benchmark writes, and HelmReleases of them.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use axum::Router;
-use axum::routing::get;
-use controller_kit::artifact::Digest;
-use e2e::testbed::{
-    Archive, Audit, HELM_RELEASE, HttpServer, Kind, Namespace, OCI_REPOSITORY, Options, Process, Stock,
-    Testbed, condition,
-};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use kube::ResourceExt as _;
-use kube::api::{DynamicObject, PostParams};
-use kube::runtime::watcher;
+use anyhow::Result;
+use e2e::testbed::{Archive, HELM_RELEASE, Kind, OCI_REPOSITORY, Stock};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-/// How long one phase may take before the scenario counts as failed.
-const PATIENCE: Duration = Duration::from_mins(8);
-
-/// Connections by which this program writes.
-const WRITERS: usize = 16;
+use crate::deployers::stage::{App, Release};
 
 /// The kind of what is deployed.
 pub(crate) const OBJECT: Kind = HELM_RELEASE;
@@ -32,8 +15,17 @@ pub(crate) const OBJECT: Kind = HELM_RELEASE;
 /// The kind of its sources.
 pub(crate) const SOURCE: Kind = OCI_REPOSITORY;
 
-/// The time-out of what never becomes ready.
-pub(crate) const STUCK_FOR: &str = "30s";
+/// Where they come from, by their specs.
+pub(crate) const SOURCE_URL: &str = "oci://example.org/app";
+
+/// The other contender.
+pub(crate) const STOCK: Stock = Stock::Helm;
+
+/// What it is called.
+pub(crate) const STOCK_NAME: &str = "helm-controller";
+
+/// What it is told besides.
+pub(crate) const STOCK_FLAGS: &[&str] = &[];
 
 /// What one release consists of.
 #[derive(Clone, Copy, Debug)]
@@ -44,226 +36,48 @@ pub(crate) enum Size {
     Many,
 }
 
-/// Who reconciles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Contender {
-    /// helm-controller.
-    Stock,
-    /// openflux-controller.
-    Ours,
+/// What is there before.
+pub(crate) fn before(_namespace: &str) -> String {
+    String::new()
 }
 
-impl Contender {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Stock => "helm-controller",
-            Self::Ours => "openflux-controller",
-        }
-    }
-
-    /// Starts it for all HelmReleases of the cluster.
-    pub(crate) fn start(self, testbed: &Testbed, concurrent: usize) -> Result<Process> {
-        let concurrent = format!("--concurrent={concurrent}");
-        match self {
-            Self::Stock => testbed.start_stock(Stock::Helm, &[&concurrent]),
-            Self::Ours => {
-                testbed.start_openflux("openflux-controller", &[&concurrent, "--watch-label-selector="])
-            }
-        }
-    }
+/// The spec of a HelmRelease.
+pub(crate) fn spec(app: &App, _namespace: &str) -> Value {
+    let strategy = json!({"name": "RetryOnFailure", "retryInterval": "5s"});
+    let again = json!({"disableWait": !app.wait, "strategy": strategy});
+    json!({
+        "interval": "1h", "timeout": app.timeout, "chartRef": {"kind": SOURCE.kind, "name": app.source},
+        "install": again, "upgrade": again, "values": {"host": format!("{}.example.org", app.name)},
+    })
 }
 
-/// A control plane, and a server of charts.
-pub(crate) struct Stage {
-    pub(crate) testbed: Testbed,
-    pub(crate) namespace: Namespace,
-    server: HttpServer,
-    downloads: Arc<AtomicUsize>,
+/// Whether a HelmRelease that is ready has released a chart.
+pub(crate) fn has_deployed(object: &DynamicObject, release: &Release) -> bool {
+    object.data.pointer("/status/history/0/appVersion") == Some(&json!(release.version))
 }
 
-impl Stage {
-    pub(crate) async fn set(releases: &[&Release], audit: Audit) -> Result<Self> {
-        let options = Options {
-            audit,
-            ..Options::default()
-        };
-        let testbed = Testbed::start(options).await?;
-        let namespace = testbed.namespace("load").await?;
-        let downloads = Arc::new(AtomicUsize::new(0));
-        let mut router = Router::new();
-        for release in releases {
-            let (archive, downloads) = (release.archive.clone(), Arc::clone(&downloads));
-            let answer = move || {
-                downloads.fetch_add(1, Ordering::Relaxed);
-                async move { archive }
-            };
-            router = router.route(&release.path(), get(answer));
-        }
-        Ok(Self {
-            testbed,
-            namespace,
-            server: HttpServer::start(router)?,
-            downloads,
-        })
+/// Packs a chart; `version` changes one of its objects. With replicas, on a cluster without nodes, they never become ready.
+pub(crate) fn pack(version: &str, replicas: u32, size: Size) -> Result<Release> {
+    let number = version.parse::<u32>().unwrap_or_default();
+    let head = format!("apiVersion: v2\nname: app\nversion: 1.{number}.0\nappVersion: {version:?}\n");
+    let values =
+        format!("version: {version:?}\nreplicas: {replicas}\nhost: ''\nimage: registry.example.org/app:1\n");
+    let mut files = vec![
+        ("app/Chart.yaml".to_owned(), head),
+        ("app/values.yaml".to_owned(), values),
+        ("app/templates/app.yaml".to_owned(), FOUR.to_owned()),
+    ];
+    if matches!(size, Size::Many) {
+        files.extend(many());
     }
-
-    pub(crate) fn downloads(&self) -> usize {
-        self.downloads.load(Ordering::Relaxed)
-    }
-
-    /// Creates OCIRepositories.
-    pub(crate) async fn create_sources(&self, names: &[String]) -> Result<()> {
-        let create = names.iter().map(|name| {
-            let object = json!({
-                "apiVersion": SOURCE.api_version, "kind": SOURCE.kind, "metadata": {"name": name},
-                "spec": {"url": "oci://example.org/app", "interval": "1h"},
-            });
-            self.create(SOURCE, object)
-        });
-        stream::iter(create).buffer_unordered(WRITERS).try_collect().await
-    }
-
-    /// Writes what source-controller writes when OCIRepositories have a new artifact.
-    pub(crate) async fn offer(&self, names: &[String], release: &Release) -> Result<()> {
-        let artifact = json!({
-            "url": self.server.url(&release.path()), "path": "x", "revision": release.revision,
-            "digest": release.digest, "lastUpdateTime": "2026-01-01T00:00:00Z", "size": release.archive.len(),
-        });
-        let ready = json!([{"type": "Ready", "status": "True", "reason": "Succeeded", "message": "stored artifact",
-            "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
-        let status = json!({"status": {"observedGeneration": 1, "artifact": artifact, "conditions": ready}});
-        let write = names.iter().map(|name| {
-            let status = status.clone();
-            async move {
-                self.namespace.patch_status(SOURCE, name, status).await?;
-                anyhow::Ok(())
-            }
-        });
-        stream::iter(write).buffer_unordered(WRITERS).try_collect().await
-    }
-
-    /// Creates HelmReleases.
-    pub(crate) async fn deploy(&self, apps: impl IntoIterator<Item = App>) -> Result<()> {
-        let create = apps.into_iter().map(|app| {
-            let App {
-                name,
-                source,
-                wait,
-                timeout,
-                ..
-            } = app;
-            let again = json!({"disableWait": !wait, "strategy": {"name": "RetryOnFailure", "retryInterval": "5s"}});
-            let object = json!({"apiVersion": OBJECT.api_version, "kind": OBJECT.kind, "metadata": {"name": name},
-                "spec": {"interval": "1h", "timeout": timeout, "chartRef": {"kind": SOURCE.kind, "name": source},
-                    "install": again, "upgrade": again, "values": {"host": format!("{name}.example.org")}}});
-            self.create(OBJECT, object)
-        });
-        stream::iter(create).buffer_unordered(WRITERS).try_collect().await
-    }
-
-    async fn create(&self, kind: Kind, object: Value) -> Result<()> {
-        let object: DynamicObject = serde_json::from_value(object)?;
-        self.namespace
-            .api(kind)
-            .create(&PostParams::default(), &object)
-            .await?;
-        Ok(())
-    }
-
-    /// Waits until the named HelmReleases are ready with the chart of `release`.
-    pub(crate) async fn ready(&self, names: &[String], release: &Release) -> Result<()> {
-        let mut missing: HashSet<&str> = names.iter().map(String::as_str).collect();
-        let all = async {
-            let mut changes = std::pin::pin!(watcher::watcher(
-                self.namespace.api(OBJECT),
-                watcher::Config::default()
-            ));
-            while !missing.is_empty() {
-                let Some(event) = changes.next().await else {
-                    bail!("the watch of HelmReleases ended")
-                };
-                // A watch that breaks is opened again by the next call.
-                let Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else {
-                    continue;
-                };
-                let is_ready =
-                    condition(&object, "Ready").and_then(|ready| ready.get("status")) == Some(&json!("True"));
-                let version = object.data.pointer("/status/history/0/appVersion");
-                if is_ready && version == Some(&json!(release.version)) {
-                    missing.remove(object.name_any().as_str());
-                }
-            }
-            Ok(())
-        };
-        if let Ok(result) = tokio::time::timeout(PATIENCE, all).await {
-            return result;
-        }
-        let example = missing.iter().next().copied().unwrap_or_default();
-        let object = self.namespace.get(OBJECT, example).await?;
-        let ready = object.as_ref().and_then(|object| condition(object, "Ready"));
-        Err(anyhow!(
-            "after {PATIENCE:?} {} of {} HelmReleases are not ready; of {example} it is said: {ready:?}",
-            missing.len(),
-            names.len()
-        ))
-    }
-}
-
-/// A HelmRelease to create.
-pub(crate) struct App {
-    pub(crate) name: String,
-    /// The name of its OCIRepository.
-    pub(crate) source: String,
-    pub(crate) wait: bool,
-    pub(crate) timeout: &'static str,
-    /// Nothing depends on anything here.
-    #[expect(dead_code, reason = "the loads are those of the other benchmark, too")]
-    pub(crate) depends_on: Option<String>,
-}
-
-/// One chart: its archive and what describes it.
-pub(crate) struct Release {
-    archive: Vec<u8>,
-    digest: String,
-    revision: String,
-    /// The version of the application in it.
-    version: String,
-}
-
-impl Release {
-    /// Packs a chart; `version` changes one of its objects. With replicas, on a cluster without nodes, they never become
-    /// ready.
-    pub(crate) fn pack(version: &str, replicas: u32, size: Size) -> Result<Self> {
-        let number = version.parse::<u32>().unwrap_or_default();
-        let head = format!("apiVersion: v2\nname: app\nversion: 1.{number}.0\nappVersion: {version:?}\n");
-        let values = format!(
-            "version: {version:?}\nreplicas: {replicas}\nhost: ''\nimage: registry.example.org/app:1\n"
-        );
-        let mut files = vec![
-            ("app/Chart.yaml".to_owned(), head),
-            ("app/values.yaml".to_owned(), values),
-            ("app/templates/app.yaml".to_owned(), FOUR.to_owned()),
-        ];
-        if matches!(size, Size::Many) {
-            files.extend(many());
-        }
-        let files: Vec<_> = files
-            .iter()
-            .map(|(path, content)| (path.as_str(), content.as_str()))
-            .collect();
-        let archive = Archive::of(&files).pack()?;
-        let digest = Digest::sha256(&archive).to_string();
-        Ok(Self {
-            revision: format!("1.{number}.0@{digest}"),
-            digest,
-            archive,
-            version: version.to_owned(),
-        })
-    }
-
-    fn path(&self) -> String {
-        format!("/{}.tgz", self.version)
-    }
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, content)| (path.as_str(), content.as_str()))
+        .collect();
+    let archive = Archive::of(&files).pack()?;
+    Ok(Release::of(archive, version, |digest| {
+        format!("1.{number}.0@{digest}")
+    }))
 }
 
 const FOUR: &str = "apiVersion: v1
@@ -329,9 +143,4 @@ fn many() -> Vec<(String, String)> {
         ));
     }
     files
-}
-
-/// `count` names; the number is always four digits, by which the floor tells what belongs together.
-pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("{prefix}-{number:04}")).collect()
 }

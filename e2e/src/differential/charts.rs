@@ -41,9 +41,13 @@ impl Charts {
         for (name, version, archive) in own_archives(&scenario.name, &scenario.charts)? {
             packed.entry(name).or_default().push((version, archive));
         }
-        for PublicChart { name, version, files } in &scenario.public {
-            let archive = pack(name, files.clone())?;
-            packed.entry(name).or_default().push((version, archive));
+        for chart in &scenario.public {
+            let PublicChart {
+                name,
+                version,
+                archive,
+            } = chart;
+            packed.entry(name).or_default().push((version, archive.clone()));
         }
         let mut index = "apiVersion: v1\nentries:\n".to_owned();
         let mut files = self.files.lock();
@@ -118,7 +122,7 @@ fn pack(name: &str, mut files: ChartFiles) -> Result<Vec<u8>> {
 const NAME: usize = 100;
 
 /// Reads the files below a folder.
-pub(super) fn read(folder: &Path) -> Result<ChartFiles> {
+fn read(folder: &Path) -> Result<ChartFiles> {
     let mut files = Vec::new();
     read_below(folder, "", &mut files)?;
     Ok(files)

@@ -9,13 +9,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use super::look::{Eye, State, events, unpack};
 use super::scenario::{Change, Damage, Named, Record, Scenario, Step, Until};
 use super::side::{Offered, SHARD, Side, label};
-use crate::testbed::{HELM_RELEASE, Namespace, SECRET, condition, eventually, is_ready};
+use crate::testbed::{
+    CONFIG_MAP, DEPLOYMENT, HELM_RELEASE, Kind, Namespace, SECRET, SERVICE, SERVICE_ACCOUNT, condition,
+    eventually, is_ready,
+};
 use crate::tools::Tool;
 
 /// What a scenario has left.
@@ -40,6 +43,9 @@ impl Side {
         stage.play().await.with_context(|| who.to_owned())
     }
 }
+
+/// The kinds whose objects are spoiled.
+const SPOILED: [Kind; 4] = [CONFIG_MAP, DEPLOYMENT, SERVICE, SERVICE_ACCOUNT];
 
 /// How long the parts of one status may take.
 const PARTS: Duration = Duration::from_millis(300);
@@ -147,6 +153,9 @@ impl<'a> Stage<'a> {
         for object in &step.apply {
             self.namespace.apply(&self.filled(object)?.to_string()).await?;
         }
+        if let Some(object) = &step.refused {
+            self.wait_for_refusal(&self.filled(object)?).await?;
+        }
         for (tool, command) in [(Tool::Helm, &step.helm), (Tool::Flux, &step.flux)] {
             if let Some(command) = command {
                 let command = self.filled_text(command);
@@ -168,6 +177,9 @@ impl<'a> Stage<'a> {
             let patch = json!({"spec": self.filled(spec)?});
             self.namespace.patch(HELM_RELEASE, app, patch).await?;
         }
+        if step.spoil {
+            self.spoil(app).await?;
+        }
         if let Some(Change { of, merge, status }) = &step.patch {
             let (namespace, merge) = (self.namespace_of(of), self.filled(merge)?);
             let name = self.filled_text(&of.name);
@@ -183,6 +195,56 @@ impl<'a> Stage<'a> {
         }
         if let Some(further) = &step.reconcile {
             self.reconcile(app, further).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until admission refuses an object.
+    async fn wait_for_refusal(&self, object: &Value) -> Result<()> {
+        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+        let named = Named {
+            kind,
+            name: String::new(),
+            namespace: None,
+        };
+        let (api, object) = (
+            self.namespace.api(named.kind()?),
+            serde_json::from_value::<DynamicObject>(object.clone())?,
+        );
+        let dry_run = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        eventually("admission refuses", async || {
+            Ok(api.create(&dry_run, &object).await.is_err().then_some(()))
+        })
+        .await
+    }
+
+    /// Spoils objects of a release: takes Helm's label from the first one of each kind, and deletes the last ConfigMap.
+    async fn spoil(&self, name: &str) -> Result<()> {
+        let release = self.namespace.get(HELM_RELEASE, name).await?;
+        let release = release.context("there is no HelmRelease")?;
+        let entries = release.data["status"]["inventory"]["entries"].as_array();
+        let mut ids = Vec::new();
+        for id in entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry["id"].as_str())
+        {
+            if let [namespace, name, _, kind] = id.split('_').collect::<Vec<_>>()[..] {
+                ids.push((namespace, name, kind));
+            }
+        }
+        for kind in SPOILED {
+            if let Some((namespace, name, _)) = ids.iter().find(|(_, _, of)| *of == kind.kind) {
+                let labels = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": "Nobody"}}});
+                self.namespace.beside(namespace).patch(kind, name, labels).await?;
+            }
+        }
+        let last = ids.iter().rev().find(|(_, _, of)| *of == CONFIG_MAP.kind);
+        if let Some((namespace, name, _)) = last {
+            self.namespace.beside(namespace).delete(CONFIG_MAP, name).await?;
         }
         Ok(())
     }

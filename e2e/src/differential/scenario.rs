@@ -36,6 +36,9 @@ pub struct Scenario {
     /// Whether it is among the tests that every change has to pass.
     #[serde(default)]
     pub is_in_tests: bool,
+    /// Whether it is played only when it is named: it takes long.
+    #[serde(default)]
+    pub on_demand: bool,
     /// Whether it is handed over and back at its end.
     #[serde(default = "yes")]
     pub hand_over: bool,
@@ -54,7 +57,7 @@ pub(super) type ChartFiles = Vec<(String, Vec<u8>)>;
 pub struct PublicChart {
     pub(super) name: String,
     pub(super) version: String,
-    pub(super) files: ChartFiles,
+    pub(super) archive: Vec<u8>,
 }
 
 /// Something that may differ.
@@ -78,6 +81,8 @@ pub struct Step {
     pub of: Option<String>,
     /// Objects to apply.
     pub apply: Vec<Value>,
+    /// An object that admission refuses before the step goes on: what asks for that needs a moment.
+    pub refused: Option<Value>,
     /// A command of the real `helm`, in the namespace.
     pub helm: Option<String>,
     /// A command of the real `flux`, in the namespace.
@@ -88,6 +93,8 @@ pub struct Step {
     pub release: Option<Value>,
     /// A change of the spec of the HelmRelease.
     pub spec: Option<Value>,
+    /// Whether somebody spoils objects of the release: Helm's label on one of each kind, and one ConfigMap goes.
+    pub spoil: bool,
     /// A change of another object.
     pub patch: Option<Change>,
     /// An object to delete.

@@ -15,19 +15,26 @@ use super::watchdog;
 /// How long a wait may take: generous, since tests share the machine with everything else.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How long waits take at most: `OPENFLUX_PATIENCE` seconds, for what is larger than any test.
+fn patience() -> Duration {
+    let wanted = std::env::var("OPENFLUX_PATIENCE").ok();
+    let seconds = wanted.and_then(|seconds| seconds.parse().ok());
+    seconds.map_or(PATIENCE, Duration::from_secs)
+}
+
 /// How many lines of each controller a failed wait shows.
 const SHOWN_LINES: usize = 12;
 
 /// Polls until there is something; after [`PATIENCE`], fails with `what` was waited for.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
-    let start = Instant::now();
+    let (start, patience) = (Instant::now(), patience());
     loop {
         if let Some(found) = look().await? {
             return Ok(found);
         }
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > patience {
             watchdog::keep_logs();
-            bail!("waited {PATIENCE:?} for {what}");
+            bail!("waited {patience:?} for {what}");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -204,20 +211,20 @@ impl Namespace {
         what: &str,
         state: impl Fn(Option<&DynamicObject>) -> Option<T>,
     ) -> Result<T> {
-        let start = Instant::now();
+        let (start, patience) = (Instant::now(), patience());
         loop {
             let object = self.get(kind, name).await?;
             if let Some(value) = state(object.as_ref()) {
                 return Ok(value);
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > patience {
                 watchdog::keep_logs();
                 let mut object = object.map(|object| json!(object)).unwrap_or_default();
                 if let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut) {
                     metadata.remove("managedFields");
                 }
                 bail!(
-                    "waited {PATIENCE:?} for {} {}/{name} until it {what}; it is\n{object:#}\n{}",
+                    "waited {patience:?} for {} {}/{name} until it {what}; it is\n{object:#}\n{}",
                     kind.kind,
                     self.name,
                     self.logged()

@@ -57,6 +57,7 @@ async fn run(arguments: Arguments) -> Result<bool> {
     };
     let is_wanted = |name: &str| arguments.only.iter().any(|part| name.contains(part.as_str()));
     chosen.retain(|scenario| arguments.only.is_empty() || is_wanted(&scenario.name));
+    chosen.retain(|scenario| !scenario.on_demand || arguments.only.contains(&scenario.name));
     if arguments.list {
         for scenario in &chosen {
             say(&scenario.name);

@@ -6,9 +6,10 @@ use anyhow::Result;
 use e2e::testbed::Audit;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::floor;
-use crate::load::{App, Contender, Release, Size, Stage, names};
-use crate::table::{Figure, Measured, Row};
+use super::floor;
+use super::stage::{App, Contender, Release, Stage, names};
+use super::table::{Figure, Measured, Row};
+use crate::load::{Size, pack};
 
 /// How many, from how many sources, and how.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +47,7 @@ impl Load {
     }
 
     pub(crate) fn releases(self) -> Result<[Release; 2]> {
-        Ok([
-            Release::pack("1", 0, self.size)?,
-            Release::pack("2", 0, self.size)?,
-        ])
+        Ok([pack("1", 0, self.size)?, pack("2", 0, self.size)?])
     }
 
     fn objects(self) -> impl Iterator<Item = App> {

@@ -6,8 +6,9 @@ use anyhow::Result;
 use e2e::testbed::Audit;
 use serde_json::json;
 
-use crate::load::{App, Contender, OBJECT, Release, STUCK_FOR, Size, Stage, names};
-use crate::table::{Figure, Measured, Row};
+use super::stage::{App, Contender, Release, STUCK_FOR, Stage, names};
+use super::table::{Figure, Measured, Row};
+use crate::load::{OBJECT, Size, pack};
 
 const STUCK: usize = 20;
 const HEALTHY: usize = 100;
@@ -34,10 +35,7 @@ pub(crate) async fn measure(only_ours: bool) -> Result<Measured> {
 }
 
 async fn compare(contender: Contender, [first, beside, last]: Plan) -> Result<Row> {
-    let (sound, broken) = (
-        Release::pack("1", 0, Size::Four)?,
-        Release::pack("broken", 1, Size::Four)?,
-    );
+    let (sound, broken) = (pack("1", 0, Size::Four)?, pack("broken", 1, Size::Four)?);
     let stage = Stage::set(&[&sound, &broken], Audit::Nothing).await?;
     let _process = contender.start(&stage.testbed, 20)?;
     let sources = ["sound", "broken"].map(str::to_owned);

@@ -17,8 +17,9 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Client, ResourceExt as _};
 use serde_json::Value;
 
-use crate::load::{Contender, OBJECT, SOURCE, Stage};
-use crate::rollout::Load;
+use super::rollout::Load;
+use super::stage::{Contender, Stage};
+use crate::load::{OBJECT, SOURCE};
 
 /// What the floor is.
 pub(crate) struct Floor {
