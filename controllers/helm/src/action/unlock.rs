@@ -10,7 +10,7 @@ use crate::storage::StorageError;
 /// A release that was pending.
 #[derive(Debug)]
 pub struct Unlocked {
-    /// Its record, marked as failed.
+    /// Its record, marked as failed, or as deployed.
     pub record: Release,
     /// The status that it had.
     pub was: Status,
@@ -19,7 +19,8 @@ pub struct Unlocked {
 }
 
 impl Actions<'_> {
-    /// Marks the last revision as failed if it is pending; nothing if it is not, or there is none.
+    /// Marks the last revision as failed if it is pending; nothing if it is not, or there is none. One of which nothing is
+    /// missing but to say so is marked as deployed: nothing would be left otherwise that is.
     ///
     /// # Errors
     /// It could not be read.
@@ -31,8 +32,19 @@ impl Actions<'_> {
         if !was.is_pending() {
             return Ok(None);
         }
-        let description = format!("Release unlocked from stale '{was}' state");
-        set_status(&mut record, Status::Failed, &description);
+        let is_complete = match was {
+            Status::PendingUpgrade | Status::PendingRollback => self.storage.was_completed(&record).await?,
+            _ => false,
+        };
+        if is_complete {
+            record.info.status = Status::Deployed;
+            if was == Status::PendingUpgrade {
+                "Upgrade complete".clone_into(&mut record.info.description);
+            }
+        } else {
+            let description = format!("Release unlocked from stale '{was}' state");
+            set_status(&mut record, Status::Failed, &description);
+        }
         let result = self.storage.update(&record).await;
         Ok(Some(Unlocked { record, was, result }))
     }

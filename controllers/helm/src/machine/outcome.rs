@@ -52,7 +52,7 @@ pub enum UninstallResult {
 /// What became of a release that somebody was at work on.
 #[derive(Debug)]
 pub struct Unlocking<'a, R> {
-    /// The record, marked as failed.
+    /// The record, marked as failed, or as deployed if nothing else was missing.
     pub record: &'a R,
     /// The status that it had.
     pub was: &'a str,
@@ -476,6 +476,9 @@ impl Machine<'_> {
             .cloned();
         let digest = known.as_ref().map_or("", |known| known.oci_digest.as_str());
         let mut current = record.snapshot(self.algorithm, digest);
+        if current.status == "deployed" && result.is_ok() {
+            return self.completed(*record, known.as_ref(), was);
+        }
         let name = words::release(&current);
         let (message, is_error) = match result {
             Ok(()) => {
@@ -503,6 +506,32 @@ impl Machine<'_> {
         self.summarize();
         let events = vec![event(is_error, reason::PENDING_RELEASE, message, &current)];
         (events, result.map_err(str::to_owned))
+    }
+
+    /// What became of a release that was complete but for word of that.
+    fn completed<R: Record>(&mut self, record: &R, known: Option<&ReleaseSnapshot>, was: &str) -> Told {
+        let (action, verb, reason) = match was {
+            "pending-rollback" => (ReleaseAction::Rollback, "rollback", reason::ROLLBACK_SUCCEEDED),
+            _ => (ReleaseAction::Upgrade, "upgrade", reason::UPGRADE_SUCCEEDED),
+        };
+        let digest = match (known, action) {
+            (Some(known), _) => known.oci_digest.clone(),
+            (None, ReleaseAction::Rollback) => String::new(),
+            (None, _) => self.status.last_attempted_revision_digest.clone(),
+        };
+        let current = record.snapshot(self.algorithm, &digest).made_by(action);
+        if known.is_none() || !self.status.history.replace(current.clone()) {
+            self.status.history.add(current.clone());
+        }
+        let message = format!("Helm {verb} succeeded for {}", words::release(&current));
+        let condition = if action == ReleaseAction::Rollback {
+            REMEDIATED
+        } else {
+            RELEASED
+        };
+        self.set(condition, ConditionStatus::True, reason, &message);
+        self.summarize();
+        (vec![event(false, reason, message, &current)], Ok(()))
     }
 
     /// What became of the correction of what others changed: the objects that were put right, and what went wrong.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use controller_kit::object::{name as name_of, resource_version};
-use controller_kit::{Ask, Mapping, Rest, RestError};
+use controller_kit::{Ask, Mapping, Rest, RestError, is_newer};
 use flux_deployer::HandOver;
 use helm::release::{DecodeError, Release, Status, storage};
 use http::Method;
@@ -150,6 +150,13 @@ impl Storage {
         Ok(entries.iter().map(|entry| entry.version).collect())
     }
 
+    /// Whether nothing was missing of an upgrade or a rollback but the record that it is deployed.
+    pub(crate) async fn was_completed(&self, pending: &Release) -> Result<bool, StorageError> {
+        let entries = self.entries(&pending.name, None).await?;
+        let is_rollback = pending.info.status == Status::PendingRollback;
+        Ok(was_completed(&entries, pending.version, is_rollback))
+    }
+
     /// Creates a record; old ones make room first, so that no more than `max_history` remain, if that is not 0.
     pub(crate) async fn create(&mut self, release: &Release, max_history: usize) -> Result<(), StorageError> {
         self.go_on()?;
@@ -255,7 +262,7 @@ impl Storage {
         if excess == 0 {
             return Ok(());
         }
-        let is_deployed = |entry: &&Entry| entry.labels.get("status").map(String::as_str) == Some("deployed");
+        let is_deployed = |entry: &&Entry| entry.is(&Status::Deployed);
         let last_deployed = entries.iter().rev().find(is_deployed).map(|entry| entry.version);
         let old = entries
             .iter()
@@ -370,6 +377,23 @@ impl Storage {
     }
 }
 
+/// Whether nothing was missing of the upgrade or rollback that made a pending revision but the record that it is deployed.
+///
+/// The last thing before is to supersede the revision that was deployed, so that one which was written after the pending
+/// one tells. A rollback that fails supersedes the revision before it, which tells nothing then.
+fn was_completed(entries: &[Entry], version: i64, is_rollback: bool) -> bool {
+    let Some(pending) = entries.iter().find(|entry| entry.version == version) else {
+        return false;
+    };
+    let tells = |entry: &Entry| {
+        entry.is(&Status::Superseded)
+            && is_newer(&entry.written, &pending.written)
+            && !(is_rollback && entry.version == version - 1)
+    };
+    let is_newest = entries.iter().all(|entry| entry.version <= version);
+    is_newest && !entries.iter().any(|entry| entry.is(&Status::Deployed)) && entries.iter().any(tells)
+}
+
 /// What is found by its labels keeps all of them, so that the next revision inherits them, as with Helm.
 fn with_all_labels(mut release: Release, entry: Entry) -> Release {
     release.labels = entry.labels;
@@ -399,4 +423,70 @@ fn is_label_value(text: &str) -> bool {
         && bytes
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn what_was_superseded_last_tells_that_its_successor_was_complete() {
+        let entries = |entries: &[(i64, &str, u64)]| -> Vec<Entry> {
+            let entry = |(version, status, written): &(i64, &str, u64)| Entry {
+                secret: format!("v{version}"),
+                version: *version,
+                labels: BTreeMap::from([("status".to_owned(), (*status).to_owned())]),
+                written: written.to_string(),
+            };
+            entries.iter().map(entry).collect()
+        };
+        let upgrade = "pending-upgrade";
+        for (records, is_rollback, expected) in [
+            (vec![(1, "superseded", 20), (2, upgrade, 12)], false, true),
+            (vec![(1, "superseded", 11), (2, upgrade, 12)], false, false),
+            (vec![(1, "deployed", 20), (2, upgrade, 12)], false, false),
+            (vec![(1, "failed", 20), (2, upgrade, 12)], false, false),
+            (
+                vec![(1, "superseded", 20), (2, "deployed", 5), (3, upgrade, 12)],
+                false,
+                false,
+            ),
+            (
+                vec![(1, "superseded", 20), (2, upgrade, 12), (3, "failed", 30)],
+                false,
+                false,
+            ),
+            (
+                vec![
+                    (1, "superseded", 20),
+                    (2, "failed", 5),
+                    (3, "pending-rollback", 12),
+                ],
+                true,
+                true,
+            ),
+            (
+                vec![
+                    (1, "superseded", 5),
+                    (2, "superseded", 20),
+                    (3, "pending-rollback", 12),
+                ],
+                true,
+                false,
+            ),
+            (vec![], false, false),
+        ] {
+            let version = records
+                .iter()
+                .find(|(_, status, _)| status.starts_with("pending"));
+            let version = version.map_or(1, |(version, _, _)| *version);
+            assert_eq!(
+                was_completed(&entries(&records), version, is_rollback),
+                expected,
+                "{records:?}"
+            );
+        }
+    }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use controller_kit::object::{metadata_map, name};
-use helm::release::{DecodeError, EncodeError, Release, storage};
+use controller_kit::object::{metadata_map, name, resource_version};
+use helm::release::{DecodeError, EncodeError, Release, Status, storage};
 use serde_json::{Value, json};
 
 /// What the labels of a Secret say of its record.
@@ -17,9 +17,16 @@ pub(super) struct Entry {
     pub(super) version: i64,
     /// All labels.
     pub(super) labels: BTreeMap<String, String>,
+    /// Its resource version.
+    pub(super) written: String,
 }
 
 impl Entry {
+    /// Whether its label says that the record has a status.
+    pub(super) fn is(&self, status: &Status) -> bool {
+        self.labels.get("status").map(String::as_str) == Some(status.as_str())
+    }
+
     /// Reads the metadata of a Secret; nothing if it does not say which revision it is.
     pub(super) fn of(secret: &Value) -> Option<Self> {
         let labels = labels(secret);
@@ -30,6 +37,7 @@ impl Entry {
             version: labelled().or_else(named)?,
             secret: name,
             labels,
+            written: resource_version(secret).to_owned(),
         })
     }
 }

@@ -502,6 +502,48 @@ fn what_was_left_in_the_middle_is_marked_as_failed() {
 }
 
 #[test]
+fn what_was_complete_is_told_as_if_it_had_ended() {
+    for (known, was, condition, after) in [
+        (
+            json!([]),
+            "pending-upgrade",
+            "Released True UpgradeSucceeded: Helm upgrade succeeded for release apps/web.v2 with chart hello@0.1.0",
+            "v2 deployed \"upgrade\" - sha256:oci",
+        ),
+        (
+            json!([snapshot(2, "pending-upgrade")]),
+            "pending-upgrade",
+            "Released True UpgradeSucceeded: Helm upgrade succeeded for release apps/web.v2 with chart hello@0.1.0",
+            "v2 deployed \"upgrade\" - ",
+        ),
+        (
+            json!([]),
+            "pending-rollback",
+            "Remediated True RollbackSucceeded: Helm rollback succeeded for release apps/web.v2 with chart hello@0.1.0",
+            "v2 deployed \"rollback\" - ",
+        ),
+    ] {
+        let before = json!({"history": known, "lastAttemptedRevisionDigest": "sha256:oci"});
+        let object = object(&json!({}), &before);
+        let mut status = object.status.clone();
+        let record = written(2, "deployed");
+        let unlocking = Unlocking {
+            record: &record,
+            was,
+            result: Ok(()),
+        };
+        let (events, told) = machine(&object, &mut status).unlocked(Some(&unlocking));
+        assert_eq!((told, events[0].is_error), (Ok(()), false));
+        assert!(
+            conditions(&status).contains(&condition.to_owned()),
+            "{:?}",
+            conditions(&status)
+        );
+        assert_eq!(history(&status), [after]);
+    }
+}
+
+#[test]
 fn corrections_are_told_with_what_went_wrong() {
     let object = object(&json!({}), &json!({"history": [snapshot(1, "deployed")]}));
     let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
