@@ -10,6 +10,7 @@ mod crd;
 mod http;
 mod http_crd;
 mod source;
+mod transformation_crd;
 
 pub use artifact::{
     ADAPTER_MANAGER, Artifact, ArtifactSpec, ArtifactStatus, BRIDGED_TO_ANNOTATION, GROUP, KIND, PLURAL,
@@ -22,9 +23,13 @@ pub use http::{
 };
 pub use http_crd::http_crd;
 pub use source::{ConsumerStatus, LocalReference, Schedule, SourceStatus};
+pub use transformation_crd::{TRANSFORMATION_KIND, TRANSFORMATION_PLURAL, transformation_crd};
 
 /// The CustomResourceDefinition as YAML, ready to be applied; the committed form of [`crd`].
 pub const CRD_YAML: &str = include_str!("../crds/artifacts.yaml");
 
 /// The CustomResourceDefinition of `Http` as YAML; the committed form of [`http_crd`].
 pub const HTTP_CRD_YAML: &str = include_str!("../crds/https.yaml");
+
+/// The CustomResourceDefinition of `Transformation` as YAML; the committed form of [`transformation_crd`].
+pub const TRANSFORMATION_CRD_YAML: &str = include_str!("../crds/transformations.yaml");

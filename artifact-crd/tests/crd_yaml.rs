@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use artifact_crd::{
-    Artifact, ArtifactSpec, ArtifactStatus, CRD_YAML, HTTP_CRD_YAML, Http, Schedule, crd, http_crd,
+    Artifact, ArtifactSpec, ArtifactStatus, CRD_YAML, HTTP_CRD_YAML, Http, Schedule, TRANSFORMATION_CRD_YAML,
+    crd, http_crd, transformation_crd,
 };
 use serde_json::{Value, json};
 
@@ -15,6 +16,11 @@ fn the_committed_crds_are_up_to_date() {
     for (file, crd, committed) in [
         ("artifacts.yaml", crd(), CRD_YAML),
         ("https.yaml", http_crd(), HTTP_CRD_YAML),
+        (
+            "transformations.yaml",
+            transformation_crd(),
+            TRANSFORMATION_CRD_YAML,
+        ),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").join(file);
         let mut yaml = String::from("---\n");

@@ -34,6 +34,9 @@ pub(crate) struct RunFlags {
     /// Flags of the source `Http`.
     #[command(flatten)]
     pub(crate) http: HttpFlags,
+    /// Flags of the controller of Transformations.
+    #[command(flatten)]
+    pub(crate) transform: TransformFlags,
     /// Flags of whoever stores artifacts.
     #[command(flatten)]
     pub(crate) storage: StorageFlags,
@@ -119,6 +122,21 @@ pub(crate) struct HttpFlags {
     pub(crate) insecure_allow_http: bool,
 }
 
+/// Flags of the controller of Transformations.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TransformFlags {
+    /// How many Transformations are made at once.
+    #[arg(long, default_value_t = 4, value_parser = integer::<usize>)]
+    pub(crate) transform_concurrent: usize,
+    /// Transformations to make, by labels; empty for all.
+    #[arg(long, default_value = "")]
+    pub(crate) transform_label_selector: String,
+    /// Let Transformations read sources of other namespaces; what they make of them can be read by whoever reaches the file
+    /// server.
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub(crate) allow_cross_namespace_inputs: bool,
+}
+
 /// A controller of this binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Controller {
@@ -132,6 +150,8 @@ pub(crate) enum Controller {
     Bridge,
     /// Make Artifacts of what Http sources download.
     Http,
+    /// Make Artifacts out of others, as Transformations say.
+    Transform,
 }
 
 /// The controllers that may have flags of their own, as `--kustomize.concurrent=8`.

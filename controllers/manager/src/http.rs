@@ -1,10 +1,9 @@
 //! The source `Http`, as its flags want it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use artifact_producer::{Connections, FetchSettings, Storage, StorageSettings};
+use artifact_producer::{Connections, FetchSettings, Storage};
 use controller_kit::http::{Guard, HostList};
 use controller_kit::{Backoff, selector};
 use controller_process::Process;
@@ -23,7 +22,6 @@ const BACKOFF: Backoff = Backoff {
 
 /// The producer of `Http`.
 pub(crate) struct Http {
-    storage: StorageSettings,
     source: http_source::Settings,
     settings: artifact_producer::Settings,
 }
@@ -46,7 +44,6 @@ impl Http {
             entries: artifacts.artifact_max_entries,
         };
         Ok(Self {
-            storage: flags.storage.settings(&[artifact_crd::HTTP_KIND], artifacts)?,
             source: http_source::Settings {
                 hosts: listed.context("--http-source-hosts")?,
                 allow_private: own.http_source_allow_private,
@@ -72,14 +69,16 @@ impl Http {
         })
     }
 
-    /// Takes the address of the file server, and runs the producer beside it.
+    /// Runs the producer.
     ///
     /// # Errors
-    /// The address is in use.
-    pub(crate) async fn start(self, process: &Process, synced: CancellationToken) -> anyhow::Result<()> {
-        let (storage, listener) = Storage::bind(self.storage).await?;
-        process.spawn(storage.clone().serve(listener, process.shutdown()));
-        process.content().serve_locally(Arc::new(storage.clone()));
+    /// Its metrics are not valid, which is a bug.
+    pub(crate) fn start(
+        self,
+        process: &Process,
+        storage: Storage,
+        synced: CancellationToken,
+    ) -> anyhow::Result<()> {
         let leading = process.clone();
         let connections = Connections {
             client: process.client(),

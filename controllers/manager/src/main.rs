@@ -7,7 +7,9 @@ mod http;
 mod inert;
 mod install;
 mod oom;
+mod producers;
 mod run;
+mod transform;
 
 use std::process::ExitCode;
 

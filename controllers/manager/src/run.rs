@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use crate::bases;
 use crate::flags::{Controller, KustomizeFlags, RunFlags};
 use crate::gates::{Gates, HelmGates};
-use crate::http::Http;
 use crate::inert::InertFlags;
 use crate::oom::OomWatch;
+use crate::producers::Producers;
 
 /// Runs the controllers until SIGTERM or SIGINT; `own` has flags for one of them alone.
 ///
@@ -29,16 +29,15 @@ use crate::oom::OomWatch;
 /// A flag that cannot be read, an address in use, no cluster, or a lost Lease.
 pub(crate) fn run(flags: RunFlags, own: &OwnArguments) -> anyhow::Result<()> {
     let (kustomize, helm) = (Kustomize::read(&flags, own)?, Helm::read(&flags, own)?);
-    let produces = flags.controllers.contains(&Controller::Http);
-    let http = produces.then(|| Http::read(&flags)).transpose()?;
-    block_on(manage(flags, kustomize, helm, http))?
+    let producers = Producers::read(&flags)?;
+    block_on(manage(flags, kustomize, helm, producers))?
 }
 
 async fn manage(
     flags: RunFlags,
     kustomize: Kustomize,
     mut helm: Helm,
-    http: Option<Http>,
+    producers: Option<Producers>,
 ) -> anyhow::Result<()> {
     let process = Process::start(flags.process, CONTROLLER).await?;
     flags.inert.tell();
@@ -83,8 +82,8 @@ async fn manage(
         }
         process.spawn(helm.run(process.clone(), token()));
     }
-    if let Some(http) = http {
-        http.start(&process, token()).await?;
+    if let Some(producers) = producers {
+        producers.start(&process, &mut token).await?;
     }
     // The process is ready once all of its controllers are.
     let (ready, shutdown) = (process.ready(), process.shutdown());

@@ -7,7 +7,7 @@
 //! - [`Source`] and [`Produce`] are the author's part; [`Run`] is what the library gives it.
 //! - [`run`] is the controller: `handle` looks at one object, `upkeep` at what is stored for it, `report` says what became of it.
 //! - [`publish`] writes Artifacts: for producers, and for whoever mirrors what others store.
-//! - [`Storage`] opens the volume and serves it, for all producers of a process.
+//! - [`Storage`] opens the volume and serves it, for all producers of a process; [`tidy`] removes what nobody needs.
 //!
 //! # Guarantees
 //! - A good Artifact is never emptied: a source that fails keeps what it offered last.
@@ -26,6 +26,7 @@ mod source;
 mod storage;
 
 pub mod publish;
+pub mod tidy;
 
 pub use artifact_crd::{LocalReference, Schedule, SourceStatus};
 pub use content::{Content, Produced};
@@ -33,6 +34,7 @@ pub use controller::{Connections, Settings, run};
 pub use controller_kit::author::{Failure, Fate, ResultExt, ScheduleExt};
 pub use flux_archive::{Files, Loaded};
 pub use http::{FetchSettings, Http, Response, http_headers};
+pub use metrics::ProducerMetrics;
 pub use owner::Owner;
 pub use run::Run;
 pub use source::{Produce, Source, Wake};

@@ -9,7 +9,7 @@ use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
 /// The families of producers; clones share them.
 #[derive(Clone)]
-pub(crate) struct ProducerMetrics {
+pub struct ProducerMetrics {
     bytes: IntGaugeVec,
     files: IntGaugeVec,
     free: IntGauge,
@@ -73,7 +73,8 @@ impl ProducerMetrics {
         })
     }
 
-    pub(crate) fn wrote(&self, kind: &str, result: &str) {
+    /// Counts what came of a look at an object of a kind: `new`, `unchanged` or `error`.
+    pub fn wrote(&self, kind: &str, result: &str) {
         self.written.with_label_values(&[kind, result]).inc();
     }
 

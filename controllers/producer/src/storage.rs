@@ -149,8 +149,11 @@ impl Storage {
         self.shared.corrupt.subscribe()
     }
 
-    /// The metrics of all producers of the process, registered by the first.
-    pub(crate) async fn counts(&self, metrics: &Metrics) -> Result<ProducerMetrics, prometheus::Error> {
+    /// Gives the metrics of all producers of the process, which the first registers.
+    ///
+    /// # Errors
+    /// A family is not valid, which is a bug.
+    pub async fn counts(&self, metrics: &Metrics) -> Result<ProducerMetrics, prometheus::Error> {
         let registered = async { ProducerMetrics::register(metrics) };
         let counts = self.shared.counts.get_or_try_init(|| registered);
         counts.await.cloned()

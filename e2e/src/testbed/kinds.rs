@@ -55,5 +55,11 @@ pub const HELM_CHART: Kind = kind(SOURCE, "HelmChart", "helmcharts");
 pub const EXTERNAL_ARTIFACT: Kind = kind(SOURCE, "ExternalArtifact", "externalartifacts");
 /// Open Flux's Artifact.
 pub const ARTIFACT: Kind = kind("openfluxcd.ocm.software/v1alpha1", "Artifact", "artifacts");
+/// Artifacts that are made out of others.
+pub const TRANSFORMATION: Kind = kind(
+    "openfluxcd.ocm.software/v1alpha1",
+    "Transformation",
+    "transformations",
+);
 /// The custom source Http.
 pub const HTTP: Kind = kind("openfluxcd.openfluxcd/v1alpha1", "Http", "https");

@@ -442,6 +442,8 @@ async fn install_crds(client: &Client) -> Result<()> {
     }
     crds.push(serde_saphyr::from_str(artifact_crd::CRD_YAML).context("the Artifact CRD")?);
     crds.push(serde_saphyr::from_str(artifact_crd::HTTP_CRD_YAML).context("the Http CRD")?);
+    let transformations = serde_saphyr::from_str(artifact_crd::TRANSFORMATION_CRD_YAML);
+    crds.push(transformations.context("the Transformation CRD")?);
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let post = PostParams::default();
     let created = crds.iter().map(|crd| api.create(&post, crd));

@@ -69,6 +69,7 @@ mod stock_deploys;
 mod substitution;
 mod suspend;
 mod telling;
+mod transformation;
 mod untrusted_artifacts;
 mod walk_through;
 mod webhooks;

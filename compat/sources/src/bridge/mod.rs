@@ -6,7 +6,7 @@
 
 mod plan;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -174,13 +174,13 @@ impl Bridge {
         let api: Api<ExternalArtifact> = Api::namespaced(self.client.clone(), &key.namespace);
         let known = self.externals.get(&ObjectKey::new(&key.namespace, name));
         let external = match known {
-            Some(known) if is_bridged(&known, origin) => ExternalArtifact::clone(&known),
+            Some(known) if is_bridged(&known, artifact, origin) => ExternalArtifact::clone(&known),
             Some(_) => apply(&api, name, "", main(artifact, origin, name)).await?,
             // Not by apply, which would take over what somebody else has just created.
             None => {
                 let mut new = ExternalArtifact::default();
                 new.metadata.name = Some(name.to_owned());
-                new.metadata.labels = Some([(BRIDGED_FROM.to_owned(), origin.kind.clone())].into());
+                new.metadata.labels = Some(labels(artifact, origin));
                 new.metadata.owner_references = Some(vec![plan::owner(artifact)]);
                 new.spec.source_ref = Some(origin.clone());
                 let params = PostParams {
@@ -240,20 +240,34 @@ impl Bridge {
             severity: Severity::Error,
             reason: "ExternalArtifactNamesTaken".to_owned(),
             message,
-            metadata: std::collections::BTreeMap::default(),
+            metadata: BTreeMap::default(),
         });
     }
 }
 
 /// Whether an ExternalArtifact has the label and the reference that it is to have.
-fn is_bridged(external: &ExternalArtifact, origin: &NamespacedObjectKindReference) -> bool {
-    external.labels().get(BRIDGED_FROM) == Some(&origin.kind)
+fn is_bridged(
+    external: &ExternalArtifact,
+    artifact: &Artifact,
+    origin: &NamespacedObjectKindReference,
+) -> bool {
+    let labels = labels(artifact, origin);
+    labels
+        .iter()
+        .all(|(label, value)| external.labels().get(label) == Some(value))
         && external.spec.source_ref.as_ref() == Some(origin)
+}
+
+/// The labels of an ExternalArtifact: those of its Artifact, and the one that says what it is made from.
+fn labels(artifact: &Artifact, origin: &NamespacedObjectKindReference) -> BTreeMap<String, String> {
+    let mut labels = plan::labels(artifact);
+    labels.insert(BRIDGED_FROM.to_owned(), origin.kind.clone());
+    labels
 }
 
 fn main(artifact: &Artifact, origin: &NamespacedObjectKindReference, name: &str) -> Value {
     json!({
-        "metadata": {"name": name, "labels": {BRIDGED_FROM: origin.kind}, "ownerReferences": [plan::owner(artifact)]},
+        "metadata": {"name": name, "labels": labels(artifact, origin), "ownerReferences": [plan::owner(artifact)]},
         "spec": {"sourceRef": origin},
     })
 }

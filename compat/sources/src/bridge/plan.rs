@@ -1,5 +1,7 @@
 //! What an ExternalArtifact says about an Artifact: pure functions of the two.
 
+use std::collections::BTreeMap;
+
 use artifact_crd::{Artifact, reason};
 use controller_kit::artifact::HostAllowList;
 use flux_api::{
@@ -11,7 +13,8 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::name::is_ours;
 
-/// Gives what an Artifact is made from, and what the ExternalArtifact is to name: its controlling owner, or itself.
+/// Gives what an Artifact is made from, and what the ExternalArtifact is to name: its controlling owner, or itself where it is
+/// one of several that a transformation makes.
 ///
 /// `None` where stock deployers have no use for a bridge: the Artifact mirrors a source that they read themselves.
 pub(super) fn origin(artifact: &Artifact) -> Option<NamespacedObjectKindReference> {
@@ -27,13 +30,28 @@ pub(super) fn origin(artifact: &Artifact) -> Option<NamespacedObjectKindReferenc
     match owners.iter().find(|owner| owner.controller == Some(true)) {
         _ if is_ours(artifact) => None,
         Some(owner) if owner.api_version.split('/').next() == Some(flux_api::SOURCE_GROUP) => None,
-        Some(owner) => Some(reference(&owner.api_version, &owner.kind, &owner.name)),
-        None => {
+        Some(owner) if !is_transformation(owner) => {
+            Some(reference(&owner.api_version, &owner.kind, &owner.name))
+        }
+        Some(_) | None => {
             let api_version = format!("{}/{}", artifact_crd::GROUP, artifact_crd::VERSION);
             let name = meta.name.as_deref().unwrap_or_default();
             Some(reference(&api_version, artifact_crd::KIND, name))
         }
     }
+}
+
+fn is_transformation(owner: &OwnerReference) -> bool {
+    owner.kind == artifact_crd::TRANSFORMATION_KIND
+        && owner.api_version.split('/').next() == Some(artifact_crd::GROUP)
+}
+
+/// The labels that an ExternalArtifact has of its Artifact, by which others select.
+pub(super) fn labels(artifact: &Artifact) -> BTreeMap<String, String> {
+    let mut labels = artifact.metadata.labels.clone().unwrap_or_default();
+    // It is not written by who writes the Artifact.
+    labels.remove("app.kubernetes.io/managed-by");
+    labels
 }
 
 /// The owner reference by which the ExternalArtifact goes away with its Artifact.

@@ -32,8 +32,8 @@ pub(crate) struct InstallFlags {
     /// Kustomizations and HelmReleases to reconcile, by labels.
     #[arg(long, default_value = "sharding.fluxcd.io/key=openflux")]
     watch_label_selector: String,
-    /// Controllers to run, such as sources,kustomize; sources, kustomize and helm by default. With http a Service serves what
-    /// Http sources download.
+    /// Controllers to run, such as sources,kustomize; sources, kustomize and helm by default. With http or transform
+    /// a Service serves what they make.
     #[arg(long, value_delimiter = ',')]
     controllers: Vec<String>,
     /// Service account of Kustomizations and HelmReleases that name none, for clusters with tenants. The controller itself may then
@@ -68,8 +68,8 @@ pub(crate) struct InstallFlags {
     /// Size of the folder for temporary files, such as 2Gi; as large as the node allows by default.
     #[arg(long, default_value = "")]
     temp_size: String,
-    /// Keep the artifacts of Http sources on this PersistentVolumeClaim; by default they are downloaded anew after a restart
-    /// of the pod.
+    /// Keep the artifacts that are made here on this PersistentVolumeClaim; by default they are made anew after a restart of the
+    /// pod.
     #[arg(long, default_value = "")]
     storage_claim: String,
     /// Serve them over TLS with tls.crt and tls.key of this Secret, which are for openflux-controller.<namespace>.svc.<domain>.
@@ -100,8 +100,8 @@ pub(crate) fn install(flags: &InstallFlags) -> anyhow::Result<()> {
         return write(folder, &package::folder(flags)?);
     }
     let mut text = artifact_crd::CRD_YAML.to_owned();
-    if flags.produces() {
-        text.push_str(artifact_crd::HTTP_CRD_YAML);
+    for (_, crd) in flags.produced_kinds() {
+        text.push_str(crd);
     }
     for object in objects(flags) {
         if !text.ends_with('\n') {
@@ -129,7 +129,25 @@ fn write(folder: &Path, files: &package::Files) -> anyhow::Result<()> {
 impl InstallFlags {
     /// Whether artifacts are stored and served.
     fn produces(&self) -> bool {
-        self.controllers.iter().any(|controller| controller == "http")
+        self.runs("http") || self.runs("transform")
+    }
+
+    fn runs(&self, name: &str) -> bool {
+        self.controllers.iter().any(|controller| controller == name)
+    }
+
+    /// The kinds that artifacts are made of here: plural names, and CustomResourceDefinitions.
+    fn produced_kinds(&self) -> Vec<(&'static str, &'static str)> {
+        let kinds = [
+            ("http", artifact_crd::HTTP_PLURAL, artifact_crd::HTTP_CRD_YAML),
+            (
+                "transform",
+                artifact_crd::TRANSFORMATION_PLURAL,
+                artifact_crd::TRANSFORMATION_CRD_YAML,
+            ),
+        ];
+        let runs = kinds.into_iter().filter(|(controller, ..)| self.runs(controller));
+        runs.map(|(_, plural, crd)| (plural, crd)).collect()
     }
 
     /// How long a process may take to end, which is what stock's deployers have: an action on a release is not to be cut off.
@@ -200,7 +218,7 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
     }
     // What people with the usual roles see; who may write Artifacts decides what is deployed, so that none of them may.
     let groups = ["openfluxcd.ocm.software", artifact_crd::HTTP_GROUP];
-    let groups = if flags.produces() {
+    let groups = if flags.runs("http") {
         &groups[..]
     } else {
         &groups[..1]
@@ -371,13 +389,20 @@ fn rules(flags: &InstallFlags) -> Value {
         {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
     ]);
-    if let Some(rules) = rules.as_array_mut().filter(|_| flags.produces()) {
-        let group = artifact_crd::HTTP_GROUP;
-        rules.extend([
-            json!({"apiGroups": [group], "resources": ["https"], "verbs": read}),
-            json!({"apiGroups": [group], "resources": ["https/status"], "verbs": ["patch"]}),
-            json!({"apiGroups": [group], "resources": ["https/finalizers"], "verbs": ["update"]}),
-        ]);
+    for (plural, _) in flags.produced_kinds() {
+        let group = if plural == artifact_crd::HTTP_PLURAL {
+            artifact_crd::HTTP_GROUP
+        } else {
+            "openfluxcd.ocm.software"
+        };
+        let mut rule = |resource: String, verbs: &[&str]| {
+            if let Some(rules) = rules.as_array_mut() {
+                rules.push(json!({"apiGroups": [group], "resources": [resource], "verbs": verbs}));
+            }
+        };
+        rule(plural.to_owned(), &read);
+        rule(format!("{plural}/status"), &["patch"]);
+        rule(format!("{plural}/finalizers"), &["update"]);
     }
     rules
 }

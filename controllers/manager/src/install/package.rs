@@ -36,8 +36,8 @@ pub(super) fn folder(flags: &InstallFlags) -> anyhow::Result<Files> {
         ("artifacts.yaml".to_owned(), artifact_crd::CRD_YAML.to_owned()),
         (format!("{NAME}.yaml"), print(&objects(flags))?),
     ]);
-    if flags.produces() {
-        files.insert("https.yaml".to_owned(), artifact_crd::HTTP_CRD_YAML.to_owned());
+    for (plural, crd) in flags.produced_kinds() {
+        files.insert(format!("{plural}.yaml"), crd.to_owned());
     }
     let resources: Vec<_> = files.keys().map(|name| format!("- {name}\n")).collect();
     let kustomization = format!(
@@ -75,7 +75,7 @@ const VALUES: &str = "\
 # Image of the controller; that of this version, without a registry, when empty.
 image: \"\"
 # Controllers to run, such as [sources, kustomize]; sources, kustomize and helm when empty. With http a Service serves what Http
-# sources download.
+# sources download; what transform needs is in what `install --export` prints, and not in this chart.
 controllers: []
 # Where that is stored.
 storage:

@@ -1,15 +1,15 @@
 //! The controller of one kind of source: watches and queue, and what goes on beside them.
 
+mod keeper;
 mod look;
 mod report;
 mod tell;
-mod tidy;
 mod upkeep;
 
 use std::sync::Arc;
 
 use artifact_crd::{Artifact, SourceStatus};
-use artifact_store::{Place, Store};
+use artifact_store::Store;
 use controller_kit::author::Pace;
 use controller_kit::events::EventRecorder;
 use controller_kit::{
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::Fetching;
 use crate::metrics::ProducerMetrics;
 use crate::publish::Writer;
+use crate::tidy::tidy;
 use crate::{FetchSettings, Owner, Produce, Source, Storage, Wake};
 
 /// Secrets that no source reads, and of which there are the most.
@@ -191,7 +192,14 @@ pub async fn run<P: Produce>(
         let (queue, concurrent) = (&controller.queue, controller.settings.concurrent);
         queue.serve(concurrent, shutdown.clone(), handler).await;
     };
-    tokio::join!(watch, serve, secrets, controller.tidy(&shutdown));
+    let tidy = tidy(
+        &*controller,
+        &controller.store,
+        &controller.storage,
+        &controller.counts,
+        &shutdown,
+    );
+    tokio::join!(watch, serve, secrets, tidy);
 }
 
 /// The kind of source that a producer makes Artifacts of.
@@ -289,14 +297,6 @@ impl<P: Produce> Controller<P> {
             shutdown.clone(),
             Box::new(on_change),
         )
-    }
-
-    /// Has a source looked at whose file was found to be corrupt.
-    fn rebuild(&self, place: &Place) {
-        if place.kind() == kind::<P>().to_lowercase() {
-            let key = ObjectKey::new(place.namespace(), place.name());
-            self.queue.add(key, Triggers::ARTIFACT);
-        }
     }
 
     /// The status that a source has: what was written last, or what the watch has brought.

@@ -1,0 +1,65 @@
+//! Those that make artifacts, with the one volume and file server that they share.
+
+use std::sync::Arc;
+
+use artifact_crd::{HTTP_KIND, TRANSFORMATION_KIND};
+use artifact_producer::{Storage, StorageSettings};
+use controller_process::Process;
+use tokio_util::sync::CancellationToken;
+
+use crate::flags::{Controller, RunFlags};
+use crate::http::Http;
+use crate::transform::Transform;
+
+/// Those that make artifacts.
+pub(crate) struct Producers {
+    storage: StorageSettings,
+    http: Option<Http>,
+    transform: Option<Transform>,
+}
+
+impl Producers {
+    /// Reads their flags; nothing where none of them is to run.
+    ///
+    /// # Errors
+    /// A flag that cannot be read.
+    pub(crate) fn read(flags: &RunFlags) -> anyhow::Result<Option<Self>> {
+        let runs = |controller| flags.controllers.contains(&controller);
+        let (http, transform) = (runs(Controller::Http), runs(Controller::Transform));
+        let kinds = [(http, HTTP_KIND), (transform, TRANSFORMATION_KIND)];
+        let kinds: Vec<_> = kinds
+            .into_iter()
+            .filter(|(runs, _)| *runs)
+            .map(|(_, kind)| kind)
+            .collect();
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            storage: flags.storage.settings(&kinds, &flags.process.artifacts)?,
+            http: http.then(|| Http::read(flags)).transpose()?,
+            transform: transform.then(|| Transform::read(flags)).transpose()?,
+        }))
+    }
+
+    /// Takes the address of the file server, and runs them beside it.
+    ///
+    /// # Errors
+    /// The address is in use, or metrics are not valid.
+    pub(crate) async fn start(
+        self,
+        process: &Process,
+        mut token: impl FnMut() -> CancellationToken,
+    ) -> anyhow::Result<()> {
+        let (storage, listener) = Storage::bind(self.storage).await?;
+        process.spawn(storage.clone().serve(listener, process.shutdown()));
+        process.content().serve_locally(Arc::new(storage.clone()));
+        if let Some(http) = self.http {
+            http.start(process, storage.clone(), token())?;
+        }
+        if let Some(transform) = self.transform {
+            transform.start(process, storage, token());
+        }
+        Ok(())
+    }
+}

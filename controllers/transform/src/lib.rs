@@ -1,0 +1,31 @@
+//! The controller of `Transformation`: artifacts become other artifacts.
+//!
+//! What comes out is made by the crate `flux-transform`, which is the same on a laptop. Here is what is around it:
+//!
+//! - [`run`] is the controller: watches, and who is woken by what.
+//! - `look` is one run: are the inputs others than before, what is wanted of them, make it, store it, publish it.
+//! - `inputs` gets what there is of inputs, `offer` stores an output and writes its Artifact, `decide` says what there is to write.
+//! - `graph` knows who is made of whom: circles are refused, and who comes before somebody ends before.
+//! - `report` says what became of a run, and `tell` writes it.
+//!
+//! # Guarantees
+//! - Nothing is fetched, stored or written when nothing changed.
+//! - An output that fails keeps what it offered last, and the others go on.
+//! - An Artifact that somebody else made is left alone.
+//! - Inputs of other namespaces are refused, unless the controller is told otherwise: what comes out can be read by anybody.
+
+mod controller;
+mod decide;
+mod failure;
+mod graph;
+mod inputs;
+mod keeper;
+mod kind;
+mod look;
+mod offer;
+mod references;
+mod report;
+mod tell;
+
+pub use controller::{CONTROLLER, Connections, Settings, run};
+pub use kind::{InputStatus, OutputStatus, Status, Transformation};
