@@ -165,7 +165,9 @@ impl Namespace {
             condition(object, "Ready").is_some_and(|ready| {
                 ready["status"] == "False"
                     && ready["reason"] == reason
-                    && ready["observedGeneration"].as_i64() == object.metadata.generation
+                    && ready["observedGeneration"]
+                        .as_i64()
+                        .is_none_or(|seen| Some(seen) == object.metadata.generation)
             })
         };
         let object = self

@@ -27,7 +27,8 @@ impl Said {
 }
 
 /// Gives the status that an Artifact is to have, or `None` when the one that is there says it all: whether its bytes are
-/// there, and what became of its source in the generation that was looked at.
+/// there, and what became of its source in the generation that was looked at. It names no generation of the Artifact, whose
+/// spec comes from the same hand: a new revision would change that alone, and cost a write.
 pub fn status(
     artifact: &Artifact,
     ready: &Said,
@@ -36,8 +37,7 @@ pub fn status(
     now: Timestamp,
 ) -> Option<ArtifactStatus> {
     let mut status = artifact.status.clone();
-    let generation = artifact.metadata.generation;
-    status.observed_generation = generation;
+    status.observed_generation = None;
     status.source_generation = source_generation;
     for (type_, said) in [(READY, ready), (SOURCE_READY, source)] {
         let is = if said.is {
@@ -48,7 +48,7 @@ pub fn status(
         let message = said.message.as_str();
         status
             .conditions
-            .set_condition(type_, is, &said.reason, message, generation, now);
+            .set_condition(type_, is, &said.reason, message, None, now);
     }
     (status != artifact.status).then_some(status)
 }
