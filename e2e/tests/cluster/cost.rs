@@ -47,6 +47,15 @@ async fn an_upgrade_asks_about_what_changed_and_an_idle_run_writes_nothing() -> 
     let commit = app.push(&[("deploy/c.yaml", &config_map("c", "red"))]).await?;
     app.wait_applied("app", &commit).await?;
     assert_eq!(app.applied_since(known).await?, ["apply c"]);
+    // Nothing else is written but what says that it is there: no status of the Artifact, for one.
+    let writes = app.writes().await?.split_off(known);
+    let others = ["events", "gitrepositories"];
+    let ours = writes.iter().filter(|write| !others.contains(&&*write.resource));
+    let mut ours: Vec<_> = ours
+        .map(|write| format!("{} {}", write.resource, write.subresource))
+        .collect();
+    ours.sort();
+    assert_eq!(ours, ["artifacts ", "configmaps ", "kustomizations status"]);
 
     // On request, and at the interval, everything is verified, and nothing is written.
     let known = app.writes().await?.len();

@@ -21,6 +21,7 @@ mod doctor;
 mod drift;
 mod expressions;
 mod far;
+mod first_apply;
 mod flags;
 mod flux_cli;
 mod force;

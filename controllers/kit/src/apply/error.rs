@@ -148,6 +148,19 @@ impl ApplyError {
         }
     }
 
+    /// Tells whether the API server, or whoever stands for it, has answered, or cannot be reached.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Self::DryRun { .. } | Self::NotFound { .. })
+    }
+
+    /// Tells whether the API server has refused what was to be done, so that it was not done.
+    pub(super) fn is_refusal(&self) -> bool {
+        let (Self::DryRun { source, .. } | Self::NotFound { source, .. }) = self else {
+            return false;
+        };
+        source.code().is_some_and(|code| (400..500).contains(&code))
+    }
+
     /// Unites the errors of a stage.
     pub(super) fn several(mut errors: Vec<Self>) -> Self {
         if errors.len() == 1 {

@@ -10,10 +10,14 @@ use crate::object::{Subject, metadata_text, resource_version};
 use crate::ownership::owned_hash;
 use crate::rest::{RestError, Seen};
 
+/// A version that no object has: what is applied over it exists nowhere yet, or the apply is a conflict.
+const NO_VERSION: &str = "1";
+
 impl Applier<'_> {
     /// Does what a plan says, in its order, and appends to `entries` what became of each object.
     ///
-    /// An object that somebody else has written since it was planned is planned anew. The slot is given up while an
+    /// An object that somebody else has written since it was planned is planned anew; so is one that was to be created
+    /// without a dry-run and was refused, for then it depends on what is there. The slot is given up while an
     /// object that is recreated goes away, and while the API server does not answer.
     ///
     /// # Errors
@@ -29,11 +33,20 @@ impl Applier<'_> {
     ) -> Result<(), ApplyError> {
         for mut item in plan.items {
             let mut attempt = 1;
+            // Until there is an answer it may exist or not, and whoever writes down what there is has to know of it.
+            let mut in_doubt = matches!(item.step, Step::CreateDirectly);
+            if in_doubt {
+                entries.push(item.entry(Action::Unchanged));
+            }
             let entry = loop {
                 let last = attempt == ATTEMPTS;
                 match self.execute(&mut item, last, options, memory, interrupt).await {
-                    Err(error) if !last && error.is_overtaken() => {
+                    Err(error) if !last && (error.is_overtaken() || (in_doubt && error.is_answer())) => {
                         attempt += 1;
+                        if in_doubt && error.is_refusal() {
+                            entries.pop();
+                            in_doubt = false;
+                        }
                         let patience = Patience::begin(options);
                         let verifying = Box::pin(self.verify(item, options));
                         item = match interrupt.answer(verifying, patience.deadline()).await? {
@@ -44,6 +57,9 @@ impl Applier<'_> {
                     other => break other?,
                 }
             };
+            if in_doubt {
+                entries.pop();
+            }
             entries.push(entry);
         }
         Ok(())
@@ -73,6 +89,7 @@ impl Applier<'_> {
                 return Ok(item.entry(action));
             }
             Step::Create => {}
+            Step::CreateDirectly => expected = Some(NO_VERSION.to_owned()),
             Step::Change {
                 version,
                 cleanup: None,
@@ -110,8 +127,8 @@ impl Applier<'_> {
                 let creating = self.create_anew(item);
                 interrupt.slot.on(ANSWER).park(creating).await
             }
-            // It has not been planned, and is written only over what was known of it, now or never.
-            Step::ChangeDirectly { .. } => {
+            // It has not been planned, and is written only if it is what was known of it, now or never.
+            Step::CreateDirectly | Step::ChangeDirectly { .. } => {
                 let patience = Patience::begin(options);
                 let applying = self.send(item, mode);
                 let applied = interrupt.answer(applying, patience.deadline()).await?;
@@ -141,7 +158,7 @@ impl Applier<'_> {
         let (id, source) = (item.id.clone(), self.discreet(item, source));
         match item.step {
             // Nothing of its stage has been applied before it.
-            Step::ChangeDirectly { .. } => ApplyError::dry_run(id, source),
+            Step::CreateDirectly | Step::ChangeDirectly { .. } => ApplyError::dry_run(id, source),
             _ => ApplyError::Apply { id, source },
         }
     }

@@ -1,7 +1,8 @@
 //! Server-side apply in stages, with the semantics of fluxcd/pkg/ssa.
 //!
 //! An object that the API server would reject keeps its whole stage from being applied; every stage is planned by
-//! dry-run first. What is known to be unchanged costs no request: see the module `memory`.
+//! dry-run first, all of it but perhaps the object that is written first. What is known to be unchanged costs no request: see
+//! the module `memory`.
 //!
 //! `engine` and `plan` form a circle: a plan is made and carried out with what the engine holds, and hands back to it.
 

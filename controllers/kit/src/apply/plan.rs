@@ -8,7 +8,6 @@ use super::engine::{Applier, ApplyOptions, Patience, Verify};
 use super::interrupt::Interrupt;
 use super::memory::{ApplyMemory, Desired};
 use super::{Action, ApplyError, Entry, Normalized, normalize};
-use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::object::{ObjectId, api_version, has_marker, id_of, kind, metadata_map, split_api_version};
 use crate::ownership::markers;
@@ -48,7 +47,10 @@ pub(super) enum Step {
         /// Removes what other tools left behind.
         cleanup: Option<Value>,
     },
-    /// The only object of its stage that changed, and one that we own: applied without a dry-run.
+    /// It does not exist, as far as the watch of its kind knows, and is the first of its stage that is written: applied
+    /// without a dry-run, if it does not exist.
+    CreateDirectly,
+    /// It differs in values that we own, and is the first of its stage that is written: applied without a dry-run.
     ChangeDirectly {
         /// Resource version at which we own it.
         version: String,
@@ -67,7 +69,7 @@ impl Step {
         match self {
             Self::Skip => Action::Skipped,
             Self::Keep { .. } => Action::Unchanged,
-            Self::Create | Self::Recreate { .. } => Action::Created,
+            Self::Create | Self::CreateDirectly | Self::Recreate { .. } => Action::Created,
             Self::Change { .. } | Self::ChangeDirectly { .. } => Action::Configured,
         }
     }
@@ -139,18 +141,14 @@ impl Applier<'_> {
                 None => return Err(patience.is_over(decided.len(), all)),
             }
         }
-        if let [(_, only)] = open.as_mut_slice()
-            && decided.iter().all(|(_, item)| item.is_ok())
-            && let Some(live) = self.direct(only, options, memory)
-        {
-            only.step = Step::ChangeDirectly {
-                version: live.resource_version.into(),
-            };
-            decided.push((open[0].0, Ok(open.remove(0).1)));
-        }
-        let mut answers = stream::iter(open)
-            .map(|(at, item)| async move { (at, self.verify(item, options).await) })
-            .buffer_unordered(options.concurrency.0.max(1));
+        // The first to be written need not be asked about: its refusal leaves the whole stage as it is, too.
+        let all_possible = decided.iter().all(|(_, item)| item.is_ok());
+        let first = open.first().filter(|_| all_possible);
+        let first = first.and_then(|(_, item)| self.direct(item, options, memory));
+        let mut first = first.map(|step| (open.remove(0), step));
+        let verify = |(at, item)| async move { (at, self.verify(item, options).await) };
+        let at_once = options.concurrency.0.max(1);
+        let mut answers = stream::iter(open).map(verify).buffer_unordered(at_once);
         loop {
             match interrupt.answer(answers.next(), patience.deadline()).await? {
                 Some(Some((at, item))) => {
@@ -160,7 +158,20 @@ impl Applier<'_> {
                         break;
                     }
                 }
-                Some(None) => break,
+                Some(None) => {
+                    let Some(((at, mut item), step)) = first.take() else {
+                        break;
+                    };
+                    if decided.iter().all(|(_, item)| item.is_ok()) {
+                        item.step = step;
+                        decided.push((at, Ok(item)));
+                        break;
+                    }
+                    // Nothing is applied, so that its own verdict is not to be missing.
+                    answers = stream::iter(vec![(at, item)])
+                        .map(verify)
+                        .buffer_unordered(at_once);
+                }
                 None => {
                     let error = patience.is_over(decided.len(), all);
                     decided.push((all, Err(error)));
@@ -241,22 +252,31 @@ impl Applier<'_> {
         unchanged
     }
 
-    /// An object that we applied before, and that nobody has touched since, can be applied without a dry-run when
-    /// no other object of its stage depends on the answer, and when only values of fields differ that we own already:
-    /// of what equals the cluster, stock takes no ownership.
-    fn direct(&self, item: &Planned, options: ApplyOptions, memory: &ApplyMemory) -> Option<Live> {
+    /// Tells how an object can be applied without a dry-run, when the rest of its stage has been accepted and nothing of it
+    /// is applied before: one that does not exist, and one that we applied before, that nobody has touched since, and that
+    /// differs only in values of fields that we own already. Of what equals the cluster, stock takes no ownership.
+    fn direct(&self, item: &Planned, options: ApplyOptions, memory: &ApplyMemory) -> Option<Step> {
         let plain = self.ignores.is_none()
             && !options.force
             && !options.migrate_api_version
-            && options.verify == Verify::Changed
             && ![markers::SSA, markers::FORCE]
                 .iter()
                 .any(|marker| has_any(&item.object, marker));
-        let live = self.live_state(item).filter(|_| plain)?;
-        let undisturbed = !live.needs_cleanup
-            && !live.has_markers
-            && memory.has_only_other_values(&item.id, item.desired, live.owned);
-        undisturbed.then_some(live)
+        if !plain {
+            return None;
+        }
+        if self.live.lacks(&item.mapping, &item.id.namespace, &item.id.name) {
+            return Some(Step::CreateDirectly);
+        }
+        let live = self.live_state(item).filter(|live| {
+            options.verify == Verify::Changed
+                && !live.needs_cleanup
+                && !live.has_markers
+                && memory.has_only_other_values(&item.id, item.desired, live.owned)
+        })?;
+        Some(Step::ChangeDirectly {
+            version: live.resource_version.into(),
+        })
     }
 }
 

@@ -146,6 +146,15 @@ impl LiveStore {
         kind.objects.read().get(&key).cloned()
     }
 
+    /// Tells whether no object of that name carries the label, as far as the watch of its kind knows; it may exist without.
+    pub fn lacks(&self, mapping: &Mapping, namespace: &str, name: &str) -> bool {
+        let watched = self.covers(mapping, namespace).then(|| self.watch_of(mapping));
+        watched.flatten().is_some_and(|kind| {
+            let key = ObjectKey::new(if mapping.namespaced { namespace } else { "" }, name);
+            kind.state() == KindState::Synced && !kind.objects.read().contains_key(&key)
+        })
+    }
+
     /// Opens the watch of a kind unless it is open.
     pub fn follow(&self, mapping: &Mapping) {
         if self.shared.namespace.is_some() && !mapping.namespaced {
@@ -304,6 +313,20 @@ mod tests {
         }
         let known: Vec<String> = watch.objects.read().keys().map(ToString::to_string).collect();
         assert_eq!(known, ["apps/a"], "nothing would keep the other current");
+    }
+
+    #[tokio::test]
+    async fn what_a_watch_does_not_show_is_lacking_once_it_has_told_all() {
+        let (store, secrets) = (store(Some("apps")), kind("Secret", "secrets", true));
+        assert!(!store.lacks(&secrets, "apps", "b"), "nobody watches the kind");
+        store.follow(&secrets);
+        store.learn(&secrets, &applied("apps", "1"));
+        assert!(!store.lacks(&secrets, "apps", "b"), "the list has not come");
+        let watch = store.watch_of(&secrets).unwrap();
+        watch.state.send_replace(KindState::Synced);
+        assert!(store.lacks(&secrets, "apps", "b"));
+        assert!(!store.lacks(&secrets, "apps", "a"), "it is there");
+        assert!(!store.lacks(&secrets, "elsewhere", "b"), "it is not watched");
     }
 
     #[tokio::test]
