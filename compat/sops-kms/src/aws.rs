@@ -2,14 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cloud_auth::aws::{Credentials, Role, endpoint, sign};
+use cloud_auth::{Network, Reply, Request, Surroundings, Trust, send_patiently};
 use serde_json::{Map, Value, json};
 use sops::AwsKmsKey;
-use url::Url;
 use zeroize::Zeroizing;
-
-use crate::sign::{Credentials, sign};
-use crate::wire::send_patiently;
-use crate::{AuthError, Network, Reply, Request, Surroundings, Trust};
 
 /// The region of a key, as its name says.
 pub(crate) fn region(arn: &str) -> Option<&str> {
@@ -73,7 +70,12 @@ pub(crate) async fn decrypt(
         credentials
     } else {
         let session = session(around);
-        let assumed = assume(&key.role, &session, region, &credentials, network, around).await;
+        let role = Role {
+            arn: &key.role,
+            session: &session,
+            region,
+        };
+        let assumed = role.assume(&credentials, network, around).await;
         assumed.map_err(|error| format!("failed to assume role '{}': {error}", key.role))?
     };
     let mut body = json!({"CiphertextBlob": STANDARD.encode(blob), "KeyId": key.arn});
@@ -102,84 +104,6 @@ pub(crate) async fn decrypt(
         .ok_or_else(|| failed("operation error KMS: Decrypt, the answer cannot be read".to_owned()))
 }
 
-/// Where a service of a region is, unless the environment says otherwise.
-///
-/// # Errors
-/// The region is none, or what the environment says is no URL.
-fn endpoint(service: &str, region: &str, around: &dyn Surroundings) -> Result<Url, AuthError> {
-    let is_label = |text: &str| {
-        !text.is_empty()
-            && text.len() <= 63
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-')
-    };
-    if !is_label(region) {
-        return Err(AuthError::Configuration(format!("invalid input region {region}")));
-    }
-    let own = around
-        .variable(&format!("AWS_ENDPOINT_URL_{}", service.to_uppercase()))
-        .or_else(|| around.variable("AWS_ENDPOINT_URL"));
-    let suffix = match region.split('-').next().unwrap_or_default() {
-        "cn" => "amazonaws.com.cn",
-        "eusc" => "amazonaws.eu",
-        "us" if region.starts_with("us-iso-") => "c2s.ic.gov",
-        "us" if region.starts_with("us-isob-") => "sc2s.sgov.gov",
-        "us" if region.starts_with("us-isof-") => "csp.hci.ic.gov",
-        "eu" if region.starts_with("eu-isoe-") => "cloud.adc-e.uk",
-        _ => "amazonaws.com",
-    };
-    let text = own.unwrap_or_else(|| format!("https://{service}.{region}.{suffix}/"));
-    Url::parse(&text).map_err(|error| AuthError::Configuration(format!("AWS_ENDPOINT_URL: {error}")))
-}
-
-/// The text of an element of XML that has no others in it, as the answers of AWS are.
-fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(text)
-}
-
-/// Takes a role on.
-async fn assume(
-    arn: &str,
-    session: &str,
-    region: &str,
-    credentials: &Credentials,
-    network: &dyn Network,
-    around: &dyn Surroundings,
-) -> Result<Credentials, AuthError> {
-    const WHAT: &str = "operation error STS: AssumeRole";
-    let url = endpoint("sts", region, around)?;
-    let fields = [
-        ("Action", "AssumeRole"),
-        ("RoleArn", arn),
-        ("RoleSessionName", session),
-        ("Version", "2011-06-15"),
-    ];
-    let request = Request::form(url, &fields, Trust::Process);
-    let request = sign(request, credentials, region, "sts", network.now());
-    let reply = send_patiently(network, &request).await?;
-    let text = Zeroizing::new(String::from_utf8_lossy(&reply.body).into_owned());
-    if !reply.is_success() {
-        let code = element(&text, "Code").unwrap_or("UnknownError");
-        let message = element(&text, "Message").unwrap_or_default();
-        return Err(AuthError::Refused {
-            what: WHAT,
-            status: reply.status,
-            message: format!("{code}: {message}"),
-        });
-    }
-    let field = |name: &str| element(&text, name).ok_or(AuthError::Answer(WHAT));
-    Ok(Credentials {
-        id: field("AccessKeyId")?.to_owned(),
-        secret: Zeroizing::new(field("SecretAccessKey")?.to_owned()),
-        session: Zeroizing::new(field("SessionToken")?.to_owned()),
-    })
-}
-
 /// What the service says, in the words of its SDK.
 fn refusal(reply: &Reply) -> String {
     let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -205,38 +129,6 @@ fn refusal(reply: &Reply) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Nothing;
-
-    impl Surroundings for Nothing {
-        fn variable(&self, _: &str) -> Option<String> {
-            None
-        }
-
-        fn file(&self, _: &str) -> Result<Option<String>, String> {
-            Ok(None)
-        }
-    }
-
-    #[test]
-    fn services_are_where_their_partition_is() {
-        let at = |region: &str| {
-            endpoint("kms", region, &Nothing)
-                .map(|url| url.to_string())
-                .map_err(|error| error.to_string())
-        };
-        assert_eq!(
-            at("eu-west-1"),
-            Ok("https://kms.eu-west-1.amazonaws.com/".to_owned())
-        );
-        assert_eq!(
-            at("cn-north-1"),
-            Ok("https://kms.cn-north-1.amazonaws.com.cn/".to_owned())
-        );
-        for wrong in ["", "a:b", "a.b", "-a", "eu-west-1/x", "x@y"] {
-            assert_eq!(at(wrong), Err(format!("invalid input region {wrong}")));
-        }
-    }
 
     #[test]
     fn the_region_is_part_of_the_name() {

@@ -2,13 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cloud_auth::{Network, Reply, Request, Trust, send_patiently};
 use serde_json::{Value, json};
 use sops::AzureKey;
 use url::Url;
 use zeroize::Zeroizing;
-
-use crate::wire::send_patiently;
-use crate::{Network, Reply, Request, Trust};
 
 const VERSION: &str = "2025-07-01";
 

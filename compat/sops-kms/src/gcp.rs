@@ -2,13 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cloud_auth::{Network, Request, Surroundings, Trust, send_patiently};
 use serde_json::{Value, json};
 use sops::GcpKmsKey;
 use url::Url;
 use zeroize::Zeroizing;
-
-use crate::wire::send_patiently;
-use crate::{Network, Request, Surroundings, Trust};
 
 /// What a token of a Secret is for.
 pub(crate) const SCOPES: [&str; 2] = [

@@ -2,14 +2,12 @@
 
 use std::fmt;
 
+use cloud_auth::azure::{self, Application, Proof};
+use cloud_auth::{AuthError, Trust, aws, gcp};
 use go_yaml::{Limits, sigs};
 use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
-
-use crate::application::{self, Application, Proof};
-use crate::sign;
-use crate::{AuthError, Trust, account};
 
 /// Credentials that somebody put into a Secret, by the names of its entries.
 #[derive(Clone, Default)]
@@ -17,7 +15,7 @@ pub struct Imported {
     pub(crate) vault_token: Option<Zeroizing<String>>,
     pub(crate) aws: Option<Aws>,
     pub(crate) azure: Option<Azure>,
-    pub(crate) gcp: Option<account::Credentials>,
+    pub(crate) gcp: Option<gcp::Credentials>,
 }
 
 /// What an entry says about AWS; that a part is empty is told when it is used.
@@ -29,15 +27,8 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    pub(crate) fn credentials(&self) -> Result<sign::Credentials, AuthError> {
-        if self.id.is_empty() || self.secret.is_empty() {
-            return Err(AuthError::configuration("static credentials are empty"));
-        }
-        Ok(sign::Credentials {
-            id: self.id.clone(),
-            secret: self.secret.clone(),
-            session: self.session.clone(),
-        })
+    pub(crate) fn credentials(&self) -> Result<aws::Credentials, AuthError> {
+        aws::Credentials::fixed(&self.id, &self.secret, &self.session)
     }
 }
 
@@ -99,7 +90,7 @@ impl Imported {
             "sops.azure-kv" => self.azure = Some(azure(&decoded(bytes)?)?),
             "sops.gcp-kms" => {
                 let trimmed = bytes.trim_ascii();
-                let credentials = account::Credentials::read(trimmed, Trust::Tenant);
+                let credentials = gcp::Credentials::read(trimmed, Trust::Tenant);
                 let credentials = credentials.map_err(|error| ImportError::Content(error.to_string()))?;
                 if let Some(url) = credentials.token_uri() {
                     google_host(url)?;
@@ -172,7 +163,7 @@ fn azure(bytes: &[u8]) -> Result<Azure, ImportError> {
     let text = |name: &str| Some(file.text(name)).filter(|text| !text.is_empty());
     let (authority, trust) = match text("authorityHost") {
         Some(host) => (host, Trust::Tenant),
-        None => (application::PUBLIC.to_owned(), Trust::Process),
+        None => (azure::PUBLIC.to_owned(), Trust::Process),
     };
     let authority =
         Url::parse(&authority).map_err(|error| ImportError::Content(format!("authorityHost: {error}")))?;
@@ -237,7 +228,7 @@ mod tests {
             b"aws_access_key_id: a\naws_secret_access_key: b\n",
         )
         .unwrap();
-        assert_eq!(aws.aws.unwrap().credentials().unwrap().id, "a");
+        assert_eq!(aws.aws.unwrap().credentials().unwrap().access_key_id, "a");
         let empty = add("sops.aws-kms", b"aws_access_key_id: a\n").unwrap();
         assert_eq!(
             empty

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use cloud_auth::{Identities, Identity, Network, Surroundings, azure};
 use parking_lot::Mutex;
 use sops::{AwsKmsKey, AzureKey, GcpKmsKey, MasterKey, VaultKey};
 use zeroize::Zeroizing;
 
-use crate::identity::{Access, Identities, Wants};
 use crate::imported::{Azure, Imported};
-use crate::sign::Credentials;
-use crate::{Network, Surroundings, application, vault};
+use crate::vault;
 
 /// Where each server of Vault that is trusted takes tokens of service accounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +52,10 @@ pub struct Services {
     pub network: Arc<dyn Network>,
     /// The environment and the files of the process.
     pub around: Arc<dyn Surroundings>,
-    /// As whom they are asked where the Secret has no credentials.
-    pub identities: Arc<dyn Identities>,
+    /// Who gets tokens where the Secret has no credentials.
+    pub identities: Identities,
+    /// As whom.
+    pub identity: Identity,
     /// Credentials of the object's Secret.
     pub imported: Imported,
     /// Servers of Vault that take tokens of service accounts, if there are any; or why that is not known.
@@ -91,37 +92,23 @@ impl Services {
         let failed = |why: String| format!("failed to decrypt sops data key with AWS KMS: {why}");
         let region =
             crate::aws::region(&key.arn).ok_or_else(|| format!("no valid ARN found in '{}'", key.arn))?;
-        let credentials = match &self.imported.aws {
-            Some(given) => given.credentials().map_err(|error| failed(error.to_string()))?,
-            None => match self
-                .identities
-                .access(Wants::Aws { region })
-                .await
-                .map_err(failed)?
-            {
-                Access::Aws { id, secret, session } => Credentials { id, secret, session },
-                Access::Bearer(_) => return Err(failed("credentials are nil".to_owned())),
-            },
+        let credentials = if let Some(given) = &self.imported.aws {
+            given.credentials().map_err(|error| failed(error.to_string()))?
+        } else {
+            let found = self.identities.aws(&self.identity, region).await;
+            found.map_err(|error| failed(error.to_string()))?
         };
         crate::aws::decrypt(key, credentials, &*self.network, &*self.around).await
     }
 
-    /// A token that is put into requests.
-    async fn bearer(&self, wants: Wants<'_>) -> Result<Zeroizing<String>, String> {
-        match self.identities.access(wants).await? {
-            Access::Bearer(token) => Ok(token),
-            Access::Aws { .. } => Err("it is no token".to_owned()),
-        }
-    }
-
     async fn gcp(&self, key: &GcpKmsKey) -> Result<Zeroizing<Vec<u8>>, String> {
         let failed = |why: String| format!("failed to decrypt sops data key with GCP KMS key: {why}");
-        let token = match &self.imported.gcp {
-            Some(given) => given
-                .token(&crate::gcp::SCOPES, &*self.network)
-                .await
-                .map_err(|error| failed(error.to_string()))?,
-            None => self.bearer(Wants::Gcp).await.map_err(failed)?,
+        let token = if let Some(given) = &self.imported.gcp {
+            let found = given.token(&crate::gcp::SCOPES, &*self.network).await;
+            found.map_err(|error| failed(error.to_string()))?.token
+        } else {
+            let found = self.identities.gcp(&self.identity).await;
+            found.map_err(|error| failed(error.to_string()))?.token
         };
         crate::gcp::decrypt(key, &token, &*self.network, &*self.around).await
     }
@@ -139,16 +126,16 @@ impl Services {
                 .await
                 .map_err(|error| failed(error.to_string()))?,
             Some(Azure::Managed(client)) => {
-                application::managed_identity(client, &scope, &*self.network, &*self.around)
+                azure::managed_identity(Some(client), &scope, &*self.network, &*self.around)
                     .await
                     .map_err(|error| failed(error.to_string()))?
             }
-            None => self
-                .bearer(Wants::Azure { scope: &scope })
-                .await
-                .map_err(failed)?,
+            None => {
+                let found = self.identities.azure(&self.identity, &scope).await;
+                found.map_err(|error| failed(error.to_string()))?
+            }
         };
-        challenged.decrypt(&token, &*self.network).await
+        challenged.decrypt(&token.token, &*self.network).await
     }
 
     async fn vault(&self, key: &VaultKey) -> Result<Zeroizing<Vec<u8>>, String> {
@@ -173,10 +160,10 @@ impl Services {
             let name = &logins.source;
             format!("no Vault login path configured for address '{address}' in ConfigMap '{name}'")
         })?;
-        let own = self.bearer(Wants::Cluster { audience: address }).await;
+        let own = self.identities.kubernetes(&self.identity, address).await;
         let own = own
             .map_err(|error| format!("failed to issue Kubernetes token for Vault authentication: {error}"))?;
-        let token = vault::log_in(address, login, &own, &*self.network, &*self.around).await?;
+        let token = vault::log_in(address, login, &own.token, &*self.network, &*self.around).await?;
         self.vault_tokens.lock().insert(address.to_owned(), token.clone());
         Ok(token)
     }

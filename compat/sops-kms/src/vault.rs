@@ -2,13 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cloud_auth::{Network, Reply, Request, Surroundings, Trust, send_patiently};
 use serde_json::{Value, json};
 use sops::VaultKey;
 use url::Url;
 use zeroize::Zeroizing;
-
-use crate::wire::send_patiently;
-use crate::{Network, Reply, Request, Surroundings, Trust};
 
 /// Decrypts a data key with a token.
 pub(crate) async fn decrypt(

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use cloud_auth::{
+    Asked, Cluster, Identities, Identity, Network, NetworkError, Reply, Request, Sent, Surroundings, Tokens,
+    Trust,
+};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use sops::{AwsKmsKey, AzureKey, HuaweiKey, MasterKey, VaultKey};
-use sops_kms::{
-    Access, Granted, Identities, Imported, Network, NetworkError, Reply, Request, Sent, Services,
-    Surroundings, Trust, Wants,
-};
+use sops_kms::{Imported, Services};
 use zeroize::Zeroizing;
 
 /// Runs something that never waits.
@@ -34,6 +35,8 @@ struct Script {
     answers: Arc<Mutex<Vec<Scripted>>>,
     asked: Arc<Mutex<Vec<String>>>,
     variables: BTreeMap<&'static str, &'static str>,
+    /// Whether there is a service account, and not the process alone.
+    is_account: bool,
 }
 
 impl Script {
@@ -72,7 +75,18 @@ impl Script {
         let services = Services {
             network: Arc::new(self.clone()),
             around: Arc::new(self.clone()),
-            identities: Arc::new(Opener),
+            identities: Identities {
+                network: Arc::new(self.clone()),
+                around: Arc::new(self.clone()),
+                cluster: Arc::new(Opener),
+                tokens: Arc::new(Tokens::new(100, Duration::from_hours(1))),
+            },
+            identity: Identity {
+                namespace: "apps".to_owned(),
+                account: if self.is_account { "opener" } else { "" }.to_owned(),
+                is_enabled: true,
+                ..Identity::default()
+            },
             imported,
             vault_logins: None,
             vault_tokens: Mutex::new(HashMap::new()),
@@ -122,20 +136,22 @@ impl Surroundings for Script {
     }
 }
 
-/// Somebody who gets whatever he wants.
+/// Service accounts that are somebody in all clouds.
 struct Opener;
 
-impl Identities for Opener {
-    fn access<'i>(&'i self, wants: Wants<'i>) -> Granted<'i> {
-        let access = match wants {
-            Wants::Aws { region } => Access::Aws {
-                id: format!("AKIA-{region}"),
-                secret: Zeroizing::new("s".to_owned()),
-                session: Zeroizing::new("t".to_owned()),
-            },
-            wants => Access::Bearer(Zeroizing::new(format!("for {wants:?}"))),
-        };
-        Box::pin(async move { Ok(access) })
+impl Cluster for Opener {
+    fn annotations<'c>(&'c self, _: &'c str, _: &'c str) -> Asked<'c, Option<BTreeMap<String, String>>> {
+        let annotations = [
+            ("azure.workload.identity/tenant-id", "tenant"),
+            ("azure.workload.identity/client-id", "client"),
+            ("eks.amazonaws.com/role-arn", "arn:aws:iam::1:role/sops"),
+        ];
+        let annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Box::pin(async move { Ok(Some(annotations.into())) })
+    }
+
+    fn token<'c>(&'c self, _: &'c str, _: &'c str, audiences: &'c [String]) -> Asked<'c, Zeroizing<String>> {
+        Box::pin(async move { Ok(Zeroizing::new(format!("for {}", audiences.join(",")))) })
     }
 }
 
@@ -180,10 +196,19 @@ fn azure_is_asked_what_token_it_takes() {
     let of_azure = "content-type=application/json;authorization=Bearer of-azure";
     assert_eq!(asked[2], format!("{address} {of_azure} {body}"));
 
-    let script = Script::answers(&[("a.vault.azure.net", 401, ""), ("a.vault.azure.net", 200, PLAIN)]);
+    let mut script = Script::answers(&[
+        ("a.vault.azure.net", 401, ""),
+        (
+            "https://login.microsoftonline.com/tenant/oauth2/v2.0/token",
+            200,
+            TOKEN,
+        ),
+        ("a.vault.azure.net", 200, PLAIN),
+    ]);
+    script.is_account = true;
     assert_eq!(script.decrypt(&[], &key).as_deref(), Ok(&b"def"[..]));
-    let wanted = r#"Bearer for Azure { scope: "https://vault.azure.net/.default" }"#;
-    assert!(script.asked()[1].contains(wanted), "{:?}", script.asked());
+    let assertion = "client_assertion=for+api%3A%2F%2FAzureADTokenExchange";
+    assert!(script.asked()[1].contains(assertion), "{:?}", script.asked());
 }
 
 #[test]
@@ -206,7 +231,9 @@ fn aws_is_asked_as_the_role_of_the_file() {
             r#"{"Plaintext": "ZGVm"}"#,
         ),
     ])
-    .with("HOSTNAME", "pod");
+    .with("HOSTNAME", "pod")
+    .with("AWS_ACCESS_KEY_ID", "AKIA")
+    .with("AWS_SECRET_ACCESS_KEY", "s");
     let key = MasterKey::AwsKms(AwsKmsKey {
         arn: "arn:aws:kms:eu-west-1:1:key/k".to_owned(),
         role: "arn:aws:iam::1:role/other".to_owned(),
@@ -217,12 +244,38 @@ fn aws_is_asked_as_the_role_of_the_file() {
     let asked = script.asked();
     let role = "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fother&RoleSessionName=sops%40pod";
     assert!(asked[0].contains(role), "{}", asked[0]);
-    let signed = "Credential=AKIA-eu-west-1/19700101/eu-west-1/sts/aws4_request";
+    let signed = "Credential=AKIA/19700101/eu-west-1/sts/aws4_request";
     assert!(asked[0].contains(signed), "{}", asked[0]);
     assert!(asked[1].contains("Credential=ASIA/"), "{}", asked[1]);
     assert!(asked[1].contains("x-amz-security-token=u"), "{}", asked[1]);
     let body = r#"{"CiphertextBlob":"YWJj","KeyId":"arn:aws:kms:eu-west-1:1:key/k"}"#;
     assert!(asked[1].ends_with(body), "{}", asked[1]);
+}
+
+#[test]
+fn aws_is_asked_as_the_account() {
+    let credentials = "<Credentials><AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                       <SessionToken>u</SessionToken><Expiration>1970-01-01T01:00:00Z</Expiration></Credentials>";
+    let mut script = Script::answers(&[
+        ("https://sts.eu-west-1.amazonaws.com/", 200, credentials),
+        (
+            "https://kms.eu-west-1.amazonaws.com/",
+            200,
+            r#"{"Plaintext": "ZGVm"}"#,
+        ),
+    ]);
+    script.is_account = true;
+    let key = MasterKey::AwsKms(AwsKmsKey {
+        arn: "arn:aws:kms:eu-west-1:1:key/k".to_owned(),
+        encrypted: "YWJj".to_owned(),
+        ..AwsKmsKey::default()
+    });
+    assert_eq!(script.decrypt(&[], &key).as_deref(), Ok(&b"def"[..]));
+    let asked = script.asked();
+    let assumed = "Action=AssumeRoleWithWebIdentity&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fsops&\
+                   RoleSessionName=opener.apps.eu-west-1.fluxcd.io&Version=2011-06-15&WebIdentityToken=for+sts.amazonaws.com";
+    assert!(asked[0].ends_with(assumed), "{}", asked[0]);
+    assert!(asked[1].contains("Credential=ASIA/"), "{}", asked[1]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use artifact_consumer::{ArtifactIndex, ReferenceError, SourceKey};
 use artifact_crd::Artifact;
+use cloud_auth::Identities;
 use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
@@ -39,6 +40,8 @@ pub struct Context<K: Kind> {
     pub rest: Rest,
     /// The clusters that objects are brought to.
     pub clusters: Clusters,
+    /// Whoever gets tokens of clouds and of the cluster.
+    pub identities: Identities,
     /// Artifacts by digest.
     pub content: Arc<ContentCache>,
     /// Takes events.

@@ -29,6 +29,7 @@ use crate::progress::Progress;
 use crate::reconcile::{Deployer, reconcile};
 use crate::vanished::Vanished;
 use crate::watches::Watches;
+use crate::workload_identity::identities;
 
 /// What a deployer is connected to.
 pub struct Connections {
@@ -98,6 +99,7 @@ pub async fn run<D: Deployer>(
     let context = Arc::new(Context {
         own,
         shutdown: shutdown.clone(),
+        identities: identities(rest.clone(), &settings.kube_config.workload),
         rest,
         clusters,
         content,

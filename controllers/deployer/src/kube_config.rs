@@ -5,15 +5,23 @@
 //! stock: the guard of [`controller_kit::http`] is for addresses that the controller would not talk to otherwise, while a
 //! kubeconfig names a party that is talked to with that party's own credentials, and with nothing of the controller's.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cloud_auth::{ClusterSettings, Identity, WayError};
 use controller_kit::{Cluster, ConnectError, Mapping, ObjectKey, RestError, Slot, cluster_id, connect_to};
 use flux_api::{KubeConfigReference, SecretKeyReference};
-use kubeconfig::Access;
+use kubeconfig::{Access, Credentials};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::kind::Kind;
+use crate::workload_identity::ClusterTokens;
+
+/// How long is waited for whoever knows the way to a cluster.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Why it is not known how to get to the cluster of an object; in kustomize-controller's words.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +52,22 @@ pub enum ClusterError {
         /// What is wrong.
         error: kubeconfig::Error,
     },
+    /// The ConfigMap could not be read.
+    #[error("failed to get configmap {map}: {why}")]
+    ConfigMap {
+        /// The ConfigMap.
+        map: ObjectKey,
+        /// What the API server answered.
+        why: String,
+        /// Whether there is none.
+        is_not_found: bool,
+    },
+    /// There is no way to the cluster that the ConfigMap names.
+    #[error(transparent)]
+    Way(#[from] WayError),
+    /// Whoever knows the way did not tell it in time.
+    #[error("failed to get access token for cluster: no answer within {}s", PATIENCE.as_secs())]
+    Silent,
     /// It leads to no client.
     #[error("{0}")]
     Connect(#[from] ConnectError),
@@ -60,13 +84,11 @@ pub enum ClusterError {
 impl ClusterError {
     /// Tells whether something that is named does not exist.
     pub fn is_not_found(&self) -> bool {
-        matches!(
-            self,
-            Self::Secret {
-                is_not_found: true,
-                ..
-            }
-        )
+        match self {
+            Self::Secret { is_not_found, .. } | Self::ConfigMap { is_not_found, .. } => *is_not_found,
+            Self::Way(error) => error.is_not_found(),
+            _ => false,
+        }
     }
 }
 
@@ -80,7 +102,8 @@ pub(crate) async fn find<K: Kind>(
     reference: &KubeConfigReference,
 ) -> Result<Cluster, ClusterError> {
     let Some(secret) = &reference.secret_ref else {
-        return Err(ClusterError::Nothing);
+        let map = reference.config_map_ref.as_ref().ok_or(ClusterError::Nothing)?;
+        return find_by_provider(context, slot, user, &map.name).await;
     };
     let name = ObjectKey::new(user.namespace.as_str(), secret.name.as_str());
     let text = read(context, &name, secret).await?;
@@ -90,7 +113,7 @@ pub(crate) async fn find<K: Kind>(
     }
     let access = Access::of(&text, context.settings.kube_config.permits);
     let access = access.map_err(|error| ClusterError::KubeConfig { secret: name, error })?;
-    let connecting = connect_to(&access, &context.metrics);
+    let connecting = connect_to(&access, None, &context.metrics);
     let client = if access.credentials.exec.is_some() {
         slot.on("a command that hands out credentials")
             .park(connecting)
@@ -98,6 +121,55 @@ pub(crate) async fn find<K: Kind>(
     } else {
         connecting.await?
     };
+    Ok(context.clusters.meet(&id, client, user))
+}
+
+/// Finds the cluster that a ConfigMap names; clouds are asked outside the worker slot.
+async fn find_by_provider<K: Kind>(
+    context: &Context<K>,
+    slot: &mut Slot,
+    user: &ObjectKey,
+    name: &str,
+) -> Result<Cluster, ClusterError> {
+    let map = ObjectKey::new(user.namespace.as_str(), name);
+    let failed = |why: String, is_not_found| ClusterError::ConfigMap {
+        map: map.clone(),
+        why,
+        is_not_found,
+    };
+    let mapping = core("ConfigMap", "configmaps");
+    let read = context.rest.get(&mapping, &map.namespace, name).await;
+    let read = read.map_err(|error| failed(error.to_string(), false))?;
+    let found = read.ok_or_else(|| failed(format!("configmaps {name:?} not found"), true))?;
+    let data = found.get("data").cloned().unwrap_or_default();
+    // The API server only stores texts.
+    let settings = ClusterSettings::read(&serde_json::from_value(data).unwrap_or_default())?;
+    let who = Identity {
+        namespace: map.namespace.clone(),
+        account: String::new(),
+        default_account: context.settings.kube_config.workload.default_account.clone(),
+        is_enabled: context.settings.kube_config.workload.is_enabled,
+    };
+    let asking = tokio::time::timeout(PATIENCE, context.identities.way(&settings, &who));
+    let asked = slot.on("a token for another cluster").park(asking).await;
+    let way = asked.map_err(|_| ClusterError::Silent)??;
+    // Everything that leads there but the token, which changes.
+    let words = format!("{who:?}\n{settings:?}\n{}\n{}", way.server, way.authorities);
+    let id = cluster_id(words.as_bytes());
+    if let Some(known) = context.clusters.known(&id, user) {
+        return Ok(known);
+    }
+    let access = Access {
+        server: way.server.clone(),
+        authorities: (!way.authorities.is_empty()).then(|| way.authorities.clone().into_bytes()),
+        server_name: None,
+        is_insecure: false,
+        proxy: None,
+        uncompressed: false,
+        credentials: Credentials::default(),
+    };
+    let tokens = ClusterTokens::new(context.identities.clone(), settings, who, way);
+    let client = connect_to(&access, Some(Arc::new(tokens)), &context.metrics).await?;
     Ok(context.clusters.meet(&id, client, user))
 }
 
@@ -112,7 +184,10 @@ async fn read<K: Kind>(
         why,
         is_not_found,
     };
-    let read = context.rest.get(&secrets(), &name.namespace, &name.name).await;
+    let read = context
+        .rest
+        .get(&core("Secret", "secrets"), &name.namespace, &name.name)
+        .await;
     let read = read.map_err(|error| failed(error.to_string(), false))?;
     let secret = read.ok_or_else(|| failed(format!("secrets {:?} not found", name.name), true))?;
     let value = |key: &str| {
@@ -130,12 +205,12 @@ async fn read<K: Kind>(
     })
 }
 
-fn secrets() -> Mapping {
+fn core(kind: &str, plural: &str) -> Mapping {
     Mapping {
         group: String::new(),
         version: "v1".to_owned(),
-        kind: "Secret".to_owned(),
-        plural: "secrets".to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
         namespaced: true,
     }
 }

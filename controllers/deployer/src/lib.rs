@@ -7,7 +7,7 @@
 //! 2. `reconcile` is one run: observe, decide, act, report;
 //! 3. `report` makes conditions, event and next run of an [`Outcome`]: the one table of fates;
 //! 4. what stages are made of: [`fetch`] an artifact as long as it is [`wanted`], wait for [`health`], [`prune`] by
-//!    [`inventory`] after [`takeover`] by others, act in the right `cluster` as the right identity, by `kube_config`;
+//!    [`inventory`] after [`takeover`] by others, act in the right `cluster` as the right identity, by `kube_config` and `workload_identity`;
 //! 5. [`Run`] is the bottom of a run: what it is about, how far it got, and its words; `conditions` and `events` are those;
 //! 6. `context` is what all runs share: statuses that were written, objects that have `vanished` or are `elsewhere`, `progress` of
 //!    others, the `finalizer` and the patches of `status`; `interlock` is what happens while a stock controller reconciles the object too,
@@ -41,6 +41,7 @@ mod status;
 mod step;
 mod vanished;
 mod watches;
+mod workload_identity;
 
 pub mod fetch;
 pub mod health;
@@ -61,7 +62,7 @@ pub use kubeconfig::Permits;
 pub use outcome::{Conclusion, Failure, Fate, Halt, Next, Outcome, Success, Wait};
 pub use reconcile::Deployer;
 pub use run::Run;
-pub use settings::{KubeConfigSettings, Settings};
+pub use settings::{KubeConfigSettings, Settings, WorkloadIdentity};
 pub use status::StatusError;
 pub use step::{ArtifactProblem, Dependency, Observed, Refusal, Step, is_held, not_ready};
 

@@ -1,9 +1,12 @@
 //! What an operator chooses about any deployer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_consumer::Access;
+use cloud_auth::Tokens;
 use controller_kit::Backoff;
+use controller_kit::cloud::CloudNetwork;
 use kube::core::Selector;
 use kubeconfig::Permits;
 
@@ -49,6 +52,33 @@ pub struct KubeConfigSettings {
     pub permits: Permits,
     /// How many clusters are kept at once, with their watches (`--max-remote-clusters`).
     pub most_clusters: usize,
+    /// Tokens of clouds, for clusters that a ConfigMap names and for whoever else needs some.
+    pub workload: WorkloadIdentity,
+}
+
+/// What an operator chooses about tokens of clouds and of the cluster.
+#[derive(Clone, Debug)]
+pub struct WorkloadIdentity {
+    /// The service account of ConfigMaps that name none (`--default-kubeconfig-service-account`); empty for the controller
+    /// itself.
+    pub default_account: String,
+    /// Whether tokens are asked for service accounts of objects (gate `ObjectLevelWorkloadIdentity`).
+    pub is_enabled: bool,
+    /// Tokens that are kept (`--token-cache-max-size`, `--token-cache-max-duration`).
+    pub tokens: Arc<Tokens>,
+    /// How clouds are asked.
+    pub network: CloudNetwork,
+}
+
+impl Default for WorkloadIdentity {
+    fn default() -> Self {
+        Self {
+            default_account: String::new(),
+            is_enabled: false,
+            tokens: Arc::new(Tokens::new(100, Duration::from_hours(1))),
+            network: CloudNetwork::new(None, "the environment of the controller"),
+        }
+    }
 }
 
 impl Default for KubeConfigSettings {
@@ -56,6 +86,7 @@ impl Default for KubeConfigSettings {
         Self {
             permits: Permits::default(),
             most_clusters: 100,
+            workload: WorkloadIdentity::default(),
         }
     }
 }

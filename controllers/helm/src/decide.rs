@@ -120,17 +120,10 @@ fn denied(error: &ReferenceError) -> Refusal {
     }
 }
 
-/// The field that names a cloud provider.
-const PROVIDER: &str = "kubeConfig.configMapRef";
-
 /// A field that decides where a release lives, or as whom it is handled, and that is not understood: nothing may be
 /// uninstalled then, because it would be uninstalled somewhere else.
 fn whereabouts(object: &HelmRelease) -> Option<String> {
-    let spec = &object.spec;
-    let remote = spec.kube_config.as_ref();
-    let provider = remote.filter(|remote| remote.secret_ref.is_none() && remote.config_map_ref.is_some());
-    let provider = provider.map(|_| PROVIDER.to_owned());
-    provider.or_else(|| spec.unknown_field())
+    object.spec.unknown_field()
 }
 
 /// Tells why an object would be refused for what its spec says, in the words of its condition.
@@ -268,10 +261,6 @@ mod tests {
     #[test]
     fn unknown_meaning_is_refused_not_ignored() {
         for (spec, field) in [
-            (
-                json!({"kubeConfig": {"configMapRef": {"name": "x"}}}),
-                "kubeConfig.configMapRef",
-            ),
             (json!({"invention": 1}), "invention"),
             (
                 json!({"upgrade": {"remediation": {"invention": 1}}}),
@@ -370,7 +359,7 @@ mod tests {
 
     #[test]
     fn what_is_somewhere_else_is_not_uninstalled_here() {
-        let remote = json!({"kubeConfig": {"configMapRef": {"name": "x"}}});
+        let remote = json!({"kubeConfig": {"configMapRef": {"name": "x"}, "invention": 1}});
         let with = |spec: &Value, suspend: bool| {
             let mut spec = spec.clone();
             spec["suspend"] = suspend.into();
@@ -378,7 +367,12 @@ mod tests {
         };
         let released = json!({"storageNamespace": "apps"});
         for (spec, status, field) in [
-            (with(&remote, false), &released, Some("kubeConfig.configMapRef")),
+            (with(&remote, false), &released, Some("kubeConfig.invention")),
+            (
+                with(&json!({"kubeConfig": {"configMapRef": {"name": "x"}}}), false),
+                &released,
+                None,
+            ),
             (
                 with(&json!({"invention": 1}), false),
                 &released,

@@ -2,15 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
-use tower_layer::layer_fn;
+use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::bearing::{Bearing, TokenSource};
 use crate::metrics::Metrics;
 
 /// Longest wait for a connection.
@@ -23,7 +25,16 @@ const SILENCE: Duration = Duration::from_secs(330);
 ///
 /// # Errors
 /// The configuration does not make a client, for instance because its certificates cannot be read.
-pub fn connect(mut config: Config, metrics: &Metrics) -> kube::Result<Client> {
+pub fn connect(config: Config, metrics: &Metrics) -> kube::Result<Client> {
+    connect_with(config, metrics, None)
+}
+
+/// The same, with the token of a source in every request.
+pub(crate) fn connect_with(
+    mut config: Config,
+    metrics: &Metrics,
+    tokens: Option<Arc<dyn TokenSource>>,
+) -> kube::Result<Client> {
     config.connect_timeout = Some(CONNECT);
     // For lists, which have no time-out of their own; a watch that has nothing to tell ends after less than that.
     config.read_timeout = Some(SILENCE);
@@ -35,12 +46,33 @@ pub fn connect(mut config: Config, metrics: &Metrics) -> kube::Result<Client> {
         .authority()
         .map_or("", |host| host.as_str())
         .to_owned();
-    let counted = layer_fn(|inner| Counted {
-        inner,
+    let counting = Counting {
         metrics: metrics.clone(),
-        host: host.clone(),
-    });
-    Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
+        host,
+    };
+    let builder = ClientBuilder::try_from(config)?;
+    Ok(match tokens {
+        None => builder.with_layer(&counting).build(),
+        Some(tokens) => builder.with_layer(&Bearing(tokens)).with_layer(&counting).build(),
+    })
+}
+
+/// Counts the requests of a connection.
+struct Counting {
+    metrics: Metrics,
+    host: String,
+}
+
+impl<S> Layer<S> for Counting {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted {
+            inner,
+            metrics: self.metrics.clone(),
+            host: self.host.clone(),
+        }
+    }
 }
 
 struct Counted<S> {

@@ -11,9 +11,11 @@
 //! - [`Rest`] and [`Mapper`] are the requests below all of it, [`Backoff`] the pauses between those that fail, [`Written`] what
 //!   they wrote until a watch brings it back.
 //! - [`author`] has what authors of controllers meet, be it as producers or as consumers.
+//! - [`cloud`] is what workload identity needs of the world, and [`TokenSource`] what it is needed for.
 //! - [`events`], [`Metrics`], [`server`], [`leader`] and [`logging`] are what operators see.
 
 mod backoff;
+mod bearing;
 mod client;
 mod cluster;
 mod clusters;
@@ -43,6 +45,7 @@ mod written;
 pub mod apply;
 pub mod artifact;
 pub mod author;
+pub mod cloud;
 pub mod events;
 pub mod http;
 pub mod interlock;
@@ -54,6 +57,7 @@ pub mod readiness;
 pub mod server;
 
 pub use backoff::{Attempts, Backoff, spread};
+pub use bearing::TokenSource;
 pub use client::connect;
 pub use cluster::Cluster;
 pub use clusters::{ClusterRecipe, Clusters, cluster_id};

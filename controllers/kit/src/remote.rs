@@ -1,5 +1,6 @@
 //! The way to a cluster that a kubeconfig leads to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,7 +10,8 @@ use kube::{Client, Config};
 use kubeconfig::Access;
 use serde_json::{Value, json};
 
-use crate::client::connect;
+use crate::bearing::TokenSource;
+use crate::client::connect_with;
 use crate::metrics::Metrics;
 
 /// Longest wait for an answer of another cluster, as in stock.
@@ -26,16 +28,21 @@ pub enum ConnectError {
     Exec,
 }
 
-/// Makes a client of the cluster that `access` leads to; nothing is asked of the cluster.
+/// Makes a client of the cluster that `access` leads to, with the token of a source in every request if there is one;
+/// nothing is asked of the cluster.
 ///
 /// # Errors
 /// See [`ConnectError`].
-pub async fn connect_to(access: &Access, metrics: &Metrics) -> Result<Client, ConnectError> {
+pub async fn connect_to(
+    access: &Access,
+    tokens: Option<Arc<dyn TokenSource>>,
+    metrics: &Metrics,
+) -> Result<Client, ConnectError> {
     let config = config(access).await?;
     let has_command = access.credentials.exec.is_some();
     let metrics = metrics.clone();
     // A command that hands out credentials is waited for.
-    let connecting = tokio::task::spawn_blocking(move || connect(config, &metrics));
+    let connecting = tokio::task::spawn_blocking(move || connect_with(config, &metrics, tokens));
     match connecting.await {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(_)) if has_command => Err(ConnectError::Exec),
@@ -135,7 +142,7 @@ mod tests {
             },
             ..access()
         };
-        let error = connect_to(&given, &Metrics::new().unwrap())
+        let error = connect_to(&given, None, &Metrics::new().unwrap())
             .await
             .map(|_| ())
             .unwrap_err();

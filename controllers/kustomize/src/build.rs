@@ -80,6 +80,7 @@ async fn build_with_others(
 ) -> Result<Result<Rendered, RenderError>, Stop> {
     let (own, namespace) = (&run.context.own, run.key.namespace.clone());
     let (rest, settings) = (run.context.rest.clone(), &own.settings);
+    let identities = run.context.identities.clone();
     let until = Instant::now() + run.timeout();
     let making = Making::of(run, artifact);
     let gave_way = own.gave_way.lock().get(&run.key).copied().unwrap_or(0);
@@ -92,8 +93,14 @@ async fn build_with_others(
             None => None,
             Some(keys) => Some(Box::new(Asking {
                 local: keys.local.clone(),
-                services: services_of(&rest, &build.object, keys.imported.clone(), &settings.decryption)
-                    .await,
+                services: services_of(
+                    &rest,
+                    &build.object,
+                    keys.imported.clone(),
+                    identities,
+                    &settings.decryption,
+                )
+                .await,
                 runtime: Handle::current(),
                 until,
                 given_up: given_up.clone(),

@@ -93,17 +93,10 @@ pub(crate) fn deletes(object: &Kustomization) -> bool {
     by_policy && !object.spec.suspend
 }
 
-/// The field that names a cloud provider.
-const PROVIDER: &str = "kubeConfig.configMapRef";
-
 /// A field that decides where objects live, or as whom they are handled, and that is not understood: nothing may be
 /// deleted then, because it would be deleted somewhere else.
 fn whereabouts(object: &Kustomization) -> Option<String> {
-    let spec = &object.spec;
-    let remote = spec.kube_config.as_ref();
-    let provider = remote.filter(|remote| remote.secret_ref.is_none() && remote.config_map_ref.is_some());
-    let provider = provider.map(|_| PROVIDER.to_owned());
-    provider.or_else(|| spec.unknown_field())
+    object.spec.unknown_field()
 }
 
 /// Tells why an object would be refused for what its spec says, in the words of its condition.
@@ -209,10 +202,6 @@ mod tests {
             (
                 json!({"decryption": {"provider": "sops", "invention": 1}}),
                 "decryption.invention",
-            ),
-            (
-                json!({"kubeConfig": {"configMapRef": {"name": "x"}}}),
-                "kubeConfig.configMapRef",
             ),
             (
                 json!({"kubeConfig": {"secretRef": {"name": "x"}, "invention": 1}}),
@@ -344,10 +333,11 @@ mod tests {
 
     #[test]
     fn objects_that_are_somewhere_else_are_not_deleted_here() {
-        let remote = json!({"configMapRef": {"name": "x"}});
+        let remote = json!({"configMapRef": {"name": "x"}, "invention": 1});
         for (spec, field) in [
-            (json!({"kubeConfig": remote}), Some("kubeConfig.configMapRef")),
+            (json!({"kubeConfig": remote}), Some("kubeConfig.invention")),
             (json!({"kubeConfig": {"secretRef": {"name": "x"}}}), None),
+            (json!({"kubeConfig": {"configMapRef": {"name": "x"}}}), None),
             (json!({"invention": 1}), Some("invention")),
             (json!({"kubeConfig": remote, "deletionPolicy": "Orphan"}), None),
             (json!({"kubeConfig": remote, "prune": false}), None),

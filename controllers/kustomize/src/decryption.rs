@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use base64::Engine;
+use controller_kit::cloud::CloudNetwork;
 use controller_kit::{Mapping, ObjectKey, Rest, RestError};
 use flux_api::{Decryption, Kustomization, reason};
 use flux_deployer::Refusal;
@@ -11,8 +12,6 @@ use serde_json::Value;
 use sops::{IdentityError, LocalKeys, PgpKeyError, Surroundings};
 use sops_kms::Imported;
 use zeroize::Zeroizing;
-
-use crate::key_network::KeyNetwork;
 
 /// What an operator chooses about decryption.
 #[derive(Clone, Debug)]
@@ -28,7 +27,7 @@ pub struct DecryptionSettings {
     /// ConfigMap with the servers of Vault that take tokens of service accounts (`--sops-vault-configmap`).
     pub vault_config: Option<ObjectKey>,
     /// How services that decrypt keys are asked; they are not without it.
-    pub network: Option<KeyNetwork>,
+    pub network: Option<CloudNetwork>,
 }
 
 impl Default for DecryptionSettings {

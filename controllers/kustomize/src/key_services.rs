@@ -1,22 +1,18 @@
 //! Services that decrypt data keys, as one object may use them, and the thread of a build that waits for them.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cloud_auth::{Identities, Identity};
+use controller_kit::cloud::ProcessSurroundings;
 use controller_kit::{ObjectKey, Rest};
 use flux_api::Kustomization;
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::PostParams;
 use parking_lot::Mutex;
-use serde_json::Value;
 use sops::{KeyService, LocalKeys, MasterKey};
-use sops_kms::{Access, Granted, Identities, Imported, Services, Surroundings, VaultLogins, Wants};
+use sops_kms::{Imported, Services, VaultLogins};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,97 +25,12 @@ use crate::remote::Probe;
 /// How many data keys services decrypt for one build.
 const CALLS: usize = 256;
 
-/// Where a pod finds its own token.
-const OWN_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-
-/// The service account of an object, or that of the controller.
-struct Accounts {
-    client: kube::Client,
-    namespace: String,
-    /// Empty for the controller itself.
-    name: String,
-}
-
-impl Accounts {
-    /// A token of the account for somebody.
-    async fn token(&self, audience: &str) -> Result<Zeroizing<String>, String> {
-        let (namespace, name) = if self.name.is_empty() {
-            own_account()?
-        } else {
-            (self.namespace.clone(), self.name.clone())
-        };
-        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &namespace);
-        let request = TokenRequest {
-            spec: Some(TokenRequestSpec {
-                audiences: Some(vec![audience.to_owned()]),
-                ..TokenRequestSpec::default()
-            }),
-            ..TokenRequest::default()
-        };
-        let made = api
-            .create_token_request(&name, &PostParams::default(), &request)
-            .await;
-        let made = made.map_err(|error| {
-            format!("failed to create kubernetes token for service account '{namespace}/{name}': {error}")
-        })?;
-        let token = made.status.and_then(|status| status.token);
-        let token = token.ok_or_else(|| "the API server gave no token".to_owned())?;
-        Ok(Zeroizing::new(token))
-    }
-}
-
-/// Namespace and name of the controller's account, as its own token says.
-fn own_account() -> Result<(String, String), String> {
-    let failed = |why: &str| format!("failed to read service account token file {OWN_TOKEN}: {why}");
-    let token = std::fs::read_to_string(OWN_TOKEN).map_err(|error| failed(&error.to_string()))?;
-    let payload = token.split('.').nth(1).unwrap_or_default();
-    let claims = URL_SAFE_NO_PAD.decode(payload).ok();
-    let claims: Option<Value> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
-    let subject = claims.as_ref().and_then(|claims| claims.get("sub")?.as_str());
-    let account = subject.and_then(|subject| subject.strip_prefix("system:serviceaccount:")?.split_once(':'));
-    let (namespace, name) = account.ok_or_else(|| failed("it is of no service account"))?;
-    Ok((namespace.to_owned(), name.to_owned()))
-}
-
-impl Identities for Accounts {
-    fn access<'i>(&'i self, wants: Wants<'i>) -> Granted<'i> {
-        Box::pin(async move {
-            let entry = match wants {
-                Wants::Cluster { audience } => return self.token(audience).await.map(Access::Bearer),
-                Wants::Aws { .. } => "sops.aws-kms",
-                Wants::Azure { .. } => "sops.azure-kv",
-                Wants::Gcp => "sops.gcp-kms",
-            };
-            Err(format!(
-                "identities of clouds are not supported yet; give credentials in the entry {entry} of the Secret of \
-                 spec.decryption.secretRef"
-            ))
-        })
-    }
-}
-
-/// The environment and the files of this process.
-struct Process;
-
-impl Surroundings for Process {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    }
-
-    fn file(&self, path: &str) -> Result<Option<String>, String> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("open {path}: {error}")),
-        }
-    }
-}
-
 /// Prepares the services for one object, if there is a network.
 pub(crate) async fn services_of(
     rest: &Rest,
     object: &Kustomization,
     imported: Imported,
+    identities: Identities,
     settings: &DecryptionSettings,
 ) -> Option<Services> {
     let network = settings.network.clone()?;
@@ -130,13 +41,16 @@ pub(crate) async fn services_of(
         own
     };
     Some(Services {
-        network: Arc::new(network),
-        around: Arc::new(Process),
-        identities: Arc::new(Accounts {
-            client: rest.client().clone(),
+        identities,
+        // One that is not there is told in the same words, whether the object names it or not.
+        identity: Identity {
             namespace: object.metadata.namespace.clone().unwrap_or_default(),
-            name: account.clone(),
-        }),
+            account: account.clone(),
+            default_account: String::new(),
+            is_enabled: settings.object_level_identity,
+        },
+        network: Arc::new(network),
+        around: Arc::new(ProcessSurroundings),
         vault_logins: match &settings.vault_config {
             // A token of the object itself comes first.
             Some(key) if !imported.has_vault_token() => Some(vault_logins(rest, key).await),

@@ -4,7 +4,7 @@
 //! calls only those below it:
 //!
 //! 1. `deploy`: fetch, `build`, apply in stages, prune, wait for readiness; `finalize`: the end of an object;
-//! 2. the stages: `build` (`tree`, `remote`, `patience`, `variables`, `decryption`, `key_network`, `key_services`, `render`, `floats`), `apply` (`kinds`), and which objects to wait
+//! 2. the stages: `build` (`tree`, `remote`, `patience`, `variables`, `decryption`, `key_services`, `render`, `floats`), `apply` (`kinds`), and which objects to wait
 //!    for (`checks`);
 //! 3. `ledger`: what their results mean for status, history and events; `log`: for the log;
 //! 4. `stop`: why a run stops before its end, and what is to become of each reason;
@@ -20,7 +20,6 @@ mod decryption;
 mod deploy;
 mod finalize;
 mod floats;
-mod key_network;
 mod key_services;
 mod kind;
 mod kinds;
@@ -40,7 +39,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use decryption::DecryptionSettings;
 pub use flux_deployer::Connections;
-pub use key_network::KeyNetwork;
 pub use kind::CONTROLLER;
 pub use remote::RemoteBases;
 pub use settings::Settings;

@@ -15,8 +15,6 @@ pub(crate) struct Gates {
     pub(crate) deployer: DeployerGates,
     /// Logged change sets are grouped by action; off.
     pub(crate) group_change_log: bool,
-    /// Default service accounts for decryption and kubeconfigs may be named; off.
-    pub(crate) object_level_workload_identity: bool,
 }
 
 impl Default for Gates {
@@ -26,7 +24,6 @@ impl Default for Gates {
             migrate_api_version: false,
             deployer: DeployerGates::default(),
             group_change_log: false,
-            object_level_workload_identity: false,
         }
     }
 }
@@ -83,6 +80,7 @@ fn deployer(is_on: IsOn<'_>) -> DeployerGates {
         config_watchers: !is_on("DisableConfigWatchers", false),
         fail_fast: !is_on("DisableFailFastBehavior", false),
         additive_cel_dependency_check: is_on("AdditiveCELDependencyCheck", false),
+        object_level_workload_identity: is_on("ObjectLevelWorkloadIdentity", false),
     }
 }
 
@@ -118,7 +116,6 @@ impl Gates {
             strict_post_build_substitutions: is_on("StrictPostBuildSubstitutions", true),
             migrate_api_version: is_on("MigrateAPIVersion", false),
             group_change_log: is_on("GroupChangeLog", false),
-            object_level_workload_identity: is_on("ObjectLevelWorkloadIdentity", false),
             deployer: deployer(&is_on),
         })
     }
@@ -149,7 +146,6 @@ mod tests {
                     config_watchers: false,
                     ..DeployerGates::default()
                 },
-                ..Gates::default()
             })
         );
         let helm = HelmGates::parse(&["UseHelm3Defaults=1".to_owned(), "GroupChangeLog=true".to_owned()]);

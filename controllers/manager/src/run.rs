@@ -5,21 +5,21 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use artifact_crd::Artifact;
 use controller_kit::apply::CustomStage;
+use controller_kit::cloud::CloudNetwork;
 use controller_kit::events::EventRecorder;
 use controller_kit::http::HostList;
 use controller_kit::object::GroupKind;
 use controller_kit::{Metrics, ObjectKey, SharedWatch};
 use controller_process::own::OwnArguments;
-use controller_process::{DeployerFlags, Process, block_on, own_namespace};
+use controller_process::{DeployerFlags, NO_GATE, Process, block_on, own_namespace};
 use flux_sources::AdapterOptions;
 use kube::Client;
-use kustomize_controller::{CONTROLLER, DecryptionSettings, KeyNetwork, Settings};
+use kustomize_controller::{CONTROLLER, DecryptionSettings, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::bases;
 use crate::flags::{Controller, KustomizeFlags, RunFlags};
 use crate::gates::{Gates, HelmGates};
-use crate::inert::InertFlags;
 use crate::oom::OomWatch;
 use crate::producers::Producers;
 
@@ -158,7 +158,7 @@ impl Kustomize {
             Bases::Hosts(hosts)
         };
         Ok(Self {
-            settings: settings(&deployer, &flags.kustomize, &flags.inert)?,
+            settings: settings(&deployer, &flags.kustomize)?,
             bases,
             flags: deployer,
         })
@@ -240,24 +240,20 @@ impl Helm {
     }
 }
 
-fn settings(
-    deployer: &DeployerFlags,
-    flags: &KustomizeFlags,
-    inert: &InertFlags,
-) -> anyhow::Result<Settings> {
+fn settings(deployer: &DeployerFlags, flags: &KustomizeFlags) -> anyhow::Result<Settings> {
     let gates = Gates::parse(&deployer.feature_gates).map_err(|error| anyhow!(error))?;
-    let needs_identity =
-        inert.needs_workload_identity() || !flags.default_decryption_service_account.is_empty();
-    if needs_identity && !gates.object_level_workload_identity {
-        return Err(anyhow!(
-            "cannot set default service accounts when the feature gate ObjectLevelWorkloadIdentity is not enabled"
-        ));
+    let object_level_identity = gates.deployer.object_level_workload_identity;
+    if !flags.default_decryption_service_account.is_empty() && !object_level_identity {
+        return Err(anyhow!(NO_GATE));
     }
+    let mut deployer = deployer
+        .settings(&gates.deployer)
+        .context("cannot read the flags")?;
+    let network = key_network(&flags.sops_key_hosts)?;
+    deployer.kube_config.workload.network = network.clone();
     let kinds = flags.custom_apply_stage_kinds.iter();
     Ok(Settings {
-        deployer: deployer
-            .settings(&gates.deployer)
-            .context("cannot read the flags")?,
+        deployer,
         concurrent_ssa: flags.concurrent_ssa,
         // They need a client, and that the cluster's networks.
         remote_bases: None,
@@ -265,11 +261,11 @@ fn settings(
             age_secret: (!flags.sops_age_secret.is_empty())
                 .then(|| ObjectKey::new(own_namespace(), &flags.sops_age_secret)),
             age_environment: flags.sops_age_environment,
-            object_level_identity: gates.object_level_workload_identity,
+            object_level_identity,
             default_account: flags.default_decryption_service_account.clone(),
             vault_config: (!flags.sops_vault_configmap.is_empty())
                 .then(|| ObjectKey::new(own_namespace(), &flags.sops_vault_configmap)),
-            network: Some(key_network(&flags.sops_key_hosts)?),
+            network: Some(network),
         },
         custom_stage: CustomStage(kinds.map(|text| group_kind(text)).collect()),
         strict_substitution: gates.strict_post_build_substitutions,
@@ -279,7 +275,7 @@ fn settings(
 }
 
 /// Makes the clients of services that decrypt keys.
-fn key_network(hosts: &[String]) -> anyhow::Result<KeyNetwork> {
+fn key_network(hosts: &[String]) -> anyhow::Result<CloudNetwork> {
     let hosts: Vec<_> = hosts
         .iter()
         .map(String::as_str)
@@ -290,7 +286,7 @@ fn key_network(hosts: &[String]) -> anyhow::Result<KeyNetwork> {
     } else {
         Some(HostList::parse(hosts).context("--sops-key-hosts")?)
     };
-    KeyNetwork::new(listed).context("cannot read the certificates of the system")
+    Ok(CloudNetwork::new(listed, "--sops-key-hosts"))
 }
 
 fn group_kind(text: &str) -> GroupKind {

@@ -1,11 +1,13 @@
 //! The flags that all deployers have; names and defaults are stock's where stock has the flag.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_consumer::Access;
 use clap::{ArgAction, Args};
+use cloud_auth::Tokens;
 use controller_kit::{Backoff, selector};
-use flux_deployer::{KubeConfigSettings, Permits};
+use flux_deployer::{KubeConfigSettings, Permits, WorkloadIdentity};
 
 use crate::flags::own_namespace;
 use crate::values::{boolean, duration, integer, percentage};
@@ -46,6 +48,15 @@ pub struct DeployerFlags {
     /// Let kubeconfigs of other clusters switch off the verification of certificates.
     #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub insecure_kubeconfig_tls: bool,
+    /// Service account of ConfigMaps of spec.kubeConfig that name none.
+    #[arg(long, default_value = "")]
+    pub default_kubeconfig_service_account: String,
+    /// Tokens of clouds and other clusters that are kept; zero for none.
+    #[arg(long, default_value_t = 100, value_parser = integer::<i64>, allow_negative_numbers = true)]
+    pub token_cache_max_size: i64,
+    /// How long tokens of clouds and other clusters are kept at most, up to an hour.
+    #[arg(long, value_parser = duration, default_value = "1h")]
+    pub token_cache_max_duration: Duration,
     /// Other clusters that are kept at once, with their watches; beyond them the one not used for longest is dropped until it
     /// is needed.
     #[arg(long, default_value_t = 100, value_parser = integer::<usize>)]
@@ -78,6 +89,8 @@ pub struct DeployerGates {
     pub fail_fast: bool,
     /// A dependency has to be ready even if an expression says that it is (`AdditiveCELDependencyCheck`).
     pub additive_cel_dependency_check: bool,
+    /// Tokens may be those of service accounts of objects (`ObjectLevelWorkloadIdentity`).
+    pub object_level_workload_identity: bool,
 }
 
 impl Default for DeployerGates {
@@ -87,9 +100,14 @@ impl Default for DeployerGates {
             config_watchers: true,
             fail_fast: true,
             additive_cel_dependency_check: false,
+            object_level_workload_identity: false,
         }
     }
 }
+
+/// Why a default service account is refused.
+pub const NO_GATE: &str =
+    "cannot set default service accounts when the feature gate ObjectLevelWorkloadIdentity is not enabled";
 
 /// A flag that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -102,10 +120,26 @@ pub struct FlagError {
 }
 
 impl DeployerFlags {
+    fn workload(&self, gates: DeployerGates) -> Result<WorkloadIdentity, FlagError> {
+        if !gates.object_level_workload_identity && !self.default_kubeconfig_service_account.is_empty() {
+            return Err(FlagError {
+                flag: "default-kubeconfig-service-account",
+                reason: NO_GATE.to_owned(),
+            });
+        }
+        let most = usize::try_from(self.token_cache_max_size).unwrap_or_default();
+        Ok(WorkloadIdentity {
+            default_account: self.default_kubeconfig_service_account.clone(),
+            is_enabled: gates.object_level_workload_identity,
+            tokens: Arc::new(Tokens::new(most, self.token_cache_max_duration)),
+            ..WorkloadIdentity::default()
+        })
+    }
+
     /// Gives the settings of a deployer.
     ///
     /// # Errors
-    /// A label selector that is none.
+    /// A label selector that is none, or a service account without the gate that it needs.
     pub fn settings(&self, gates: &DeployerGates) -> Result<flux_deployer::Settings, FlagError> {
         let selector = |flag, text: &str| selector::parse(text).map_err(|reason| FlagError { flag, reason });
         selector("watch-configs-label-selector", &self.watch_configs_label_selector)?;
@@ -138,6 +172,7 @@ impl DeployerFlags {
                     insecure_tls: self.insecure_kubeconfig_tls,
                 },
                 most_clusters: self.max_remote_clusters,
+                workload: self.workload(*gates)?,
             },
         })
     }

@@ -51,7 +51,7 @@ pub mod gates;
 pub mod own;
 pub mod values;
 
-pub use deployer_flags::{DeployerFlags, DeployerGates, FlagError};
+pub use deployer_flags::{DeployerFlags, DeployerGates, FlagError, NO_GATE};
 pub use flags::{ArtifactFlags, LogEncoding, ProcessFlags, own_namespace};
 pub use manager::{Manager, Transform, Transforming};
 pub use process::{LeadershipLost, Process, StartError};

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::ports::free_port;
 use super::process::Process;
-use super::{Options, audit, certificates};
+use super::{AUDIENCE, Options, audit, certificates};
 use crate::tools::{self, Tool};
 
 /// The processes of one control plane and the way in.
@@ -65,6 +65,31 @@ impl ControlPlane {
 
 const APISERVER: &str = "kube-apiserver";
 
+/// What control planes call themselves in tokens, and what those do that trust others.
+const ISSUER: &str = "https://kubernetes.default.svc";
+const FAR: &str = "https://far.default.svc";
+
+/// What has an API server take tokens of another one, whose keys everybody may read.
+fn trust(dir: &Path, other: &ControlPlane) -> Result<String> {
+    let discovery = format!(
+        "https://127.0.0.1:{}/.well-known/openid-configuration",
+        other.port
+    );
+    let document = serde_json::json!({
+        "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+        "jwt": [{
+            "issuer": {
+                "url": ISSUER, "discoveryURL": discovery, "audiences": [AUDIENCE],
+                "certificateAuthority": fs::read_to_string(&other.ca)?,
+            },
+            "claimMappings": {"username": {"claim": "sub", "prefix": "home:"}},
+        }],
+    });
+    let path = dir.join("authentication.json");
+    fs::write(&path, document.to_string())?;
+    Ok(format!("--authentication-config={}", path.display()))
+}
+
 pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<ControlPlane> {
     let [etcd, program, controller_manager] =
         tools::ensure([Tool::Etcd, Tool::KubeApiserver, Tool::KubeControllerManager])?;
@@ -101,6 +126,9 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
         &[],
     )?;
     let audit = audit::arguments(options.audit, dir, logs)?;
+    // No cluster may trust another one that is called as itself.
+    let issuer = if options.trusts.is_some() { FAR } else { ISSUER };
+    let trust = options.trusts.map(|other| trust(dir, &other.control_plane));
     let arguments = [
         format!("--etcd-servers={client_url}"),
         "--bind-address=127.0.0.1".to_owned(),
@@ -114,7 +142,7 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
             "--service-account-signing-key-file={}",
             in_pki("service-account.key")
         ),
-        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+        format!("--service-account-issuer={issuer}"),
         format!("--token-auth-file={}", in_pki("tokens.csv")),
         "--authorization-mode=RBAC".to_owned(),
         // Pods are admitted without a token controller.
@@ -126,6 +154,7 @@ pub(super) async fn start(dir: &Path, logs: &Path, options: &Options) -> Result<
     ]
     .into_iter()
     .chain(audit)
+    .chain(trust.transpose()?)
     .collect::<Vec<_>>();
     let mut apiserver = Process::spawn(APISERVER, logs, &program, &arguments, &[])?;
 

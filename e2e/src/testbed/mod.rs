@@ -51,7 +51,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, PostParams};
@@ -76,7 +76,13 @@ pub struct Options {
     pub bare: bool,
     /// What the API server writes down about requests.
     pub audit: Audit,
+    /// Another control plane whose service accounts this one knows, by tokens that are for [`AUDIENCE`]; their names begin
+    /// with `home:` here.
+    pub trusts: Option<&'static Testbed>,
 }
+
+/// Whom tokens of another control plane have to be for.
+pub const AUDIENCE: &str = "https://far.example";
 
 /// One control plane and what runs beside it; dropped, everything ends.
 #[derive(Debug)]
@@ -163,14 +169,62 @@ impl Testbed {
         SHARED.get_or_try_init(|| Self::start(options)).await
     }
 
-    /// Another cluster, with an API server and nobody who acts on objects, which the tests of one binary share.
+    /// Another cluster, with an API server and nobody who acts on objects, which the tests of one binary share. It knows the
+    /// service accounts of the one that they share besides.
     pub async fn remote() -> Result<&'static Self> {
         static REMOTE: OnceCell<Testbed> = OnceCell::const_new();
         let options = Options {
             bare: true,
             ..Options::default()
         };
-        REMOTE.get_or_try_init(|| Self::start(options)).await
+        let start = || async move {
+            let home = Self::shared().await?;
+            home.publish_keys().await?;
+            let trusts = Some(home);
+            let far = Self::start(Options { trusts, ..options }).await?;
+            far.trusts(home).await?;
+            Ok(far)
+        };
+        REMOTE.get_or_try_init(start).await
+    }
+
+    /// Waits until tokens of service accounts of another control plane are taken: keys are fetched beside everything else.
+    async fn trusts(&self, other: &Self) -> Result<()> {
+        let visitor = serde_json::json!({"apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "visitor", "namespace": HOME}});
+        let client = other.client().await?;
+        namespace::apply(&client, None, visitor).await?;
+        let accounts: Api<ServiceAccount> = Api::namespaced(client, HOME);
+        let request = TokenRequest {
+            spec: Some(TokenRequestSpec {
+                audiences: Some(vec![AUDIENCE.to_owned()]),
+                ..TokenRequestSpec::default()
+            }),
+            ..TokenRequest::default()
+        };
+        let answer = accounts
+            .create_token_request("visitor", &PostParams::default(), &request)
+            .await?;
+        let token = answer.status.and_then(|status| status.token).unwrap_or_default();
+        let path = self.dir.join("kubeconfig-visitor");
+        std::fs::write(&path, self.control_plane.kubeconfig_of(&token))?;
+        let visitor = control_plane::client(&path).await?;
+        eventually("a token of the other control plane to be taken", async || {
+            Ok(visitor.list_core_api_resources("v1").await.ok().map(|_| ()))
+        })
+        .await
+    }
+
+    /// Lets everybody read the keys that tokens of service accounts are signed with.
+    async fn publish_keys(&self) -> Result<()> {
+        let everybody = serde_json::json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+            "metadata": {"name": "openflux-testbed-issuer"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                "name": "system:service-account-issuer-discovery"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated"}],
+        });
+        namespace::apply(&self.client().await?, None, everybody).await
     }
 
     /// Every write to objects of a namespace so far, dry-runs included; needs [`Options::audit`].

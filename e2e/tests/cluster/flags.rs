@@ -10,9 +10,6 @@ use e2e::tools::{self, Tool};
 /// Flags whose default is ours on purpose; COMPATIBILITY.md says why.
 const OTHER_DEFAULTS: [&str; 3] = ["kube-api-burst", "kube-api-qps", "watch-label-selector"];
 
-/// Flags that change nothing here, and have no default therefore.
-const NO_DEFAULTS: [&str; 2] = ["token-cache-max-duration", "token-cache-max-size"];
-
 /// A flag as the help of a Go program has it.
 #[derive(Debug)]
 struct Flag {
@@ -143,8 +140,7 @@ fn defaults_are_those_of_stock() -> Result<()> {
             default
         };
         let differs = seconds(default) != seconds(&flag.default);
-        let declared =
-            OTHER_DEFAULTS.contains(&flag.name.as_str()) || NO_DEFAULTS.contains(&flag.name.as_str());
+        let declared = OTHER_DEFAULTS.contains(&flag.name.as_str());
         ensure!(differs == declared, "{flag:?}, ours {default:?}");
     }
     Ok(())

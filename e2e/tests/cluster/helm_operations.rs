@@ -85,21 +85,6 @@ async fn what_is_deleted_while_it_is_suspended_leaves_its_release() -> Result<()
 }
 
 #[tokio::test]
-async fn what_is_not_supported_is_refused_and_told() -> Result<()> {
-    let app = ReleaseApp::owned_by(Owner::Ours, "refused-hr", &["1.0.0"]).await?;
-    app.release("remote", json!({"kubeConfig": {"configMapRef": {"name": "x"}}}))
-        .await?;
-    let message = app
-        .wait_failed(HELM_RELEASE, "remote", "FeatureGateDisabled")
-        .await?;
-    assert!(message.contains("kubeConfig.configMapRef"), "{message}");
-    let object = app.wait_stalled("remote", "FeatureGateDisabled").await?;
-    assert_eq!(object.metadata.finalizers, None);
-    assert_eq!(revisions(&app).await?, Vec::<i64>::new());
-    Ok(())
-}
-
-#[tokio::test]
 async fn helm_finds_what_we_have_released() -> Result<()> {
     let app = ReleaseApp::owned_by(Owner::Ours, "helm-hr", &["1.0.0"]).await?;
     app.release_ready("app", json!({})).await?;

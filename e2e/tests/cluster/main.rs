@@ -59,6 +59,7 @@ mod release_app;
 mod release_state;
 mod remote_bases;
 mod remote_clusters;
+mod remote_identity;
 mod remote_releases;
 mod restart;
 mod selector;

@@ -1,4 +1,10 @@
-//! Tokens of Azure by credentials of a Secret.
+//! Microsoft Azure.
+
+mod aks;
+mod manager;
+
+pub(crate) use aks::find;
+pub(crate) use manager::Manager;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,24 +16,24 @@ use zeroize::Zeroizing;
 
 use crate::jwt::{self, Algorithm};
 use crate::wire::send_patiently;
-use crate::{AuthError, Network, Reply, Request, Surroundings, Trust};
+use crate::{AccessToken, AuthError, Network, Reply, Request, Surroundings, Trust};
 
 /// Where applications of the public cloud get their tokens.
-pub(crate) const PUBLIC: &str = "https://login.microsoftonline.com/";
+pub const PUBLIC: &str = "https://login.microsoftonline.com/";
 
 /// An application that asks for tokens.
 #[derive(Clone)]
-pub(crate) struct Application {
+pub struct Application {
     /// Where it asks.
-    pub(crate) authority: Url,
+    pub authority: Url,
     /// Who says so.
-    pub(crate) trust: Trust,
+    pub trust: Trust,
     /// The tenant that it lives in.
-    pub(crate) tenant: String,
+    pub tenant: String,
     /// Its name.
-    pub(crate) client: String,
+    pub client: String,
     /// How it proves who it is.
-    pub(crate) proof: Proof,
+    pub proof: Proof,
 }
 
 impl std::fmt::Debug for Application {
@@ -38,7 +44,7 @@ impl std::fmt::Debug for Application {
 
 /// How an application proves who it is.
 #[derive(Clone)]
-pub(crate) enum Proof {
+pub enum Proof {
     /// By something that only it knows.
     Secret(Zeroizing<String>),
     /// By a certificate and its key, in PEM.
@@ -48,11 +54,14 @@ pub(crate) enum Proof {
         /// Whether the certificate is sent.
         send_chain: bool,
     },
+    /// By a token of somebody that the application trusts.
+    Assertion(Zeroizing<String>),
 }
 
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
+    expires_in: Option<serde_json::Value>,
 }
 
 impl Application {
@@ -60,14 +69,11 @@ impl Application {
     ///
     /// # Errors
     /// See [`AuthError`].
-    pub(crate) async fn token(
-        &self,
-        scope: &str,
-        network: &dyn Network,
-    ) -> Result<Zeroizing<String>, AuthError> {
+    pub async fn token(&self, scope: &str, network: &dyn Network) -> Result<AccessToken, AuthError> {
         let url = self.token_url()?;
         let assertion = match &self.proof {
             Proof::Secret(_) => Zeroizing::new(String::new()),
+            Proof::Assertion(token) => token.clone(),
             Proof::Certificate { pem, send_chain } => {
                 Zeroizing::new(self.signed(pem, *send_chain, &url, network)?)
             }
@@ -87,7 +93,7 @@ impl Application {
         fields.push(("grant_type", "client_credentials"));
         fields.push(("scope", &scope));
         let reply = send_patiently(network, &Request::form(url, &fields, self.trust)).await?;
-        read(&reply)
+        read(&reply, network)
     }
 
     fn token_url(&self) -> Result<Url, AuthError> {
@@ -146,16 +152,16 @@ impl Application {
     }
 }
 
-/// Gets a token of an identity that is assigned to the machine.
+/// Gets a token of the identity that the machine has, or of another one that is assigned to it.
 ///
 /// # Errors
 /// See [`AuthError`].
-pub(crate) async fn managed_identity(
-    client: &str,
+pub async fn managed_identity(
+    client: Option<&str>,
     scope: &str,
     network: &dyn Network,
     around: &dyn Surroundings,
-) -> Result<Zeroizing<String>, AuthError> {
+) -> Result<AccessToken, AuthError> {
     let resource = scope.strip_suffix("/.default").unwrap_or(scope);
     let base = around
         .variable("AZURE_POD_IDENTITY_AUTHORITY_HOST")
@@ -166,14 +172,68 @@ pub(crate) async fn managed_identity(
     {
         let mut query = url.query_pairs_mut();
         query.append_pair("api-version", "2018-02-01");
-        query.append_pair("client_id", client);
+        if let Some(client) = client {
+            query.append_pair("client_id", client);
+        }
         query.append_pair("resource", resource);
     }
     let request = Request::get(url, Trust::Process).with("metadata", "true");
-    read(&send_patiently(network, &request).await?)
+    read(&send_patiently(network, &request).await?, network)
 }
 
-fn read(reply: &Reply) -> Result<Zeroizing<String>, AuthError> {
+/// Gets a token of the process: of an application that the environment names, of its service account, or of its machine.
+///
+/// # Errors
+/// See [`AuthError`].
+pub async fn process_token(
+    scope: &str,
+    network: &dyn Network,
+    around: &dyn Surroundings,
+) -> Result<AccessToken, AuthError> {
+    let client = around.variable("AZURE_CLIENT_ID");
+    let tenant = around.variable("AZURE_TENANT_ID");
+    if let (Some(client), Some(tenant)) = (&client, &tenant) {
+        let proof = if let Some(secret) = around.variable("AZURE_CLIENT_SECRET") {
+            Some(Proof::Secret(Zeroizing::new(secret)))
+        } else if let Some(path) = around.variable("AZURE_CLIENT_CERTIFICATE_PATH") {
+            let pem = Zeroizing::new(file(&path, around)?);
+            let send_chain = false;
+            Some(Proof::Certificate { pem, send_chain })
+        } else if let Some(path) = around.variable("AZURE_FEDERATED_TOKEN_FILE") {
+            Some(Proof::Assertion(Zeroizing::new(file(&path, around)?)))
+        } else {
+            None
+        };
+        if let Some(proof) = proof {
+            let application = Application {
+                authority: authority(around)?,
+                trust: Trust::Process,
+                tenant: tenant.clone(),
+                client: client.clone(),
+                proof,
+            };
+            return application.token(scope, network).await;
+        }
+    }
+    managed_identity(client.as_deref(), scope, network, around).await
+}
+
+/// Where applications get their tokens, unless the environment says otherwise.
+///
+/// # Errors
+/// What the environment says is no URL.
+pub fn authority(around: &dyn Surroundings) -> Result<Url, AuthError> {
+    let text = around.variable("AZURE_AUTHORITY_HOST");
+    let text = text.unwrap_or_else(|| PUBLIC.to_owned());
+    Url::parse(&text).map_err(|error| AuthError::Configuration(format!("AZURE_AUTHORITY_HOST: {error}")))
+}
+
+fn file(path: &str, around: &dyn Surroundings) -> Result<String, AuthError> {
+    let text = around.file(path).map_err(AuthError::Configuration)?;
+    text.ok_or_else(|| AuthError::Configuration(format!("open {path}: no such file or directory")))
+}
+
+fn read(reply: &Reply, network: &dyn Network) -> Result<AccessToken, AuthError> {
     const WHAT: &str = "authentication failed";
     if !reply.is_success() {
         // It names the application and the reason, and no secret.
@@ -184,5 +244,14 @@ fn read(reply: &Reply) -> Result<Zeroizing<String>, AuthError> {
         });
     }
     let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| AuthError::Answer(WHAT))?;
-    Ok(Zeroizing::new(answer.access_token))
+    // The machine's own service gives it as a text.
+    let seconds = answer.expires_in.and_then(|value| match value {
+        serde_json::Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    });
+    let life = seconds.map(jiff::SignedDuration::from_secs);
+    Ok(AccessToken {
+        token: Zeroizing::new(answer.access_token),
+        expires: life.and_then(|life| network.now().checked_add(life).ok()),
+    })
 }

@@ -155,7 +155,7 @@ pub trait Network: Send + Sync {
 ///
 /// # Errors
 /// The server could not be reached.
-pub(crate) async fn send_patiently(network: &dyn Network, request: &Request) -> Result<Reply, NetworkError> {
+pub async fn send_patiently(network: &dyn Network, request: &Request) -> Result<Reply, NetworkError> {
     const ATTEMPTS: u32 = 3;
     let mut attempt = 1;
     loop {

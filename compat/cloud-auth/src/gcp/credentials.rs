@@ -1,19 +1,20 @@
-//! Tokens of Google by credentials of a Secret.
+//! Credentials that somebody wrote down, and those of the process.
 
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::read;
 use crate::jwt::{self, Algorithm};
 use crate::wire::send_patiently;
-use crate::{AuthError, Network, Request, Trust};
+use crate::{AccessToken, AuthError, Network, Request, Surroundings, Trust};
 
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
 /// The file of a service account, or of a user who was logged in.
 #[derive(Clone)]
-pub(crate) struct Credentials {
+pub struct Credentials {
     kind: Kind,
     trust: Trust,
 }
@@ -52,18 +53,13 @@ struct File {
     refresh_token: String,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    access_token: String,
-}
-
 impl Credentials {
     /// Reads a file. One that says that it comes from a Secret is of no type that reads other files, or sends tokens to an
     /// address of its own choice.
     ///
     /// # Errors
     /// It is none, or of another type.
-    pub(crate) fn read(text: &[u8], trust: Trust) -> Result<Self, AuthError> {
+    pub fn read(text: &[u8], trust: Trust) -> Result<Self, AuthError> {
         let file: File = serde_json::from_slice(text)
             .map_err(|error| AuthError::Configuration(format!("it is no JSON: line {}", error.line())))?;
         let kind = match file.r#type.as_str() {
@@ -93,7 +89,7 @@ impl Credentials {
             other => {
                 return Err(AuthError::Configuration(format!(
                     "credentials of type {other:?} are not supported, only service_account and authorized_user; use workload \
-                     identity (spec.decryption.serviceAccountName) instead"
+                     identity instead"
                 )));
             }
         };
@@ -101,7 +97,7 @@ impl Credentials {
     }
 
     /// Where the token is asked for, if the file says so.
-    pub(crate) fn token_uri(&self) -> Option<&Url> {
+    pub fn token_uri(&self) -> Option<&Url> {
         match &self.kind {
             Kind::ServiceAccount { token_uri, .. } => Some(token_uri),
             Kind::User { .. } => None,
@@ -112,12 +108,7 @@ impl Credentials {
     ///
     /// # Errors
     /// See [`AuthError`].
-    pub(crate) async fn token(
-        &self,
-        scopes: &[&str],
-        network: &dyn Network,
-    ) -> Result<Zeroizing<String>, AuthError> {
-        const WHAT: &str = "oauth2: cannot fetch token";
+    pub async fn token(&self, scopes: &[&str], network: &dyn Network) -> Result<AccessToken, AuthError> {
         let request = match &self.kind {
             Kind::ServiceAccount {
                 email,
@@ -150,15 +141,46 @@ impl Credentials {
                 Request::form(url, &fields, Trust::Process)
             }
         };
-        let reply = send_patiently(network, &request).await?;
-        if !reply.is_success() {
-            return Err(AuthError::Refused {
-                what: WHAT,
-                status: reply.status,
-                message: reply.text(),
-            });
-        }
-        let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| AuthError::Answer(WHAT))?;
-        Ok(Zeroizing::new(answer.access_token))
+        read(&send_patiently(network, &request).await?, network)
     }
+}
+
+/// Gets a token of the process: of the file that the environment names, of the one that gcloud leaves, or of the machine.
+///
+/// # Errors
+/// See [`AuthError`].
+pub async fn process_token(
+    scopes: &[&str],
+    network: &dyn Network,
+    around: &dyn Surroundings,
+) -> Result<AccessToken, AuthError> {
+    if let Some(path) = around.variable("GOOGLE_APPLICATION_CREDENTIALS") {
+        let text = around.file(&path).map_err(AuthError::Configuration)?;
+        let text =
+            text.ok_or_else(|| AuthError::Configuration(format!("open {path}: no such file or directory")))?;
+        return Credentials::read(text.as_bytes(), Trust::Process)?
+            .token(scopes, network)
+            .await;
+    }
+    if let Some(home) = around.variable("HOME") {
+        let path = format!("{home}/.config/gcloud/application_default_credentials.json");
+        if let Some(text) = around.file(&path).map_err(AuthError::Configuration)? {
+            return Credentials::read(text.as_bytes(), Trust::Process)?
+                .token(scopes, network)
+                .await;
+        }
+    }
+    let mut url = metadata("instance/service-accounts/default/token", around)?;
+    url.query_pairs_mut().append_pair("scopes", &scopes.join(","));
+    let request = Request::get(url, Trust::Process).with("metadata-flavor", "Google");
+    read(&send_patiently(network, &request).await?, network)
+}
+
+/// Where the metadata server has something.
+pub(super) fn metadata(path: &str, around: &dyn Surroundings) -> Result<Url, AuthError> {
+    let host = around
+        .variable("GCE_METADATA_HOST")
+        .unwrap_or_else(|| "169.254.169.254".to_owned());
+    Url::parse(&format!("http://{host}/computeMetadata/v1/{path}"))
+        .map_err(|error| AuthError::Configuration(format!("GCE_METADATA_HOST: {error}")))
 }

@@ -1,54 +1,68 @@
-//! How services that decrypt data keys are reached.
+//! How services of clouds, and services that decrypt keys, are reached.
 
-use std::io;
+use std::fmt::Display;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use controller_kit::http::{Client, Guard, HostList, HttpError};
+use cloud_auth::{Network, NetworkError, Reply, Request, Sent, Trust};
 use http::HeaderMap;
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
-use sops_kms::{Network, NetworkError, Reply, Request, Sent, Trust};
+
+use crate::http::{Client, Guard, HostList, HttpError};
 
 /// How long one request may take.
 const TIME: Duration = Duration::from_secs(30);
 /// Bytes of an answer.
 const LONGEST: usize = 1 << 20;
-/// The clients that ask services for keys.
+
+/// The clients that ask clouds for tokens, and services for keys; they are made when they are needed.
 #[derive(Clone, Debug)]
-pub struct KeyNetwork {
+pub struct CloudNetwork(Arc<Clients>);
+
+#[derive(Debug)]
+struct Clients {
+    listed: Option<HostList>,
+    flag: &'static str,
     /// For names of the clouds, and what the environment of the process says.
-    trusted: Arc<Client>,
+    trusted: OnceLock<Result<Client, String>>,
     /// For what files and Secrets say.
-    guarded: Arc<Client>,
+    guarded: OnceLock<Result<Client, String>>,
 }
 
-impl KeyNetwork {
-    /// Makes them; files and Secrets may only name hosts of the list, if there is one.
-    ///
-    /// # Errors
-    /// The certificates of the system cannot be read.
-    pub fn new(listed: Option<HostList>) -> io::Result<Self> {
-        // Neither this machine nor what belongs to it, such as metadata services, but the cluster's services: Vault is one.
-        let guard = Guard::new(listed, "--sops-key-hosts");
-        let all = HostList::parse(["0.0.0.0/0", "::/0"]).map_err(io::Error::other)?;
-        Ok(Self {
-            trusted: Arc::new(Client::with_proxies(Guard::new(Some(all), "--sops-key-hosts"))?),
-            guarded: Arc::new(Client::with_proxies(guard)?),
-        })
+impl CloudNetwork {
+    /// Prepares them; files and Secrets may only name hosts of the list that the flag makes, if there is one.
+    pub fn new(listed: Option<HostList>, flag: &'static str) -> Self {
+        Self(Arc::new(Clients {
+            listed,
+            flag,
+            trusted: OnceLock::new(),
+            guarded: OnceLock::new(),
+        }))
+    }
+
+    fn client(&self, trust: Trust) -> Result<&Client, NetworkError> {
+        let clients = &*self.0;
+        let make = |listed: Option<HostList>| {
+            let client = Client::with_proxies(Guard::new(listed, clients.flag));
+            client.map_err(|error| format!("cannot read the certificates of the system: {error}"))
+        };
+        let made = match trust {
+            Trust::Process => clients.trusted.get_or_init(|| {
+                let all = HostList::parse(["0.0.0.0/0", "::/0"]);
+                make(Some(all.map_err(|error| error.to_string())?))
+            }),
+            // Neither this machine nor what belongs to it, such as metadata services, but the cluster's services: Vault is
+            // one.
+            Trust::Tenant => clients.guarded.get_or_init(|| make(clients.listed.clone())),
+        };
+        made.as_ref().map_err(|error| failed(error, true))
     }
 
     async fn exchange(&self, request: Request) -> Result<Reply, NetworkError> {
-        let client = match request.trust {
-            Trust::Process => &self.trusted,
-            Trust::Tenant => &self.guarded,
-        };
-        let failed = |error: &dyn std::fmt::Display, is_final| NetworkError {
-            text: error.to_string(),
-            is_final,
-        };
+        let client = self.client(request.trust)?;
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
             let mut value: http::HeaderValue = value.parse().map_err(|error| failed(&error, true))?;
@@ -75,7 +89,14 @@ impl KeyNetwork {
     }
 }
 
-impl Network for KeyNetwork {
+fn failed(error: &dyn Display, is_final: bool) -> NetworkError {
+    NetworkError {
+        text: error.to_string(),
+        is_final,
+    }
+}
+
+impl Network for CloudNetwork {
     fn send(&self, request: Request) -> Sent<'_> {
         Box::pin(async move {
             let sent = tokio::time::timeout(TIME, self.exchange(request)).await;
