@@ -63,6 +63,7 @@ mod remote_identity;
 mod remote_releases;
 mod restart;
 mod selector;
+mod shards;
 mod side_by_side;
 mod sources;
 mod sources_outages;
