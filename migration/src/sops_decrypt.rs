@@ -125,7 +125,7 @@ fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>, SopsDecryptError> {
     })
 }
 
-fn keys_of_directory(directory: &Path) -> Result<LocalKeys, SopsDecryptError> {
+pub(crate) fn keys_of_directory(directory: &Path) -> Result<LocalKeys, SopsDecryptError> {
     let failed = |source| SopsDecryptError::Read {
         path: directory.to_owned(),
         source,

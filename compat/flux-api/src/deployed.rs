@@ -62,6 +62,8 @@ pub trait DeployedStatus: Clone + Debug + Default + PartialEq + Serialize + Send
     fn set_observed_generation(&mut self, generation: i64);
     /// Takes note of the requests that an object's annotations make: they are handled.
     fn handle_requests(&mut self, annotations: &BTreeMap<String, String>);
+    /// Returns the last request that was handled.
+    fn last_handled_request(&self) -> &str;
     /// Returns the last revision that was applied with success, which dependents may compare with their own.
     fn applied_revision(&self) -> &str;
 }
@@ -148,6 +150,10 @@ impl DeployedStatus for KustomizationStatus {
         if let Some(requested) = annotations.get(REQUESTED_AT) {
             self.last_handled_reconcile_at.clone_from(requested);
         }
+    }
+
+    fn last_handled_request(&self) -> &str {
+        &self.last_handled_reconcile_at
     }
 
     fn applied_revision(&self) -> &str {

@@ -27,6 +27,7 @@ use crate::context::Context;
 use crate::elsewhere::Elsewhere;
 use crate::progress::Progress;
 use crate::reconcile::{Deployer, reconcile};
+use crate::shadow::{self, Questions};
 use crate::vanished::Vanished;
 use crate::watches::Watches;
 use crate::workload_identity::identities;
@@ -50,6 +51,8 @@ pub struct Connections {
     /// Fires once the Artifacts of this process are up to date with the sources. Until then, but not for long, they
     /// are not read: what was mirrored before the process began may be outdated.
     pub mirrored: CancellationToken,
+    /// Where it is asked what its runs would change, if anybody may ask.
+    pub questions: Option<Questions>,
 }
 
 /// Runs a deployer until `shutdown`; `synced` fires when its caches are complete.
@@ -71,6 +74,7 @@ pub async fn run<D: Deployer>(
         namespace,
         overridden_managers,
         mirrored,
+        questions,
     } = connections;
     let managers = FieldManagers {
         own: D::NAMES.controller.to_owned(),
@@ -169,6 +173,10 @@ pub async fn run<D: Deployer>(
         } => {}
     }
     synced.cancel();
+    if let Some(questions) = questions {
+        let shadows = shadow::serve(Arc::clone(&context), questions, shutdown.clone());
+        tasks.spawn(shadows);
+    }
     let shared = Arc::clone(&context);
     let handler = move |run| reconcile(Arc::clone(&shared), run).boxed();
     serve(&context.queue, concurrent, shutdown, Box::new(handler)).await;

@@ -5,6 +5,7 @@
 //!
 //! 1. `controller` connects `watches` and `configs` to the queue; `fan_out` knows whom an artifact wakes, by `references`;
 //! 2. `reconcile` is one run: observe, decide, act, report;
+//!    `shadow` is one that writes nothing, for whoever asks what it would change;
 //! 3. `report` makes conditions, event and next run of an [`Outcome`]: the one table of fates;
 //! 4. what stages are made of: [`fetch`] an artifact as long as it is [`wanted`], wait for [`health`], [`prune`] by
 //!    [`inventory`] after [`takeover`] by others, act in the right `cluster` as the right identity, by `kube_config` and `workload_identity`;
@@ -47,6 +48,7 @@ pub mod fetch;
 pub mod health;
 pub mod inventory;
 pub mod prune;
+pub mod shadow;
 pub mod takeover;
 pub mod wanted;
 
@@ -60,9 +62,10 @@ pub use kind::{Kind, Names, StatusOf};
 pub use kube_config::ClusterError;
 pub use kubeconfig::Permits;
 pub use outcome::{Conclusion, Failure, Fate, Halt, Next, Outcome, Success, Wait};
-pub use reconcile::Deployer;
+pub use reconcile::{Deployer, Shadowed};
 pub use run::Run;
 pub use settings::{KubeConfigSettings, Settings, WorkloadIdentity};
+pub use shadow::{Questions, Shadows, shadows};
 pub use status::StatusError;
 pub use step::{ArtifactProblem, Dependency, Observed, Refusal, Step, is_held, not_ready};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use artifact_crd::Artifact;
 use controller_kit::{ObjectKey, Requeue, RestError, Triggers};
 use flux_api::Deployed;
+use flux_proof::{Finding, Proof};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -41,9 +42,39 @@ pub trait Deployer: Kind {
         std::future::ready(Ok(()))
     }
 
+    /// Finds out what a run would change, and whether it would be what another controller has left. Nothing is written: what is
+    /// written through the run is left undone.
+    fn shadow(_run: &mut Run<'_, Self>, _artifact: &Artifact) -> impl Future<Output = Shadowed> + Send {
+        std::future::ready(Shadowed::from(Finding::new(
+            "M120",
+            "this deployer does not say what a run would change",
+        )))
+    }
+
     /// Says in words of the deployer how a run ended, where they differ from those that all deployers have.
     fn conclude(_run: &mut Run<'_, Self>, outcome: Outcome) -> Outcome {
         outcome
+    }
+}
+
+/// What a deployer found out about what a run would change.
+#[derive(Clone, Debug, Default)]
+pub struct Shadowed {
+    /// What was compared; nothing if it did not come to that.
+    pub proof: Option<Proof>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// Everything that would change.
+    pub differences: Vec<Finding>,
+}
+
+impl From<Finding> for Shadowed {
+    fn from(finding: Finding) -> Self {
+        Self {
+            proof: None,
+            findings: vec![finding],
+            differences: Vec::new(),
+        }
     }
 }
 
@@ -97,6 +128,7 @@ async fn reconcile_one<D: Deployer>(context: &Context<D>, run: controller_kit::R
         about: None,
         aim: None,
         stage: String::new(),
+        is_quiet: false,
     };
     look_elsewhere(&mut run).await;
     let outcome = match next_step(&mut run).await {
@@ -126,7 +158,7 @@ async fn next_step<D: Deployer>(run: &mut Run<'_, D>) -> Result<Step, Outcome> {
 }
 
 /// Reads the dependencies that no watch tells about; outside the worker slot.
-async fn look_elsewhere<K: Kind>(run: &mut Run<'_, K>) {
+pub(crate) async fn look_elsewhere<K: Kind>(run: &mut Run<'_, K>) {
     let context = run.context;
     let mut elsewhere = dependencies(run.object.as_ref());
     elsewhere.retain(|key| !context.is_watched(key));
@@ -147,13 +179,7 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
             Outcome::Suspended
         }
         Step::Refuse(refusal) => Outcome::Refused(refusal),
-        Step::AwaitArtifact(problem) => Outcome::Waiting(Wait::Artifact(match problem {
-            ArtifactProblem::Lookup(error) => error.to_string(),
-            ArtifactProblem::Reference(error) => error.to_string(),
-            ArtifactProblem::NotServed(reason) => {
-                format!("Artifacts cannot be read, is their CustomResourceDefinition installed? {reason}")
-            }
-        })),
+        Step::AwaitArtifact(problem) => Outcome::Waiting(Wait::Artifact(missing(problem))),
         Step::AwaitDependency(reason) => {
             let context = run.context;
             context.awaiting.lock().insert(run.key.clone());
@@ -173,6 +199,17 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
             run.artifact = Some(Arc::clone(&artifact));
             // Boxed, as is the end of an object: what a deployer makes of it is no part of the future of a run.
             D::deploy(run, &artifact).boxed().await
+        }
+    }
+}
+
+/// Says why there is no artifact.
+pub(crate) fn missing(problem: ArtifactProblem) -> String {
+    match problem {
+        ArtifactProblem::Lookup(error) => error.to_string(),
+        ArtifactProblem::Reference(error) => error.to_string(),
+        ArtifactProblem::NotServed(reason) => {
+            format!("Artifacts cannot be read, is their CustomResourceDefinition installed? {reason}")
         }
     }
 }

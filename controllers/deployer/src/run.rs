@@ -50,6 +50,8 @@ pub struct Run<'a, K: Kind> {
     pub(crate) aim: Option<Aim>,
     /// How far the run got, in stock's words; empty before there is an artifact.
     pub(crate) stage: String,
+    /// Whether the run writes no status and records no event: it only finds out what a run would do.
+    pub(crate) is_quiet: bool,
 }
 
 impl<K: Kind> Run<'_, K> {
@@ -81,6 +83,11 @@ impl<K: Kind> Run<'_, K> {
         let revision = self.about.as_ref().map_or("", |about| about.revision.as_str());
         let timeout = GoDuration::from(self.timeout());
         self.stage = format!("{doing} for revision {revision} with a timeout of {timeout}");
+    }
+
+    /// Tells whether the run is a shadow of one, which changes nothing.
+    pub fn is_shadow(&self) -> bool {
+        self.is_quiet
     }
 
     /// Gives the longest wait for readiness (`spec.timeout`).
@@ -115,6 +122,9 @@ impl<K: Kind> Run<'_, K> {
 
     /// Records an event of this run about something else than the run as a whole, or about nothing in particular.
     pub fn tell(&self, severity: Severity, reason: &str, message: String, about: Option<&About>) {
+        if self.is_quiet {
+            return;
+        }
         let event = event_about(self.object.as_ref(), severity, reason, message, about, false);
         self.context.recorder.record(event);
     }
@@ -169,9 +179,11 @@ impl<K: Kind> Run<'_, K> {
     /// # Errors
     /// It could not be written.
     pub async fn write(&mut self) -> Result<(), StatusError> {
-        self.context
-            .write_status(&self.object, &self.written, &self.status)
-            .await?;
+        if !self.is_quiet {
+            self.context
+                .write_status(&self.object, &self.written, &self.status)
+                .await?;
+        }
         self.written = self.status.clone();
         Ok(())
     }

@@ -101,7 +101,7 @@ fn about(desired: &Desired) -> About {
 }
 
 /// Tells why an artifact is not what its source is asked for now.
-fn source_problem(run: &Run<'_, Helm>, source: &SourceKey, artifact: &Artifact) -> Option<String> {
+pub(crate) fn source_problem(run: &Run<'_, Helm>, source: &SourceKey, artifact: &Artifact) -> Option<String> {
     if !has_generation(source) {
         return None;
     }

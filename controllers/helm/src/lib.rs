@@ -4,7 +4,8 @@
 //! calls only those below it:
 //!
 //! 1. `deploy`: what has to be known before the release (`desired`: `values`, the chart), then `release`; `finalize`: the
-//!    end of an object; both may `uninstall`;
+//!    end of an object; both may `uninstall`; `shadow`: what a run would change, without one; [`local`]: what one would
+//!    apply, of a chart that is at hand;
 //! 2. `release`: look (`observe`, `drift`), decide ([`machine`]), act (`perform`), and again;
 //! 3. `helm_chart` makes the HelmChart of `spec.chart` as `template` has it: the one kind of source that is written;
 //! 4. `scene`: where and as whom to act; `status`: the state machine over the status of a run; `tell`: its events;
@@ -18,6 +19,7 @@
 
 pub mod action;
 pub mod cluster;
+pub mod local;
 pub mod machine;
 pub mod storage;
 
@@ -38,6 +40,7 @@ mod post_renderer;
 mod release;
 mod scene;
 mod settings;
+mod shadow;
 mod source;
 mod status;
 mod stop;
@@ -47,7 +50,7 @@ mod uninstall;
 mod values;
 
 use artifact_crd::Artifact;
-use flux_deployer::{Conclusion, Connections, Deployer, Next, Outcome, Run, Wait};
+use flux_deployer::{Conclusion, Connections, Deployer, Next, Outcome, Run, Shadowed, Wait};
 use tokio_util::sync::CancellationToken;
 
 pub use helm::digest::Algorithm as DigestAlgorithm;
@@ -81,6 +84,10 @@ pub async fn run(
 impl Deployer for Helm {
     async fn deploy(run: &mut Run<'_, Self>, artifact: &Artifact) -> Outcome {
         deploy::deploy(run, artifact).await
+    }
+
+    async fn shadow(run: &mut Run<'_, Self>, artifact: &Artifact) -> Shadowed {
+        shadow::shadow(run, artifact).await
     }
 
     async fn clean_up(run: &mut Run<'_, Self>) -> Result<(), Outcome> {

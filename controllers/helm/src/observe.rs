@@ -88,7 +88,7 @@ pub(crate) async fn previous(storage: &Storage, snapshot: &ReleaseSnapshot) -> P
 }
 
 /// Compares a record with the snapshot that was taken of it; snapshots of old versions cannot be compared.
-fn verify(release: &Release, snapshot: &ReleaseSnapshot) -> serde_json::Result<Verification> {
+pub(crate) fn verify(release: &Release, snapshot: &ReleaseSnapshot) -> serde_json::Result<Verification> {
     if snapshot.api_version != SNAPSHOT_API_VERSION {
         return Ok(Verification::Same);
     }

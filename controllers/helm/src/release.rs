@@ -74,7 +74,10 @@ pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Res
 }
 
 /// Looks as long as the next step depends on something that nobody has looked at.
-async fn next_step(
+///
+/// # Errors
+/// The run acts as nobody.
+pub(crate) async fn next_step(
     run: &mut Run<'_, Helm>,
     object: &HelmRelease,
     desired: &Desired,
@@ -113,8 +116,12 @@ async fn next_step(
             }
             (Next::CompareWithCluster, Some(record)) => {
                 let cluster = cluster(run).await?;
-                let managers = &run.context.own.managers;
-                comparison = drift::look(&cluster, managers, object, record, &mut patience(run)).await;
+                let mut managers = run.context.own.managers.clone();
+                if run.is_shadow() {
+                    // Taking over is writing.
+                    managers.overridden.clear();
+                }
+                comparison = drift::look(&cluster, &managers, object, record, &mut patience(run)).await;
                 known.drift = Some(comparison.drift());
             }
             _ => return Ok((next, comparison)),

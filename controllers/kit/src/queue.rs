@@ -185,6 +185,11 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
         }
     }
 
+    /// Tells whether keys wait for a worker.
+    pub fn is_behind(&self) -> bool {
+        !self.shared.state.lock().ready.is_empty()
+    }
+
     /// Tells whether a run of `key` goes on or is about to begin.
     pub fn is_active(&self, key: &K) -> bool {
         let state = self.shared.state.lock();
@@ -242,10 +247,9 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
             };
             let metrics = self.shared.metrics.clone();
             let slot = Slot {
-                semaphore: Arc::clone(&semaphore),
                 place: permit.map(|permit| Place::worker(permit, &metrics)),
+                workers: Some((Arc::clone(&semaphore), metrics)),
                 elsewhere: None,
-                metrics,
                 next: None,
                 note,
             };

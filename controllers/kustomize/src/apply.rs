@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use controller_kit::apply::{
-    Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Interrupt, Stage, Verify,
+    Action, Applier, ApplyError, ApplyMemory, ApplyOptions, Concurrency, Entry, Ignores, Interrupt, Stage,
+    Verify,
 };
 use controller_kit::live::{Rule, Target, WaitOptions};
 use controller_kit::{Cluster, Triggers};
@@ -37,24 +38,9 @@ pub(crate) async fn apply_stages(
     entries: &mut Vec<Entry>,
 ) -> Result<(), Stop> {
     let (context, settings) = (run.context, &run.context.own.settings);
-    let post_build = run.object.spec.post_build.iter();
-    let mut sources = post_build.flat_map(|post_build| &post_build.substitute_from);
     let ignored = ignored(&run.object)?;
-    let ignores = |object: &Value| {
-        ignored
-            .paths_for(object)
-            .into_iter()
-            .map(ToOwned::to_owned)
-            .collect()
-    };
-    let applier = Applier {
-        hides_values: sources.any(|source| source.kind == "Secret"),
-        rest: &cluster.rest,
-        mapper: &cluster.mapper,
-        live: &cluster.live,
-        own_namespace: cluster.spares(&context.settings.own_namespace),
-        ignores: (!run.object.spec.ignore.is_empty()).then_some(&ignores),
-    };
+    let ignores = ignores(&ignored);
+    let applier = applier(run, cluster, &ignores);
     let options = ApplyOptions {
         force: run.object.spec.force,
         verify: verification(run, memory),
@@ -127,7 +113,7 @@ pub(crate) async fn apply_stages(
 }
 
 /// Reads which fields of which objects are left as they are.
-fn ignored(object: &Kustomization) -> Result<IgnoreRules, Problem> {
+pub(crate) fn ignored(object: &Kustomization) -> Result<IgnoreRules, Problem> {
     let rules: Vec<_> = object
         .spec
         .ignore
@@ -146,6 +132,32 @@ fn ignored(object: &Kustomization) -> Result<IgnoreRules, Problem> {
         })
         .collect();
     Ok(IgnoreRules::new(&rules)?)
+}
+
+/// Gives the paths of what is left alone of an object.
+pub(crate) fn ignores(ignored: &IgnoreRules) -> impl Fn(&Value) -> Vec<String> + Send + Sync {
+    move |object: &Value| {
+        let paths = ignored.paths_for(object).into_iter();
+        paths.map(ToOwned::to_owned).collect()
+    }
+}
+
+/// Gives what applies the objects of a run to a cluster, and leaves alone what `ignores` names.
+pub(crate) fn applier<'a>(
+    run: &Run<'a, Kustomize>,
+    cluster: &'a Cluster,
+    ignores: Ignores<'a>,
+) -> Applier<'a> {
+    let post_build = run.object.spec.post_build.iter();
+    let mut sources = post_build.flat_map(|post_build| &post_build.substitute_from);
+    Applier {
+        hides_values: sources.any(|source| source.kind == "Secret"),
+        rest: &cluster.rest,
+        mapper: &cluster.mapper,
+        live: &cluster.live,
+        own_namespace: cluster.spares(&run.context.settings.own_namespace),
+        ignores: (!run.object.spec.ignore.is_empty()).then_some(ignores),
+    }
 }
 
 /// Gives the longest time without an answer: `spec.timeout` as it was written, although stock raises a short one to 30 s

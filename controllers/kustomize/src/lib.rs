@@ -3,7 +3,8 @@
 //! Whatever all deployers have in common is `flux_deployer`. What is here reads as this table of contents, and each file
 //! calls only those below it:
 //!
-//! 1. `deploy`: fetch, `build`, apply in stages, prune, wait for readiness; `finalize`: the end of an object;
+//! 1. `deploy`: fetch, `build`, apply in stages, prune, wait for readiness; `finalize`: the end of an object; `shadow`: what a run would
+//!    change, without one; [`local`]: what one would apply, of files that are at hand;
 //! 2. the stages: `build` (`tree`, `remote`, `patience`, `variables`, `decryption`, `key_services`, `render`, `floats`), `apply` (`kinds`), and which objects to wait
 //!    for (`checks`);
 //! 3. `ledger`: what their results mean for status, history and events; `log`: for the log;
@@ -29,12 +30,15 @@ mod patience;
 mod remote;
 mod render;
 mod settings;
+mod shadow;
 mod stop;
 mod tree;
 mod variables;
 
+pub mod local;
+
 use artifact_crd::Artifact;
-use flux_deployer::{Deployer, Outcome, Run};
+use flux_deployer::{Deployer, Outcome, Run, Shadowed};
 use tokio_util::sync::CancellationToken;
 
 pub use decryption::DecryptionSettings;
@@ -67,6 +71,10 @@ pub async fn run(
 impl Deployer for Kustomize {
     async fn deploy(run: &mut Run<'_, Self>, artifact: &Artifact) -> Outcome {
         deploy::deploy(run, artifact).await
+    }
+
+    async fn shadow(run: &mut Run<'_, Self>, artifact: &Artifact) -> Shadowed {
+        shadow::shadow(run, artifact).await
     }
 
     async fn clean_up(run: &mut Run<'_, Self>) -> Result<(), Outcome> {

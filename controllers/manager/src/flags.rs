@@ -22,6 +22,10 @@ pub(crate) struct RunFlags {
     /// How many sources are mirrored at once.
     #[arg(long, default_value_t = 16, value_parser = integer::<usize>)]
     pub(crate) concurrent_sources: usize,
+    /// Address on loopback that says what the next run of an object would change, for openflux migrate plan and diff; none when
+    /// empty.
+    #[arg(long, default_value = "")]
+    pub(crate) shadow_addr: String,
     /// Flags of all deployers; `--kustomize.NAME=VALUE` is for one of them alone.
     #[command(flatten)]
     pub(crate) deployer: DeployerFlags,

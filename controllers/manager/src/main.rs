@@ -9,6 +9,7 @@ mod install;
 mod oom;
 mod producers;
 mod run;
+mod shadow;
 mod transform;
 
 use std::process::ExitCode;

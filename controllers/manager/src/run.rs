@@ -12,6 +12,7 @@ use controller_kit::object::GroupKind;
 use controller_kit::{Metrics, ObjectKey, SharedWatch};
 use controller_process::own::OwnArguments;
 use controller_process::{DeployerFlags, NO_GATE, Process, block_on, own_namespace};
+use flux_deployer::Questions;
 use flux_sources::AdapterOptions;
 use kube::Client;
 use kustomize_controller::{CONTROLLER, DecryptionSettings, Settings};
@@ -22,6 +23,7 @@ use crate::flags::{Controller, KustomizeFlags, RunFlags};
 use crate::gates::{Gates, HelmGates};
 use crate::oom::OomWatch;
 use crate::producers::Producers;
+use crate::shadow;
 
 /// Runs the controllers until SIGTERM or SIGINT; `own` has flags for one of them alone.
 ///
@@ -35,7 +37,7 @@ pub(crate) fn run(flags: RunFlags, own: &OwnArguments) -> anyhow::Result<()> {
 
 async fn manage(
     flags: RunFlags,
-    kustomize: Kustomize,
+    mut kustomize: Kustomize,
     mut helm: Helm,
     producers: Option<Producers>,
 ) -> anyhow::Result<()> {
@@ -73,14 +75,29 @@ async fn manage(
         synced.push(token.clone());
         token
     };
+    let shadow_listener = shadow::listen(&flags.shadow_addr).await?;
+    let mut deployers = Vec::new();
     if flags.controllers.contains(&Controller::Kustomize) {
+        if shadow_listener.is_some() {
+            let (shadows, questions) = flux_deployer::shadows("Kustomization");
+            kustomize.questions = Some(questions);
+            deployers.push(shadows);
+        }
         process.spawn(kustomize.run(process.clone(), token()));
     }
     if flags.controllers.contains(&Controller::Helm) {
+        if shadow_listener.is_some() {
+            let (shadows, questions) = flux_deployer::shadows("HelmRelease");
+            helm.questions = Some(questions);
+            deployers.push(shadows);
+        }
         if let Some(memory) = helm.memory.take() {
             process.spawn(memory.run(process.shutdown()));
         }
         process.spawn(helm.run(process.clone(), token()));
+    }
+    if let Some(listener) = shadow_listener {
+        process.spawn(shadow::serve(listener, deployers, process.shutdown()));
     }
     if let Some(producers) = producers {
         producers.start(&process, &mut token).await?;
@@ -136,6 +153,7 @@ struct Kustomize {
     flags: DeployerFlags,
     settings: Settings,
     bases: Bases,
+    questions: Option<Questions>,
 }
 
 /// Where kustomize bases may come from.
@@ -160,6 +178,7 @@ impl Kustomize {
         Ok(Self {
             settings: settings(&deployer, &flags.kustomize)?,
             bases,
+            questions: None,
             flags: deployer,
         })
     }
@@ -176,7 +195,8 @@ impl Kustomize {
                 Err(error) => tracing::error!(%error, "remote bases are refused"),
             }
         }
-        let connections = process.connections(&self.flags);
+        let mut connections = process.connections(&self.flags);
+        connections.questions = self.questions;
         let controller = kustomize_controller::run(connections, settings, synced.clone(), process.shutdown());
         run_deployer(&process, CONTROLLER, &self.flags, &synced, Box::pin(controller)).await;
     }
@@ -204,6 +224,7 @@ struct Helm {
     flags: DeployerFlags,
     settings: helm_controller::Settings,
     memory: Option<OomWatch>,
+    questions: Option<Questions>,
 }
 
 impl Helm {
@@ -216,6 +237,7 @@ impl Helm {
             .then(|| OomWatch::new(&flags.helm.oom, Path::new("/sys/fs/cgroup")));
         Ok(Self {
             memory: memory.transpose().context("unable to setup OOM watcher")?,
+            questions: None,
             settings: helm_controller::Settings {
                 deployer: settings.context("cannot read the flags")?,
                 helm3_defaults: gates.use_helm3_defaults,
@@ -233,6 +255,7 @@ impl Helm {
     async fn run(self, process: Process, synced: CancellationToken) {
         let mut connections = process.connections(&self.flags);
         connections.recorder = connections.recorder.reporting_as(helm_controller::CONTROLLER);
+        connections.questions = self.questions;
         let shutdown = process.shutdown();
         let controller = helm_controller::run(connections, self.settings, synced.clone(), shutdown);
         let name = helm_controller::CONTROLLER;

@@ -234,6 +234,7 @@ impl Process {
             namespace: self.namespace(),
             overridden_managers: flags.override_manager.clone(),
             mirrored: self.mirrored(),
+            questions: None,
         }
     }
 

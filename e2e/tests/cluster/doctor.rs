@@ -16,7 +16,7 @@ const POD: Kind = Kind {
 };
 
 /// A Deployment as Flux installs it.
-fn stock(name: &str) -> Value {
+pub(crate) fn stock(name: &str) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "flux",
@@ -31,7 +31,7 @@ fn stock(name: &str) -> Value {
 }
 
 /// Says in place of a kubelet that all pods run, until the Deployments are ready.
-async fn run_pods(flux: &Namespace, deployments: usize) -> Result<()> {
+pub(crate) async fn run_pods(flux: &Namespace, deployments: usize) -> Result<()> {
     eventually("the Deployments to be ready", async || {
         for pod in flux.list(POD).await? {
             let name = pod.metadata.name.unwrap_or_default();

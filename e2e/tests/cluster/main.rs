@@ -49,6 +49,7 @@ mod key_services;
 mod large_status;
 mod leadership;
 mod migrate;
+mod migrate_plan;
 mod moves;
 mod odd_objects;
 mod operations;

@@ -1,12 +1,13 @@
 //! What the Flux objects and controllers of a cluster are to each other, and how people are told: pure, without a client.
 //!
-//! A command reads a [`World`] and makes a result of it: [`status`], [`tree`], [`trace`], [`doctor`], [`scan`], [`plan`]. Each result is data with a JSON
+//! A command reads a [`World`] and makes a result of it: [`status`], [`tree`], [`trace`], [`doctor`], [`scan`], [`plan`], [`diff`]. Each result is data with a JSON
 //! form, and can be shown to people by [`text`]. Who reconciles an object is computed in [`owner`] and nowhere else. [`moving`] is how one
 //! moves from one controller to the other.
 
 pub mod artifacts;
 pub mod carrier;
 pub mod codes;
+pub mod diff;
 pub mod doctor;
 pub mod git;
 pub mod live;

@@ -41,6 +41,9 @@ impl fmt::Display for Name {
 pub struct Question {
     /// The objects.
     pub objects: Vec<Name>,
+    /// Whether everything that would change is to be told, and not only what keeps an object from moving.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub differences: bool,
 }
 
 /// What is answered about one object.
@@ -55,6 +58,9 @@ pub struct Answer {
     /// What was found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// Everything that would change, if that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Finding>,
 }
 
 impl Answer {
@@ -64,6 +70,7 @@ impl Answer {
             object,
             proof: None,
             findings: vec![finding],
+            differences: Vec::new(),
         }
     }
 

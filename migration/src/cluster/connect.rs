@@ -1,6 +1,7 @@
 //! Which cluster, as whom, and which of its namespaces: kubectl's flags.
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -57,6 +58,10 @@ pub(crate) struct Cluster {
     pub(crate) namespace: String,
     /// What people call it: the context, or else the address of its API server.
     pub(crate) name: String,
+    /// The address of the API server.
+    pub(crate) server: String,
+    /// The context of the kubeconfig; empty where there is none.
+    pub(crate) context: String,
 }
 
 impl ConnectArgs {
@@ -69,17 +74,46 @@ impl ConnectArgs {
             config.auth_info.impersonate_groups = Some(self.groups.clone());
         }
         let namespace = config.default_namespace.clone();
-        let name = context.unwrap_or_else(|| config.cluster_url.to_string());
+        let server = config.cluster_url.to_string();
+        let name = if context.is_empty() {
+            server.clone()
+        } else {
+            context.clone()
+        };
         let client = Client::try_from(config).map_err(CommandError::api("cannot connect"))?;
         Ok(Cluster {
             client,
             namespace,
             name,
+            server,
+            context,
         })
     }
 
+    /// Returns the same choices as flags of kubectl.
+    pub(crate) fn kubectl_flags(&self) -> Vec<OsString> {
+        let mut flags: Vec<OsString> = Vec::new();
+        let mut add = |name: &str, value: Option<&OsStr>| {
+            if let Some(value) = value {
+                let mut flag = OsString::from(format!("--{name}="));
+                flag.push(value);
+                flags.push(flag);
+            }
+        };
+        let text = |value: &'_ Option<String>| value.clone().map(OsString::from);
+        add("kubeconfig", self.kubeconfig.as_deref().map(Path::as_os_str));
+        add("context", text(&self.context).as_deref());
+        add("cluster", text(&self.cluster).as_deref());
+        add("user", text(&self.user).as_deref());
+        add("as", text(&self.impersonate).as_deref());
+        for group in &self.groups {
+            add("as-group", Some(OsStr::new(group)));
+        }
+        flags
+    }
+
     /// The configuration, with the name of its context.
-    async fn config(&self) -> Result<(Config, Option<String>), CommandError> {
+    async fn config(&self) -> Result<(Config, String), CommandError> {
         let options = KubeConfigOptions {
             context: self.context.clone(),
             cluster: self.cluster.clone(),
@@ -97,16 +131,11 @@ impl ConnectArgs {
         };
         match kubeconfig {
             Some(kubeconfig) => {
-                let context = self
-                    .context
-                    .clone()
-                    .or_else(|| kubeconfig.current_context.clone());
-                Ok((
-                    Config::from_custom_kubeconfig(kubeconfig, &options).await?,
-                    context,
-                ))
+                let context = options.context.clone().or(kubeconfig.current_context.clone());
+                let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+                Ok((config, context.unwrap_or_default()))
             }
-            None => Ok((Config::incluster()?, None)),
+            None => Ok((Config::incluster()?, String::new())),
         }
     }
 }

@@ -27,6 +27,14 @@ pub enum CommandError {
     /// Something that is needed could not be read.
     #[error("cannot read {0}")]
     Unread(String),
+    /// Our controller cannot be asked.
+    #[error(
+        "cannot ask our controller what it would change: {0}. Without kubectl: forward port 9292 of its pod, and say --shadow-url=http://127.0.0.1:9292"
+    )]
+    Controller(String),
+    /// What is asked for cannot be made.
+    #[error("{0}")]
+    Build(String),
     /// An object is not there.
     #[error("{0}")]
     NotFound(String),

@@ -94,6 +94,12 @@ pub(crate) async fn facts(cluster: &Cluster, before_installation: bool) -> Resul
     Ok(facts)
 }
 
+/// Reads the pods of our controller.
+pub(crate) async fn our_pods(cluster: &Cluster) -> Result<Vec<Pod>, CommandError> {
+    let pods = list::<Pod>(&cluster.client, None, Some("app.kubernetes.io/part-of=openflux")).await;
+    pods.map_err(CommandError::Controller)
+}
+
 /// What our controller would refuse, by its own table.
 fn refusals(kustomizations: &[Tolerant<Kustomization>], releases: &[Tolerant<HelmRelease>]) -> Vec<Refusal> {
     let handle = |kind, meta: &ObjectMeta| {

@@ -6,11 +6,13 @@ mod facts;
 mod output;
 mod read;
 mod resources;
+mod shadow;
 
 pub(crate) use connect::{Cluster, ConnectArgs, ScopeArgs, duration};
 pub use error::CommandError;
 pub(crate) use error::describe;
-pub(crate) use facts::facts;
-pub(crate) use output::{Format, OutputArgs, Printer, print_lines};
+pub(crate) use facts::{facts, our_pods};
+pub(crate) use output::{Format, OutputArgs, Printer, StyleArgs, print_lines};
 pub(crate) use read::{STOCK_AND_OURS, Wanted, list, read};
 pub(crate) use resources::{get_all, get_chain};
+pub(crate) use shadow::{Controller, ShadowArgs};

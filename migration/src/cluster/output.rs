@@ -45,12 +45,41 @@ pub(crate) struct OutputArgs {
     /// The form of the result; not every command has all.
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
+    #[command(flatten)]
+    style: StyleArgs,
+}
+
+/// What is shown to people.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct StyleArgs {
     /// When there are colours; NO_COLOR, CLICOLOR_FORCE and TERM=dumb count too.
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     color: When,
     /// Show nothing but ASCII.
     #[arg(long)]
     ascii: bool,
+}
+
+impl StyleArgs {
+    /// Returns what prints results in a form.
+    pub(crate) fn printer(&self, format: Format) -> Printer {
+        Printer {
+            format,
+            style: self.style(Surroundings::of_process()),
+        }
+    }
+
+    fn style(&self, surroundings: Surroundings) -> Style {
+        Style {
+            colour: match self.color {
+                When::Always => true,
+                When::Never => false,
+                When::Auto => surroundings.wants_colour(),
+            },
+            ascii: self.ascii || surroundings.is_ascii,
+        }
+    }
 }
 
 impl OutputArgs {
@@ -68,21 +97,7 @@ impl OutputArgs {
                 all.join(", ")
             )));
         }
-        Ok(Printer {
-            format: self.output,
-            style: self.style(Surroundings::of_process()),
-        })
-    }
-
-    fn style(&self, surroundings: Surroundings) -> Style {
-        Style {
-            colour: match self.color {
-                When::Always => true,
-                When::Never => false,
-                When::Auto => surroundings.wants_colour(),
-            },
-            ascii: self.ascii || surroundings.is_ascii,
-        }
+        Ok(self.style.printer(self.output))
     }
 }
 
@@ -162,11 +177,7 @@ mod tests {
     use super::*;
 
     fn colour(color: When, surroundings: Surroundings) -> bool {
-        let args = OutputArgs {
-            output: Format::Table,
-            color,
-            ascii: false,
-        };
+        let args = StyleArgs { color, ascii: false };
         args.style(surroundings).colour
     }
 
@@ -197,8 +208,10 @@ mod tests {
     fn a_form_that_a_command_does_not_have_is_refused_with_those_that_it_has() {
         let args = OutputArgs {
             output: Format::Name,
-            color: When::Never,
-            ascii: false,
+            style: StyleArgs {
+                color: When::Never,
+                ascii: false,
+            },
         };
         let error = args
             .printer("status", &[Format::Table, Format::Json])

@@ -8,6 +8,7 @@ use flux_transform::spec::Spec;
 use flux_transform::{Built, Limits, Wanted, Work, build, outputs};
 
 use super::Outcome;
+use super::build_objects::{KustomizationArgs, ObjectArgs};
 use crate::cluster::CommandError;
 use crate::transformation::{Given, archive, documents, inputs, write_folder};
 
@@ -25,6 +26,18 @@ pub(crate) enum BuildCommand {
     /// when all outputs were made, with 1 when one was not, and with 2 when something could not be read or written.
     #[command(alias = "xf")]
     Transformation(TransformationArgs),
+    /// Show what a Kustomization applies, of files on this machine: built, decrypted and substituted, with its owner labels.
+    ///
+    /// The object is read from the cluster, and so are the ConfigMaps and Secrets of spec.postBuild, with the rights of whoever asks.
+    /// Nothing is written. What is decrypted is shown.
+    #[command(alias = "kustomization")]
+    Ks(KustomizationArgs),
+    /// Show what a HelmRelease applies, of a chart on this machine: rendered with its values, and post-rendered.
+    ///
+    /// The object is read from the cluster, and so are the ConfigMaps and Secrets of spec.valuesFrom, with the rights of whoever asks.
+    /// Nothing is written.
+    #[command(alias = "helmrelease")]
+    Hr(ObjectArgs),
 }
 
 /// Which transformation, of what, and where to.

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::apply::ApplyArgs;
+use super::plan::PlanArgs;
 use super::prepare::PrepareArgs;
 use super::rollback::RollbackArgs;
 use super::verify::{MigrationsArgs, VerifyArgs};
@@ -30,6 +31,11 @@ pub(crate) enum MigrateCommand {
     ///
     /// It looks at the cluster; with -f at a checkout of the repository alone, and with -f and --cluster-too at both.
     Scan(ScanArgs),
+    /// Prove of each Kustomization and HelmRelease that moving it changes nothing, and say in which order they move; nothing is written.
+    ///
+    /// Our controller renders them as its next run would, and has the API server say what applying the result would do. Drift that stock
+    /// would correct is told from what ours would do otherwise. With -o FILE the plan is kept, for migrate apply.
+    Plan(PlanArgs),
     /// Put the label of objects where they are defined, in a checkout of their repository.
     ///
     /// Bytes are inserted, and nothing is printed anew. An edit is accepted only if building every root of the repository before

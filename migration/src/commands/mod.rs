@@ -2,11 +2,14 @@
 
 mod apply;
 mod build;
+mod build_objects;
 mod complete;
 mod convert;
+mod diff;
 mod doctor;
 mod get;
 mod migrate;
+mod plan;
 mod prepare;
 mod rollback;
 mod status;
@@ -18,6 +21,8 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+
+use flux_fleet::{DeployerKind, Handle};
 
 use crate::cluster::CommandError;
 
@@ -49,7 +54,7 @@ impl Outcome {
 type Entry = (&'static str, &'static str, fn(Command) -> Command);
 
 /// The commands.
-const COMMANDS: [Entry; 9] = [
+const COMMANDS: [Entry; 10] = [
     (
         "build",
         "Make on this machine what the controllers make in a cluster",
@@ -77,6 +82,11 @@ const COMMANDS: [Entry; 9] = [
         "trace",
         "Show the way from objects to who applied them, and on to the source and its address",
         trace::TraceArgs::augment_args,
+    ),
+    (
+        "diff",
+        "Show what our controller would change now, and why: what Git asks for, what others have changed, what goes",
+        diff::DiffArgs::augment_args,
     ),
     (
         "doctor",
@@ -121,6 +131,8 @@ pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<
         match name {
             "build" => match read_args(matches)? {
                 build::BuildCommand::Transformation(args) => build::transformation(&args, out),
+                build::BuildCommand::Ks(args) => Box::pin(build_objects::ks(&args, out)).await,
+                build::BuildCommand::Hr(args) => Box::pin(build_objects::hr(&args, out)).await,
             },
             "convert" => match read_args(matches)? {
                 convert::ConvertCommand::Artifactgenerator(args) => convert::artifact_generator(&args, out),
@@ -131,10 +143,12 @@ pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<
             "status" => status::status(&read_args(matches)?, out).await,
             "tree" => tree::tree(&read_args(matches)?, out).await,
             "trace" => trace::trace(&read_args(matches)?, out).await,
+            "diff" => Box::pin(diff::diff(&read_args(matches)?, out)).await,
             "doctor" => doctor::doctor(&read_args(matches)?, out).await,
             "explain" => doctor::explain(&read_args(matches)?, out),
             "migrate" => match read_args(matches)? {
                 migrate::MigrateCommand::Scan(args) => Box::pin(migrate::scan(&args, out)).await,
+                migrate::MigrateCommand::Plan(args) => Box::pin(plan::plan(&args, out)).await,
                 migrate::MigrateCommand::Finish(args) => Box::pin(migrate::finish(&args, out)).await,
                 migrate::MigrateCommand::Prepare(args) => Box::pin(prepare::prepare(&args, out)).await,
                 migrate::MigrateCommand::Apply(args) => Box::pin(apply::apply(&args, out)).await,
@@ -149,6 +163,15 @@ pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<
 
 fn read_args<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, CommandError> {
     A::from_arg_matches(matches).map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+/// Reads `ks/NAME` or `ks NAME`.
+fn handle(words: &[String], namespace: &str) -> Result<Handle, CommandError> {
+    let text = words.join("/");
+    Handle::parse(&text, namespace).map_err(|error| {
+        let kinds = DeployerKind::ALL.map(DeployerKind::kind).join(" or ");
+        CommandError::Usage(format!("{error} ({kinds})"))
+    })
 }
 
 /// The words of a command line by which this program is a plugin, and what to call it in help texts.

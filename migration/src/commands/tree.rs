@@ -4,10 +4,10 @@ use std::io::Write;
 
 use clap::Args;
 use flux_fleet::tree::{objects, tree as make_tree};
-use flux_fleet::{API_VERSION, DeployerKind, Handle, Owners, Subject};
+use flux_fleet::{API_VERSION, Owners, Subject};
 use serde_json::json;
 
-use super::Outcome;
+use super::{Outcome, handle};
 use crate::cluster::{
     CommandError, ConnectArgs, Format, OutputArgs, ScopeArgs, Wanted, get_all, print_lines, read,
 };
@@ -57,13 +57,4 @@ pub(crate) async fn tree(args: &TreeArgs, out: &mut dyn Write) -> Result<Outcome
         print_lines(out, tree.lines(printer.style))?;
     }
     Ok(Outcome::Done)
-}
-
-/// Reads `ks/NAME` or `ks NAME`.
-fn handle(words: &[String], namespace: &str) -> Result<Handle, CommandError> {
-    let text = words.join("/");
-    Handle::parse(&text, namespace).map_err(|error| {
-        let kinds = DeployerKind::ALL.map(DeployerKind::kind).join(" or ");
-        CommandError::Usage(format!("{error} ({kinds})"))
-    })
 }

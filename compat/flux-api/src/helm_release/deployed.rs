@@ -85,6 +85,10 @@ impl DeployedStatus for HelmReleaseStatus {
         }
     }
 
+    fn last_handled_request(&self) -> &str {
+        &self.last_handled_reconcile_at
+    }
+
     fn applied_revision(&self) -> &str {
         &self.last_attempted_revision
     }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use helm::HookEvent;
 use helm::release::{CLIENT_SIDE, Release, SERVER_SIDE, Status};
+use helm::{Capabilities, HookEvent};
 
 use super::config::{ServerSide, Upgrade};
 use super::error::{ActionError, During as _};
@@ -95,6 +95,41 @@ impl Actions<'_> {
             },
             &[],
         );
+        let revision = helm::Release {
+            name: upgrade.name.clone(),
+            namespace: current.namespace.clone(),
+            revision: version,
+            is_upgrade: true,
+        };
+        let method = if server_side { SERVER_SIDE } else { CLIENT_SIDE };
+        let mut release = self
+            .render_revision(upgrade, wanted, &current, revision, capabilities, method)
+            .await?;
+        self.log.debug(
+            "determined release apply method",
+            &[
+                ("server_side_apply", &server_side),
+                ("previous_release_apply_method", &apply_method),
+            ],
+        );
+        release.labels = labels;
+        release.info.first_deployed = current.info.first_deployed;
+        release.info.status = Status::PendingUpgrade;
+        "Preparing upgrade".clone_into(&mut release.info.description);
+        self.build(&release.manifest, &release.namespace).await?;
+        Ok(Prepared { current, release })
+    }
+
+    /// Renders a revision, which rests on `current`, and makes a record of it.
+    async fn render_revision(
+        &self,
+        upgrade: &Upgrade,
+        wanted: &Wanted<'_>,
+        current: &Release,
+        revision: helm::Release,
+        capabilities: Capabilities,
+        method: &str,
+    ) -> Result<Release, ActionError> {
         let reused = upgrade
             .reuse_values
             .then(|| current.reuse_values(wanted.values, wanted.limits));
@@ -111,31 +146,31 @@ impl Actions<'_> {
                 }
             }
         };
-        let revision = helm::Release {
-            name: upgrade.name.clone(),
-            namespace: current.namespace.clone(),
-            revision: version,
-            is_upgrade: true,
-        };
         let revision = self
             .render(&wanted, revision, &upgrade.rendering, capabilities)
             .await;
         let revision = revision.map_err(without_context)?;
-        self.log.debug(
-            "determined release apply method",
-            &[
-                ("server_side_apply", &server_side),
-                ("previous_release_apply_method", &apply_method),
-            ],
-        );
-        let method = if server_side { SERVER_SIDE } else { CLIENT_SIDE };
-        let mut release = revision.into_record(&wanted, upgrade.crds, method)?;
-        release.labels = labels;
-        release.info.first_deployed = current.info.first_deployed;
-        release.info.status = Status::PendingUpgrade;
-        "Preparing upgrade".clone_into(&mut release.info.description);
-        self.build(&release.manifest, &release.namespace).await?;
-        Ok(Prepared { current, release })
+        revision.into_record(&wanted, upgrade.crds, method)
+    }
+
+    /// Renders a stored revision once more, of a chart and values, as an upgrade would; nothing is written.
+    pub(crate) async fn render_like(
+        &self,
+        stored: &Release,
+        is_upgrade: bool,
+        upgrade: &Upgrade,
+        wanted: &Wanted<'_>,
+    ) -> Result<Release, ActionError> {
+        let capabilities = self.cluster.discovery.capabilities().await?;
+        let revision = helm::Release {
+            name: stored.name.clone(),
+            namespace: stored.namespace.clone(),
+            revision: stored.version,
+            is_upgrade,
+        };
+        let method = &stored.apply_method;
+        self.render_revision(upgrade, wanted, stored, revision, capabilities, method)
+            .await
     }
 
     /// Finds the revision whose objects are in the cluster.

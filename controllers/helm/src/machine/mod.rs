@@ -18,7 +18,7 @@ mod words;
 
 pub use attempt::{ChartIdentity, begin_attempt, handle_force, target_change};
 pub use conditions::{Machine, action_under_way};
-pub use decide::{Action, ActionKind, Next, decide};
+pub use decide::{Action, ActionKind, Next, State, decide};
 pub use facts::{Drift, Facts, Previous, Stored, Verification};
 pub use outcome::{Attempt, Record, Told, UninstallResult, Unlocking};
 pub use pace::{Ending, Pace, Performed};

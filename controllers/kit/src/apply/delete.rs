@@ -235,7 +235,7 @@ mod tests {
             own_namespace: "flux-system",
         };
         let objects = vec![(id(), "v1".to_owned())];
-        let mut deletions = collection.delete_all(objects, &mut Slot::unbounded()).await;
+        let mut deletions = collection.delete_all(objects, &mut Slot::outside()).await;
         deletions.pop().expect("one object").1
     }
 

@@ -107,6 +107,12 @@ pub enum ApplyError {
         /// How many there are.
         all: usize,
     },
+    /// Somebody else writes the object all the time.
+    #[error("{} was changed by others whenever it was looked at", Subject(.id))]
+    Restless {
+        /// The object.
+        id: ObjectId,
+    },
     /// What was being planned is of no use any more.
     #[error("a newer event ended the planning")]
     Interrupted,

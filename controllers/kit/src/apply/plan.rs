@@ -194,8 +194,17 @@ impl Applier<'_> {
         }
     }
 
+    /// Normalises an object, finds its endpoint, and follows what becomes of it from then on.
+    async fn resolve(&self, object: Value) -> Result<Planned, ApplyError> {
+        let item = self.locate(object).await?;
+        if !is_ignored(&item.object) {
+            self.live.follow(&item.mapping);
+        }
+        Ok(item)
+    }
+
     /// Normalises an object and finds its endpoint.
-    async fn resolve(&self, mut object: Value) -> Result<Planned, ApplyError> {
+    pub(super) async fn locate(&self, mut object: Value) -> Result<Planned, ApplyError> {
         let normalized = normalize(&mut object)?;
         let mut id = id_of(&object);
         let (group, version) = split_api_version(api_version(&object));
@@ -216,9 +225,6 @@ impl Applier<'_> {
             id.namespace.clear();
         } else if id.namespace.is_empty() && !ignored {
             return Err(ApplyError::NoNamespace { id });
-        }
-        if !ignored {
-            self.live.follow(&mapping);
         }
         let desired = Desired::of(&object);
         Ok(Planned {
@@ -335,7 +341,7 @@ mod tests {
             silence: Duration::from_secs(5),
             migrate_api_version: false,
         };
-        let (mut obsolete, mut slot) = (pin!(pending()), Slot::unbounded());
+        let (mut obsolete, mut slot) = (pin!(pending()), Slot::outside());
         let mut interrupt = Interrupt {
             obsolete: obsolete.as_mut(),
             superseded: &Superseded::never(),

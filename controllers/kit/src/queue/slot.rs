@@ -12,8 +12,8 @@ use crate::metrics::{ActiveGuard, QueueMetrics};
 
 /// A worker slot, which its run can give up while it waits for the cluster.
 pub struct Slot {
-    pub(super) semaphore: Arc<Semaphore>,
-    pub(super) metrics: QueueMetrics,
+    /// Where places are taken; nowhere if the run takes none.
+    pub(super) workers: Option<(Arc<Semaphore>, QueueMetrics)>,
     /// The place, as long as it is held.
     pub(super) place: Option<Place>,
     /// Where places are taken instead, and as whose, once the run has moved there.
@@ -38,12 +38,10 @@ pub(super) enum Place {
 pub(super) type Note = Arc<Mutex<Option<(Cow<'static, str>, Instant)>>>;
 
 impl Slot {
-    /// Gives a slot for tests, which is one of many.
-    #[cfg(test)]
-    pub(crate) fn unbounded() -> Self {
+    /// Gives a slot for a run of no queue, which takes no place of any worker: whoever makes it bounds how many there are.
+    pub fn outside() -> Self {
         Self {
-            semaphore: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-            metrics: QueueMetrics::unregistered(),
+            workers: None,
             place: None,
             elsewhere: None,
             next: None,
@@ -83,11 +81,12 @@ impl Slot {
             let portion = Box::pin(places.take(owner, 1)).await;
             return Some(Place::Elsewhere { _portion: portion });
         }
+        let (semaphore, metrics) = self.workers.as_ref()?;
         let _noted = Noted::new(&self.note, Cow::Borrowed("a free worker slot"));
         // The semaphore is never closed, so that acquiring fails is impossible; running without a slot would
         // merely exceed the concurrency.
-        let permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
-        permit.map(|permit| Place::worker(permit, &self.metrics))
+        let permit = Arc::clone(semaphore).acquire_owned().await.ok();
+        permit.map(|permit| Place::worker(permit, metrics))
     }
 }
 

@@ -316,6 +316,7 @@ fn arguments(flags: &InstallFlags) -> Vec<String> {
         format!("--watch-label-selector={}", flags.watch_label_selector),
         format!("--events-addr={}", events_address(flags)),
         "--enable-leader-election".to_owned(),
+        "--shadow-addr=127.0.0.1:9292".to_owned(),
     ];
     let mut add = |name: &str, value: &str| {
         if !value.is_empty() {

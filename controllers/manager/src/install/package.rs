@@ -117,6 +117,7 @@ const ARGUMENT_LINES: &str = "        - run
         - {{ printf \"--watch-label-selector=%s\" .Values.watchLabelSelector | quote }}
         - --events-addr=http://notification-controller.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}./
         - --enable-leader-election
+        - --shadow-addr=127.0.0.1:9292
         {{- with .Values.controllers }}
         - --controllers={{ join \",\" . }}
         {{- end }}

@@ -202,10 +202,11 @@ fn notes(object: &PlannedObject) -> String {
     texts.join("; ")
 }
 
-/// A finding in a few words, where it is a remark about the whole.
+/// A finding in a few words, where its name says all.
 fn short(finding: &Finding) -> String {
     let code = crate::codes::Code::find(&finding.code);
-    match code.filter(|_| finding.is_remark() && finding.object.is_empty()) {
+    let says_all = matches!(&*finding.code, "M203" | "M205" | "M206" | "M207");
+    match code.filter(|_| says_all) {
         Some(code) => format!("{} {}", code.code, code.slug),
         None => text(finding),
     }

@@ -74,7 +74,7 @@ fn same(name: &str) -> (Handle, Answer) {
             counts,
             ..Proof::default()
         }),
-        findings: Vec::new(),
+        ..Answer::default()
     };
     (handle(name), answer)
 }
