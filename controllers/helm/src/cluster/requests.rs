@@ -225,7 +225,9 @@ mod tests {
         }
         assert!(attempts.is_last());
         assert_eq!(count, Attempts::MOST);
-        assert_eq!(start.elapsed(), Duration::from_millis(1270));
+        // The clock of tests counts whole milliseconds, upwards.
+        let took = start.elapsed().as_millis();
+        assert!((1270..1290).contains(&took), "{took}");
     }
 
     #[test]
