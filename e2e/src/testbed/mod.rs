@@ -93,6 +93,8 @@ pub struct Testbed {
     stock: OnceCell<Process>,
     stock_helm: OnceCell<Process>,
     ours: OnceCell<Process>,
+    /// Where ours says what its next run would change.
+    shadow_port: u16,
     git: OnceCell<GitServer>,
     registry: OnceCell<Registry>,
     s3: OnceCell<S3>,
@@ -151,6 +153,7 @@ impl Testbed {
             stock: OnceCell::new(),
             stock_helm: OnceCell::new(),
             ours: OnceCell::new(),
+            shadow_port: free_port()?,
             git: OnceCell::new(),
             registry: OnceCell::new(),
             s3: OnceCell::new(),
@@ -361,8 +364,16 @@ impl Testbed {
     /// Our controller, which leaves alone what is stock's, started when this is the first call.
     pub async fn openflux_controller(&self) -> Result<&Process> {
         self.ours
-            .get_or_try_init(|| async { self.start_openflux("openflux-controller", &[]) })
+            .get_or_try_init(|| async {
+                let shadow = format!("--shadow-addr=127.0.0.1:{}", self.shadow_port);
+                self.start_openflux("openflux-controller", &[&shadow])
+            })
             .await
+    }
+
+    /// Where that controller is asked what its next run would change.
+    pub fn shadow_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.shadow_port)
     }
 
     /// Starts another stock controller with flags of its own.

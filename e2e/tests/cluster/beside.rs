@@ -88,6 +88,7 @@ impl Beside {
             .current_dir(self.testbed.dir())
             .env("KUBECONFIG", self.testbed.kubeconfig())
             .env("HOME", self.testbed.dir())
+            .env("OPENFLUX_SHADOW_URL", self.testbed.shadow_url())
             .env_remove("LC_ALL")
             .stdin(Stdio::null())
             .kill_on_drop(true);

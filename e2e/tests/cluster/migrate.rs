@@ -37,6 +37,7 @@ async fn objects_move_and_return_and_nothing_is_written_to_what_they_applied() -
     // Two objects and a ReplicaSet; a ConfigMap and the record of the release.
     for part in [
         format!("✔ {app}  idle "),
+        "proven 2/2".to_owned(),
         "unmoved 3/3  soak 2s".to_owned(),
         format!("✔ {web}  idle "),
         "unmoved 2/2  soak 2s".to_owned(),

@@ -116,6 +116,7 @@ async fn the_walk_through_is_what_happens() -> Result<()> {
         folder,
         path: format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default()),
         kubeconfig: testbed.kubeconfig().to_owned(),
+        shadow_url: testbed.shadow_url(),
     };
     shell.run(&format!("git clone --quiet {url} fleet")).await?;
 
@@ -168,6 +169,8 @@ struct Shell {
     folder: PathBuf,
     path: String,
     kubeconfig: PathBuf,
+    /// In place of a forwarded port: the controller is no pod here.
+    shadow_url: String,
 }
 
 impl Shell {
@@ -178,6 +181,7 @@ impl Shell {
             .current_dir(&self.folder)
             .env("PATH", &self.path)
             .env("KUBECONFIG", &self.kubeconfig)
+            .env("OPENFLUX_SHADOW_URL", &self.shadow_url)
             .env("HOME", &self.folder)
             .env("LC_ALL", "C.UTF-8")
             .envs(["AUTHOR", "COMMITTER"].into_iter().flat_map(|who| {

@@ -39,7 +39,7 @@ const MAX_ANSWER: usize = 64 << 20;
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ShadowArgs {
     /// Ask our controller at this address, such as http://127.0.0.1:9292, instead of through a port that kubectl forwards to it.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "OPENFLUX_SHADOW_URL")]
     shadow_url: Option<String>,
 }
 

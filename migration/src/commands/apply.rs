@@ -17,8 +17,11 @@ use kube::core::SelectorExt as _;
 use tokio::sync::watch;
 
 use super::Outcome;
-use crate::cluster::{CommandError, ConnectArgs, Format, OutputArgs, Printer, duration, print_lines};
+use crate::cluster::{
+    CommandError, ConnectArgs, Controller, Format, OutputArgs, Printer, ShadowArgs, duration, print_lines,
+};
 use crate::moving::lease;
+use crate::moving::prove::{Asking, Planned};
 use crate::moving::setting::{PatienceArgs, Setting, Target, target};
 use crate::moving::state::{Options, Via, random};
 use crate::moving::store::{Store, journals, name_of, path_beside};
@@ -84,6 +87,8 @@ pub(crate) struct ApplyArgs {
     /// Ask nothing.
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    shadow: ShadowArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -255,7 +260,8 @@ async fn carry_out(
             return Err(error);
         }
     };
-    let (mover, news) = setting.mover(options(args), Some(store), work.plan.clone())?;
+    let prover = Box::new(prover(args, setting, work.plan).await);
+    let (mover, news) = setting.mover(options(args), Some(store), prover)?;
     let stop = Stop::listen(lost);
     let pace = Pace {
         at_once: args.patience.max_parallel,
@@ -280,6 +286,16 @@ async fn carry_out(
         advise(report, &migration);
     })
     .await
+}
+
+/// Finds who proves each object right before its move.
+async fn prover(args: &ApplyArgs, setting: &Setting, plan: Option<MigrationPlan>) -> Asking {
+    let pods = setting.facts.pods.as_ref().map(Vec::as_slice).unwrap_or_default();
+    let controller = Controller::find(&args.shadow, &args.connect, pods).await;
+    Asking {
+        controller: controller.map_err(|error| error.to_string()),
+        planned: Planned(plan),
+    }
 }
 
 /// Says in the end who has what, and what to do next.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::Outcome;
 use crate::cluster::{CommandError, ConnectArgs, Format, OutputArgs, Printer, print_lines};
 use crate::moving::back::parent_of;
+use crate::moving::prove::Planned;
 use crate::moving::setting::{PatienceArgs, Setting, Target, options_of_return, target};
 use crate::moving::waves::{Pace, Run, Stop, confirm, question, shares};
 
@@ -133,7 +134,11 @@ pub(crate) async fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result
     for (parent, object) in &suspends {
         setting.flux().suspend(parent, Some(object)).await?;
     }
-    let (mover, news) = setting.mover(options_of_return(&args.patience, args.now), None, None)?;
+    let (mover, news) = setting.mover(
+        options_of_return(&args.patience, args.now),
+        None,
+        Box::new(Planned(None)),
+    )?;
     let (lost, _) = watch::channel(false);
     let stop = Stop::listen(lost);
     let mut run = Run {

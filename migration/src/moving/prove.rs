@@ -1,11 +1,21 @@
 //! Proving, right before a move, that it would change nothing.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use flux_fleet::plan::{MigrationPlan, PlannedObject};
 use flux_fleet::scan::Class;
+use flux_fleet::text::clean;
 use flux_fleet::{Handle, Subject};
+use flux_proof::{Answer, Name};
 use futures::future::LocalBoxFuture;
+
+use crate::cluster::Controller;
+
+/// How often our controller is asked about an object that it may not have seen the last run of.
+const ATTEMPTS: usize = 4;
+/// How long it has until it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What was seen of an object when stock had just ended a run: what has to be the same when the label is set.
 pub(crate) struct Seen {
@@ -35,6 +45,74 @@ pub(crate) enum Proven {
 pub(crate) trait Prover {
     /// Proves that moving an object changes nothing.
     fn prove<'a>(&'a self, seen: &'a Seen) -> LocalBoxFuture<'a, Proven>;
+}
+
+/// Asks our controller about each object when its turn has come; where it cannot be asked, a plan says what it has proven.
+pub(crate) struct Asking {
+    /// The controller, or why it cannot be asked.
+    pub(crate) controller: Result<Controller, String>,
+    pub(crate) planned: Planned,
+}
+
+impl Prover for Asking {
+    fn prove<'a>(&'a self, seen: &'a Seen) -> LocalBoxFuture<'a, Proven> {
+        Box::pin(async {
+            match &self.controller {
+                Ok(controller) => ask(controller, seen).await,
+                Err(why) => match self.planned.recall(seen) {
+                    Proven::Unknown(plan) => Proven::Unknown(format!("{plan}, and {why}")),
+                    recalled => recalled,
+                },
+            }
+        })
+    }
+}
+
+async fn ask(controller: &Controller, seen: &Seen) -> Proven {
+    let mut left = ATTEMPTS;
+    loop {
+        let mut answered = None;
+        let objects = vec![Name::from(&seen.handle)];
+        let asking = controller.shadow(objects, false, |answer| answered = Some(answer));
+        match (asking.await, answered) {
+            (Err(error), _) => return Proven::Unknown(error.to_string()),
+            (Ok(()), None) => return Proven::Unknown("our controller says nothing about it".to_owned()),
+            (Ok(()), Some(answer)) if is_early(&answer) && left > 1 => {
+                left -= 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            (Ok(()), Some(answer)) => return judge(&answer),
+        }
+    }
+}
+
+/// Says whether only that stands in the way which is gone once the caches of our controller have caught up with stock's run.
+fn is_early(answer: &Answer) -> bool {
+    let mut in_the_way = answer
+        .findings
+        .iter()
+        .filter(|finding| !finding.is_remark())
+        .peekable();
+    in_the_way.peek().is_some()
+        && in_the_way.all(|finding| matches!(&*finding.code, "M104" | "M105" | "M120"))
+}
+
+/// Says what an answer of our controller means for a move.
+fn judge(answer: &Answer) -> Proven {
+    let stands_in_the_way: Vec<_> = answer
+        .findings
+        .iter()
+        .filter(|finding| !finding.is_remark())
+        .map(|finding| format!("{} {}", clean(&finding.code), clean(&finding.why)))
+        .collect();
+    match &answer.proof {
+        _ if !stands_in_the_way.is_empty() => Proven::Not(stands_in_the_way.join("; ")),
+        Some(proof) if answer.is_proven() => Proven::Identical(format!(
+            "proven {}/{}",
+            proof.counts.identical, proof.counts.compared
+        )),
+        _ => Proven::Unknown("our controller could not compare it".to_owned()),
+    }
 }
 
 /// What a plan has proven, as long as the objects are those that it is about. Without a plan nothing is proven: the guard before a
@@ -132,6 +210,33 @@ mod tests {
             release: None,
             is_forced: false,
         }
+    }
+
+    #[test]
+    fn what_our_controller_answers_decides() {
+        let judged = |answer: Value| {
+            let answer: Answer = serde_json::from_value(answer).unwrap();
+            format!("{:?}", judge(&answer))
+        };
+        let counts = json!({"compared": 2, "identical": 2});
+        let proof = json!({"revision": "main@sha1:00", "counts": counts});
+        assert_eq!(judged(json!({"proof": proof})), "Identical(\"proven 2/2\")");
+        let remark = json!([{"code": "M203", "why": "not in Git"}]);
+        assert_eq!(
+            judged(json!({"proof": proof, "findings": remark})),
+            "Identical(\"proven 2/2\")"
+        );
+        let drift = json!([{"code": "M201", "why": "its image was set by kubectl"}, {"code": "M203", "why": "not in Git"}]);
+        assert_eq!(
+            judged(json!({"proof": proof, "findings": drift})),
+            "Not(\"M201 its image was set by kubectl\")"
+        );
+        let unknown = "Unknown(\"our controller could not compare it\")";
+        assert_eq!(judged(json!({})), unknown);
+        assert_eq!(
+            judged(json!({"proof": {"counts": {"compared": 2, "identical": 1, "changed": 1}}})),
+            unknown
+        );
     }
 
     #[track_caller]

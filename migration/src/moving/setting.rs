@@ -6,14 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use flux_fleet::doctor::Facts;
 use flux_fleet::moving::Journal;
-use flux_fleet::plan::MigrationPlan;
 use flux_fleet::{Handle, World};
 use kube::ResourceExt;
 use tokio::sync::mpsc;
 
 use super::flux::{Flux, cluster_uid, who_am_i};
 use super::look::Looker;
-use super::prove::Planned;
+use super::prove::Prover;
 use super::state::{Mover, News, Options, Via, random};
 use super::store::{self, Store};
 use crate::cluster::{Cluster, CommandError, ConnectArgs, duration, facts};
@@ -82,14 +81,14 @@ impl Setting {
         &self,
         options: Options,
         store: Option<Store>,
-        plan: Option<MigrationPlan>,
+        prover: Box<dyn Prover>,
     ) -> Result<(Mover, mpsc::UnboundedReceiver<News>), CommandError> {
         let (sender, news) = mpsc::unbounded_channel();
         let mover = Mover {
             flux: self.flux(),
             looker: Looker::new(self.cluster.client.clone()),
             store,
-            prover: Box::new(Planned(plan)),
+            prover,
             options,
             by: self.by.clone(),
             salt: random()?,
