@@ -173,9 +173,9 @@ async fn dependencies(owner: Owner) -> Result<Vec<Value>> {
         )
         .await?;
         let ended = |object: &DynamicObject| {
-            condition(object, "Ready").is_some_and(|ready| ready["status"] == "True")
-                || has_failed(object, "DependencyNotReady")
-                || is_refused(object)
+            let is_ready = condition(object, "Ready").is_some_and(|ready| ready["status"] == "True");
+            is_observed(object)
+                && (is_ready || has_failed(object, "DependencyNotReady") || is_refused(object))
         };
         all.push(said(
             &app.wait(KUSTOMIZATION, &name, "has ended", ended).await?,
@@ -211,6 +211,7 @@ async fn releases(owner: Owner) -> Result<Vec<Value>> {
                 object.data["status"]["lastAttemptedGeneration"].as_i64() == object.metadata.generation;
             seen && condition.is_some_and(|ready| is_new(ready) && ready["status"] != "Unknown")
                 && settled(object)
+                && is_observed(object)
         };
         all.push(said(
             &app.wait(HELM_RELEASE, "app", "has ended", ended).await?,
@@ -257,6 +258,14 @@ async fn releases(owner: Owner) -> Result<Vec<Value>> {
     let events = app.events_with("failed to evaluate dependency").await?;
     all.push(json!(told(&events, app.name(), "InvalidCELExpression")));
     Ok(all)
+}
+
+/// Whether stock has written the generation too, if all is over: it does so after the conditions.
+fn is_observed(object: &DynamicObject) -> bool {
+    let is_over = ["Ready", "Stalled"]
+        .iter()
+        .any(|kind| condition(object, kind).is_some_and(|condition| condition["status"] == "True"));
+    !is_over || object.data["status"]["observedGeneration"].as_i64() == object.metadata.generation
 }
 
 /// Whether nothing more is on its way.
