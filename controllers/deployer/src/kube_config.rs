@@ -11,7 +11,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cloud_auth::{ClusterSettings, Identity, WayError};
-use controller_kit::{Cluster, ConnectError, Mapping, ObjectKey, RestError, Slot, cluster_id, connect_to};
+use controller_kit::{
+    Cluster, ConnectError, Mapping, ObjectKey, RestError, Slot, cluster_id, connect_to, identity_cluster_id,
+};
 use flux_api::{KubeConfigReference, SecretKeyReference};
 use kubeconfig::{Access, Credentials};
 use serde_json::Value;
@@ -155,7 +157,7 @@ async fn find_by_provider<K: Kind>(
     let way = asked.map_err(|_| ClusterError::Silent)??;
     // Everything that leads there but the token, which changes.
     let words = format!("{who:?}\n{settings:?}\n{}\n{}", way.server, way.authorities);
-    let id = cluster_id(words.as_bytes());
+    let id = identity_cluster_id(words.as_bytes());
     if let Some(known) = context.clusters.known(&id, user) {
         return Ok(known);
     }

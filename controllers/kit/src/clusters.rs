@@ -146,10 +146,22 @@ impl Clusters {
     }
 }
 
-/// Names a cluster by the words that lead there; nobody can tell them by the name.
-pub fn cluster_id(words: &[u8]) -> String {
-    let hash = blake3::hash(words).to_hex();
-    hash.as_str().get(..32).unwrap_or_default().to_owned()
+/// Names a cluster by the kubeconfig that leads there; nobody can tell that by the name.
+///
+/// Whoever has the words has the credentials in them, so that whoever says the same may use the same client.
+pub fn cluster_id(kubeconfig: &[u8]) -> String {
+    shortened(blake3::hash(kubeconfig))
+}
+
+/// Names a cluster that an identity leads to, by words that are no secret.
+///
+/// No kubeconfig is hashed to such a name, whatever is written into it: the client behind it has tokens of that identity.
+pub fn identity_cluster_id(words: &[u8]) -> String {
+    shortened(blake3::derive_key("openflux: clusters by workload identity", words).into())
+}
+
+fn shortened(hash: blake3::Hash) -> String {
+    hash.to_hex().as_str().get(..32).unwrap_or_default().to_owned()
 }
 
 impl State {
@@ -266,6 +278,13 @@ mod tests {
         // It comes back when it is needed.
         clusters.meet("two", client(), &app("b"));
         assert_eq!(clusters.count(), 2);
+    }
+
+    #[test]
+    fn no_kubeconfig_has_the_name_of_what_an_identity_leads_to() {
+        let words = b"everything about an identity, which is no secret";
+        assert_ne!(identity_cluster_id(words), cluster_id(words));
+        assert_ne!(identity_cluster_id(words), identity_cluster_id(b"another"));
     }
 
     #[tokio::test]

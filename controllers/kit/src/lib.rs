@@ -60,7 +60,7 @@ pub use backoff::{Attempts, Backoff, spread};
 pub use bearing::TokenSource;
 pub use client::connect;
 pub use cluster::Cluster;
-pub use clusters::{ClusterRecipe, Clusters, cluster_id};
+pub use clusters::{ClusterRecipe, Clusters, cluster_id, identity_cluster_id};
 pub use configs::{ConfigKind, OnConfigChange, follow_configs};
 pub use fair::{FairBudget, Portion};
 pub use flux_api::selector;
