@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::aws::Credentials;
 use crate::error::AuthError;
+use crate::gcp;
 use crate::token::{AccessToken, Way};
 
 /// No token is kept for longer, whatever its life.
@@ -17,9 +18,14 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// As what a token is kept: a hash of all that it depends on.
 pub(crate) type Key = [u8; 32];
 
-/// Hashes what a token depends on: all parts, each as `name=value`, in their order.
+/// Hashes what a token depends on: all parts, each as `name=value`, in their order, so that no part can pass for two.
 pub(crate) fn key(parts: &[String]) -> Key {
-    Sha256::digest(parts.join("\n")).into()
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// A token of a provider, or what was made of one.
@@ -81,6 +87,8 @@ pub struct Tokens {
     entries: Mutex<Entries>,
     most: usize,
     longest: Duration,
+    /// The cluster of Google around the process, once it was found out.
+    google: Mutex<Option<gcp::Cluster>>,
 }
 
 #[derive(Default)]
@@ -141,7 +149,18 @@ impl Tokens {
             entries: Mutex::default(),
             most,
             longest: longest.min(LONGEST),
+            google: Mutex::default(),
         }
+    }
+
+    /// Gives the cluster of Google that was found.
+    pub(crate) fn google_cluster(&self) -> Option<gcp::Cluster> {
+        self.google.lock().clone()
+    }
+
+    /// Keeps it.
+    pub(crate) fn keep_google_cluster(&self, found: gcp::Cluster) {
+        *self.google.lock() = Some(found);
     }
 
     /// Tells what was done with tokens so far.

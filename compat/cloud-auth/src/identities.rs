@@ -253,9 +253,19 @@ impl Identities {
             Provider::Azure => vec!["api://AzureADTokenExchange".to_owned()],
             Provider::Gcp => vec![match account.pool()? {
                 Some(pool) => pool,
-                None => gcp::Cluster::own(&*self.network, &*self.around).await?.pool(),
+                None => self.google_cluster().await?.pool(),
             }],
         })
+    }
+
+    /// The cluster of Google that the process runs in, which it does not leave.
+    async fn google_cluster(&self) -> Result<gcp::Cluster, AuthError> {
+        if let Some(known) = self.tokens.google_cluster() {
+            return Ok(known);
+        }
+        let found = gcp::Cluster::own(&*self.network, &*self.around).await?;
+        self.tokens.keep_google_cluster(found.clone());
+        Ok(found)
     }
 
     /// Exchanges a token of the cluster for one of the provider.
@@ -295,7 +305,7 @@ impl Identities {
             Provider::Gcp => {
                 let audience = match account.pool()? {
                     Some(pool) => pool,
-                    None => gcp::Cluster::own(network, around).await?.audience(),
+                    None => self.google_cluster().await?.audience(),
                 };
                 let federated = gcp::Federated {
                     audience: &audience,

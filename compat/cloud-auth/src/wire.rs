@@ -12,6 +12,8 @@ use url::Url;
 pub enum Trust {
     /// The cloud's own names, or the environment of the process: it may go anywhere, to a metadata service too.
     Process,
+    /// The same for what only this machine can tell: no proxy is asked, which would speak of another machine.
+    Machine,
     /// Somebody who writes files or Secrets: it may not go to this machine, nor to a metadata service.
     Tenant,
 }

@@ -1,19 +1,20 @@
 //! Tokens of clouds and of the cluster, for clusters that a ConfigMap names and for whoever else needs some.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cloud_auth::{ClusterSettings, Identities, Identity, Way};
 use controller_kit::cloud::{Accounts, ProcessSurroundings};
 use controller_kit::{Rest, TokenSource};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use crate::settings::WorkloadIdentity;
 
 /// How long a way is taken without looking whether the account still is what it was.
-const UNSEEN: SignedDuration = SignedDuration::from_mins(1);
+const UNSEEN: Duration = Duration::from_mins(1);
 
 /// Whoever gets tokens, by requests to the cluster that the controller runs in and as the controller itself.
 pub(crate) fn identities(rest: Rest, settings: &WorkloadIdentity) -> Identities {
@@ -30,7 +31,7 @@ pub(crate) struct ClusterTokens {
     identities: Identities,
     settings: ClusterSettings,
     who: Identity,
-    last: Mutex<(Timestamp, Way)>,
+    last: Mutex<(Instant, Way)>,
     /// Held by whoever asks.
     asking: tokio::sync::Mutex<()>,
 }
@@ -42,16 +43,17 @@ impl ClusterTokens {
             identities,
             settings,
             who,
-            last: Mutex::new((Timestamp::now(), way)),
+            last: Mutex::new((Instant::now(), way)),
             asking: tokio::sync::Mutex::default(),
         }
     }
 
     /// The token that was given last, as long as that is worth something and not long ago.
     fn known(&self) -> Option<String> {
-        let (now, last) = (Timestamp::now(), self.last.lock());
+        let last = self.last.lock();
         let (seen, way) = &*last;
-        let is_good = now < *seen + UNSEEN && way.token.expires.is_none_or(|end| now < end);
+        // A clock that is set back makes no token younger.
+        let is_good = seen.elapsed() < UNSEEN && way.token.expires.is_none_or(|end| Timestamp::now() < end);
         is_good.then(|| way.token.token.as_str().to_owned())
     }
 
@@ -66,7 +68,7 @@ impl ClusterTokens {
         let way = self.identities.way(&self.settings, &self.who).await;
         let way = way.map_err(|error| error.to_string())?;
         let token = way.token.token.as_str().to_owned();
-        *self.last.lock() = (Timestamp::now(), way);
+        *self.last.lock() = (Instant::now(), way);
         Ok(token)
     }
 }

@@ -468,17 +468,23 @@ impl Rest {
         let asking = async {
             let mut attempts = PAUSES.attempts();
             for _ in 0..RETRIES {
-                match self.client.request::<Value>(request.clone()).await {
+                match self.exchange(request.clone()).await {
                     Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503) => {
                         tokio::time::sleep(attempts.failed()).await;
                     }
                     answer => return answer,
                 }
             }
-            self.client.request::<Value>(request).await
+            self.exchange(request).await
         };
         // Boxed, as it is part of every future that asks anything.
         self.within(Box::pin(asking)).await
+    }
+
+    /// Sends a request, and reads the answer here: the client would log one that is no JSON as a whole, with the secrets in it.
+    async fn exchange(&self, request: Request<Vec<u8>>) -> Result<Value, kube::Error> {
+        let text = self.client.request_text(request).await?;
+        serde_json::from_str(&text).map_err(kube::Error::SerdeError)
     }
 }
 

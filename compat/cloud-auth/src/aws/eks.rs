@@ -90,7 +90,14 @@ pub(crate) async fn find(
     let url = presign(&request, credentials, region, "sts", now, LIFE);
     let token = AccessToken {
         token: Zeroizing::new(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url.as_bytes()))),
-        expires: now.checked_add(SignedDuration::from_secs(LIFE.into())).ok(),
+        // It ends with the credentials that have signed it.
+        expires: [
+            now.checked_add(SignedDuration::from_secs(LIFE.into())).ok(),
+            credentials.expires,
+        ]
+        .into_iter()
+        .flatten()
+        .min(),
     };
     Way::new(server, authorities, token)
 }

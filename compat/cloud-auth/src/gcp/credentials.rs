@@ -172,7 +172,7 @@ pub async fn process_token(
     }
     let mut url = metadata("instance/service-accounts/default/token", around)?;
     url.query_pairs_mut().append_pair("scopes", &scopes.join(","));
-    let request = Request::get(url, Trust::Process).with("metadata-flavor", "Google");
+    let request = Request::get(url, Trust::Machine).with("metadata-flavor", "Google");
     read(&send_patiently(network, &request).await?, network)
 }
 

@@ -97,7 +97,7 @@ impl Cluster {
     pub async fn own(network: &dyn Network, around: &dyn Surroundings) -> Result<Self, AuthError> {
         let ask = async |path: &str, what: &str| {
             let request =
-                Request::get(metadata(path, around)?, Trust::Process).with("metadata-flavor", "Google");
+                Request::get(metadata(path, around)?, Trust::Machine).with("metadata-flavor", "Google");
             let failed = |why: String| AuthError::Configuration(format!("{what}: {why}"));
             let reply = send_patiently(network, &request).await;
             let reply = reply.map_err(|error| failed(error.to_string()))?;

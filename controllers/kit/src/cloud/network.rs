@@ -28,6 +28,8 @@ struct Clients {
     flag: &'static str,
     /// For names of the clouds, and what the environment of the process says.
     trusted: OnceLock<Result<Client, String>>,
+    /// For the metadata service of the machine, which no proxy is asked for.
+    direct: OnceLock<Result<Client, String>>,
     /// For what files and Secrets say.
     guarded: OnceLock<Result<Client, String>>,
 }
@@ -39,21 +41,21 @@ impl CloudNetwork {
             listed,
             flag,
             trusted: OnceLock::new(),
+            direct: OnceLock::new(),
             guarded: OnceLock::new(),
         }))
     }
 
     fn client(&self, trust: Trust) -> Result<&Client, NetworkError> {
         let clients = &*self.0;
-        let make = |listed: Option<HostList>| {
-            let client = Client::with_proxies(Guard::new(listed, clients.flag));
-            client.map_err(|error| format!("cannot read the certificates of the system: {error}"))
-        };
+        let unreadable = |error| format!("cannot read the certificates of the system: {error}");
+        let make = |listed| Client::with_proxies(Guard::new(listed, clients.flag)).map_err(unreadable);
+        let all = || HostList::parse(["0.0.0.0/0", "::/0"]).map_err(|error| error.to_string());
         let made = match trust {
-            Trust::Process => clients.trusted.get_or_init(|| {
-                let all = HostList::parse(["0.0.0.0/0", "::/0"]);
-                make(Some(all.map_err(|error| error.to_string())?))
-            }),
+            Trust::Process => clients.trusted.get_or_init(|| make(Some(all()?))),
+            Trust::Machine => clients
+                .direct
+                .get_or_init(|| Client::new(Guard::new(Some(all()?), clients.flag)).map_err(unreadable)),
             // Neither this machine nor what belongs to it, such as metadata services, but the cluster's services: Vault is
             // one.
             Trust::Tenant => clients.guarded.get_or_init(|| make(clients.listed.clone())),

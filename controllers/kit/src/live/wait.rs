@@ -266,12 +266,15 @@ impl<'a> Wait<'a> {
         let (may_vanish, rule) = (watched.target.may_vanish, watched.target.rule);
         let is_watched = matches!(watched.source, Source::Watch { .. });
         let health = health.unwrap_or_else(Health::not_found);
-        let health = if self.has_expressions(&watched.target) {
+        let has_expressions = self.has_expressions(&watched.target);
+        // What is read when its watch tells of it, and could not be read, is read again: the watch may have no more to tell.
+        let is_told = is_watched && !(has_expressions && health.status(now()) == Status::Unknown);
+        let health = if has_expressions {
             health
         } else {
             rule.judge(&watched.target.id, health)
         };
-        if self.tally.note(at, health, may_vanish, now()) || is_watched {
+        if self.tally.note(at, health, may_vanish, now()) || is_told {
             self.asked.remove(&at);
         } else {
             self.asked.insert(at);
