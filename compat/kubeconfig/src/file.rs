@@ -9,13 +9,17 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// A kubeconfig, with the lists as maps.
+/// A kubeconfig, with the lists as maps. What is not set is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Config {
-    pub(crate) current: String,
-    pub(crate) contexts: BTreeMap<String, Context>,
-    pub(crate) clusters: BTreeMap<String, Cluster>,
-    pub(crate) users: BTreeMap<String, User>,
+pub struct Config {
+    /// The name of the context that counts.
+    pub current: String,
+    /// Which cluster is reached as whom, by names.
+    pub contexts: BTreeMap<String, Context>,
+    /// Clusters, by names.
+    pub clusters: BTreeMap<String, Cluster>,
+    /// Users, by names.
+    pub users: BTreeMap<String, User>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,48 +55,77 @@ struct NamedUser {
     user: User,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// A cluster, and as whom it is reached.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Context {
-    pub(crate) cluster: String,
-    pub(crate) user: String,
+pub struct Context {
+    /// The name of the cluster.
+    pub cluster: String,
+    /// The name of the user.
+    pub user: String,
+    /// The namespace of what names none.
+    pub namespace: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// How to reach an API server.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub(crate) struct Cluster {
-    pub(crate) server: String,
-    pub(crate) tls_server_name: String,
-    pub(crate) insecure_skip_tls_verify: bool,
-    pub(crate) certificate_authority: String,
+pub struct Cluster {
+    /// Its URL.
+    pub server: String,
+    /// The name that its certificate is for, where that is not the host of the URL.
+    pub tls_server_name: String,
+    /// Whether its certificate is not looked at.
+    pub insecure_skip_tls_verify: bool,
+    /// A file with the certificates that its own is signed by.
+    pub certificate_authority: String,
+    /// The same certificates, in place.
     #[serde(deserialize_with = "bytes")]
-    pub(crate) certificate_authority_data: Vec<u8>,
-    pub(crate) proxy_url: String,
-    pub(crate) disable_compression: bool,
-    pub(crate) extensions: Value,
+    pub certificate_authority_data: Vec<u8>,
+    /// URL of the proxy on the way there.
+    pub proxy_url: String,
+    /// Whether answers are not compressed.
+    pub disable_compression: bool,
+    /// What others keep here.
+    pub extensions: Value,
 }
 
-#[derive(Default, Deserialize)]
+/// Whoever asks.
+#[derive(Clone, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub(crate) struct User {
-    pub(crate) client_certificate: String,
+pub struct User {
+    /// A file with a certificate.
+    pub client_certificate: String,
+    /// The same, in place.
     #[serde(deserialize_with = "bytes")]
-    pub(crate) client_certificate_data: Vec<u8>,
-    pub(crate) client_key: String,
+    pub client_certificate_data: Vec<u8>,
+    /// A file with the key of the certificate.
+    pub client_key: String,
+    /// The same, in place.
     #[serde(deserialize_with = "bytes")]
-    pub(crate) client_key_data: Vec<u8>,
-    pub(crate) token: String,
+    pub client_key_data: Vec<u8>,
+    /// A bearer token.
+    pub token: String,
+    /// A file with one.
     #[serde(rename = "tokenFile")]
-    pub(crate) token_file: String,
+    pub token_file: String,
+    /// Whom requests are made as.
     #[serde(rename = "as")]
-    pub(crate) impersonate: String,
-    pub(crate) as_uid: String,
-    pub(crate) as_groups: Vec<String>,
-    pub(crate) as_user_extra: BTreeMap<String, Vec<String>>,
-    pub(crate) username: String,
-    pub(crate) password: String,
-    pub(crate) auth_provider: Option<Value>,
-    pub(crate) exec: Option<Value>,
+    pub impersonate: String,
+    /// The UID of that one.
+    pub as_uid: String,
+    /// Its groups.
+    pub as_groups: Vec<String>,
+    /// What else there is about it.
+    pub as_user_extra: BTreeMap<String, Vec<String>>,
+    /// A name for a password.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// A way to authenticate that client-go has given up.
+    pub auth_provider: Option<Value>,
+    /// A command that hands out credentials.
+    pub exec: Option<Value>,
 }
 
 /// Nothing of it is for logs.
@@ -123,7 +156,7 @@ impl Config {
     ///
     /// # Errors
     /// It is no kubeconfig.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, Error> {
+    pub fn parse(text: &[u8]) -> Result<Self, Error> {
         if text.is_empty() {
             return Ok(Self::default());
         }

@@ -4,8 +4,10 @@
 //! not to look at. [`Access::of`] reads it as client-go does, judges it in client-go's words, and keeps nothing that
 //! leads out of the document itself; commands and unverified connections are kept only where an operator permits them.
 //!
-//! - `file`: the document, as it is written down;
-//! - `usable`: whether its current context can be used, in client-go's words;
+//! Whoever reads kubeconfigs of his own takes [`Config`], the document as it is written down.
+//!
+//! - `file`: that document;
+//! - `usable`: what keeps parts of it from being used, in client-go's words;
 //! - `access`: what is kept of it;
 //! - `address`: addresses of API servers; `pem`: certificates.
 //!
@@ -35,4 +37,5 @@ mod usable;
 pub use access::{Access, Credentials, Permits};
 pub use address::{AddressError, cluster_address};
 pub use error::Error;
+pub use file::{Cluster, Config, Context, User};
 pub use pem::has_certificates;

@@ -54,7 +54,7 @@ pub(crate) fn confirm(
         ));
     }
     if let Some(user) = user {
-        judge_user(user_name, user, &mut wrong);
+        wrong.extend(user.problems(user_name));
     }
     match cluster.filter(|cluster| !is_empty(cluster)) {
         Some(cluster) => judge_cluster(cluster_name, cluster, &mut wrong),
@@ -96,7 +96,7 @@ fn judge_cluster(name: &str, cluster: &Cluster, wrong: &mut Vec<String>) {
             format!("no server found for cluster {}", quote(name))
         });
     }
-    if let Some(why) = problem_of_proxy(&cluster.proxy_url) {
+    if let Some(why) = cluster.problem_of_proxy() {
         wrong.push(format!(
             "invalid 'proxy-url' {} for cluster {}: {why}",
             quote(&without_password(&cluster.proxy_url)),
@@ -116,52 +116,62 @@ fn without_password(url: &str) -> String {
     }
 }
 
-fn problem_of_proxy(proxy: &str) -> Option<String> {
-    if proxy.is_empty() {
-        return None;
+impl Cluster {
+    /// Tells what is wrong with its proxy.
+    pub fn problem_of_proxy(&self) -> Option<String> {
+        let proxy = &self.proxy_url;
+        if proxy.is_empty() {
+            return None;
+        }
+        let scheme = match Url::parse(proxy) {
+            Ok(url) => url.scheme().to_owned(),
+            Err(url::ParseError::RelativeUrlWithoutBase) => String::new(),
+            Err(_) => return Some(format!("could not parse: {}", without_password(proxy))),
+        };
+        let is_known = matches!(scheme.as_str(), "http" | "https" | "socks5");
+        (!is_known).then(|| {
+            format!(
+                "unsupported scheme {}, must be http, https, or socks5",
+                quote(&scheme)
+            )
+        })
     }
-    let scheme = match Url::parse(proxy) {
-        Ok(url) => url.scheme().to_owned(),
-        Err(url::ParseError::RelativeUrlWithoutBase) => String::new(),
-        Err(_) => return Some(format!("could not parse: {}", without_password(proxy))),
-    };
-    let is_known = matches!(scheme.as_str(), "http" | "https" | "socks5");
-    (!is_known).then(|| {
-        format!(
-            "unsupported scheme {}, must be http, https, or socks5",
-            quote(&scheme)
-        )
-    })
 }
 
-fn judge_user(name: &str, user: &User, wrong: &mut Vec<String>) {
-    let mut methods = Vec::new();
-    if !user.token.is_empty() {
-        methods.push("token");
-    }
-    if !user.username.is_empty() || !user.password.is_empty() {
-        methods.push("basicAuth");
-    }
-    if !user.client_certificate_data.is_empty() && user.client_key_data.is_empty() {
-        wrong.push(format!(
-            "client-key-data or client-key must be specified for {name} to use the clientCert authentication method."
-        ));
-    }
-    if let Some(exec) = &user.exec {
-        judge_exec(name, exec, user.auth_provider.is_some(), wrong);
-    }
-    if methods.len() > 1 {
-        wrong.push(format!(
-            "more than one authentication method found for {name}; found [{}], only one is allowed",
-            methods.join(" ")
-        ));
-    }
-    let asks_for_more =
-        !user.as_uid.is_empty() || !user.as_groups.is_empty() || !user.as_user_extra.is_empty();
-    if asks_for_more && user.impersonate.is_empty() {
-        wrong.push(format!(
-            "requesting uid, groups or user-extra for {name} without impersonating a user"
-        ));
+impl User {
+    /// Tells all that keeps it from being used under this name, apart from what files hold.
+    pub fn problems(&self, name: &str) -> Vec<String> {
+        let (mut wrong, mut methods) = (Vec::new(), Vec::new());
+        if !self.token.is_empty() {
+            methods.push("token");
+        }
+        if !self.username.is_empty() || !self.password.is_empty() {
+            methods.push("basicAuth");
+        }
+        let has_certificate = !self.client_certificate.is_empty() || !self.client_certificate_data.is_empty();
+        let has_key = !self.client_key.is_empty() || !self.client_key_data.is_empty();
+        if has_certificate && !has_key {
+            wrong.push(format!(
+                "client-key-data or client-key must be specified for {name} to use the clientCert authentication method."
+            ));
+        }
+        if let Some(exec) = &self.exec {
+            judge_exec(name, exec, self.auth_provider.is_some(), &mut wrong);
+        }
+        if methods.len() > 1 {
+            wrong.push(format!(
+                "more than one authentication method found for {name}; found [{}], only one is allowed",
+                methods.join(" ")
+            ));
+        }
+        let asks_for_more =
+            !self.as_uid.is_empty() || !self.as_groups.is_empty() || !self.as_user_extra.is_empty();
+        if asks_for_more && self.impersonate.is_empty() {
+            wrong.push(format!(
+                "requesting uid, groups or user-extra for {name} without impersonating a user"
+            ));
+        }
+        wrong
     }
 }
 
