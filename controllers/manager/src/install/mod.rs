@@ -11,7 +11,7 @@ use flux_sources::SourceKind;
 use serde_json::{Value, json};
 
 /// What to install, and where.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(group(ArgGroup::new("form").required(true).args(["export", "chart", "folder"])))]
 pub(crate) struct InstallFlags {
     /// Print the manifests to standard output; nothing is ever applied from here.
@@ -62,6 +62,10 @@ pub(crate) struct InstallFlags {
     /// How many processes run, of which one leads.
     #[arg(long, default_value_t = 1)]
     replicas: i32,
+    /// Further Deployments, each for a share of the objects: those that are labelled as --watch-label-selector says, with -1, -2
+    /// and so on at the end of the value. They mirror no sources, which the first one does for all.
+    #[arg(long, default_value_t = 0)]
+    shards: u16,
     /// Memory limit of a process.
     #[arg(long, default_value = "1Gi")]
     memory: String,
@@ -93,6 +97,11 @@ const STORAGE_TLS: &str = "/etc/openflux/storage-tls";
 /// Standard output, or a folder, cannot be written.
 pub(crate) fn install(flags: &InstallFlags) -> anyhow::Result<()> {
     use std::io::Write;
+    if flags.shards > 0 && flags.shard(1).is_none() {
+        return Err(anyhow::anyhow!(
+            "--shards needs a --watch-label-selector of the form key=value, and a deployer among --controllers"
+        ));
+    }
     if let Some(folder) = &flags.chart {
         return write(folder, &package::chart()?);
     }
@@ -158,6 +167,25 @@ impl InstallFlags {
         } else {
             60
         }
+    }
+
+    /// What one of the shards is installed with.
+    fn shard(&self, number: u16) -> Option<Self> {
+        let (key, value) = self.watch_label_selector.split_once('=')?;
+        let is_name = |text: &str| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+            !text.is_empty() && text.bytes().all(fits)
+        };
+        let chosen = |controller: &&str| {
+            let given = self.controllers.iter().any(|own| own == controller);
+            given || self.controllers.is_empty()
+        };
+        let deployers: Vec<_> = ["kustomize", "helm"].into_iter().filter(chosen).collect();
+        (is_name(key) && is_name(value) && !deployers.is_empty()).then(|| Self {
+            watch_label_selector: format!("{key}={value}-{number}"),
+            controllers: deployers.into_iter().map(str::to_owned).collect(),
+            ..self.clone()
+        })
     }
 }
 
@@ -248,7 +276,14 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
     if let Some(writers) = &flags.artifact_writers {
         objects.extend(writers_policy(flags, writers, &labels));
     }
-    objects.push(deployment(flags, &namespaced));
+    objects.push(deployment(flags, NAME, &namespaced));
+    for number in 1..=flags.shards {
+        if let Some(shard) = flags.shard(number) {
+            let name = format!("{NAME}-{number}");
+            let metadata = json!({"name": name, "namespace": flags.namespace, "labels": labels});
+            objects.push(deployment(&shard, &name, &metadata));
+        }
+    }
     objects
 }
 
@@ -261,7 +296,7 @@ fn network_policy(flags: &InstallFlags, metadata: &Value) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata,
         "spec": {
-            "podSelector": {"matchLabels": {"app": NAME}},
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "openflux"}},
             "policyTypes": ["Ingress"],
             "ingress": [{"ports": ports}],
         },
@@ -413,10 +448,10 @@ fn rules_at_home() -> Value {
     json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}])
 }
 
-fn deployment(flags: &InstallFlags, metadata: &Value) -> Value {
-    let selected = json!({"app": NAME});
+fn deployment(flags: &InstallFlags, name: &str, metadata: &Value) -> Value {
+    let selected = json!({"app": name});
     let mut labels = labels();
-    labels["app"] = NAME.into();
+    labels["app"] = name.into();
     let temp = match flags.temp_size.as_str() {
         "" => json!({}),
         size => json!({"sizeLimit": size}),
@@ -502,4 +537,61 @@ fn events_address(flags: &InstallFlags) -> String {
         "http://notification-controller.{}.svc.{}./",
         flags.namespace, flags.cluster_domain
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_reconcile_a_share_each_and_nothing_else() {
+        let flags = InstallFlags {
+            watch_label_selector: "sharding.fluxcd.io/key=openflux".to_owned(),
+            namespace: "flux-system".to_owned(),
+            shards: 2,
+            ..InstallFlags::default()
+        };
+        let all = objects(&flags);
+        let deployments: Vec<_> = all
+            .iter()
+            .filter(|object| object["kind"] == "Deployment")
+            .collect();
+        let shown = |object: &&Value| {
+            let pod = &object["spec"]["template"];
+            let arguments = &pod["spec"]["containers"][0]["args"];
+            let arguments = arguments
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
+            let telling = |argument: &&str| argument.contains("selector") || argument.contains("controllers");
+            let telling: Vec<_> = arguments.filter(telling).map(str::to_owned).collect();
+            let app = pod["metadata"]["labels"]["app"].as_str().unwrap_or_default();
+            assert_eq!(object["spec"]["selector"]["matchLabels"]["app"], app);
+            (app.to_owned(), telling.join(" "))
+        };
+        let shown: Vec<_> = deployments.iter().map(shown).collect();
+        let expected = [
+            ("", "openflux"),
+            ("-1", "openflux-1 --controllers=kustomize,helm"),
+            ("-2", "openflux-2 --controllers=kustomize,helm"),
+        ];
+        let expected = expected.map(|(name, rest)| {
+            let selector = format!("--watch-label-selector=sharding.fluxcd.io/key={rest}");
+            (format!("{NAME}{name}"), selector)
+        });
+        assert_eq!(shown, expected);
+        for selector in ["", "a in (b,c)", "!a", "a=b,c=d", "a!=b"] {
+            let odd = InstallFlags {
+                watch_label_selector: selector.to_owned(),
+                ..flags.clone()
+            };
+            assert!(odd.shard(1).is_none(), "{selector}");
+        }
+        let sources = InstallFlags {
+            controllers: vec!["sources".to_owned()],
+            ..flags.clone()
+        };
+        assert!(sources.shard(1).is_none());
+    }
 }

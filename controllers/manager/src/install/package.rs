@@ -102,7 +102,8 @@ clusterDomain: cluster.local
 artifactWriters:
   enabled: false
   users: []
-# How many processes run, of which one leads.
+# How many processes run, of which one leads. Shards, which reconcile a share each, are in what `install --shards` prints and not
+# in this chart.
 replicas: 1
 # Memory limit of a process.
 memory: 1Gi
