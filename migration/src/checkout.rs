@@ -154,6 +154,34 @@ fn refuse_dirty(root: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Co
     Ok(())
 }
 
+/// Refuses a checkout that has more than what is committed; journals of migrations, which may be kept there, are none of it.
+pub(crate) fn refuse_uncommitted(root: &Path) -> Result<(), CommandError> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["status", "--porcelain", "--", ".", ":(exclude,glob)**/*.journal"])
+        .env_remove("GIT_DIR")
+        .output()
+        .map_err(|error| CommandError::Usage(format!("git: {error}")))?;
+    if !output.status.success() {
+        return Err(CommandError::Usage(format!(
+            "{} is no checkout that git knows: {}",
+            root.display(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        )));
+    }
+    let changed = String::from_utf8_lossy(&output.stdout);
+    if changed.trim().is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "a label can be handed over to Git only once it is committed, and these files of {} have changes that are not: commit and push \
+         them, wait until they are applied, and try again, or put them aside with git stash -u:\n{}",
+        root.display(),
+        changed.trim_end()
+    )))
+}
+
 /// The commit of a checkout, if git knows it.
 pub(crate) fn head(root: &Path) -> Option<String> {
     let output = Command::new("git")
@@ -193,6 +221,38 @@ mod tests {
             text,
             "--- a/a.yaml\n+++ b/a.yaml\n@@ -1,2 +1,3 @@\n a: 1\n+c: 3\n b: 2\n"
         );
+    }
+
+    #[test]
+    fn what_is_not_committed_is_refused() {
+        let root = env::temp_dir().join(format!("openflux-uncommitted-{}", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+            let output = Command::new("git")
+                .arg("-C")
+                .arg(&root)
+                .args(identity)
+                .args(arguments)
+                .env_remove("GIT_DIR")
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+        };
+        git(&["init", "--quiet"]);
+        fs::write(root.join("a.yaml"), "a: 1\n").unwrap();
+        let refused = refuse_uncommitted(&root).unwrap_err().to_string();
+        assert!(
+            refused.contains("a.yaml") && refused.contains("commit and push"),
+            "{refused}"
+        );
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "-m", "a"]);
+        fs::write(root.join("m.journal"), "{}\n").unwrap();
+        refuse_uncommitted(&root).unwrap();
+        fs::write(root.join("a.yaml"), "a: 2\n").unwrap();
+        assert!(refuse_uncommitted(&root).is_err());
+        fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::Value;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,37 +38,45 @@ const LONGEST: Duration = Duration::from_mins(10);
 const YIELDS: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
-enum Question {
-    /// What would the next run of an object change?
-    Shadow(ObjectKey, oneshot::Sender<Answer>),
-    /// Which objects are ours?
-    Owned(oneshot::Sender<Vec<Owned>>),
-}
+/// What would the next run of an object change?
+type Question = (ObjectKey, oneshot::Sender<Answer>);
+
+/// Which objects are ours? That is answered at once, however many of the others wait.
+type Asked = oneshot::Sender<Vec<Owned>>;
 
 /// Asks a deployer what its runs would change; clones ask the same one.
 #[derive(Clone, Debug)]
 pub struct Shadows {
     kind: String,
     questions: mpsc::Sender<Question>,
+    asked: mpsc::Sender<Asked>,
     serving: CancellationToken,
 }
 
 /// Where a deployer hears such questions.
 pub struct Questions {
     receiver: mpsc::Receiver<Question>,
+    asked: mpsc::Receiver<Asked>,
     serving: CancellationToken,
 }
 
 /// Makes both ends for the deployer of a kind.
 pub fn shadows(kind: &str) -> (Shadows, Questions) {
     let (sender, receiver) = mpsc::channel(WAITING);
+    let (ask, asked) = mpsc::channel(WAITING);
     let serving = CancellationToken::new();
     let shadows = Shadows {
         kind: kind.to_owned(),
         questions: sender,
+        asked: ask,
         serving: serving.clone(),
     };
-    (shadows, Questions { receiver, serving })
+    let questions = Questions {
+        receiver,
+        asked,
+        serving,
+    };
+    (shadows, questions)
 }
 
 impl Shadows {
@@ -85,14 +93,14 @@ impl Shadows {
     /// Asks what the next run of an object would change; nothing if the deployer has ended.
     pub async fn shadow(&self, key: ObjectKey) -> Option<Answer> {
         let (sender, answer) = oneshot::channel();
-        self.questions.send(Question::Shadow(key, sender)).await.ok()?;
+        self.questions.send((key, sender)).await.ok()?;
         answer.await.ok()
     }
 
     /// Asks which objects the deployer reconciles; nothing if it has ended.
     pub async fn owned(&self) -> Option<Vec<Owned>> {
         let (sender, answer) = oneshot::channel();
-        self.questions.send(Question::Owned(sender)).await.ok()?;
+        self.asked.send(sender).await.ok()?;
         answer.await.ok()
     }
 }
@@ -151,37 +159,49 @@ pub(crate) async fn serve<D: Deployer>(
 ) {
     questions.serving.cancel();
     let (places, tasks) = (Arc::new(Semaphore::new(AT_ONCE)), TaskTracker::new());
-    while let Some(Some(question)) = shutdown.run_until_cancelled(questions.receiver.recv()).await {
-        match question {
-            Question::Owned(answer) => {
+    loop {
+        let next = next(&mut questions.receiver, &places);
+        let ((key, mut answer), place) = tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(answer) = questions.asked.recv() => {
                 // Whoever has asked may be gone.
                 let _ = answer.send(owned(&context));
+                continue;
             }
-            Question::Shadow(key, answer) => {
-                // The semaphore is never closed.
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                    return;
-                };
-                let (context, shutdown) = (Arc::clone(&context), shutdown.clone());
-                tasks.spawn(async move {
-                    let span = log::span::<D>(&key);
-                    let shadow = shadow(&context, key).instrument(span);
-                    let mut answer = answer;
-                    tokio::select! {
-                        () = shutdown.cancelled() => {}
-                        // Nobody waits for it any more.
-                        () = answer.closed() => {}
-                        found = shadow => {
-                            let _ = answer.send(found);
-                        }
-                    }
-                    drop(place);
-                });
+            next = next => match next {
+                Some(next) => next,
+                None => break,
+            },
+        };
+        let (context, shutdown) = (Arc::clone(&context), shutdown.clone());
+        tasks.spawn(async move {
+            let span = log::span::<D>(&key);
+            let shadow = shadow(&context, key).instrument(span);
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                // Nobody waits for it any more.
+                () = answer.closed() => {}
+                found = shadow => {
+                    let _ = answer.send(found);
+                }
             }
-        }
+            drop(place);
+        });
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// Waits for a place, then for a question: what waits for a place stays in the channel, which holds a few alone.
+///
+/// Nothing is lost when it is not waited for to its end. Returns nothing once nobody can ask any more.
+async fn next<Q>(
+    questions: &mut mpsc::Receiver<Q>,
+    places: &Arc<Semaphore>,
+) -> Option<(Q, OwnedSemaphorePermit)> {
+    // The semaphore is never closed.
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    Some((questions.recv().await?, place))
 }
 
 fn owned<K: Kind>(context: &Context<K>) -> Vec<Owned> {
@@ -281,5 +301,28 @@ async fn give_way<K: Kind>(context: &Context<K>) {
     let until = Instant::now() + YIELDS;
     while context.queue.is_behind() && Instant::now() < until {
         sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_is_taken_with_a_place_and_waits_in_the_channel_without() {
+        let (sender, mut receiver) = mpsc::channel(WAITING);
+        let places = Arc::new(Semaphore::new(1));
+        for question in [1, 2] {
+            sender.send(question).await.unwrap();
+        }
+        let (first, place) = next(&mut receiver, &places).await.unwrap();
+        assert_eq!(first, 1);
+        assert!(next(&mut receiver, &places).now_or_never().is_none());
+        assert_eq!(receiver.len(), 1);
+        drop(place);
+        let (second, place) = next(&mut receiver, &places).await.unwrap();
+        assert_eq!(second, 2);
+        drop((place, sender));
+        assert!(next(&mut receiver, &places).await.is_none());
     }
 }

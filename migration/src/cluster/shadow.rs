@@ -30,6 +30,8 @@ const PORT: u16 = 9292;
 const FORWARDING: Duration = Duration::from_secs(20);
 /// How long a short answer may take.
 const ANSWERING: Duration = Duration::from_secs(20);
+/// How long there may be silence until the next answer about an object: a controller gives up after ten minutes.
+const SILENCE: Duration = Duration::from_mins(11);
 /// The longest answer about one object.
 const MAX_LINE: usize = 8 << 20;
 /// The longest other answer.
@@ -107,10 +109,10 @@ impl Controller {
         let question = Question { objects, differences };
         let body =
             serde_json::to_vec(&question).map_err(|error| CommandError::Document(error.to_string()))?;
-        let response = send(&self.address, Method::POST, "/v1/shadow", body).await;
+        let response = heard(send(&self.address, Method::POST, "/v1/shadow", body), SILENCE).await?;
         let mut response = response.map_err(CommandError::Controller)?.into_body();
         let mut rest: Vec<u8> = Vec::new();
-        while let Some(frame) = response.frame().await {
+        while let Some(frame) = heard(response.frame(), SILENCE).await? {
             let frame = frame.map_err(|error| CommandError::Controller(error.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
             rest.extend_from_slice(&data);
@@ -127,6 +129,13 @@ impl Controller {
         }
         Ok(())
     }
+}
+
+/// Waits for something from our controller, but not for ever.
+async fn heard<T>(answer: impl Future<Output = T>, silence: Duration) -> Result<T, CommandError> {
+    timeout(silence, answer)
+        .await
+        .map_err(|_| CommandError::Controller(format!("it has said nothing for {} s", silence.as_secs())))
 }
 
 fn is_running(pod: &Pod) -> bool {
@@ -233,6 +242,14 @@ mod tests {
         let address = forwarded("Forwarding from 127.0.0.1:40123 -> 9292");
         assert_eq!(address.as_deref(), Some("127.0.0.1:40123"));
         assert_eq!(forwarded("error: pod not found"), None);
+    }
+
+    #[tokio::test]
+    async fn silence_is_not_waited_for_for_ever() {
+        let silence = Duration::from_millis(1);
+        let error = heard(std::future::pending::<()>(), silence).await.unwrap_err();
+        assert!(error.to_string().contains("said nothing"), "{error}");
+        assert_eq!(heard(std::future::ready(1), silence).await.unwrap(), 1);
     }
 
     #[test]

@@ -295,6 +295,7 @@ async fn prover(args: &ApplyArgs, setting: &Setting, plan: Option<MigrationPlan>
     Asking {
         controller: controller.map_err(|error| error.to_string()),
         planned: Planned(plan),
+        patience: args.patience.idle_timeout,
     }
 }
 

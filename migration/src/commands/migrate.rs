@@ -287,6 +287,10 @@ pub(crate) async fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Out
     let printer = args
         .output
         .printer("migrate finish", &[Format::Table, Format::Json, Format::Yaml])?;
+    if args.cluster_too {
+        // A label that is in the work tree alone is nobody's in Git.
+        checkout::refuse_uncommitted(&args.git)?;
+    }
     let (checkout, left_out) = checkout::read(&args.git)?;
     let repository = Repository::starting_at(&checkout, args.path.as_deref());
     let cluster = pick(&repository, args.path.as_deref())?;

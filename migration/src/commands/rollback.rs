@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::Outcome;
 use crate::cluster::{CommandError, ConnectArgs, Format, OutputArgs, Printer, print_lines};
 use crate::moving::back::parent_of;
+use crate::moving::flux::said;
 use crate::moving::prove::Planned;
 use crate::moving::setting::{PatienceArgs, Setting, Target, options_of_return, target};
 use crate::moving::waves::{Pace, Run, Stop, confirm, question, shares};
@@ -340,6 +341,8 @@ async fn fleet(args: &RollbackArgs, setting: &Setting, out: &mut dyn Write) -> R
         return Err(CommandError::Usage("nothing was done".to_owned()));
     }
     let client = &setting.cluster.client;
+    // All first: as long as one controller of stock is left out, its objects have another owner than the rest.
+    let (mut patched, mut failures) = (Vec::new(), Vec::new());
     for (deployment, at, before, after) in &changes {
         let path = format!("/spec/template/spec/containers/{at}/args");
         let patch = json!([{"op": "test", "path": path, "value": before}, {"op": "replace", "path": path, "value": after}]);
@@ -353,10 +356,35 @@ async fn fleet(args: &RollbackArgs, setting: &Setting, out: &mut dyn Write) -> R
             ..PatchParams::default()
         };
         let name = deployment.name_any();
-        let patched = api.patch(&name, &params, &patch).await;
-        patched.map_err(CommandError::api(format!("Deployment {namespace}/{name}")))?;
-        await_roll_out(&api, &name, args.patience.timeout).await?;
-        print_lines(out, [format!("{namespace}/{name}: selects everything again")])?;
+        match api.patch(&name, &params, &patch).await {
+            Ok(_) => patched.push((api, namespace, name)),
+            Err(error) => {
+                let error = CommandError::api(format!("Deployment {namespace}/{name}"))(error);
+                if patched.is_empty() {
+                    return Err(error);
+                }
+                failures.push(error);
+            }
+        }
+    }
+    let rolling_out = patched
+        .iter()
+        .map(|(api, _, name)| await_roll_out(api, name, args.patience.timeout));
+    let rolled_out = futures::future::join_all(rolling_out).await;
+    for ((_, namespace, name), rolled_out) in patched.iter().zip(rolled_out) {
+        match rolled_out {
+            Ok(()) => print_lines(out, [format!("{namespace}/{name}: selects everything again")])?,
+            Err(error) => failures.push(error),
+        }
+    }
+    if !failures.is_empty() {
+        let lines = failures.iter().map(|error| clean(&said(error)).into_owned());
+        print_lines(out, lines)?;
+        print_lines(
+            out,
+            ["Stopped: not all was done. openflux migrate rollback --fleet goes on.".to_owned()],
+        )?;
+        return Ok(Outcome::Ended(Ending::Stopped.exit_code()));
     }
     print_lines(
         out,

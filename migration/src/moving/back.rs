@@ -76,11 +76,33 @@ impl Move<'_> {
         Ok(match waited {
             Waited::Now(_) | Waited::Gone => Event::Well,
             Waited::Never(why) => Event::Wrong(why),
-            Waited::Late(why) => {
-                self.note(&why);
-                Event::Well
-            }
+            Waited::Late(why) => self.late(why).await?,
         })
+    }
+
+    /// Says what it means that stock has not ended a run in time: it is stock's all the same, unless the label is there again.
+    async fn late(&mut self, why: String) -> Result<Event, CommandError> {
+        let flux = &self.mover.flux;
+        let owners = flux.owners().await?;
+        let Some(object) = flux.get(self.handle).await? else {
+            return Ok(Event::Well);
+        };
+        let owner = Flux::sight(self.handle, &object, &owners)?.owner;
+        let event = has_returned(&owner, &why);
+        if event == Event::Well {
+            self.note(&why);
+        }
+        Ok(event)
+    }
+}
+
+fn has_returned(owner: &Owner, late: &str) -> Event {
+    match owner {
+        Owner::Stock { .. } | Owner::Contested { .. } => Event::Well,
+        Owner::Openflux { .. } => Event::NotNow(format!(
+            "{late}: it stays with openflux; find out who sets the label again, and try once more"
+        )),
+        Owner::Nobody { why } => Event::Wrong(format!("nobody has it: {why}")),
     }
 }
 
@@ -90,4 +112,29 @@ pub(crate) fn parent_of(subject: &Subject) -> Option<Handle> {
         let ObjectKey { namespace, name } = &parent.key;
         *parent != subject.handle && !namespace.is_empty() && !name.is_empty()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_still_ours_has_not_returned() {
+        let deployment = || "flux-system/d".to_owned();
+        let stock = Owner::Stock {
+            deployment: deployment(),
+            stopped: false,
+        };
+        assert_eq!(has_returned(&stock, "late"), Event::Well);
+        let ours = Owner::Openflux {
+            deployment: deployment(),
+        };
+        assert!(
+            matches!(has_returned(&ours, "late"), Event::NotNow(why) if why.contains("stays with openflux"))
+        );
+        let nobody = Owner::Nobody {
+            why: "none".to_owned(),
+        };
+        assert!(matches!(has_returned(&nobody, "late"), Event::Wrong(_)));
+    }
 }

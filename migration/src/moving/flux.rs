@@ -163,23 +163,22 @@ impl Flux {
         self.apply(handle, &body, true).await.map(|_| ())
     }
 
-    /// Sets the label, unless the object was written since it was looked at; asks for a run in the same write.
+    /// Sets the label, unless the object was written since it was looked at; asks for a run in the same write if there is a token.
     pub(crate) async fn set_label(
         &self,
         handle: &Handle,
-        version: Option<&str>,
+        version: &str,
         carried: &Carried,
-        token: &str,
+        token: Option<&str>,
     ) -> Result<ObjectMeta, LabelError> {
         let (key, value) = &self.label;
         let mut metadata = json!({
+            "resourceVersion": version,
             "labels": {key: value},
-            "annotations": {
-                REQUESTED_AT: token, MOVED_AT: carried.at.to_string(), MOVED_BY: carried.by, MOVED_FROM: carried.from,
-            },
+            "annotations": {MOVED_AT: carried.at.to_string(), MOVED_BY: carried.by, MOVED_FROM: carried.from},
         });
-        if let Some(version) = version {
-            metadata["resourceVersion"] = version.into();
+        if let Some(token) = token {
+            metadata["annotations"][REQUESTED_AT] = token.into();
         }
         let body = Self::body(handle, metadata);
         let params = PatchParams {

@@ -11,6 +11,10 @@ use super::look::watch_lists;
 use super::state::{Move, Mover, elapsed, token, whole_second};
 use crate::cluster::CommandError;
 
+/// How often a run is asked for when others write the object at the same time, and how long they have in between.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(250);
+
 impl Move<'_> {
     pub(super) async fn taken(&mut self) -> Result<Event, CommandError> {
         let begun = Instant::now();
@@ -72,19 +76,41 @@ impl Move<'_> {
         Ok(self.compare().await?.unwrap_or(Event::Well))
     }
 
-    /// Asks our controller for a run of an object that is moved: what this tool has set there stays.
+    /// Asks our controller for a run of an object that is moved: what this tool has set there stays, as long as the label is there.
     pub(super) async fn ask_moved(&self) -> Result<(), CommandError> {
+        for _ in 0..ATTEMPTS {
+            if self.try_to_ask().await? {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(CommandError::Usage(format!(
+            "others write {} all the time, so that openflux could not be asked for a run",
+            self.handle
+        )))
+    }
+
+    /// Asks once, and says whether nobody wrote the object meanwhile.
+    async fn try_to_ask(&self) -> Result<bool, CommandError> {
         let flux = &self.mover.flux;
         let Some(object) = flux.get(self.handle).await? else {
-            return Ok(());
+            return Ok(true);
         };
+        let labels = object.metadata.labels.as_ref();
+        let is_labelled = labels.and_then(|labels| labels.get(&flux.label.0)) == Some(&flux.label.1);
+        if !is_labelled || object.data["spec"]["suspend"] == true {
+            // Whoever took the label away wants it so, as the wait for the run says; and what is suspended handles no request.
+            return Ok(true);
+        }
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let annotations = object.metadata.annotations.as_ref();
         let said = |key: &str| annotations.and_then(|annotations| annotations.get(key)).cloned();
         let Some(at) = said(MOVED_AT) else {
             // The label came from Git, or from somebody at a terminal.
-            return flux.ask(self.handle, &uid, &self.facts.token).await;
+            flux.ask(self.handle, &uid, &self.facts.token).await?;
+            return Ok(true);
         };
+        let version = object.metadata.resource_version.clone().unwrap_or_default();
         let carried = Carried {
             at: at.parse().unwrap_or_else(|_| whole_second()),
             by: said(MOVED_BY).unwrap_or_default(),
@@ -92,10 +118,11 @@ impl Move<'_> {
             is_forced: true,
         };
         match flux
-            .set_label(self.handle, None, &carried, &self.facts.token)
+            .set_label(self.handle, &version, &carried, Some(&self.facts.token))
             .await
         {
-            Ok(_) | Err(LabelError::Conflict | LabelError::Owned(_)) => Ok(()),
+            Ok(_) | Err(LabelError::Owned(_)) => Ok(true),
+            Err(LabelError::Conflict) => Ok(false),
             Err(LabelError::Other(error)) => Err(error),
         }
     }

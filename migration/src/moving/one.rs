@@ -39,6 +39,14 @@ impl Move<'_> {
             None => self.begin().await?,
         };
         let mut ending = Ending::Done;
+        if from.is_none() && step == Step::Back {
+            // It was given back for a reason, and whoever goes on with that hears it.
+            if self.facts.why.is_empty() {
+                self.note("it was being given back when the run before ended");
+            }
+            self.told.why.clone_from(&self.facts.why);
+            ending = Ending::Stopped;
+        }
         let mut conflicts = 0;
         loop {
             self.told.step = step;

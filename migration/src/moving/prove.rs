@@ -6,9 +6,10 @@ use std::time::Duration;
 use flux_fleet::plan::{MigrationPlan, PlannedObject};
 use flux_fleet::scan::Class;
 use flux_fleet::text::clean;
-use flux_fleet::{Handle, Subject};
+use flux_fleet::{Handle, State, Subject};
 use flux_proof::{Answer, Name};
 use futures::future::LocalBoxFuture;
+use tokio::time::Instant;
 
 use crate::cluster::Controller;
 
@@ -16,6 +17,8 @@ use crate::cluster::Controller;
 const ATTEMPTS: usize = 4;
 /// How long it has until it is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long it has once it was asked that often.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
 
 /// What was seen of an object when stock had just ended a run: what has to be the same when the label is set.
 pub(crate) struct Seen {
@@ -37,6 +40,8 @@ pub(crate) enum Proven {
     Identical(String),
     /// Something would be.
     Not(String),
+    /// It was not ready to be proven in time; why.
+    NotNow(String),
     /// Nobody could say; why.
     Unknown(String),
 }
@@ -52,13 +57,22 @@ pub(crate) struct Asking {
     /// The controller, or why it cannot be asked.
     pub(crate) controller: Result<Controller, String>,
     pub(crate) planned: Planned,
+    /// How long it is asked about what is not ready yet.
+    pub(crate) patience: Duration,
 }
 
 impl Prover for Asking {
     fn prove<'a>(&'a self, seen: &'a Seen) -> LocalBoxFuture<'a, Proven> {
         Box::pin(async {
+            if seen.subject.state == State::Suspended {
+                // No run renders it, neither now nor after the move.
+                return Proven::Unknown("it is suspended".to_owned());
+            }
             match &self.controller {
-                Ok(controller) => ask(controller, seen).await,
+                Ok(controller) => {
+                    let asked = ask(controller, seen, self.patience).await;
+                    fall_back(asked, || self.planned.recall(seen))
+                }
                 Err(why) => match self.planned.recall(seen) {
                     Proven::Unknown(plan) => Proven::Unknown(format!("{plan}, and {why}")),
                     recalled => recalled,
@@ -68,8 +82,20 @@ impl Prover for Asking {
     }
 }
 
-async fn ask(controller: &Controller, seen: &Seen) -> Proven {
-    let mut left = ATTEMPTS;
+/// What counts when our controller was there in the beginning: what it cannot say any more, only a plan can, and else nothing moves.
+fn fall_back(asked: Proven, recall: impl FnOnce() -> Proven) -> Proven {
+    let Proven::Unknown(why) = asked else {
+        return asked;
+    };
+    match recall() {
+        Proven::Unknown(plan) => Proven::Not(format!("it cannot be proven: {why}, and {plan}")),
+        recalled => recalled,
+    }
+}
+
+async fn ask(controller: &Controller, seen: &Seen, patience: Duration) -> Proven {
+    let until = Instant::now() + patience;
+    let mut asked = 0;
     loop {
         let mut answered = None;
         let objects = vec![Name::from(&seen.handle)];
@@ -77,24 +103,57 @@ async fn ask(controller: &Controller, seen: &Seen) -> Proven {
         match (asking.await, answered) {
             (Err(error), _) => return Proven::Unknown(error.to_string()),
             (Ok(()), None) => return Proven::Unknown("our controller says nothing about it".to_owned()),
-            (Ok(()), Some(answer)) if is_early(&answer) && left > 1 => {
-                left -= 1;
-                tokio::time::sleep(PAUSE).await;
+            (Ok(()), Some(answer)) => {
+                asked += 1;
+                let is_late = asked >= ATTEMPTS;
+                let pause = if is_late { LONG_PAUSE } else { PAUSE };
+                match earliness(&answer) {
+                    Earliness::None => return judge(&answer),
+                    Earliness::Caches if is_late => return judge(&answer),
+                    Earliness::Cluster if is_late && Instant::now() + pause > until => {
+                        return not_now(judge(&answer));
+                    }
+                    Earliness::Caches | Earliness::Cluster => tokio::time::sleep(pause).await,
+                }
             }
-            (Ok(()), Some(answer)) => return judge(&answer),
         }
     }
 }
 
-/// Says whether only that stands in the way which is gone once the caches of our controller have caught up with stock's run.
-fn is_early(answer: &Answer) -> bool {
-    let mut in_the_way = answer
+/// Whether asking again may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Earliness {
+    /// It does not.
+    None,
+    /// Once the caches of our controller have caught up with stock's run, which takes a moment.
+    Caches,
+    /// Once its artifact or what it depends on is ready, which may take long.
+    Cluster,
+}
+
+/// Says whether only that stands in the way which is gone in a while.
+fn earliness(answer: &Answer) -> Earliness {
+    let codes: Vec<&str> = answer
         .findings
         .iter()
         .filter(|finding| !finding.is_remark())
-        .peekable();
-    in_the_way.peek().is_some()
-        && in_the_way.all(|finding| matches!(&*finding.code, "M104" | "M105" | "M120"))
+        .map(|finding| &*finding.code)
+        .collect();
+    let all = |early: &[&str]| !codes.is_empty() && codes.iter().all(|code| early.contains(code));
+    if all(&["M104", "M105"]) {
+        Earliness::Cluster
+    } else if all(&["M104", "M105", "M120"]) {
+        Earliness::Caches
+    } else {
+        Earliness::None
+    }
+}
+
+fn not_now(judged: Proven) -> Proven {
+    match judged {
+        Proven::Not(why) => Proven::NotNow(why),
+        other => other,
+    }
 }
 
 /// Says what an answer of our controller means for a move.
@@ -237,6 +296,40 @@ mod tests {
             judged(json!({"proof": {"counts": {"compared": 2, "identical": 1, "changed": 1}}})),
             unknown
         );
+    }
+
+    #[test]
+    fn what_is_not_ready_yet_is_asked_about_again() {
+        let early = |codes: &[&str]| {
+            let findings: Vec<_> = codes
+                .iter()
+                .map(|code| json!({"code": code, "why": "why"}))
+                .collect();
+            let answer: Answer = serde_json::from_value(json!({"findings": findings})).unwrap();
+            earliness(&answer)
+        };
+        assert_eq!(early(&[]), Earliness::None);
+        assert_eq!(early(&["M203"]), Earliness::None);
+        assert_eq!(early(&["M105", "M203"]), Earliness::Cluster);
+        assert_eq!(early(&["M104", "M105"]), Earliness::Cluster);
+        assert_eq!(early(&["M104", "M120"]), Earliness::Caches);
+        assert_eq!(early(&["M104", "M201"]), Earliness::None);
+        let not = || "M105 why".to_owned();
+        assert_eq!(not_now(Proven::Not(not())), Proven::NotNow(not()));
+    }
+
+    #[test]
+    fn without_the_controller_that_was_there_a_plan_counts_and_else_nothing_moves() {
+        let unknown = |why: &str| Proven::Unknown(why.to_owned());
+        let identical = || Proven::Identical("proven 2/2 by the plan".to_owned());
+        let not = || Proven::Not("the plan does not know it".to_owned());
+        assert_eq!(fall_back(unknown("silence"), identical), identical());
+        assert_eq!(fall_back(unknown("silence"), not), not());
+        assert_eq!(
+            fall_back(unknown("silence"), || unknown("there is no plan")),
+            Proven::Not("it cannot be proven: silence, and there is no plan".to_owned())
+        );
+        assert_eq!(fall_back(not(), identical), not());
     }
 
     #[track_caller]

@@ -101,6 +101,7 @@ impl Move<'_> {
                 Event::Well
             }
             Proven::Not(why) => Event::Wrong(why),
+            Proven::NotNow(why) => Event::NotNow(why),
             Proven::Unknown(why) => {
                 let how = format!("not proven: {why}");
                 self.facts.proof.clone_from(&how);
@@ -172,10 +173,9 @@ impl Move<'_> {
             from: self.facts.former.clone().unwrap_or_default(),
             is_forced: seen.is_forced,
         };
-        match flux
-            .set_label(self.handle, Some(&seen.version), &carried, &self.facts.token)
-            .await
-        {
+        // What is suspended handles no request, and nobody has asked for a run, so that the annotation may be another's.
+        let token = (seen.subject.state != State::Suspended).then_some(self.facts.token.as_str());
+        match flux.set_label(self.handle, &seen.version, &carried, token).await {
             Ok(_) => Ok(Event::Well),
             Err(LabelError::Conflict) => Ok(Event::Conflict),
             Err(LabelError::Owned(why)) => Ok(Event::Wrong(why)),

@@ -116,8 +116,11 @@ pub fn next(step: Step, event: Event, conflicts: usize) -> Next {
         (Step::Label, Event::Conflict) => {
             Stop("others write the object all the time, so that the label could not be set".to_owned())
         }
-        (Step::Guard, Event::NotNow(why) | Event::Wrong(why)) => Skip(why),
-        (Step::Prove | Step::Snapshot | Step::Label, Event::NotNow(why) | Event::Wrong(why)) => Stop(why),
+        (Step::Guard, Event::NotNow(why) | Event::Wrong(why)) | (Step::Prove, Event::NotNow(why)) => {
+            Skip(why)
+        }
+        (Step::Prove, Event::Wrong(why))
+        | (Step::Snapshot | Step::Label, Event::NotNow(why) | Event::Wrong(why)) => Stop(why),
         (Step::Taken | Step::Verify | Step::Soak, Event::NotNow(why) | Event::Wrong(why)) => Return(why),
         // Ours is in the middle of an action of Helm: the object stays with it.
         (Step::Back, Event::NotNow(why)) => Stop(why),
@@ -163,6 +166,7 @@ mod tests {
         ] {
             assert_eq!(next(step, wrong(), 0), expected, "{step:?}");
             let not_now = match step {
+                Step::Prove => Next::Skip(why()),
                 Step::Back => Next::Stop(why()),
                 _ => expected,
             };
