@@ -22,7 +22,7 @@ use crate::cluster::{
 };
 use crate::moving::lease;
 use crate::moving::prove::{Asking, Planned};
-use crate::moving::setting::{PatienceArgs, Setting, Target, target};
+use crate::moving::setting::{self, PatienceArgs, Setting, Target, target};
 use crate::moving::state::{Options, Via, random};
 use crate::moving::store::{Store, journals, name_of, path_beside};
 use crate::moving::waves::{Pace, Run, Stop, confirm, question, shares};
@@ -78,7 +78,7 @@ pub(crate) struct ApplyArgs {
     /// Leave an object with openflux when something has changed.
     #[arg(long)]
     keep_failed: bool,
-    /// Where the journal is kept on this machine; by default beside where you are.
+    /// Where the journal is kept on this machine; by default beside the plan, or else where you are.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Say what would be done.
@@ -125,13 +125,11 @@ pub(crate) async fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<Outco
     if let Some(plan) = &plan {
         plan.is_for(&setting.uid)
             .map_err(|error| CommandError::Usage(error.to_string()))?;
+        is_label(plan, &setting.label)?;
     }
     let found = verdicts(&setting.facts);
     let journal = if args.resume {
-        let migration = match &plan {
-            Some(plan) => Some(plan.id.clone()),
-            None => migration_of(args)?,
-        };
+        let migration = migration_of(args)?;
         Some(
             setting
                 .journal(migration.as_deref(), args.journal.as_deref())
@@ -281,7 +279,11 @@ async fn carry_out(
     let went = run.go(&work.waves, None).await;
     held.give_back().await;
     went?;
-    let migration = work.header.migration.clone();
+    // By its plan it is found with the journal beside that.
+    let migration = match plan_file(args) {
+        Some(file) => file.display().to_string(),
+        None => work.header.migration.clone(),
+    };
     finish(setting, &all, report, printer, out, |report| {
         advise(report, &migration);
     })
@@ -537,9 +539,26 @@ fn read_plan(args: &ApplyArgs) -> Result<Option<MigrationPlan>, CommandError> {
     let Some(file) = plan_file(args) else {
         return Ok(None);
     };
-    let what = |error: &dyn std::fmt::Display| CommandError::Usage(format!("{}: {error}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| what(&error))?;
-    Ok(Some(MigrationPlan::read(&text).map_err(|error| what(&error))?))
+    let narrows = args.selector.is_some() || args.all || args.namespace.is_some() && args.skip.is_empty();
+    if narrows && !args.resume {
+        return Err(CommandError::Usage(
+            "a plan says which objects move: leave out -l, --all and -n, or make a plan of fewer objects; --skip leaves single ones out"
+                .to_owned(),
+        ));
+    }
+    setting::read_plan(file).map(Some)
+}
+
+/// Refuses a plan that is about another label than the one that moves objects here.
+fn is_label(plan: &MigrationPlan, (key, value): &(String, String)) -> Result<(), CommandError> {
+    if plan.label.key == *key && plan.label.value == *value {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "the plan is about the label {}={}, and the one that moves objects here is {key}={value}: openflux migrate plan makes a new one",
+        clean(&plan.label.key),
+        clean(&plan.label.value)
+    )))
 }
 
 fn reasons(notes: &[Note]) -> String {
@@ -583,4 +602,50 @@ fn would(work: &Work, setting: &Setting) -> Vec<String> {
     }
     lines.push("Nothing was written (--dry-run).".to_owned());
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches as _};
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan() -> serde_json::Value {
+        json!({
+            "apiVersion": flux_fleet::API_VERSION, "kind": "MigrationPlan", "id": "p",
+            "created": "2026-01-01T00:00:00Z", "cluster": {}, "versions": {},
+            "label": {"key": "k", "value": "v"}, "objects": [],
+        })
+    }
+
+    #[test]
+    fn a_plan_is_carried_out_as_it_is() {
+        let file = std::env::temp_dir().join(format!("openflux-plan-{}.json", std::process::id()));
+        std::fs::write(&file, plan().to_string()).unwrap();
+        let read = |words: &[&str]| {
+            let words = [&["apply", file.to_str().unwrap()], words].concat();
+            let matches = ApplyArgs::augment_args(Command::new("apply"))
+                .try_get_matches_from(words)
+                .unwrap();
+            read_plan(&ApplyArgs::from_arg_matches(&matches).unwrap())
+        };
+        assert_eq!(read(&[]).unwrap().unwrap().id, "p");
+        for refused in [&["-l", "a=b"][..], &["--all"], &["-n", "apps"]] {
+            let why = read(refused).unwrap_err().to_string();
+            assert!(why.contains("a plan says which objects move"), "{why}");
+        }
+        assert!(read(&["-n", "apps", "--skip", "ks/a"]).is_ok());
+        assert!(read(&["-n", "apps", "--resume"]).is_ok());
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn a_plan_is_about_one_label() {
+        let plan = MigrationPlan::read(&plan().to_string()).unwrap();
+        let label = |value: &str| ("k".to_owned(), value.to_owned());
+        assert!(is_label(&plan, &label("v")).is_ok());
+        let why = is_label(&plan, &label("other")).unwrap_err().to_string();
+        assert!(why.contains("k=v") && why.contains("k=other"), "{why}");
+    }
 }

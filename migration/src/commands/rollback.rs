@@ -26,7 +26,7 @@ use crate::moving::waves::{Pace, Run, Stop, confirm, question, shares};
 /// What returns to stock, and how.
 #[derive(Args, Debug)]
 pub(crate) struct RollbackArgs {
-    /// The objects, as ks/NAME or hr/NAMESPACE/NAME, or the name of a migration.
+    /// The objects, as ks/NAME or hr/NAMESPACE/NAME, or a migration, by its name or the file of its plan.
     #[arg(value_name = "OBJECT|MIGRATION")]
     targets: Vec<String>,
     /// Everything that carries the label.
@@ -217,7 +217,7 @@ async fn choose(
             Target::Migration(migration) => {
                 let journal = setting.journal(Some(&migration), None).await?;
                 objects.extend(journal.header.objects().cloned());
-                named = Some(migration);
+                named = Some(journal.header.migration);
             }
         }
     }

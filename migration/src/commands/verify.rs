@@ -20,7 +20,7 @@ use crate::moving::store;
 /// What is looked at.
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArgs {
-    /// The migration; everything that carries the label if none is named.
+    /// The migration, by its name or the file of its plan; everything that carries the label if none is named.
     #[arg(value_name = "MIGRATION")]
     migration: Option<String>,
     /// Where its journal is on this machine.

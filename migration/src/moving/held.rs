@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use flux_fleet::moving::sight::taken;
+use flux_fleet::moving::sight::{idle, taken};
 use flux_fleet::moving::{Change, ChangeClass, Event, MOVED_AT, MOVED_BY, MOVED_FROM, Sight, Snapshot};
 use flux_fleet::text::count;
+use flux_fleet::{Owner, State};
 
 use super::flux::{Carried, LabelError, Waited};
 use super::look::watch_lists;
@@ -45,11 +46,12 @@ impl Move<'_> {
         })
     }
 
-    /// Takes note of the revision that is applied now. One that is new changes objects as its author wants, and what comes
-    /// after is compared with that.
+    /// Takes note of the revision and the spec that are applied now. Those that are new change objects as their author wants, and
+    /// what comes after is compared with that.
     pub(super) async fn arrived(&mut self, sight: &Sight) -> Result<(), CommandError> {
         let revision = sight.subject.revision.clone();
-        let is_new = !self.facts.revision.is_empty() && self.facts.revision != revision;
+        let is_new = self.is_new(sight);
+        self.generation = Some(sight.subject.generation);
         self.told.revision.clone_from(&revision);
         if is_new {
             if let Some(seen) = &mut self.seen {
@@ -58,9 +60,46 @@ impl Move<'_> {
             let look = self.look(None).await?;
             self.facts.snapshot = look.map(|look| look.snapshot);
             self.facts.revision = revision;
-            self.note("a new revision came during the move, and was compared from there on");
+            self.note("a new revision or spec came during the move, and was compared from there on");
         }
         Ok(())
+    }
+
+    fn is_new(&self, sight: &Sight) -> bool {
+        is_new(
+            (&self.facts.revision, self.generation),
+            (&sight.subject.revision, sight.subject.generation),
+        )
+    }
+
+    /// Says whether a change is the work of a new revision or spec: then it is waited until that is applied, and what comes after is
+    /// compared with that. Returns nothing if there is none.
+    async fn renewed(&mut self) -> Result<Option<Event>, CommandError> {
+        let Mover { flux, options, .. } = self.mover;
+        let waited = flux
+            .wait(self.handle, options.timeout, |sight| idle(sight, true))
+            .await?;
+        let wrong = |why: String| Ok(Some(Event::Wrong(why)));
+        let sight = match waited {
+            Waited::Now(sight) => sight,
+            Waited::Never(why) | Waited::Late(why) => return wrong(why),
+            Waited::Gone => return wrong("it was deleted".to_owned()),
+        };
+        if !self.is_new(&sight) {
+            return Ok(None);
+        }
+        if !matches!(sight.owner, Owner::Openflux { .. }) {
+            return wrong(format!("openflux has it no more, but {}", sight.owner));
+        }
+        if sight.subject.state == State::Failing {
+            let subject = &sight.subject;
+            return wrong(format!(
+                "it fails with openflux: {}: {}",
+                subject.reason, subject.message
+            ));
+        }
+        self.arrived(&sight).await?;
+        Ok(Some(Event::Well))
     }
 
     pub(super) async fn verify(&mut self) -> Result<Event, CommandError> {
@@ -164,16 +203,29 @@ impl Move<'_> {
 
     pub(super) async fn soak(&mut self) -> Result<Event, CommandError> {
         let soak = self.mover.options.soak;
-        let Some(before) = self.facts.snapshot.clone().filter(|_| !soak.is_zero()) else {
-            return Ok(Event::Well);
-        };
         let end = Instant::now() + soak;
-        while Instant::now() < end {
-            let Some(look) = self.look(Some(&before.salt)).await? else {
+        while let Some(before) = self.facts.snapshot.clone().filter(|_| !soak.is_zero()) {
+            let Some(event) = self.watch(end, &before).await? else {
+                self.told.soak_s = Some(soak.as_secs());
                 break;
             };
-            if let Some(event) = self.judge(&before, before.changes(&look.snapshot)) {
-                return Ok(event);
+            match self.renewed().await? {
+                None => return Ok(event),
+                Some(Event::Well) => self.told.changes.clear(),
+                Some(other) => return Ok(other),
+            }
+        }
+        Ok(Event::Well)
+    }
+
+    /// Goes on comparing until the end; gives what is wrong.
+    async fn watch(&mut self, end: Instant, before: &Snapshot) -> Result<Option<Event>, CommandError> {
+        while Instant::now() < end {
+            let Some(look) = self.look(Some(&before.salt)).await? else {
+                return Ok(None);
+            };
+            if let Some(event) = self.judge(before, before.changes(&look.snapshot)) {
+                return Ok(Some(event));
             }
             let left = end
                 .saturating_duration_since(Instant::now())
@@ -181,16 +233,33 @@ impl Move<'_> {
             let seconds = u32::try_from(left.as_secs().max(1)).unwrap_or(25);
             let begun = Instant::now();
             if let Ok(Some(change)) =
-                tokio::time::timeout(left, watch_lists(&look.lists, seconds, &before)).await
-                && let Some(event) = self.judge(&before, vec![change])
+                tokio::time::timeout(left, watch_lists(&look.lists, seconds, before)).await
+                && let Some(event) = self.judge(before, vec![change])
             {
-                return Ok(event);
+                return Ok(Some(event));
             }
             // Watches that end at once are not asked for all the time.
             let rest = left.min(Duration::from_secs(1)).saturating_sub(begun.elapsed());
             tokio::time::sleep(rest).await;
         }
-        self.told.soak_s = Some(soak.as_secs());
-        Ok(self.compare().await?.unwrap_or(Event::Well))
+        self.compare().await
+    }
+}
+
+/// Whether a revision or a generation is another than before; what is not known is not another.
+fn is_new((revision, generation): (&str, Option<i64>), now: (&str, i64)) -> bool {
+    !revision.is_empty() && revision != now.0 || generation.is_some_and(|generation| generation != now.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_commit_or_spec_is_told_from_the_same() {
+        assert!(!is_new(("main@sha1:00", Some(3)), ("main@sha1:00", 3)));
+        assert!(is_new(("main@sha1:00", Some(3)), ("main@sha1:01", 3)));
+        assert!(is_new(("main@sha1:00", Some(3)), ("main@sha1:00", 4)));
+        assert!(!is_new(("", None), ("main@sha1:00", 4)));
     }
 }

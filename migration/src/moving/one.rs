@@ -19,6 +19,7 @@ impl Mover {
             facts: Facts::default(),
             told: Told::new(handle.clone(), Step::Guard),
             seen: None,
+            generation: None,
             asks: false,
         };
         match walk.run(from).await {

@@ -1,11 +1,12 @@
 //! What every command that moves objects finds out first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use flux_fleet::doctor::Facts;
 use flux_fleet::moving::Journal;
+use flux_fleet::plan::MigrationPlan;
 use flux_fleet::{Handle, World};
 use kube::ResourceExt;
 use tokio::sync::mpsc;
@@ -97,7 +98,7 @@ impl Setting {
         Ok((mover, news))
     }
 
-    /// Reads the journal of a migration; the newest if none is named.
+    /// Reads the journal of a migration, which is named by its name or by the file of its plan; the newest if none is named.
     pub(crate) async fn journal(
         &self,
         migration: Option<&str>,
@@ -110,8 +111,8 @@ impl Setting {
                 CommandError::NotFound(format!("namespace {} has no journal of a migration", self.home))
             });
         };
-        let beside = store::path_beside(None, migration);
-        let journal = store::read(client, &self.home, migration, path.or(Some(&beside))).await?;
+        let (migration, beside) = named(migration)?;
+        let journal = store::read(client, &self.home, &migration, path.or(Some(&beside))).await?;
         let journal = journal.ok_or_else(|| {
             CommandError::NotFound(format!(
                 "there is no journal of migration {migration}, neither in namespace {} nor here",
@@ -125,6 +126,24 @@ impl Setting {
         }
         Ok(journal)
     }
+}
+
+/// The name of a migration, and where its journal is on this machine.
+fn named(word: &str) -> Result<(String, PathBuf), CommandError> {
+    let file = Path::new(word);
+    if !file.is_file() {
+        return Ok((word.to_owned(), store::path_beside(None, word)));
+    }
+    let migration = read_plan(file)?.id;
+    let beside = store::path_beside(Some(file), &migration);
+    Ok((migration, beside))
+}
+
+/// Reads the file of a plan.
+pub(crate) fn read_plan(file: &Path) -> Result<MigrationPlan, CommandError> {
+    let what = |error: &dyn std::fmt::Display| CommandError::Usage(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| what(&error))?;
+    MigrationPlan::read(&text).map_err(|error| what(&error))
 }
 
 /// The namespace of our controller, or else that of stock.
@@ -161,5 +180,34 @@ pub(crate) fn options_of_return(patience: &PatienceArgs, strip: bool) -> Options
         include_suspended: true,
         keep_failed: false,
         strip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_is_named_by_its_plan_too_and_its_journal_is_beside_that() {
+        let folder = std::env::temp_dir().join(format!("openflux-named-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("web.json");
+        let plan = serde_json::json!({
+            "apiVersion": flux_fleet::API_VERSION, "kind": "MigrationPlan", "id": "p",
+            "created": "2026-01-01T00:00:00Z", "cluster": {}, "versions": {},
+            "label": {"key": "k", "value": "v"}, "objects": [],
+        });
+        std::fs::write(&file, plan.to_string()).unwrap();
+        let (migration, beside) = named(file.to_str().unwrap()).unwrap();
+        assert_eq!(
+            (migration.as_str(), beside),
+            ("p", folder.join("openflux-migration-p.journal"))
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
+        let (migration, beside) = named("p").unwrap();
+        assert_eq!(
+            (migration.as_str(), beside),
+            ("p", PathBuf::from("openflux-migration-p.journal"))
+        );
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Move<'a> {
     pub(super) told: Told,
     /// What was seen when the object was idle.
     pub(super) seen: Option<Seen>,
+    /// The generation that the last run was of.
+    pub(super) generation: Option<i64>,
     /// Whether a run is to be asked for before it is waited for.
     pub(super) asks: bool,
 }

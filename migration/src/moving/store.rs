@@ -257,10 +257,11 @@ fn of_config_map(map: &ConfigMap) -> Option<Journal> {
     Some(journal)
 }
 
-/// Where the journal is kept on this machine, unless somebody says otherwise.
+/// Where the journal is kept on this machine, unless somebody says otherwise: here or beside the plan, named after the migration.
 pub(crate) fn path_beside(plan: Option<&Path>, migration: &str) -> PathBuf {
+    let name = format!("{}.journal", name_of(migration));
     match plan {
-        Some(plan) => plan.with_extension("journal"),
-        None => PathBuf::from(format!("{}.journal", name_of(migration))),
+        Some(plan) => plan.with_file_name(name),
+        None => PathBuf::from(name),
     }
 }

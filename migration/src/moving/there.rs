@@ -56,6 +56,7 @@ impl Move<'_> {
         match idle {
             Waited::Now(sight) => {
                 self.facts.revision.clone_from(&sight.subject.revision);
+                self.generation = Some(sight.subject.generation);
                 let release = self.release().await?;
                 self.seen = Some(Seen {
                     handle: self.handle.clone(),

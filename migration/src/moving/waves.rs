@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use flux_fleet::{DeployerKind, Handle, Owner};
 use futures::StreamExt;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::flux::{Flux, patiently, resource};
 use super::state::{Mover, News};
@@ -37,16 +36,29 @@ pub(crate) struct Pace {
 }
 
 /// What is said between waves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     Next,
     Pause,
     Back,
+    /// Nothing is said, and the run is to end.
+    Stop,
+}
+
+impl Answer {
+    fn of(line: &str) -> Self {
+        match line {
+            "b" | "B" => Self::Back,
+            "" => Self::Next,
+            _ => Self::Pause,
+        }
+    }
 }
 
 /// Whether the run is to end early.
 #[derive(Clone)]
 pub(crate) struct Stop {
-    asked: Arc<AtomicBool>,
+    asked: watch::Receiver<bool>,
     /// Asked for a second time, or the Lease is lost.
     now: watch::Receiver<bool>,
 }
@@ -54,14 +66,14 @@ pub(crate) struct Stop {
 impl Stop {
     /// Listens for Ctrl-C: once for the end after the current objects, twice for the end.
     pub(crate) fn listen(now: watch::Sender<bool>) -> Self {
+        let (asks, asked) = watch::channel(false);
         let stop = Self {
-            asked: Arc::default(),
+            asked,
             now: now.subscribe(),
         };
-        let asked = stop.asked.clone();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
-                if asked.swap(true, Ordering::Relaxed) {
+                if asks.send_replace(true) {
                     now.send_replace(true);
                     break;
                 }
@@ -75,7 +87,18 @@ impl Stop {
     }
 
     fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) || *self.now.borrow()
+        *self.asked.borrow() || *self.now.borrow()
+    }
+
+    /// Waits until the run is to end.
+    async fn wait(&self) {
+        let (mut asked, mut now) = (self.asked.clone(), self.now.clone());
+        tokio::select! {
+            Ok(_) = asked.wait_for(|asked| *asked) => {}
+            Ok(_) = now.wait_for(|now| *now) => {}
+            // Nobody can say so any more.
+            else => std::future::pending().await,
+        }
     }
 }
 
@@ -112,7 +135,7 @@ impl Run<'_> {
             let answer = if self.pace.pauses {
                 Answer::Pause
             } else if self.pace.asks {
-                ask(&told)?
+                ask(&told, self.stop).await?
             } else {
                 Answer::Next
             };
@@ -122,7 +145,11 @@ impl Run<'_> {
             if matches!(answer, Answer::Back) {
                 self.walk(wave, Some(Step::Back)).await?;
             }
-            self.report.end(Ending::Paused);
+            self.report.end(if matches!(answer, Answer::Stop) {
+                Ending::Interrupted
+            } else {
+                Ending::Paused
+            });
             return Ok(());
         }
         Ok(())
@@ -188,18 +215,31 @@ fn note(report: &mut Report, told: Told) {
     report.objects.push(told);
 }
 
-fn ask(told: &str) -> Result<Answer, CommandError> {
+/// Asks what comes next. The Lease is renewed and Ctrl-C is heard meanwhile.
+async fn ask(told: &str, stop: &Stop) -> Result<Answer, CommandError> {
     let mut err = std::io::stderr();
     write!(
         err,
         "{told}  [Enter] next wave   [p] pause here   [b] move this wave back "
     )?;
     err.flush()?;
-    Ok(match answer()?.as_str() {
-        "b" | "B" => Answer::Back,
-        "" => Answer::Next,
-        _ => Answer::Pause,
-    })
+    let (sender, answered) = oneshot::channel();
+    // A thread of its own, since the end of the process does not wait for it.
+    std::thread::spawn(move || {
+        // Whoever has asked may be gone.
+        let _ = sender.send(answer());
+    });
+    await_answer(answered, stop).await
+}
+
+async fn await_answer(
+    answered: oneshot::Receiver<Result<String, CommandError>>,
+    stop: &Stop,
+) -> Result<Answer, CommandError> {
+    tokio::select! {
+        () = stop.wait() => Ok(Answer::Stop),
+        answered = answered => answered.map_or(Ok(Answer::Pause), |line| Ok(Answer::of(&line?))),
+    }
 }
 
 fn answer() -> Result<String, CommandError> {
@@ -273,4 +313,34 @@ pub(crate) async fn shares(flux: &Flux, objects: &[Handle]) -> Result<(Shares, V
 /// Says how many objects on which cluster, for a question.
 pub(crate) fn question(verb: &str, objects: usize, cluster: &str) -> String {
     format!("{verb} {} on {cluster}?", count(objects, "object"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_waited_for_once_the_run_is_to_end() {
+        let channels = || {
+            let ((asks, asked), (ends, now)) = (watch::channel(false), watch::channel(false));
+            (asks, ends, Stop { asked, now })
+        };
+        let (_asks, _ends, stop) = channels();
+        for (line, expected) in [("", Answer::Next), ("b", Answer::Back), ("p", Answer::Pause)] {
+            let (sender, answered) = oneshot::channel();
+            sender.send(Ok(line.to_owned())).unwrap();
+            assert_eq!(await_answer(answered, &stop).await.unwrap(), expected);
+        }
+        for is_lost in [false, true] {
+            let (asks, ends, stop) = channels();
+            let (_sender, answered) = oneshot::channel();
+            if is_lost {
+                ends.send_replace(true);
+            } else {
+                asks.send_replace(true);
+            }
+            assert_eq!(await_answer(answered, &stop).await.unwrap(), Answer::Stop);
+            assert!(stop.is_asked());
+        }
+    }
 }
