@@ -15,6 +15,8 @@ pub struct Limits {
     pub bytes: u64,
     /// Outputs of one transformation, discovered ones included. Default 1,000.
     pub outputs: usize,
+    /// Bytes of the specifications of all outputs that are discovered. Default 64 MiB.
+    pub discovered_bytes: u64,
     /// Paths that are compared with patterns, each component counting, all outputs together. Default 200,000,000.
     pub steps: u64,
     /// Bytes of a file that is merged, substituted, or read as values. Default 16 MiB.
@@ -27,6 +29,7 @@ impl Default for Limits {
             files: 100_000,
             bytes: 256 << 20,
             outputs: 1_000,
+            discovered_bytes: 64 << 20,
             steps: 200_000_000,
             text_bytes: 16 << 20,
         }
@@ -63,6 +66,12 @@ impl Work {
         &self.limits
     }
 
+    /// Tells whether nobody wants it any more.
+    pub fn is_cancelled(&self) -> bool {
+        let cancelled = self.cancelled.as_ref();
+        cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn cancelled(&self) -> Option<&Arc<AtomicBool>> {
         self.cancelled.as_ref()
     }
@@ -74,9 +83,9 @@ impl Work {
             return Err(Problem::limit(what, self.limits.steps));
         };
         self.steps.set(left);
-        match &self.cancelled {
-            Some(cancelled) if cancelled.load(Ordering::Relaxed) => Err(Problem::Cancelled),
-            _ => Ok(()),
+        if self.is_cancelled() {
+            return Err(Problem::Cancelled);
         }
+        Ok(())
     }
 }

@@ -20,6 +20,9 @@ const ENGINE: &str = "1";
 /// How many matches there may be where nobody says.
 const USUAL_MATCHES: usize = 200;
 
+/// How many bytes of a specification count as one step.
+const BYTES_A_STEP: u64 = 64;
+
 /// An output that is wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
@@ -130,12 +133,23 @@ fn discovered(
         );
         return Err(Problem::nothing("discover.pattern", problem).into());
     }
-    let (mut wanted, mut seen) = (Vec::new(), BTreeMap::new());
+    let limits = work.limits();
+    if matches.len().saturating_mul(spec.outputs.len()) > limits.outputs {
+        return Err(Problem::limit("the number of outputs", limits.outputs as u64).into());
+    }
+    let (mut wanted, mut seen, mut bytes) = (Vec::new(), BTreeMap::new(), 0_u64);
     for (path, captures) in matches {
         let lower = lower(&captures, &path)?;
         for template in &spec.outputs {
             let at = |problem: Problem| problem.at(template.name.as_deref(), Part::Whole);
             let output = fill(template, &captures).map_err(at)?;
+            let length = serde_json::to_vec(&output).map_or(0, |text| text.len() as u64);
+            work.spend(length / BYTES_A_STEP).map_err(at)?;
+            bytes = bytes.saturating_add(length);
+            if bytes > limits.discovered_bytes {
+                let what = "the size of the discovered outputs' specifications in bytes";
+                return Err(Problem::limit(what, limits.discovered_bytes).into());
+            }
             let name = output.name.clone().unwrap_or_default();
             if !is_subdomain(&name) {
                 let problem = format!("{name:?}, which {path:?} gives, is no name of an object");

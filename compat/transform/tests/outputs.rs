@@ -498,6 +498,36 @@ fn work_is_bounded() {
         assert!(failure.to_string().contains(expected), "{failure}");
         assert_eq!(failure.reason(), Reason::LimitExceeded);
     }
+    let discovering = json!({
+        "inputs": [{"name": "git", "sourceRef": {"kind": "GitRepository", "name": "git"}}],
+        "discover": {"pattern": "@git/d/{file}", "match": "Files", "max": 500},
+        "outputs": [{"name": "a-{file}", "copy": [{"from": "@git/d/{file}", "to": "@artifact/"}]},
+            {"name": "b-{file}", "copy": [{"from": "@git/d/{file}", "to": "@artifact/"}]}],
+    });
+    let discovering: Spec = serde_json::from_value(discovering).expect("a specification");
+    let listed = |limits| outputs(&discovering, &inputs, &Work::within(limits));
+    let usual = Limits::default();
+    assert_eq!(listed(usual).expect("outputs").len(), 400);
+    for (limits, expected) in [
+        (
+            Limits {
+                outputs: 399,
+                ..usual
+            },
+            "the number of outputs",
+        ),
+        (
+            Limits {
+                discovered_bytes: 4_000,
+                ..usual
+            },
+            "the size of the discovered outputs",
+        ),
+    ] {
+        let failure = listed(limits).expect_err("a failure");
+        assert!(failure.to_string().contains(expected), "{failure}");
+        assert_eq!(failure.reason(), Reason::LimitExceeded);
+    }
     let work = Work::within(Limits::default()).until(Arc::new(true.into()));
     let wanted = outputs(&spec, &inputs, &work).expect("an output");
     assert_eq!(

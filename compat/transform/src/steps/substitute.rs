@@ -8,10 +8,14 @@ use serde_json::Value;
 
 use super::files::matched;
 use crate::error::Problem;
+use crate::limits::Work;
 use crate::path::input_name;
 use crate::spec::Substitute;
 use crate::stage::Stage;
 use crate::tree::File;
+
+/// How many bytes of a document count as one step.
+const BYTES_A_STEP: u64 = 64;
 
 pub(super) fn substitute(stage: &mut Stage<'_>, step: &Substitute) -> Result<(), Problem> {
     let variables = variables(stage, step)?;
@@ -32,7 +36,7 @@ pub(super) fn substitute(stage: &mut Stage<'_>, step: &Substitute) -> Result<(),
         stage.check_text(&path, file.content.len())?;
         let text = std::str::from_utf8(&file.content).map_err(|error| Problem::file(&path, error))?;
         let substituted = File {
-            content: file_text(&substitution, &path, text)?.into(),
+            content: file_text(&substitution, stage.work, &path, text)?.into(),
             executable: file.executable,
         };
         stage.write(&path, substituted)?;
@@ -82,9 +86,16 @@ fn paths(stage: &Stage<'_>, step: &Substitute) -> Result<Vec<String>, Problem> {
 }
 
 /// Substitutes document by document; nothing but variables changes, and documents that say so are left alone.
-fn file_text(substitution: &Substitution<'_>, path: &str, text: &str) -> Result<String, Problem> {
+fn file_text(
+    substitution: &Substitution<'_>,
+    work: &Work,
+    path: &str,
+    text: &str,
+) -> Result<String, Problem> {
+    let limit = work.limits().text_bytes;
     let mut out = String::with_capacity(text.len());
     for (number, document) in documents(text).enumerate() {
+        work.spend(1 + document.len() as u64 / BYTES_A_STEP)?;
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Problem::file(path, format!("document {}: {what}{error}", number + 1))
         };
@@ -106,6 +117,10 @@ fn file_text(substitution: &Substitution<'_>, path: &str, text: &str) -> Result<
         match substitution.apply(document).map_err(|error| failed("", &error))? {
             Cow::Borrowed(same) => out.push_str(same),
             Cow::Owned(changed) => {
+                if out.len() + changed.len() > limit {
+                    let what = format!("the size of {path} in bytes once its variables have values");
+                    return Err(Problem::limit(what, limit as u64));
+                }
                 read(&changed).map_err(|error| failed("it is no YAML any more: ", &error))?;
                 out.push_str(&changed);
             }
@@ -166,11 +181,34 @@ mod tests {
         let variables: Variables = [("region", "eu"), ("n", "3")].into_iter().collect();
         let substitution =
             Substitution::new(&variables, Mode::Lax, envsubst::Limits::default()).expect("names");
-        let of = |text: &str| file_text(&substitution, "a.yaml", text).map_err(|error| error.to_string());
+        let work = Work::within(crate::Limits::default());
+        let of =
+            |text: &str| file_text(&substitution, &work, "a.yaml", text).map_err(|error| error.to_string());
         let text = "# ${region}\nkey:   \"${region}\" # kept\nreplicas: ${n}\nnone: ${x}\n---\nkind: A\nmetadata: {labels: {kustomize.toolkit.fluxcd.io/substitute: disabled}}\nkey: ${region}\n";
         let expected = "# eu\nkey:   \"eu\" # kept\nreplicas: 3\nnone: \n---\nkind: A\nmetadata: {labels: {kustomize.toolkit.fluxcd.io/substitute: disabled}}\nkey: ${region}\n";
         assert_eq!(of(text).as_deref(), Ok(expected));
         assert!(of("{{ if $x }}\na: ${n}\n{{ end }}").is_err_and(|error| error.contains("name the files")));
         assert!(of("a: ${n\n").is_err());
+    }
+
+    #[test]
+    fn all_documents_of_a_file_count_together() {
+        let variables: Variables = [("long", "x".repeat(60).as_str())].into_iter().collect();
+        let substitution =
+            Substitution::new(&variables, Mode::Lax, envsubst::Limits::default()).expect("names");
+        let of = |limits: crate::Limits| {
+            let text = "a: ${long}\n---\na: ${long}\n";
+            let work = Work::within(limits);
+            file_text(&substitution, &work, "a.yaml", text).map_err(|error| error.to_string())
+        };
+        let limits = crate::Limits::default();
+        assert!(of(limits).is_ok());
+        let small = crate::Limits {
+            text_bytes: 100,
+            ..limits
+        };
+        assert!(of(small).is_err_and(|error| error.contains("more than the limit of 100")));
+        let short = crate::Limits { steps: 1, ..limits };
+        assert!(of(short).is_err());
     }
 }
