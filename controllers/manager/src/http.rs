@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 use crate::flags::RunFlags;
+use crate::running::Running;
 
 /// Pauses between looks that fail.
 const BACKOFF: Backoff = Backoff {
@@ -69,7 +70,7 @@ impl Http {
         })
     }
 
-    /// Runs the producer.
+    /// Gives the producer, which runs as long as it is awaited.
     ///
     /// # Errors
     /// Its metrics are not valid, which is a bug.
@@ -78,8 +79,7 @@ impl Http {
         process: &Process,
         storage: Storage,
         synced: CancellationToken,
-    ) -> anyhow::Result<()> {
-        let leading = process.clone();
+    ) -> anyhow::Result<Running> {
         let connections = Connections {
             client: process.client(),
             artifacts: process.artifacts(),
@@ -89,11 +89,8 @@ impl Http {
             storage,
         };
         let source = HttpSource::new(self.source, &process.metrics())?;
-        process.spawn(async move {
-            let shutdown = leading.shutdown();
-            let producer = artifact_producer::run(source, connections, self.settings, synced, shutdown);
-            leading.as_leader(CONTROLLER, "", Box::pin(producer)).await;
-        });
-        Ok(())
+        let shutdown = process.shutdown();
+        let producer = artifact_producer::run(source, connections, self.settings, synced, shutdown);
+        Ok(Box::pin(producer))
     }
 }

@@ -9,6 +9,7 @@ mod install;
 mod oom;
 mod producers;
 mod run;
+mod running;
 mod shadow;
 mod transform;
 

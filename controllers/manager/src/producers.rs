@@ -5,11 +5,16 @@ use std::sync::Arc;
 use artifact_crd::{HTTP_KIND, TRANSFORMATION_KIND};
 use artifact_producer::{Storage, StorageSettings};
 use controller_process::Process;
+use futures::FutureExt as _;
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::flags::{Controller, RunFlags};
 use crate::http::Http;
 use crate::transform::Transform;
+
+/// The Lease of all that store: they share a volume, which one process alone may write, so that one process leads them all.
+const LEASE: &str = "openflux-storage";
 
 /// Those that make artifacts.
 pub(crate) struct Producers {
@@ -54,12 +59,18 @@ impl Producers {
         let (storage, listener) = Storage::bind(self.storage).await?;
         process.spawn(storage.clone().serve(listener, process.shutdown()));
         process.content().serve_locally(Arc::new(storage.clone()));
+        let mut all = Vec::new();
         if let Some(http) = self.http {
-            http.start(process, storage.clone(), token())?;
+            all.push(http.start(process, storage.clone(), token())?);
         }
         if let Some(transform) = self.transform {
-            transform.start(process, storage, token());
+            all.push(transform.start(process, storage, token()));
         }
+        let leading = process.clone();
+        process.spawn(async move {
+            let all = join_all(all).map(drop);
+            leading.as_leader(LEASE, "", Box::pin(all)).await;
+        });
         Ok(())
     }
 }

@@ -6,9 +6,10 @@ use artifact_producer::Storage;
 use controller_kit::selector;
 use controller_process::Process;
 use tokio_util::sync::CancellationToken;
-use transform_controller::{CONTROLLER, Connections, Settings};
+use transform_controller::{Connections, Settings};
 
 use crate::flags::RunFlags;
+use crate::running::Running;
 
 /// The controller of Transformations.
 pub(crate) struct Transform {
@@ -36,9 +37,8 @@ impl Transform {
         })
     }
 
-    /// Runs the controller.
-    pub(crate) fn start(self, process: &Process, storage: Storage, synced: CancellationToken) {
-        let leading = process.clone();
+    /// Gives the controller, which runs as long as it is awaited.
+    pub(crate) fn start(self, process: &Process, storage: Storage, synced: CancellationToken) -> Running {
         let connections = Connections {
             client: process.client(),
             artifacts: process.artifacts(),
@@ -48,10 +48,12 @@ impl Transform {
             namespace: process.namespace(),
             storage,
         };
-        process.spawn(async move {
-            let shutdown = leading.shutdown();
-            let controller = transform_controller::run(connections, self.settings, synced, shutdown);
-            leading.as_leader(CONTROLLER, "", Box::pin(controller)).await;
-        });
+        let shutdown = process.shutdown();
+        Box::pin(transform_controller::run(
+            connections,
+            self.settings,
+            synced,
+            shutdown,
+        ))
     }
 }

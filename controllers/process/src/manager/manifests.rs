@@ -77,8 +77,17 @@ pub(super) fn crds(kinds: &[Registered]) -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
-/// What the controllers may do.
-pub(super) fn cluster_role(name: &str, kinds: &[Registered]) -> Value {
+/// What the controllers may do: everywhere, and in the namespace where they run.
+pub(super) fn rights(name: &str, kinds: &[Registered]) -> Value {
+    let leases = json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]});
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": name}, "rules": [leases],
+    });
+    json!({"apiVersion": "v1", "kind": "List", "items": [cluster_role(name, kinds), role]})
+}
+
+fn cluster_role(name: &str, kinds: &[Registered]) -> Value {
     let read = ["get", "list", "watch"];
     let mut rules = Vec::new();
     for Registered { group, plural, .. } in kinds {
@@ -102,10 +111,38 @@ pub(super) fn cluster_role(name: &str, kinds: &[Registered]) -> Value {
         json!({"apiGroups": [artifact_crd::GROUP], "resources": [artifact_crd::PLURAL], "verbs": verbs}),
         json!({"apiGroups": [""], "resources": ["secrets"], "verbs": read}),
         json!({"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]}),
-        json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update", "patch"]}),
     ]);
+    if kinds.iter().any(|kind| kind.role == Role::Deployer) {
+        // What an object that names a service account deploys is written as that one.
+        rules.push(json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]}));
+    }
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
         "metadata": {"name": name}, "rules": rules,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_are_for_the_namespace_and_deployers_may_impersonate() {
+        let of = |role| {
+            let kind = Registered {
+                role,
+                kind: "Feed".into(),
+                group: "example.com".into(),
+                version: "v1".into(),
+                plural: "feeds".into(),
+            };
+            let rights = rights("nightly", &[kind]);
+            let cluster_wide = rights["items"][0]["rules"].to_string();
+            assert!(!cluster_wide.contains("leases"));
+            assert_eq!(rights["items"][1]["kind"], "Role");
+            assert_eq!(rights["items"][1]["rules"][0]["resources"][0], "leases");
+            cluster_wide.contains("impersonate")
+        };
+        assert!(of(Role::Deployer) && !of(Role::Source) && !of(Role::Transformation));
+    }
 }

@@ -4,6 +4,7 @@ mod manifests;
 mod transform;
 
 use std::io::Write as _;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,11 @@ use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use controller_kit::http::{Guard, HostList};
 use controller_kit::{Backoff, selector};
 use flux_archive::Limits;
+use futures::FutureExt as _;
+use futures::future::join_all;
 use kube::Resource;
 use kube::core::Selector;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::deployer_flags::FlagError;
@@ -70,7 +74,7 @@ enum Command {
     Run,
     /// Print the CustomResourceDefinitions of the kinds.
     Crds,
-    /// Print the ClusterRole that the controllers need; what a deployer applies has to be added.
+    /// Print the ClusterRole and the Role that the controllers need; what a deployer applies has to be added.
     Rbac,
 }
 
@@ -85,7 +89,12 @@ struct Common {
     fetching: FetchSettings,
     /// Absent in a program that stores nothing.
     storage: Option<Storage>,
+    /// The controllers that store.
+    storing: Mutex<Vec<Running>>,
 }
+
+/// A controller that runs as long as it is awaited.
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type Start = Box<dyn FnOnce(&Process, &Common, CancellationToken) + Send>;
 
@@ -166,7 +175,9 @@ impl Manager {
                 synced.clone(),
                 process.shutdown(),
             );
-            lead::<P::Source>(process, common, &synced, controller);
+            stand_by(process, &synced);
+            // All that store share a volume, which one process alone may write, so that one process leads them all.
+            common.storing.lock().push(Box::pin(controller));
         }));
         self
     }
@@ -199,7 +210,8 @@ impl Manager {
                 synced.clone(),
                 process.shutdown(),
             );
-            lead::<D::Object>(process, common, &synced, controller);
+            stand_by(process, &synced);
+            lead(process, common, &D::Object::plural(&()), controller);
         }));
         self
     }
@@ -215,7 +227,7 @@ impl Manager {
         };
         let printed = match flags.command {
             Some(Command::Crds) => Some(manifests::crds(&self.kinds)),
-            Some(Command::Rbac) => Some(manifests::cluster_role(self.name, &self.kinds)),
+            Some(Command::Rbac) => Some(manifests::rights(self.name, &self.kinds)),
             Some(Command::Run) | None => None,
         };
         if let Some(object) = printed {
@@ -252,6 +264,10 @@ impl Manager {
             let token = CancellationToken::new();
             start(&process, &common, token.clone());
             synced.push(token);
+        }
+        let storing = std::mem::take(&mut *common.storing.lock());
+        if !storing.is_empty() {
+            lead(&process, &common, "storage", join_all(storing).map(drop));
         }
         let (ready, shutdown) = (process.ready(), process.shutdown());
         process.spawn(async move {
@@ -300,24 +316,28 @@ impl Manager {
                 },
             },
             storage: None,
+            storing: Mutex::default(),
         })
     }
 }
 
-/// Runs a controller while it leads.
-fn lead<K: Resource<DynamicType = ()>>(
-    process: &Process,
-    common: &Common,
-    synced: &CancellationToken,
-    controller: impl Future<Output = ()> + Send + 'static,
-) {
+/// A stand-by is ready too: it serves its probes and waits for the Lease.
+fn stand_by(process: &Process, synced: &CancellationToken) {
     if process.flags().enable_leader_election {
-        // A stand-by is ready too: it serves its probes and waits for the Lease.
         synced.cancel();
     }
-    let lease = format!("{}-{}", common.name, K::plural(&()));
+}
+
+/// Runs controllers while the process leads them.
+fn lead(
+    process: &Process,
+    common: &Common,
+    what: &str,
+    controllers: impl Future<Output = ()> + Send + 'static,
+) {
+    let lease = format!("{}-{what}", common.name);
     let (leading, selector) = (process.clone(), common.selector.to_string());
     process.spawn(async move {
-        leading.as_leader(&lease, &selector, Box::pin(controller)).await;
+        leading.as_leader(&lease, &selector, Box::pin(controllers)).await;
     });
 }
