@@ -21,6 +21,7 @@ use kube::core::Selector;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::kind::{Status, Transformation};
@@ -103,6 +104,8 @@ pub(crate) struct Controller {
     pub(crate) memory: Mutex<HashMap<ObjectKey, Memory>>,
     pub(crate) queue: Queue<ObjectKey>,
     pub(crate) store: Store,
+    /// Places of builds, each taken until its build has ended.
+    pub(crate) builds: Arc<Semaphore>,
     pub(crate) recorder: EventRecorder,
     pub(crate) metrics: Metrics,
     pub(crate) counts: ProducerMetrics,
@@ -158,6 +161,7 @@ pub async fn run(
         memory: Mutex::default(),
         queue: Queue::new(settings.backoff, metrics.queue(&label)),
         store,
+        builds: Arc::new(Semaphore::new(settings.concurrent.max(1))),
         recorder: recorder.reporting_as(CONTROLLER),
         metrics,
         counts,

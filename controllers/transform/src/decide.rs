@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use artifact_crd::{Artifact, ArtifactSpec};
+use artifact_crd::{Artifact, ArtifactSpec, BRIDGED_TO_ANNOTATION};
 use artifact_producer::Owner;
 use artifact_producer::publish::is_same;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -46,6 +46,18 @@ pub(crate) fn ours<'a>(owner: &Owner, artifact: &'a Artifact) -> Option<(&'a Own
     let mut owners = artifact.metadata.owner_references.iter().flatten();
     let found = owners.find(|reference| owner.is_named_by(reference))?;
     Some((found, found.uid == owner.uid))
+}
+
+/// Tells whether something is there that is not to be there, and may be ours; what the bridge says of it is not.
+pub(crate) fn takes_away(existing: &Artifact, wished: &Wished) -> bool {
+    let lacks = |there: Option<&BTreeMap<String, String>>, wished: Option<&BTreeMap<String, String>>| {
+        let mut there = there.into_iter().flat_map(BTreeMap::keys);
+        there.any(|key| key != BRIDGED_TO_ANNOTATION && wished.is_none_or(|wished| !wished.contains_key(key)))
+    };
+    let meta = &existing.metadata;
+    lacks(meta.labels.as_ref(), Some(&wished.labels))
+        || lacks(meta.annotations.as_ref(), Some(&wished.annotations))
+        || lacks(existing.spec.metadata.as_ref(), wished.spec.metadata.as_ref())
 }
 
 /// Compares what is to be with what is there. `is_new` writes even what only lacks what is not to be there any more.
@@ -103,6 +115,22 @@ mod tests {
         );
         artifact.spec.revision = revision.into();
         artifact
+    }
+
+    #[test]
+    fn what_others_say_is_not_taken_away() {
+        let mut there = artifact(Vec::new(), "r");
+        let mut wished = Wished {
+            labels: [("a".to_owned(), "1".to_owned())].into(),
+            ..Wished::default()
+        };
+        assert!(takes_away(&there, &wished));
+        wished.labels.insert("more".to_owned(), String::new());
+        assert!(!takes_away(&there, &wished));
+        there.metadata.annotations = Some([(BRIDGED_TO_ANNOTATION.to_owned(), "x".to_owned())].into());
+        assert!(!takes_away(&there, &wished));
+        there.spec.metadata = Some([("origin".to_owned(), "x".to_owned())].into());
+        assert!(takes_away(&there, &wished));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::controller::Controller;
 use crate::failure::{Failure, Fate};
+use crate::heavy::aside;
 use crate::kind::{InputStatus, Transformation};
 use crate::references::source_key;
 
@@ -29,6 +30,7 @@ enum Found {
 }
 
 /// What there is of all inputs.
+#[derive(Default)]
 pub(crate) struct Snapshot {
     found: BTreeMap<String, Found>,
     /// As the status tells it.
@@ -223,14 +225,23 @@ impl Controller {
             .tree(&artifact.spec.url, &digest, &namespace, refusal)
             .await;
         let tree: Arc<ArtifactTree> = got.map_err(|error| failed(&error))?;
-        let mut files = Tree::new();
-        for (path, file) in tree.files() {
-            let file = File {
-                content: file.content.clone(),
-                executable: file.executable,
-            };
-            files.insert(path, file).map_err(|error| failed(&error))?;
-        }
-        Ok(files)
+        let (name, what) = (name.to_owned(), format!("reading input {name}"));
+        aside(&what, move |work| {
+            let mut files = Tree::new();
+            for (path, file) in tree.files() {
+                if work.is_cancelled() {
+                    break;
+                }
+                let file = File {
+                    content: file.content.clone(),
+                    executable: file.executable,
+                };
+                files.insert(path, file).map_err(|error| {
+                    Failure::new(Fate::Retry, "SourceFetchFailed", format!("input {name}: {error}"))
+                })?;
+            }
+            Ok(files)
+        })
+        .await?
     }
 }

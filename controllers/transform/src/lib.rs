@@ -4,8 +4,10 @@
 //!
 //! - [`run`] is the controller: watches, and who is woken by what.
 //! - `look` is one run: are the inputs others than before, what is wanted of them, make it, store it, publish it.
-//! - `inputs` gets what there is of inputs, `offer` stores an output and writes its Artifact, `decide` says what there is to write.
+//! - `inputs` gets what there is of inputs, `offer` stores an output and writes its Artifact, `decide` says what there is to write,
+//!   and `said` what labels, annotations and metadata tell beside the content.
 //! - `graph` knows who is made of whom: circles are refused, and who comes before somebody ends before.
+//! - `heavy` bounds how much is built at once.
 //! - `report` says what became of a run, and `tell` writes it.
 //!
 //! # Guarantees
@@ -18,6 +20,7 @@ mod controller;
 mod decide;
 mod failure;
 mod graph;
+mod heavy;
 mod inputs;
 mod keeper;
 mod kind;
@@ -25,6 +28,7 @@ mod look;
 mod offer;
 mod references;
 mod report;
+mod said;
 mod tell;
 
 pub use controller::{CONTROLLER, Connections, Settings, run};

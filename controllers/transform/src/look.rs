@@ -1,8 +1,7 @@
 //! One run of one transformation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use artifact_crd::{GROUP, TRANSFORMATION_KIND};
@@ -12,18 +11,18 @@ use controller_kit::events::Severity;
 use controller_kit::{ObjectKey, Requeue, Run, Slot, Triggers, WatchState, spread};
 use flux_api::{ConditionsExt, GoDuration, READY, REQUESTED_AT};
 use flux_transform::spec::OnNone;
-use flux_transform::{Inputs, Limits, Wanted, Work, build, check, outputs};
+use flux_transform::{Inputs, Wanted, build, check, outputs};
 use kube::{Api, ResourceExt};
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::controller::Controller;
 use crate::failure::{Failure, Fate};
+use crate::heavy::{Waits, aside};
 use crate::inputs::Snapshot;
 use crate::kind::{OutputStatus, Status, Transformation, api_version};
-use crate::offer::Common;
 use crate::references::graph;
-use crate::report::Outcome;
+use crate::report::{Outcome, brief, with_rest};
+use crate::said::{Common, key};
 
 /// Pause before a transformation is looked at whose kind cannot be watched.
 const UNAVAILABLE: Duration = Duration::from_secs(15);
@@ -117,7 +116,7 @@ impl Controller {
             return Requeue::After(spread(pause(found)));
         };
         let handled = requested.filter(|_| is_requested).cloned();
-        self.tell(found, &owner, &before, handled, &outcome).await;
+        let is_told = self.tell(found, &owner, &before, handled, &outcome).await;
         let failure = outcome.told();
         let (label, result) = (
             TRANSFORMATION_KIND.to_lowercase(),
@@ -132,7 +131,20 @@ impl Controller {
             (None, false) => "new",
         };
         self.counts.wrote(TRANSFORMATION_KIND, counted);
-        self.next(key, found, failure.as_ref())
+        let next = self.next(key, found, failure.as_ref());
+        if is_told {
+            return next;
+        }
+        // Nobody knows what became of it, so that it is not over.
+        self.forget_failure(key);
+        Requeue::Backoff
+    }
+
+    /// What failed last is over, or not what fails now.
+    fn forget_failure(&self, key: &ObjectKey) {
+        if let Some(memory) = self.memory.lock().get_mut(key) {
+            memory.failed = None;
+        }
     }
 
     fn next(&self, key: &ObjectKey, found: &Transformation, failure: Option<&Failure>) -> Requeue {
@@ -166,27 +178,14 @@ impl Controller {
         triggers: Triggers,
         slot: &mut Slot,
     ) -> Option<Outcome> {
-        if let Err(failure) = check(&found.spec) {
-            return Some(Outcome::failed((&failure).into()));
-        }
-        if let Err(failure) = self.take_turn(key, slot).await {
-            return Some(Outcome::failed(failure));
-        }
-        let snapshot = match slot.on("its inputs").park(self.snapshot(found)).await {
+        let snapshot = match self.begin(key, found, slot).await {
             Ok(snapshot) => snapshot,
-            Err(failure) => return Some(Outcome::failed(failure)),
+            Err(failure) => {
+                // Once this is over, what failed before it has to be told again.
+                self.forget_failure(key);
+                return Some(Outcome::failed(failure));
+            }
         };
-        if snapshot.hops > MOST_HOPS {
-            let message = format!(
-                "an input was handed on {} times from one transformation to the next; is there a circle through other controllers?",
-                snapshot.hops
-            );
-            return Some(Outcome::failed(Failure::new(
-                Fate::Edit,
-                "LimitExceeded",
-                message,
-            )));
-        }
         let is_asked = is_requested || before.observed_generation != found.metadata.generation;
         let run_key = run_key(found, &snapshot);
         if !is_asked {
@@ -209,22 +208,60 @@ impl Controller {
             }
         }
         let deadline = read(found.spec.timeout.as_ref()).unwrap_or(TIMEOUT);
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let making = self.make(found, owner, before, &snapshot, is_requested, &cancelled);
+        let mut outcome = Outcome::default();
+        let waits = Waits::default();
+        let making = self.make(
+            found,
+            owner,
+            before,
+            &snapshot,
+            is_requested,
+            &waits,
+            &mut outcome,
+        );
         let made = slot
             .on("what is made")
-            .park(tokio::time::timeout(deadline, making))
+            .park(waits.timeout(deadline, Box::pin(making)))
             .await;
-        let outcome = made.unwrap_or_else(|_| {
-            cancelled.store(true, Ordering::Relaxed);
-            let message = format!("not done within {deadline:?} (spec.timeout)");
-            Outcome::failed(Failure::new(Fate::Retry, "Timeout", message))
-        });
+        match made {
+            Some(Ok(())) => outcome.inputs = Some(snapshot.status.clone()),
+            Some(Err(failure)) => outcome.failure = Some(failure),
+            None => {
+                // What was made so far stays, so that the next run goes on from there.
+                let message = format!("not done within {deadline:?} (spec.timeout)");
+                outcome.failure = Some(Failure::new(Fate::Retry, "Timeout", message));
+                outcome.outputs = outcome.outputs.map(|made| with_rest(made, &before.outputs));
+            }
+        }
         let is_certain = |failure: &Failure| failure.fate == Fate::Edit;
         let failures: Vec<_> = outcome.failure.iter().chain(&outcome.failures).collect();
         let certain = !failures.is_empty() && failures.into_iter().all(is_certain);
         self.memory.lock().entry(key.clone()).or_default().failed = certain.then_some(run_key);
         Some(outcome)
+    }
+
+    /// Checks what is wanted, waits for its turn, and looks at the inputs.
+    async fn begin(
+        &self,
+        key: &ObjectKey,
+        found: &Transformation,
+        slot: &mut Slot,
+    ) -> Result<Snapshot, Failure> {
+        let spec = found.spec.clone();
+        let checked = aside("the check of the specification", move |_| {
+            check(&spec).map_err(|failure| Failure::from(&failure))
+        });
+        checked.await??;
+        self.take_turn(key, slot).await?;
+        let snapshot = slot.on("its inputs").park(self.snapshot(found)).await?;
+        if snapshot.hops > MOST_HOPS {
+            let message = format!(
+                "an input was handed on {} times from one transformation to the next; is there a circle through other controllers?",
+                snapshot.hops
+            );
+            return Err(Failure::new(Fate::Edit, "LimitExceeded", message));
+        }
+        Ok(snapshot)
     }
 
     /// Refuses circles, and waits for those that a transformation is made of.
@@ -286,6 +323,8 @@ impl Controller {
         true
     }
 
+    /// Makes and offers all outputs, and puts into `outcome` what becomes of each as soon as it is known.
+    #[expect(clippy::too_many_arguments, reason = "everything that is known about a run")]
     async fn make(
         &self,
         found: &Transformation,
@@ -293,17 +332,15 @@ impl Controller {
         before: &Status,
         snapshot: &Snapshot,
         is_requested: bool,
-        cancelled: &Arc<AtomicBool>,
-    ) -> Outcome {
-        let inputs = match self.files(snapshot, is_requested).await {
-            Ok(inputs) => Arc::new(inputs),
-            Err(failure) => return Outcome::failed(failure),
-        };
-        let work = Work::within(Limits::default()).until(Arc::clone(cancelled));
-        let wanted = match outputs(&found.spec, &inputs, &work) {
-            Ok(wanted) => wanted,
-            Err(failure) => return Outcome::failed((&failure).into()),
-        };
+        waits: &Waits,
+        outcome: &mut Outcome,
+    ) -> Result<(), Failure> {
+        let inputs = Arc::new(self.files(snapshot, is_requested).await?);
+        let (spec, from) = (found.spec.clone(), Arc::clone(&inputs));
+        let listing = self.heavy(waits, "the list of the outputs", move |work| {
+            outputs(&spec, &from, work)
+        });
+        let wanted = listing.await?.0.map_err(|failure| Failure::from(&failure))?;
         let is_empty_by_choice = found
             .spec
             .discover
@@ -314,36 +351,31 @@ impl Controller {
                 "discover.pattern matches nothing any more; {} artifacts stay until somebody asks with the annotation {REQUESTED_AT}",
                 before.outputs.len()
             );
-            return Outcome::failed(Failure::new(Fate::Edit, "NothingMatched", message));
+            return Err(Failure::new(Fate::Edit, "NothingMatched", message));
         }
         let common = Common {
             owner,
             metadata: found.spec.common_metadata.as_ref(),
             snapshot,
+            waits,
             bare_capture_labels: found
                 .spec
                 .discover
                 .as_ref()
                 .is_some_and(|discover| discover.bare_capture_labels),
         };
-        let mut outcome = Outcome {
-            inputs: Some(snapshot.status.clone()),
-            ..Outcome::default()
-        };
-        let mut made = Vec::new();
+        outcome.outputs = Some(Vec::new());
         for (at, wanted) in wanted.into_iter().enumerate() {
             let name = wanted.name.clone().unwrap_or_else(|| default_name(owner));
             let is_first = at == 0 && found.spec.discover.is_none();
             let known = before.outputs.iter().find(|output| output.artifact_name == name);
-            match self
-                .one(found, &common, wanted, &name, is_first, known, &inputs, cancelled)
-                .await
-            {
+            let one = self.one(found, &common, wanted, &name, is_first, known, &inputs);
+            let output = match one.await {
                 Ok((output, is_changed)) => {
                     if is_changed {
                         outcome.changed.push(name);
                     }
-                    made.push(output);
+                    output
                 }
                 Err(failure) => {
                     // What it offered stays, and the others go on.
@@ -351,13 +383,15 @@ impl Controller {
                         artifact_name: name,
                         ..OutputStatus::default()
                     });
-                    output.failure = Some(failure.message.clone());
+                    output.failure = Some(brief(&failure.message));
                     outcome.failures.push(failure);
-                    made.push(output);
+                    output
                 }
-            }
+            };
+            outcome.outputs.get_or_insert_default().push(output);
         }
-        let keep: Vec<_> = made.iter().map(|output| output.artifact_name.as_str()).collect();
+        let made = outcome.outputs.iter().flatten();
+        let keep: Vec<_> = made.map(|output| output.artifact_name.as_str()).collect();
         match self.withdraw(owner, &keep).await {
             Ok(gone) => {
                 for name in gone {
@@ -367,8 +401,7 @@ impl Controller {
             }
             Err(failure) => outcome.failures.push(failure),
         }
-        outcome.outputs = Some(made);
-        outcome
+        Ok(())
     }
 
     /// Makes and offers one output, unless it is offered already.
@@ -385,42 +418,36 @@ impl Controller {
         is_first: bool,
         known: Option<&OutputStatus>,
         inputs: &Arc<Inputs>,
-        cancelled: &Arc<AtomicBool>,
     ) -> Result<(OutputStatus, bool), Failure> {
-        let key = wanted.key(inputs, |name| common.snapshot.digest(name));
+        let wanted = Arc::new(wanted);
+        let of = wanted.inputs();
+        let digests: BTreeMap<_, _> = of
+            .into_iter()
+            .map(|name| (name.clone(), common.snapshot.digest(&name)))
+            .collect();
+        let (what, from) = (Arc::clone(&wanted), Arc::clone(inputs));
+        let keyed = aside("the key of an output", move |_| {
+            what.key(&from, |name| digests.get(name).cloned().flatten())
+        });
+        let key = key(&keyed.await?, common, &wanted, is_first);
         if let Some(known) = known.filter(|known| known.build_key == key)
             && self.is_intact(common.owner, known).await
         {
             return Ok((known.clone(), false));
         }
-        let (inputs, cancelled) = (Arc::clone(inputs), Arc::clone(cancelled));
-        let building = spawn_blocking(move || {
-            let work = Work::within(Limits::default()).until(cancelled);
-            let built = build(&wanted, &inputs, &work).map_err(|failure| Failure::from(&failure));
-            (wanted, built)
-        });
-        let (wanted, built) = building.await.map_err(|error| {
-            tracing::error!(output = name, %error, "the build panicked; this is a bug, please report it");
-            Failure::new(
-                Fate::Retry,
-                "InternalError",
-                format!("output {name}: the build panicked"),
-            )
-        })?;
-        let built = built?;
+        let (what, from) = (Arc::clone(&wanted), Arc::clone(inputs));
+        let said = format!("the build of output {name}");
+        let building = self.heavy(common.waits, &said, move |work| build(&what, &from, work));
+        let (built, permit) = building.await?;
+        let built = built.map_err(|failure| Failure::from(&failure))?;
         let warnings = built.warnings.clone();
         let (output, is_changed) = self
-            .offer(common, &wanted, name, is_first, built, key, known)
+            .offer(common, &wanted, name, is_first, (built, permit), key, known)
             .await?;
         if is_changed {
             for warning in warnings {
-                self.record(
-                    found,
-                    Severity::Info,
-                    "BuildWarning",
-                    &format!("output {name}: {warning}"),
-                    &[],
-                );
+                let message = format!("output {name}: {warning}");
+                self.record(found, Severity::Info, "BuildWarning", &message, &[]);
             }
         }
         Ok((output, is_changed))

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use artifact_crd::{Artifact, ArtifactSpec, GROUP, KIND, TRANSFORMATION_KIND, VERSION, reason};
 use artifact_producer::Owner;
-use artifact_producer::publish::{Said, Writer, delete, status};
+use artifact_producer::publish::{Said, Writer, claim, delete, status};
 use artifact_store::{Adopted, Content, Place, PutError, Stored};
 use controller_kit::ObjectKey;
 use flux_api::ORIGIN_REVISION;
-use flux_transform::spec::{CommonMetadata, OriginUpdate};
+use flux_transform::spec::OriginUpdate;
 use flux_transform::{Built, Wanted};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -19,27 +19,11 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use crate::controller::{CONTROLLER, Controller};
-use crate::decide::{Step, Wished, decide, ours, reference};
+use crate::decide::{Step, Wished, decide, ours, reference, takes_away};
 use crate::failure::{Failure, Fate};
-use crate::inputs::{HOPS, Snapshot};
+use crate::heavy::Permit;
 use crate::kind::OutputStatus;
-
-/// Label with the name of the transformation that an Artifact was made by.
-const TRANSFORMATION_LABEL: &str = "openfluxcd.ocm.software/transformation";
-/// What labels with captures begin with.
-const CAPTURE_LABEL: &str = "openfluxcd.ocm.software/capture-";
-/// What the artifact was made of, in its metadata.
-const INPUTS: &str = "openfluxcd.ocm.software/inputs";
-/// The longest text about that.
-const LONGEST_INPUTS: usize = 4096;
-
-/// What all outputs of a run have in common.
-pub(crate) struct Common<'r> {
-    pub(crate) owner: &'r Owner,
-    pub(crate) metadata: Option<&'r CommonMetadata>,
-    pub(crate) snapshot: &'r Snapshot,
-    pub(crate) bare_capture_labels: bool,
-}
+use crate::said::{Common, annotations, labels, metadata};
 
 impl Controller {
     /// Tells whether an output is offered as the status says, and its file is there; nothing is written for that.
@@ -79,7 +63,7 @@ impl Controller {
         wanted: &Wanted,
         name: &str,
         is_first: bool,
-        built: Built,
+        (built, permit): (Built, Permit),
         key: String,
         before: Option<&OutputStatus>,
     ) -> Result<(OutputStatus, bool), Failure> {
@@ -112,8 +96,11 @@ impl Controller {
             .current(&place)
             .filter(|stored| stored.content == content)
         {
-            Some(stored) => stored,
-            None => self.put(&place, built).await?,
+            Some(stored) => {
+                drop((built, permit));
+                stored
+            }
+            None => self.put(&place, built, permit).await?,
         };
         let revision = format!("{word}@sha256:{content}");
         let mut wished = Wished {
@@ -151,14 +138,13 @@ impl Controller {
             wished.spec.metadata = Some(metadata);
         }
         let is_new_key = before.is_none_or(|before| before.build_key != key);
-        let labels_left = existing.as_ref().is_some_and(|existing| {
-            existing
-                .labels()
-                .keys()
-                .any(|label| !wished.labels.contains_key(label))
-                || existing.owner_references().len() != 1
-        });
-        let step = decide(owner, &wished, existing.as_deref(), is_new_key && labels_left);
+        let is_left = existing
+            .as_ref()
+            .is_some_and(|existing| takes_away(existing, &wished) || existing.owner_references().len() != 1);
+        let step = decide(owner, &wished, existing.as_deref(), is_new_key && is_left);
+        if is_first && step != Step::Keep {
+            self.step_down(owner, name).await?;
+        }
         self.write(owner, &wished, &step).await?;
         let (store, file) = (self.store.clone(), stored.file.clone());
         // From here on what was stored before is superseded; what is lost here is found at the next run.
@@ -174,9 +160,36 @@ impl Controller {
         Ok((output, known.is_none()))
     }
 
-    async fn put(&self, place: &Place, built: Built) -> Result<Stored, Failure> {
+    /// Those that were what a reference to the transformation means no longer are, so that there are never two.
+    async fn step_down(&self, owner: &Owner, first: &str) -> Result<(), Failure> {
+        for artifact in self.artifacts_of(owner) {
+            if artifact.name_any() == first {
+                continue;
+            }
+            if let Some((wished, step)) = no_longer_first(owner, &artifact) {
+                self.write(owner, &wished, &step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The Artifacts of a transformation, as they are known.
+    fn artifacts_of(&self, owner: &Owner) -> Vec<Arc<Artifact>> {
+        let all = self.artifacts.all().into_iter();
+        let own = all.filter(|artifact| {
+            artifact.namespace().as_deref() == Some(&owner.namespace) && ours(owner, artifact).is_some()
+        });
+        own.map(|seen| self.artifact(&owner.namespace, &seen.name_any()).unwrap_or(seen))
+            .collect()
+    }
+
+    async fn put(&self, place: &Place, built: Built, permit: Permit) -> Result<Stored, Failure> {
         let (store, place) = (self.store.clone(), place.clone());
-        let stored = spawn_blocking(move || store.put(&place, &Content::Files(built.files.archived())));
+        let stored = spawn_blocking(move || {
+            let stored = store.put(&place, &Content::Files(built.files.archived()));
+            drop(permit);
+            stored
+        });
         let stored = stored.await.map_err(|error| {
             Failure::new(Fate::Retry, "InternalError", format!("storing panicked: {error}"))
         })?;
@@ -196,10 +209,19 @@ impl Controller {
             Step::Keep | Step::Taken => return Ok(()),
             Step::Create => create(&api, owner, wished).await,
             Step::Apply(uid) => {
-                let mut body = body(owner, wished);
-                body["metadata"]["uid"] = uid.as_str().into();
-                let params = PatchParams::apply(CONTROLLER).force();
-                api.patch(&wished.name, &params, &Patch::Apply(&body)).await
+                let known = self.artifact(&owner.namespace, &wished.name);
+                let known = known.filter(|known| takes_away(known, wished));
+                let known = known.map(|known| known.metadata.clone()).unwrap_or_default();
+                // What was written on creation can be taken away by an apply only once it is an apply's.
+                match claim(&api, &known, CONTROLLER).await {
+                    Ok(()) => {
+                        let mut body = body(owner, wished);
+                        body["metadata"]["uid"] = uid.as_str().into();
+                        let params = PatchParams::apply(CONTROLLER).force();
+                        api.patch(&wished.name, &params, &Patch::Apply(&body)).await
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Step::Replace(uid) => {
                 self.written.forget(&key);
@@ -233,7 +255,16 @@ impl Controller {
         if ours(owner, &artifact).is_none() {
             return;
         }
-        let ready = Said::new(true, reason::STORED, "the artifact is stored and served");
+        let ready = match self.adopt(owner, &artifact).await {
+            Some(stored) if stored.url == artifact.spec.url => {
+                Said::new(true, reason::STORED, "the artifact is stored and served")
+            }
+            _ => Said::new(
+                false,
+                reason::REBUILDING,
+                "the stored artifact is gone and is made anew as soon as its inputs allow it; consumers keep what they have",
+            ),
+        };
         let Some(status) = status(&artifact, &ready, source, generation, Timestamp::now()) else {
             return;
         };
@@ -301,6 +332,22 @@ async fn create(api: &Api<Artifact>, owner: &Owner, wished: &Wished) -> kube::Re
     api.create(&params, &artifact).await
 }
 
+/// Gives an Artifact as it is, but for that it is not what a reference to its transformation means.
+fn no_longer_first(owner: &Owner, artifact: &Artifact) -> Option<(Wished, Step)> {
+    let (reference, is_same) = ours(owner, artifact)?;
+    if !is_same || reference.controller != Some(true) {
+        return None;
+    }
+    let wished = Wished {
+        name: artifact.name_any(),
+        spec: artifact.spec.clone(),
+        labels: artifact.labels().clone(),
+        annotations: artifact.annotations().clone(),
+        is_first: false,
+    };
+    Some((wished, Step::Apply(artifact.uid()?)))
+}
+
 fn body(owner: &Owner, wished: &Wished) -> Value {
     json!({
         "apiVersion": format!("{GROUP}/{VERSION}"), "kind": KIND,
@@ -312,69 +359,36 @@ fn body(owner: &Owner, wished: &Wished) -> Value {
     })
 }
 
-fn labels(common: &Common<'_>, wanted: &Wanted) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::new();
-    if common.bare_capture_labels {
-        labels.extend(wanted.captures.clone());
-    }
-    for (name, value) in &wanted.captures {
-        labels.insert(format!("{CAPTURE_LABEL}{name}"), value.clone());
-    }
-    labels.extend(wanted.output.labels.clone());
-    labels.extend(
-        common
-            .metadata
-            .into_iter()
-            .flat_map(|metadata| metadata.labels.clone()),
-    );
-    labels.insert("app.kubernetes.io/managed-by".to_owned(), CONTROLLER.to_owned());
-    let name: String = common.owner.name.chars().take(63).collect();
-    labels.insert(
-        TRANSFORMATION_LABEL.to_owned(),
-        name.trim_end_matches(['-', '.']).to_owned(),
-    );
-    labels
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn annotations(common: &Common<'_>, wanted: &Wanted) -> BTreeMap<String, String> {
-    let mut annotations = wanted.output.annotations.clone();
-    annotations.extend(
-        common
-            .metadata
-            .into_iter()
-            .flat_map(|metadata| metadata.annotations.clone()),
-    );
-    annotations
-}
-
-/// What is said about a content.
-fn metadata(common: &Common<'_>, wanted: &Wanted, origin: Option<&str>) -> BTreeMap<String, String> {
-    let mut metadata = BTreeMap::new();
-    if let Some(origin) = origin {
-        metadata.insert(ORIGIN_REVISION.to_owned(), origin.to_owned());
-    }
-    let used = wanted.inputs();
-    let mut inputs = String::new();
-    for input in common
-        .snapshot
-        .status
-        .iter()
-        .filter(|input| used.contains(&input.name))
-    {
-        let revision = if input.revision.is_empty() {
-            &input.digest
-        } else {
-            &input.revision
-        };
-        let entry = format!("{}={revision}", input.name);
-        if inputs.len() + entry.len() < LONGEST_INPUTS {
-            if !inputs.is_empty() {
-                inputs.push(' ');
-            }
-            inputs.push_str(&entry);
+    fn owner() -> Owner {
+        Owner {
+            api_version: "openfluxcd.ocm.software/v1alpha1".into(),
+            kind: TRANSFORMATION_KIND.into(),
+            namespace: "apps".into(),
+            name: "web".into(),
+            uid: "1".into(),
         }
     }
-    metadata.insert(INPUTS.to_owned(), inputs);
-    metadata.insert(HOPS.to_owned(), (common.snapshot.hops + 1).to_string());
-    metadata
+
+    #[test]
+    fn who_steps_down_stays_as_it_is_otherwise() {
+        let owner = owner();
+        let mut artifact = Artifact::default();
+        artifact.metadata.name = Some("a".into());
+        artifact.metadata.uid = Some("u".into());
+        artifact.metadata.labels = Some([("x".to_owned(), "1".to_owned())].into());
+        artifact.metadata.owner_references = Some(vec![reference(&owner, true)]);
+        artifact.spec.revision = "r".into();
+        let (wished, step) = no_longer_first(&owner, &artifact).expect("it was the first");
+        assert_eq!((step, wished.is_first), (Step::Apply("u".into()), false));
+        assert_eq!(
+            (wished.spec.revision.as_str(), wished.labels["x"].as_str()),
+            ("r", "1")
+        );
+        artifact.metadata.owner_references = Some(vec![reference(&owner, false)]);
+        assert!(no_longer_first(&owner, &artifact).is_none());
+    }
 }

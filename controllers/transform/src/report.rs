@@ -1,5 +1,7 @@
 //! What became of a run, as the status and events say it: pure functions.
 
+use std::collections::BTreeSet;
+
 use controller_kit::events::Severity;
 use flux_api::{ConditionStatus, ConditionsExt, READY, RECONCILING, STALLED, reason};
 use k8s_openapi::jiff::Timestamp;
@@ -51,6 +53,28 @@ impl Outcome {
         }
         Some(Failure::new(first.fate, first.reason, message.join("; ")))
     }
+}
+
+/// The longest text about why an output failed, in bytes.
+const LONGEST_FAILURE: usize = 1024;
+
+/// Gives the beginning of a text that may be too long for a status with many of them.
+pub(crate) fn brief(text: &str) -> String {
+    if text.len() <= LONGEST_FAILURE {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(LONGEST_FAILURE - 3);
+    format!("{}...", text.get(..end).unwrap_or_default())
+}
+
+/// What was made so far, and of the others what there was before.
+pub(crate) fn with_rest(mut made: Vec<OutputStatus>, before: &[OutputStatus]) -> Vec<OutputStatus> {
+    let is_made: BTreeSet<_> = made.iter().map(|output| output.artifact_name.clone()).collect();
+    let rest = before
+        .iter()
+        .filter(|output| !is_made.contains(&output.artifact_name));
+    made.extend(rest.cloned());
+    made
 }
 
 /// What is told when nothing failed.
@@ -177,6 +201,27 @@ mod tests {
         assert_eq!(after(&failed, &done).2.as_deref(), Some("Succeeded"));
         let wrong = Outcome::failed(Failure::new(Fate::Edit, "ValidationFailed", "x"));
         assert!(after(&stored, &wrong).1.contains("Stalled=True/ValidationFailed"));
+    }
+
+    #[test]
+    fn what_was_made_in_time_stays() {
+        let made = OutputStatus {
+            build_key: "new".into(),
+            ..output("b")
+        };
+        let all = with_rest(vec![made.clone()], &[output("a"), output("b"), output("c")]);
+        assert_eq!(all, [made, output("a"), output("c")]);
+    }
+
+    #[test]
+    fn texts_of_outputs_are_bounded() {
+        assert_eq!(brief("short"), "short");
+        let text = brief(&"\u{e4}".repeat(2000));
+        assert!(
+            text.len() <= 1024 && text.ends_with("\u{e4}..."),
+            "{}",
+            text.len()
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::report::{self, Outcome};
 const EVENTS: usize = 20;
 
 impl Controller {
-    /// Tells what became of a run.
+    /// Tells what became of a run; false if the status could not be written.
     pub(crate) async fn tell(
         &self,
         transformation: &Transformation,
@@ -26,7 +26,7 @@ impl Controller {
         before: &Status,
         handled: Option<String>,
         outcome: &Outcome,
-    ) {
+    ) -> bool {
         let generation = transformation.metadata.generation;
         let status = report::status(before, generation, handled, outcome, Timestamp::now());
         for name in outcome.changed.iter().take(EVENTS) {
@@ -56,12 +56,10 @@ impl Controller {
             self.tell_artifact(owner, &output.artifact_name, &said, generation)
                 .await;
         }
-        if status != *before {
-            self.write_status(transformation, status).await;
-        }
+        status == *before || self.write_status(transformation, status).await
     }
 
-    async fn write_status(&self, transformation: &Transformation, status: Status) {
+    async fn write_status(&self, transformation: &Transformation, status: Status) -> bool {
         let key = ObjectKey::of(transformation);
         let body = json!({
             "apiVersion": api_version(), "kind": TRANSFORMATION_KIND,
@@ -73,12 +71,15 @@ impl Controller {
             Ok(written) => {
                 let version = written.resource_version().unwrap_or_default();
                 self.statuses.remember(&key, version, status);
+                true
             }
             Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => {
                 tracing::debug!(transformation = %key, "the transformation is gone, or another one by now");
+                true
             }
             Err(error) => {
-                tracing::warn!(transformation = %key, %error, "cannot write the status of a transformation");
+                tracing::warn!(transformation = %key, %error, "cannot write the status of a transformation, retrying");
+                false
             }
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use artifact_crd::{Artifact, BRIDGED_TO_ANNOTATION, GROUP, KIND, VERSION};
+use artifact_producer::publish::claim;
 use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
 use controller_kit::{
     Backoff, Change, Following, Metrics, ObjectKey, Queue, Requeue, Run, SharedWatch, Triggers, WatchCache,
@@ -175,7 +176,11 @@ impl Bridge {
         let known = self.externals.get(&ObjectKey::new(&key.namespace, name));
         let external = match known {
             Some(known) if is_bridged(&known, artifact, origin) => ExternalArtifact::clone(&known),
-            Some(_) => apply(&api, name, "", main(artifact, origin, name)).await?,
+            Some(known) => {
+                // What was written on creation can be taken away by an apply only once it is an apply's.
+                claim(&api, &known.metadata, CONTROLLER).await?;
+                apply(&api, name, "", main(artifact, origin, name)).await?
+            }
             // Not by apply, which would take over what somebody else has just created.
             None => {
                 let mut new = ExternalArtifact::default();
@@ -245,7 +250,7 @@ impl Bridge {
     }
 }
 
-/// Whether an ExternalArtifact has the label and the reference that it is to have.
+/// Whether an ExternalArtifact has the labels and the reference that it is to have, and no label that may have to go.
 fn is_bridged(
     external: &ExternalArtifact,
     artifact: &Artifact,
@@ -255,6 +260,7 @@ fn is_bridged(
     labels
         .iter()
         .all(|(label, value)| external.labels().get(label) == Some(value))
+        && external.labels().keys().all(|label| labels.contains_key(label))
         && external.spec.source_ref.as_ref() == Some(origin)
 }
 

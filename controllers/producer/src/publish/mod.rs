@@ -1,10 +1,12 @@
 //! Artifacts as they are written: names, what there is to do, and the requests that do it.
 
+mod claim;
 mod conditions;
 mod decide;
 mod names;
 mod write;
 
+pub use claim::claim;
 pub use conditions::{Said, status};
 pub use decide::{Step, decide, is_same};
 pub use names::names;
