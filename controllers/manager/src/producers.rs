@@ -11,10 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flags::{Controller, RunFlags};
 use crate::http::Http;
+use crate::running::Running;
 use crate::transform::Transform;
-
-/// The Lease of all that store: they share a volume, which one process alone may write, so that one process leads them all.
-const LEASE: &str = "openflux-storage";
 
 /// Those that make artifacts.
 pub(crate) struct Producers {
@@ -59,18 +57,22 @@ impl Producers {
         let (storage, listener) = Storage::bind(self.storage).await?;
         process.spawn(storage.clone().serve(listener, process.shutdown()));
         process.content().serve_locally(Arc::new(storage.clone()));
-        let mut all = Vec::new();
+        let (mut all, mut leases) = (Vec::new(), Vec::new());
         if let Some(http) = self.http {
             all.push(http.start(process, storage.clone(), token())?);
+            leases.push(http_source::CONTROLLER);
         }
         if let Some(transform) = self.transform {
             all.push(transform.start(process, storage, token()));
+            leases.push(transform_controller::CONTROLLER);
         }
-        let leading = process.clone();
-        process.spawn(async move {
-            let all = join_all(all).map(drop);
-            leading.as_leader(LEASE, "", Box::pin(all)).await;
-        });
+        // They share a volume, which one process alone may write: whoever runs both leads both, one Lease after the other.
+        let mut running: Running = Box::pin(join_all(all).map(drop));
+        for lease in leases.into_iter().rev() {
+            let leading = process.clone();
+            running = Box::pin(async move { leading.as_leader(lease, "", running).await });
+        }
+        process.spawn(running);
         Ok(())
     }
 }
