@@ -52,27 +52,6 @@ async fn what_stock_takes_over_is_left_to_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_stock_is_at_work_on_is_begun_when_it_is_done() -> Result<()> {
-    let app = upgrading(Owner::Stock).await?;
-    app.hand_over(Owner::Ours, "app").await?;
-    app.events_with("waiting until the controller that had the HelmRelease before is done")
-        .await?;
-    app.wait_statuses(&["deployed", "pending-upgrade"]).await?;
-    // Stock's controller ends it, and cannot say so in the conditions: it does not watch the object any more.
-    app.scale_down("app").await?;
-    let object = app.wait_released("app").await?;
-    app.wait_statuses(&["superseded", "deployed"]).await?;
-    assert_eq!(history(&object), [2, 1], "{:?}", object.data["status"]);
-    let ready = condition(&object, "Ready").map(|ready| ready["message"].clone());
-    let expected = format!(
-        "Helm upgrade succeeded for release {namespace}/app.v2 with chart {namespace}@1.0.0",
-        namespace = app.name()
-    );
-    assert_eq!(ready, Some(expected.into()));
-    Ok(())
-}
-
-#[tokio::test]
 async fn what_one_of_ours_gives_up_another_takes_up() -> Result<()> {
     const SHARD: &str = "helm-moves";
     let app = upgrading(Owner::Ours).await?;
