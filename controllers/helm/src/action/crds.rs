@@ -74,7 +74,7 @@ impl Actions<'_> {
             timeout: TIMEOUT,
             for_jobs: false,
         };
-        self.wait_ready(&applied, waiting)
+        self.wait_ready(applied.clone(), waiting)
             .await
             .during(|| "failed to wait for CustomResourceDefinition(s)".to_owned())?;
         self.wait_until_told(&applied).await?;

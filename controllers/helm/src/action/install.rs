@@ -71,7 +71,7 @@ impl Actions<'_> {
         }
         self.storage.create(&release, 0).await?;
         match self
-            .perform_install(install, &mut release, &adopted, &mut resources)
+            .perform_install(install, &mut release, adopted, resources)
             .await
         {
             Ok(()) => Ok(release),
@@ -132,8 +132,8 @@ impl Actions<'_> {
         &mut self,
         install: &Install,
         release: &mut Release,
-        adopted: &[Resource],
-        resources: &mut [Resource],
+        adopted: Vec<Resource>,
+        mut resources: Vec<Resource>,
     ) -> Result<(), ActionError> {
         let (waiting, server_side) = (install.waiting, install.server_side);
         if !install.disable_hooks {
@@ -145,7 +145,7 @@ impl Actions<'_> {
         if adopted.is_empty() && !resources.is_empty() {
             let method = Method::creating(server_side);
             self.cluster
-                .create(resources, method, &self.log, &mut self.patience)
+                .create(&mut resources, method, &self.log, &mut self.patience)
                 .await?;
         } else if !resources.is_empty() {
             let method = match Method::changing(server_side, false) {
@@ -156,10 +156,18 @@ impl Actions<'_> {
             };
             let (_, result) = self
                 .cluster
-                .update(adopted, resources, method, true, &self.log, &mut self.patience)
+                .update(
+                    &adopted,
+                    &mut resources,
+                    method,
+                    true,
+                    &self.log,
+                    &mut self.patience,
+                )
                 .await;
             result?;
         }
+        drop(adopted);
         self.wait_ready(resources, waiting).await?;
         if !install.disable_hooks {
             self.exec_hooks(release, HookEvent::PostInstall, waiting, server_side)

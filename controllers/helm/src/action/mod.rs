@@ -92,8 +92,8 @@ impl<'a> Actions<'a> {
         Ok(Resource::build(&self.cluster.mapper, manifest, namespace).await?)
     }
 
-    /// Waits until objects are ready, as far as the strategy says so.
-    async fn wait_ready(&mut self, resources: &[Resource], waiting: Waiting) -> Result<(), ActionError> {
+    /// Waits until objects are ready, as far as the strategy says so; takes them, since a wait may be long.
+    async fn wait_ready(&mut self, resources: Vec<Resource>, waiting: Waiting) -> Result<(), ActionError> {
         let (cluster, patience) = (self.cluster, &mut self.patience);
         let Waiting {
             strategy,

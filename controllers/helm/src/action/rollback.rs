@@ -117,7 +117,8 @@ impl Actions<'_> {
                 .fail_rollback(rollback, current, target, updated.created, error.into())
                 .await);
         }
-        if let Err(error) = self.wait_ready(&targets, waiting).await {
+        drop((originals, updated));
+        if let Err(error) = self.wait_ready(targets, waiting).await {
             target.info.status = Status::Failed;
             let name = gotmpl::quote(target.name.as_bytes());
             target.info.description = format!("Release {name} failed: {error}");

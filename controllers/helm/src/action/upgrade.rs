@@ -39,19 +39,13 @@ impl Actions<'_> {
             mut release,
         } = self.prepare_upgrade(upgrade, wanted, last, server_side).await?;
         self.log.debug("performing update", &[("name", &upgrade.name)]);
-        let (mut originals, mut targets) = self.resources_of_upgrade(upgrade, &current, &release).await?;
+        let objects = self.resources_of_upgrade(upgrade, &current, &release).await?;
         self.log
             .debug("creating upgraded release", &[("name", &upgrade.name)]);
         self.storage.create(&release, upgrade.max_history).await?;
         let mut created = Vec::new();
         let performed = self
-            .perform_upgrade(
-                upgrade,
-                &mut current,
-                &mut release,
-                (&mut originals, &mut targets),
-                &mut created,
-            )
+            .perform_upgrade(upgrade, &mut current, &mut release, objects, &mut created)
             .await;
         match performed {
             Ok(()) => {
@@ -218,7 +212,7 @@ impl Actions<'_> {
         upgrade: &Upgrade,
         current: &mut Release,
         release: &mut Release,
-        (originals, targets): (&mut [Resource], &mut [Resource]),
+        (originals, mut targets): (Vec<Resource>, Vec<Resource>),
         created: &mut Vec<Resource>,
     ) -> Result<(), ActionError> {
         let (waiting, server_side) = (upgrade.waiting, release.is_server_side());
@@ -236,15 +230,18 @@ impl Actions<'_> {
         let (updated, result) = self
             .cluster
             .update(
-                originals,
-                targets,
+                &originals,
+                &mut targets,
                 method,
                 upgrades_managers,
                 &self.log,
                 &mut self.patience,
             )
             .await;
-        *created = updated.created;
+        drop(originals);
+        if upgrade.cleanup_on_fail {
+            *created = updated.created;
+        }
         let applied = match result {
             Ok(()) => self.wait_ready(targets, waiting).await,
             Err(error) => Err(error.into()),

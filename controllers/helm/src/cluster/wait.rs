@@ -44,9 +44,11 @@ pub enum WaitError {
 
 impl Cluster {
     /// Waits until objects are ready, Jobs until they have completed if `jobs` says so.
+    ///
+    /// Where they are is all that is kept of them meanwhile: many releases may wait at a time.
     pub(crate) async fn wait_ready(
         &self,
-        resources: &[Resource],
+        resources: Vec<Resource>,
         jobs: bool,
         strategy: WaitStrategy,
         timeout: Duration,
@@ -55,13 +57,14 @@ impl Cluster {
         match strategy {
             WaitStrategy::HookOnly => return Ok(()),
             WaitStrategy::Legacy => {
-                return Box::pin(self.wait_ready_as_before(resources, jobs, timeout, patience)).await;
+                return Box::pin(self.wait_ready_as_before(&resources, jobs, timeout, patience)).await;
             }
             WaitStrategy::Poller => {}
         }
         let rule = if jobs { Rule::Ready } else { Rule::Begun };
         let targets = resources.iter().filter(|resource| !is_paused(resource));
         let targets = targets.map(|resource| target(resource, rule)).collect();
+        drop(resources);
         self.wait(targets, timeout, true, Matter::Readiness, patience)
             .await
     }
