@@ -44,6 +44,8 @@ pub(super) fn arguments(audit: Audit, dir: &Path, logs: &Path) -> Result<Vec<Str
         format!("--audit-policy-file={}", policy.display()),
         format!("--audit-log-path={}", log(logs).display()),
         "--audit-log-mode=blocking".to_owned(),
+        // A log that is rotated away would be missing from what is counted.
+        "--audit-log-maxsize=16384".to_owned(),
     ])
 }
 
