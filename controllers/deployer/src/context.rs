@@ -106,7 +106,7 @@ impl<K: Kind> Context<K> {
     }
 
     /// Looks at everything that the next step of an object depends on.
-    pub(crate) fn observe<'a>(&self, object: &'a K::Object) -> Observed<'a, K::Object> {
+    pub fn observe<'a>(&self, object: &'a K::Object) -> Observed<'a, K::Object> {
         let own = ObjectKey::of(object);
         let dependency = |reference: &DependencyReference| {
             let key = dependency_key(&own.namespace, reference);

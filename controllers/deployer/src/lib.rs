@@ -62,7 +62,7 @@ pub use kind::{Kind, Names, StatusOf};
 pub use kube_config::ClusterError;
 pub use kubeconfig::Permits;
 pub use outcome::{Conclusion, Failure, Fate, Halt, Next, Outcome, Success, Wait};
-pub use reconcile::{Deployer, Shadowed};
+pub use reconcile::{Deployer, Shadowed, missing};
 pub use run::Run;
 pub use settings::{KubeConfigSettings, Settings, WorkloadIdentity};
 pub use shadow::{Questions, Shadows, shadows};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use artifact_crd::Artifact;
 use controller_kit::{ObjectKey, Requeue, RestError, Triggers};
-use flux_api::Deployed;
+use flux_api::{Deployed, reason};
 use flux_proof::{Finding, Proof};
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -49,6 +49,11 @@ pub trait Deployer: Kind {
             "M120",
             "this deployer does not say what a run would change",
         )))
+    }
+
+    /// Says why there is no artifact, in words of the deployer.
+    fn missing(_run: &mut Run<'_, Self>, problem: ArtifactProblem) -> impl Future<Output = String> + Send {
+        std::future::ready(missing(problem))
     }
 
     /// Says in words of the deployer how a run ended, where they differ from those that all deployers have.
@@ -171,6 +176,11 @@ pub(crate) async fn look_elsewhere<K: Kind>(run: &mut Run<'_, K>) {
 
 async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
     run.context.awaiting.lock().remove(&run.key);
+    if is_held_without_deploying(&step)
+        && let Err(outcome) = hold_or_end(run).await
+    {
+        return outcome;
+    }
     match step {
         Step::Finalize => finalize(run).await,
         Step::LetGo => Outcome::Gone,
@@ -179,7 +189,7 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
             Outcome::Suspended
         }
         Step::Refuse(refusal) => Outcome::Refused(refusal),
-        Step::AwaitArtifact(problem) => Outcome::Waiting(Wait::Artifact(missing(problem))),
+        Step::AwaitArtifact(problem) => Outcome::Waiting(Wait::Artifact(D::missing(run, problem).await)),
         Step::AwaitDependency(reason) => {
             let context = run.context;
             context.awaiting.lock().insert(run.key.clone());
@@ -203,8 +213,21 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
     }
 }
 
+/// Tells whether an object gets the finalizer although nothing is made from it, as in stock. One that is not understood gets
+/// none: nobody could take it away again.
+fn is_held_without_deploying(step: &Step) -> bool {
+    match step {
+        Step::Rest | Step::AwaitArtifact(_) | Step::AwaitDependency(_) => true,
+        Step::Refuse(refusal) => {
+            let reasons = [reason::ACCESS_DENIED, reason::INVALID_CEL_EXPRESSION];
+            reasons.contains(&refusal.reason)
+        }
+        Step::Finalize | Step::LetGo | Step::Deploy(_) => false,
+    }
+}
+
 /// Says why there is no artifact.
-pub(crate) fn missing(problem: ArtifactProblem) -> String {
+pub fn missing(problem: ArtifactProblem) -> String {
     match problem {
         ArtifactProblem::Lookup(error) => error.to_string(),
         ArtifactProblem::Reference(error) => error.to_string(),

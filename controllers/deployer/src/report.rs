@@ -129,7 +129,8 @@ pub(crate) fn conclude<O: Deployed>(
         Outcome::Waiting(Wait::Dependency(message)) => {
             conditions.not_ready(reason::DEPENDENCY_NOT_READY, message);
             let announced = is_announced(object, reason::DEPENDENCY_NOT_READY, message);
-            let text = format!("Dependencies do not meet ready condition: {message}");
+            let again = GoDuration::from(pace.dependency);
+            let text = format!("Dependencies do not meet ready condition, retrying in {again}");
             Report {
                 event: (!announced).then_some((Severity::Info, reason::DEPENDENCY_NOT_READY, text)),
                 requeue: after(pace.dependency),

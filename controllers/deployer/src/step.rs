@@ -94,8 +94,10 @@ pub fn is_held(object: &impl Deployed) -> bool {
 pub fn not_ready<O: Deployed>(dependency: &Dependency<O>, revision: &str) -> Option<String> {
     let key = &dependency.key;
     let Some(object) = &dependency.object else {
-        let why = dependency.unreadable.iter().map(|error| format!(": {error}"));
-        return Some(format!("dependency '{key}' not found{}", why.collect::<String>()));
+        let resource = format!("{}.{}", O::plural(&()), O::group(&()));
+        let missing = || format!("{resource} {:?} not found", key.name);
+        let why = dependency.unreadable.clone().unwrap_or_else(missing);
+        return Some(format!("dependency '{key}' not found: {why}"));
     };
     let status = object.status();
     let settled = object.meta().generation == Some(status.observed_generation());

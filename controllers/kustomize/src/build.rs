@@ -36,11 +36,16 @@ pub(crate) async fn build(
 ) -> Result<Rendered, Stop> {
     let settings = &run.context.own.settings;
     let keys = decryption::load(&run.context.rest, &run.object, &settings.decryption).await?;
-    let variables = variables::load(&run.context.rest, &run.object).await?;
+    let loaded = variables::load(&run.context.rest, &run.object).await;
+    let (variables, lacks) = match loaded {
+        Ok(variables) => (variables, None),
+        Err(error) => (Variables::default(), Some(error.to_string())),
+    };
     let build = Build {
         tree,
         object: Arc::clone(&run.object),
         variables: Arc::new(variables),
+        lacks,
         keys,
         strict: settings.strict_substitution,
     };
@@ -136,6 +141,8 @@ struct Build {
     tree: Arc<ArtifactTree>,
     object: Arc<Kustomization>,
     variables: Arc<Variables>,
+    /// Why they are not at hand, if they are not.
+    lacks: Option<String>,
     /// What encrypted files are decrypted with, if they are.
     keys: Option<Arc<Keys>>,
     strict: bool,
@@ -196,6 +203,7 @@ impl Build {
             let manner = Manner {
                 keys,
                 strict: self.strict,
+                lacks: self.lacks.as_deref(),
             };
             let rendered = render(&files, &self.object, &self.variables, &options, &manner);
             drop(place);

@@ -281,7 +281,12 @@ mod tests {
                     "lastTransitionTime": "2026-01-01T00:00:00Z"}]})
         };
         let rows = [
-            (dependency(None, false), Some("dependency 'apps/base' not found")),
+            (
+                dependency(None, false),
+                Some(
+                    "dependency 'apps/base' not found: kustomizations.kustomize.toolkit.fluxcd.io \"base\" not found",
+                ),
+            ),
             (
                 dependency(Some(json!({})), false),
                 Some("dependency 'apps/base' is not ready"),

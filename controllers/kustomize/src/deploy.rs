@@ -5,9 +5,10 @@ use controller_kit::Cluster;
 use controller_kit::apply::{Action, Entry, split_stages};
 use controller_kit::live::Target;
 use controller_kit::object::{ObjectId, id_of};
-use flux_api::Inventory;
+use flux_api::{GoDuration, Inventory};
+use flux_deployer::fetch::ArtifactError;
 use flux_deployer::takeover::{await_children, await_takeover};
-use flux_deployer::{Outcome, Run, fetch, health, inventory, prune};
+use flux_deployer::{Outcome, Run, Wait, fetch, health, inventory, prune};
 
 use crate::apply::apply_stages;
 use crate::build::build;
@@ -27,6 +28,14 @@ pub(crate) async fn deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) ->
     }
     match Box::pin(try_deploy(run, artifact)).await {
         Ok(()) => ledger::succeeded(run),
+        Err(Stop::Artifact(ArtifactError::NotFound(_))) => {
+            let (revision, timeout) = (run.about().revision, GoDuration::from(run.timeout()));
+            let stage = format!("Fetching manifests for revision {revision} with a timeout of {timeout}");
+            run.conditions().retrying(&stage);
+            let again = GoDuration::from(run.context.settings.requeue_dependency);
+            let message = format!("Source is not ready, artifact not found, retrying in {again}");
+            Outcome::Waiting(Wait::Artifact(message))
+        }
         Err(stop) => stop.into(),
     }
 }

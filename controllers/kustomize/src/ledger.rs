@@ -8,12 +8,12 @@ use controller_kit::apply::{Action, Entry, Plan, Stage};
 use controller_kit::events::Severity;
 use controller_kit::object::{ObjectId, Subject};
 use flux_api::{
-    Attempt, ConditionStatus, ConditionsExt, GoDuration, HEALTHY, Inventory, InventoryEntry, ORIGIN_REVISION,
-    READY, event, reason,
+    Attempt, ConditionStatus, ConditionsExt, Deployed as _, GoDuration, HEALTHY, Inventory, InventoryEntry,
+    ORIGIN_REVISION, READY, event, reason,
 };
 use flux_deployer::health::Waited;
 use flux_deployer::prune::Deletions;
-use flux_deployer::{About, Outcome, Run, StatusError, Success, inventory};
+use flux_deployer::{About, Outcome, Run, StatusError, Success, Wait, health_checks, inventory, is_held};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -23,10 +23,14 @@ use crate::stop::{Problem, Stop};
 
 /// The run is about an artifact.
 pub(crate) fn begins(run: &mut Run<'_, Kustomize>, artifact: &Artifact) {
+    run.is_about(about_artifact(artifact));
+    run.aims_at(artifact);
+}
+
+fn about_artifact(artifact: &Artifact) -> About {
     let metadata = artifact.spec.metadata.as_ref();
     let origin = metadata.and_then(|all| all.get(ORIGIN_REVISION)).cloned();
-    run.is_about(about(&artifact.spec.revision, &origin.unwrap_or_default()));
-    run.aims_at(artifact);
+    about(&artifact.spec.revision, &origin.unwrap_or_default())
 }
 
 /// The run is the end of the object.
@@ -92,7 +96,9 @@ pub(crate) async fn record_ahead(
 pub(crate) fn partly_applied(run: &mut Run<'_, Kustomize>, before: Inventory, entries: &[Entry]) {
     let mut partial = before;
     inventory::keep(&mut partial, inventory::record(entries).entries);
-    run.status.inventory = Some(partial);
+    // Stock has none before something was applied.
+    let is_none = partial.entries.is_empty() && run.status.last_applied_revision.is_empty();
+    run.status.inventory = (!is_none).then_some(partial);
 }
 
 /// Everything was applied; gives the inventory of what there is until the rest has been pruned.
@@ -179,6 +185,39 @@ pub(crate) fn ended(run: &mut Run<'_, Kustomize>, checksum: &str, end: &Result<(
     }
 }
 
+/// What stock tells at the end of a run besides how it ended: which revision waits for a dependency, or cannot tell whether it
+/// is ready, and of an object that was ready that its last run is over as well.
+pub(crate) fn concluded(run: &mut Run<'_, Kustomize>, outcome: &Outcome) {
+    let is_about_dependency = match outcome {
+        Outcome::Waiting(Wait::Dependency(_)) => true,
+        Outcome::Refused(refusal) => {
+            refusal.reason == reason::INVALID_CEL_EXPRESSION
+                && health_checks(&run.object.spec.health_check_exprs).is_ok()
+        }
+        _ => false,
+    };
+    let artifact = is_about_dependency.then(|| run.context.observe(&run.object).artifact.ok());
+    if let Some(artifact) = artifact.flatten() {
+        run.is_about(about_artifact(&artifact));
+    }
+    let is_end = run.object.metadata.deletion_timestamp.is_some() && is_held(run.object.as_ref());
+    let is_ready = run.status.conditions.has_status(READY, ConditionStatus::True);
+    if matches!(outcome, Outcome::Gone) && is_end && is_ready && !run.object.spec.suspend {
+        let took = GoDuration::from(run.started.elapsed());
+        let next = run.object.interval();
+        let text = format!("Reconciliation finished in {took}, next run in {next}");
+        let mut last = run.about();
+        let update = event::COMMIT_STATUS_UPDATE.to_owned();
+        last.details.push((event::COMMIT_STATUS, update));
+        run.tell(
+            Severity::Info,
+            reason::RECONCILIATION_SUCCEEDED,
+            text,
+            Some(&last),
+        );
+    }
+}
+
 /// The run has come to its end.
 pub(crate) fn succeeded(run: &Run<'_, Kustomize>) -> Outcome {
     Outcome::Succeeded(Success {
@@ -191,7 +230,13 @@ pub(crate) fn succeeded(run: &Run<'_, Kustomize>) -> Outcome {
 pub(crate) fn left_behind(run: &Run<'_, Kustomize>, objects: &[(ObjectId, String)]) {
     let list: Vec<_> = objects.iter().map(|(id, _)| Subject(id).to_string()).collect();
     let message = format!("unable to prune objects: \n{}", list.join("\n"));
-    run.record(Severity::Error, reason::RECONCILIATION_FAILED, message);
+    run.record(Severity::Error, reason_of(run), message);
+}
+
+/// Upstream tells what it does at the end of an object with whatever reason that was ready, or not, when it was deleted.
+fn reason_of<'r>(run: &'r Run<'_, Kustomize>) -> &'r str {
+    let ready = run.status.conditions.get_condition(READY);
+    ready.map_or(reason::RECONCILIATION_SUCCEEDED, |ready| ready.reason.as_str())
 }
 
 /// At the end of the object what it applied was deleted, as far as it could be; gives what was.
@@ -207,10 +252,7 @@ pub(crate) fn cleaned_up(
         return Err(Problem::LastPrune(deletions.failures).into());
     }
     if !deletions.lines.is_empty() {
-        // Upstream tells it with whatever reason the object was ready, or not, when it was deleted.
-        let ready = run.status.conditions.get_condition(READY);
-        let reason = ready.map_or(reason::RECONCILIATION_SUCCEEDED, |ready| ready.reason.as_str());
-        run.record(Severity::Info, reason, deletions.lines.join("\n"));
+        run.record(Severity::Info, reason_of(run), deletions.lines.join("\n"));
     }
     Ok(deletions.deleted)
 }
@@ -218,7 +260,7 @@ pub(crate) fn cleaned_up(
 /// At the end of the object what was deleted is still there after `spec.timeout`.
 pub(crate) fn not_terminated(run: &Run<'_, Kustomize>) {
     let message = "failed to wait for resources termination".to_owned();
-    run.record(Severity::Error, reason::PRUNE_FAILED, message);
+    run.record(Severity::Error, reason_of(run), message);
 }
 
 fn warn_of_spared(run: &Run<'_, Kustomize>, spared: &[ObjectId]) {

@@ -31,6 +31,7 @@ mod remote;
 mod render;
 mod settings;
 mod shadow;
+mod source;
 mod stop;
 mod tree;
 mod variables;
@@ -38,7 +39,7 @@ mod variables;
 pub mod local;
 
 use artifact_crd::Artifact;
-use flux_deployer::{Deployer, Outcome, Run, Shadowed};
+use flux_deployer::{ArtifactProblem, Deployer, Outcome, Run, Shadowed};
 use tokio_util::sync::CancellationToken;
 
 pub use decryption::DecryptionSettings;
@@ -75,6 +76,15 @@ impl Deployer for Kustomize {
 
     async fn shadow(run: &mut Run<'_, Self>, artifact: &Artifact) -> Shadowed {
         shadow::shadow(run, artifact).await
+    }
+
+    async fn missing(run: &mut Run<'_, Self>, problem: ArtifactProblem) -> String {
+        source::missing(run, problem).await
+    }
+
+    fn conclude(run: &mut Run<'_, Self>, outcome: Outcome) -> Outcome {
+        ledger::concluded(run, &outcome);
+        outcome
     }
 
     async fn clean_up(run: &mut Run<'_, Self>) -> Result<(), Outcome> {

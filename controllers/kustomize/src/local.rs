@@ -35,7 +35,11 @@ pub fn build(
     variables: &Variables,
     keys: Option<&dyn KeyService>,
 ) -> Result<Vec<Value>, LocalError> {
-    let manner = Manner { keys, strict: true };
+    let manner = Manner {
+        keys,
+        strict: true,
+        lacks: None,
+    };
     let rendered = render(files, object, variables, &Options::flux(), &manner);
     let rendered = rendered.map_err(|error| LocalError(error.to_string()))?;
     Ok(rendered.objects)

@@ -1,6 +1,7 @@
 //! From an unpacked artifact to the objects that a Kustomization applies.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +10,7 @@ use controller_kit::object::set_metadata_entry;
 use envsubst::{Mode, Substitution, Variables};
 use flux_api::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, Kustomization};
 use go_yaml::{Limits, sigs};
-use kustomize::{FileTree, Options};
+use kustomize::{FileTree, Gvk, Options, ResId};
 use kustomize_sops::{BuiltError, Decrypted, Decryption, SourceError, decrypt_built, decrypt_sources};
 use serde_json::Value;
 use sops::KeyService;
@@ -34,14 +35,22 @@ pub(crate) struct Manner<'k> {
     pub(crate) keys: Option<&'k dyn KeyService>,
     /// Whether variables that are not set are errors.
     pub(crate) strict: bool,
+    /// Why variables are not at hand, if they are not: nobody is told before an object would need them.
+    pub(crate) lacks: Option<&'k str>,
 }
 
 /// Why an artifact could not be rendered; all of these need an edit of the source or of the Kustomization.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenderError {
-    /// `spec.path` is not a directory of the artifact.
+    /// `spec.path` is not in the artifact.
     #[error("kustomization path not found: stat {0}: no such file or directory")]
     Path(String),
+    /// `spec.path` is a file; stock writes a kustomization below it.
+    #[error("open {0}/kustomization.yaml: not a directory remove {0}/kustomization.yaml: not a directory")]
+    File(String),
+    /// Substitution has given an object the id of others.
+    #[error("in Replace: id matched {0} resources")]
+    Twice(usize),
     /// The kustomization could not be generated.
     #[error(transparent)]
     Generation(kustomize::Error),
@@ -73,11 +82,16 @@ pub(crate) enum RenderError {
         /// What is wrong.
         source: envsubst::Error,
     },
-    /// The variables' names are not valid.
-    #[error("post build failed: {0}")]
-    Variables(envsubst::Error),
+    /// The variables are not at hand.
+    #[error("post build failed for '{subject}': {reason}")]
+    Variables {
+        /// The object that is the first to need them.
+        subject: String,
+        /// Why.
+        reason: String,
+    },
     /// The result of a substitution is not YAML any more.
-    #[error("post build failed for '{subject}': {}", without_values(.source))]
+    #[error("post build failed for '{subject}': envsubst error: YAMLToJSON: {}", without_values(.source))]
     Yaml {
         /// The object.
         subject: String,
@@ -140,6 +154,9 @@ pub(crate) fn render(
     manner: &Manner<'_>,
 ) -> Result<Rendered, RenderError> {
     let path = path(tree, object)?;
+    if tree.resolve(&path).is_ok_and(|found| !found.is_dir) {
+        return Err(RenderError::File(path));
+    }
     // A specification that came out of JSON goes back into it.
     let spec = serde_json::to_value(&object.spec).unwrap_or_default();
     let generated =
@@ -158,10 +175,14 @@ pub(crate) fn render(
         }
     })?;
     let mut lost = sources.lost().to_vec();
-    let substitution = substitution(object, variables, manner.strict)?;
+    let substitution = substitution(object, variables, manner);
     let mut yaml = String::new();
     let mut printer = output.printer();
     let mut objects = Vec::with_capacity(output.objects().len());
+    let mut ids: HashMap<String, usize> = HashMap::new();
+    for object in output.objects().iter().filter(|_| substitution.is_some()) {
+        *ids.entry(identity(&object.id())).or_default() += 1;
+    }
     for built in output.into_objects() {
         let (mut text, mut value) = (printer.yaml(&built)?, built.to_json()?);
         if let Some(field) = missing_identity(&value) {
@@ -181,13 +202,22 @@ pub(crate) fn render(
             lost.extend(change.lost.iter().map(|place| format!("{}: {place}", built.id())));
         }
         if let Some(substitution) = substitution.as_ref().filter(|_| !opts_out(&value)) {
-            let subject = || built.id().to_string();
-            let replaced = substitution
-                .apply(&text)
-                .map_err(|source| RenderError::Substitution {
+            let subject = || {
+                let id = built.id();
+                format!("{}/{}", id.gvk, id.name)
+            };
+            if let Some(reason) = manner.lacks {
+                return Err(RenderError::Variables {
                     subject: subject(),
-                    source,
-                })?;
+                    reason: reason.to_owned(),
+                });
+            }
+            let replaced = substitution.as_ref().map_err(Clone::clone);
+            let replaced = replaced.and_then(|substitution| substitution.apply(&text));
+            let replaced = replaced.map_err(|source| RenderError::Substitution {
+                subject: subject(),
+                source,
+            })?;
             let yaml_error = |source| RenderError::Yaml {
                 subject: subject(),
                 source,
@@ -198,6 +228,15 @@ pub(crate) fn render(
             }
             if floats::round(&mut value) || is_replaced {
                 text = sigs::value_to_string(&value).map_err(yaml_error)?;
+            }
+            let (before, after) = (identity(&built.id()), identity(&id_of(&value)));
+            if before != after {
+                ids.entry(before).and_modify(|count| *count -= 1);
+                let same = ids.entry(after).or_default();
+                *same += 1;
+                if *same > 1 {
+                    return Err(RenderError::Twice(*same));
+                }
             }
         }
         if !yaml.is_empty() {
@@ -216,16 +255,33 @@ pub(crate) fn render(
     })
 }
 
+/// What an object is called after substitution.
+fn id_of(object: &Value) -> ResId {
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let gvk = Gvk::from_api_version(text("/apiVersion"), text("/kind"));
+    ResId::new(gvk, text("/metadata/name"), text("/metadata/namespace"))
+}
+
+/// What two ids have in common if they are those of one object.
+fn identity(id: &ResId) -> String {
+    format!("{}/{}.{}", id.gvk, id.name, id.effective_namespace())
+}
+
 /// Finds `spec.path` in the artifact; as in stock, `..` stops at its root.
 ///
 /// # Errors
-/// It is not a directory.
+/// There is no such thing.
 pub(crate) fn path(tree: &dyn FileTree, object: &Kustomization) -> Result<String, RenderError> {
     let path = clamp(&object.spec.path);
-    if tree.resolve(&path).is_ok_and(|found| found.is_dir) {
+    if tree.resolve(&path).is_ok() {
         Ok(path)
     } else {
-        Err(RenderError::Path(object.spec.path.clone()))
+        Err(RenderError::Path(path))
     }
 }
 
@@ -244,21 +300,18 @@ fn clamp(path: &str) -> String {
     format!("/{}", segments.join("/"))
 }
 
+/// What substitutes, if anything is; that a name is not valid is told about the first object, as in stock.
 fn substitution<'v>(
     object: &Kustomization,
     variables: &'v Variables,
-    strict: bool,
-) -> Result<Option<Substitution<'v>>, RenderError> {
-    let Some(post_build) = &object.spec.post_build else {
-        return Ok(None);
-    };
-    if variables.is_empty() && !post_build.always() {
-        return Ok(None);
+    manner: &Manner<'_>,
+) -> Option<Result<Substitution<'v>, envsubst::Error>> {
+    let post_build = object.spec.post_build.as_ref()?;
+    if variables.is_empty() && !post_build.always() && manner.lacks.is_none() {
+        return None;
     }
-    let mode = if strict { Mode::Strict } else { Mode::Lax };
-    Substitution::new(variables, mode, envsubst::Limits::default())
-        .map(Some)
-        .map_err(RenderError::Variables)
+    let mode = if manner.strict { Mode::Strict } else { Mode::Lax };
+    Some(Substitution::new(variables, mode, envsubst::Limits::default()))
 }
 
 fn opts_out(object: &Value) -> bool {
@@ -368,8 +421,8 @@ mod tests {
             .fold(MemoryTree::new(), |tree, (path, text)| tree.with(path, *text));
         let variables = variables.iter().map(|(name, value)| (*name, *value)).collect();
         let manner = Manner {
-            keys: None,
             strict: true,
+            ..Manner::default()
         };
         render(&tree, &kustomization(spec), &variables, &Options::flux(), &manner)
             .map(|rendered| rendered.objects)
@@ -423,8 +476,8 @@ mod tests {
             }
             let object = kustomization(&spec);
             let manner = Manner {
-                keys: None,
                 strict: true,
+                ..Manner::default()
             };
             let rendered = render(&tree, &object, &variables.collect(), &Options::flux(), &manner);
             let mut rendered = rendered.expect("a build");
@@ -502,6 +555,7 @@ mod tests {
         let manner = Manner {
             keys: Some(keys),
             strict: true,
+            ..Manner::default()
         };
         render(
             &tree,

@@ -12,7 +12,6 @@ use tokio::task::JoinError;
 
 use crate::decryption::DecryptionError;
 use crate::render::RenderError;
-use crate::variables::VariablesError;
 
 /// Why a run stops.
 #[derive(Debug)]
@@ -33,9 +32,6 @@ pub(crate) enum Problem {
     /// `spec.path` is not in the artifact.
     #[error(transparent)]
     Path(RenderError),
-    /// The variables are not at hand.
-    #[error(transparent)]
-    Variables(#[from] VariablesError),
     /// The keys are not at hand.
     #[error(transparent)]
     Decryption(#[from] DecryptionError),
@@ -58,14 +54,14 @@ pub(crate) enum Problem {
         /// Whether it is only about kinds that are on their way.
         coming: bool,
     },
-    /// What is to be left alone cannot be read.
-    #[error(transparent)]
+    /// What is to be left alone cannot be read, which is told like a failed apply.
+    #[error("{0}\n")]
     Ignore(#[from] IgnoreRuleError),
     /// Nothing may be pruned by an inventory that cannot be read.
     #[error("status.inventory cannot be read, nothing was pruned: {0}")]
     Inventory(ObjectIdError),
     /// Objects that are no longer desired are still there.
-    #[error("delete failed, errors: {}", .0.join("; "))]
+    #[error("delete failed, errors: {}", ended(.0))]
     Prune(Vec<String>),
     /// A health check names no API version.
     #[error("unexpected GroupVersion string: {0}")]
@@ -91,7 +87,7 @@ pub(crate) enum Problem {
     #[error("{0}")]
     LastCluster(Arc<ClusterError>),
     /// The end of an object: what it applied is still there.
-    #[error("pruning for deleted resource failed: delete failed, errors: {}", .0.join("; "))]
+    #[error("pruning for deleted resource failed: delete failed, errors: {}", ended(.0))]
     LastPrune(Vec<String>),
 }
 
@@ -100,9 +96,7 @@ impl Problem {
     fn fate(&self) -> (&'static str, Fate) {
         match self {
             Self::Path(_) => (reason::ARTIFACT_FAILED, Fate::Retry),
-            Self::Variables(_) | Self::Decryption(_) | Self::Render(_) | Self::Crashed(_) => {
-                (reason::BUILD_FAILED, Fate::Retry)
-            }
+            Self::Decryption(_) | Self::Render(_) | Self::Crashed(_) => (reason::BUILD_FAILED, Fate::Retry),
             Self::Cluster(_) | Self::Inventory(_) | Self::Ignore(_) => {
                 (reason::RECONCILIATION_FAILED, Fate::Retry)
             }
@@ -128,6 +122,7 @@ impl Stop {
         match problem {
             Problem::Apply { .. }
             | Problem::Ignore(_)
+            | Problem::Inventory(_)
             | Problem::Prune(_)
             | Problem::HealthCheck(_)
             | Problem::Unhealthy { .. } => Some(problem.fate().0),
@@ -143,7 +138,11 @@ impl Stop {
         let ApplyError::Apply { source, .. } = error.as_ref() else {
             return false;
         };
-        !source.code().is_some_and(|code| (400..500).contains(&code))
+        // The API server calls it a failure of its own that an object does not fit its type.
+        let is_untyped = source
+            .to_string()
+            .starts_with("failed to create typed patch object");
+        !is_untyped && !source.code().is_some_and(|code| (400..500).contains(&code))
     }
 }
 
@@ -162,12 +161,6 @@ impl From<StatusError> for Stop {
 impl From<Problem> for Stop {
     fn from(problem: Problem) -> Self {
         Self::Failed(problem)
-    }
-}
-
-impl From<VariablesError> for Stop {
-    fn from(error: VariablesError) -> Self {
-        Self::Failed(error.into())
     }
 }
 
@@ -229,10 +222,21 @@ impl From<Stop> for Outcome {
     }
 }
 
-/// The error first, then what was done before it.
+/// The error first, then what was done before it; every line is ended, as in stock.
 fn with_changes(error: &ApplyError, changes: &str) -> String {
-    let text = [error.to_string(), changes.to_owned()].join("\n");
-    text.trim_end().to_owned()
+    // Stock looks for those before it begins.
+    if matches!(error, ApplyError::Encrypted(_)) {
+        return error.to_string();
+    }
+    let end = if changes.is_empty() { "" } else { "\n" };
+    format!("{error}\n{changes}{end}")
+}
+
+/// All errors, each ended by a semicolon, as in stock.
+fn ended(errors: &[String]) -> String {
+    let mut text = errors.join(";");
+    text.push(';');
+    text
 }
 
 #[cfg(test)]
@@ -266,12 +270,6 @@ mod tests {
         };
         let rows = [
             (
-                Problem::Variables(VariablesError::Kind("X".into())),
-                "BuildFailed",
-                Fate::Retry,
-                false,
-            ),
-            (
                 Problem::Decryption(DecryptionError::Missing("keys".into())),
                 "BuildFailed",
                 Fate::Retry,
@@ -301,7 +299,7 @@ mod tests {
                 Problem::Inventory(unreadable()),
                 "ReconciliationFailed",
                 Fate::Retry,
-                false,
+                true,
             ),
             (Problem::Prune(gone()), "PruneFailed", Fate::Retry, true),
             (
@@ -361,14 +359,12 @@ mod tests {
             changes: changes.into(),
             coming: false,
         };
-        assert_eq!(
-            problem("").to_string(),
-            ApplyError::NotReady("boom".into()).to_string()
-        );
+        let alone = format!("{}\n", ApplyError::NotReady("boom".into()));
+        assert_eq!(problem("").to_string(), alone);
         assert!(
             problem("ConfigMap/apps/a created")
                 .to_string()
-                .ends_with("boom\nConfigMap/apps/a created")
+                .ends_with("boom\nConfigMap/apps/a created\n")
         );
     }
 }

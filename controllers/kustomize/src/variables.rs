@@ -10,14 +10,10 @@ use serde_json::Value;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum VariablesError {
     /// A referenced object does not exist and is not optional.
-    #[error(
-        "substitute from '{kind}/{name}' error: {kind} '{namespace}/{name}' not found; create it, or set optional: true"
-    )]
+    #[error("substitute from '{kind}/{name}' error: {} \"{name}\" not found", plural(.kind))]
     NotFound {
         /// Kind.
         kind: String,
-        /// Namespace.
-        namespace: String,
         /// Name.
         name: String,
     },
@@ -48,11 +44,10 @@ pub(crate) async fn load(rest: &Rest, object: &Kustomization) -> Result<Variable
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     for reference in &post_build.substitute_from {
         let (kind, name) = (&reference.kind, &reference.name);
-        let mapping = match kind.as_str() {
-            "ConfigMap" => core(kind, "configmaps"),
-            "Secret" => core(kind, "secrets"),
-            _ => return Err(VariablesError::Kind(kind.clone())),
-        };
+        if !["ConfigMap", "Secret"].contains(&kind.as_str()) {
+            return Err(VariablesError::Kind(kind.clone()));
+        }
+        let mapping = core(kind);
         let found = rest.get(&mapping, namespace, name).await;
         let found = found.map_err(|source| VariablesError::Read {
             kind: kind.clone(),
@@ -63,12 +58,8 @@ pub(crate) async fn load(rest: &Rest, object: &Kustomization) -> Result<Variable
             if reference.optional {
                 continue;
             }
-            let (kind, namespace, name) = (kind.clone(), namespace.to_owned(), name.clone());
-            return Err(VariablesError::NotFound {
-                kind,
-                namespace,
-                name,
-            });
+            let (kind, name) = (kind.clone(), name.clone());
+            return Err(VariablesError::NotFound { kind, name });
         };
         for (key, value) in found.get("data").and_then(Value::as_object).into_iter().flatten() {
             let text = value.as_str().unwrap_or_default();
@@ -89,12 +80,17 @@ pub(crate) async fn load(rest: &Rest, object: &Kustomization) -> Result<Variable
     Ok(variables)
 }
 
-fn core(kind: &str, plural: &str) -> Mapping {
+/// Gives what such objects are called in URLs.
+fn plural(kind: &str) -> String {
+    format!("{}s", kind.to_lowercase())
+}
+
+fn core(kind: &str) -> Mapping {
     Mapping {
         group: String::new(),
         version: "v1".to_owned(),
         kind: kind.to_owned(),
-        plural: plural.to_owned(),
+        plural: plural(kind),
         namespaced: true,
     }
 }

@@ -33,7 +33,10 @@ async fn a_dependent_waits_and_is_woken() -> Result<()> {
     let spec = json!({"path": "frontend", "dependsOn": [{"name": "backend"}]});
     app.deploy("frontend", spec).await?;
     let message = app.wait_failed(KUSTOMIZATION, "frontend", WAITING).await?;
-    assert_eq!(message, format!("dependency '{namespace}/backend' not found"));
+    let text = format!(
+        "dependency '{namespace}/backend' not found: kustomizations.kustomize.toolkit.fluxcd.io \"backend\" not found"
+    );
+    assert_eq!(message, text);
 
     app.deploy("backend", json!({"path": "nowhere"})).await?;
     app.wait_failed(KUSTOMIZATION, "backend", "ArtifactFailed")
@@ -160,7 +163,11 @@ async fn a_dependency_in_a_namespace_that_is_not_watched_is_read() -> Result<()>
     ];
     let _controller = testbed.start_openflux("openflux-controller-elsewhere", &arguments)?;
     let message = home.wait_failed(KUSTOMIZATION, "elsewhere", WAITING).await?;
-    assert_eq!(message, format!("dependency '{}/base' not found", other.name()));
+    let text = format!(
+        "dependency '{}/base' not found: kustomizations.kustomize.toolkit.fluxcd.io \"base\" not found",
+        other.name()
+    );
+    assert_eq!(message, text);
 
     consume_as(nobody, &other, "base", "app", json!({})).await?;
     let message = format!("dependency '{}/base' is not ready", other.name());

@@ -133,7 +133,14 @@ pub struct Printer {
 impl Printer {
     /// The object as a YAML document, as `kustomize build` prints it.
     pub fn yaml(&mut self, object: &Object) -> Result<String, Error> {
-        self.print(object, sigs::node_to_string_within)
+        let printed = self.print(object, sigs::node_to_string_within);
+        printed.map_err(|reason| {
+            if reason.is_final() {
+                return reason;
+            }
+            let blame = object.blame(&reason);
+            reason.context(blame)
+        })
     }
 
     /// The object as a YAML document, as `kustomize build -o DIR` writes it: folded text keeps its line breaks there.
@@ -162,14 +169,7 @@ impl Printer {
         if !text.is_empty() {
             text.push_str("---\n");
         }
-        let document = self.yaml(object).map_err(|reason| {
-            if reason.is_final() {
-                return reason;
-            }
-            let blame = object.blame(&reason);
-            reason.context(blame)
-        })?;
-        text.push_str(&document);
+        text.push_str(&self.yaml(object)?);
         Ok(())
     }
 }
