@@ -1,71 +1,46 @@
 //! The charts of scenarios: packed here, and served with an index for each scenario.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
-use super::scenario::{ChartFiles, PublicChart, Scenario, folder};
-use crate::testbed::{Archive, HttpServer, hex};
+use super::deployer::Deployer;
+use super::scenario::{ChartFiles, PublicChart, Scenario};
+use super::shelf::Shelf;
+use crate::testbed::{Archive, hex};
 
-/// A server of Helm repositories, one for each scenario.
-#[derive(Debug)]
-pub(super) struct Charts {
-    http: HttpServer,
-    files: Files,
-}
-
-type Files = Arc<Mutex<HashMap<String, Vec<u8>>>>;
-
-impl Charts {
-    pub(super) fn start() -> Result<Self> {
-        let files = Files::default();
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&files));
-        Ok(Self {
-            http: HttpServer::start(router)?,
-            files,
-        })
+/// Packs the charts of a scenario, and gives the URL of its repository.
+pub(super) fn offer(shelf: &Shelf, scenario: &Scenario) -> Result<String> {
+    let mut packed: BTreeMap<&str, Vec<(&str, Vec<u8>)>> = BTreeMap::new();
+    for (name, version, archive) in own_archives(&scenario.name, &scenario.charts)? {
+        packed.entry(name).or_default().push((version, archive));
     }
-
-    /// Packs the charts of a scenario, and gives the URL of its repository.
-    pub(super) fn offer(&self, scenario: &Scenario) -> Result<String> {
-        let mut packed: BTreeMap<&str, Vec<(&str, Vec<u8>)>> = BTreeMap::new();
-        for (name, version, archive) in own_archives(&scenario.name, &scenario.charts)? {
-            packed.entry(name).or_default().push((version, archive));
-        }
-        for chart in &scenario.public {
-            let PublicChart {
-                name,
-                version,
-                archive,
-            } = chart;
-            packed.entry(name).or_default().push((version, archive.clone()));
-        }
-        let mut index = "apiVersion: v1\nentries:\n".to_owned();
-        let mut files = self.files.lock();
-        for (name, versions) in packed {
-            writeln!(index, "  {name}:")?;
-            for (version, archive) in versions {
-                let digest = hex(&Sha256::digest(&archive));
-                let file = format!("{name}-{version}.tgz");
-                writeln!(
-                    index,
-                    "  - {{apiVersion: v2, name: {name}, version: {version:?}, digest: {digest}, urls: [{file}]}}"
-                )?;
-                files.insert(format!("/{}/{file}", scenario.name), archive);
-            }
-        }
-        files.insert(format!("/{}/index.yaml", scenario.name), index.into_bytes());
-        Ok(self.http.url(&format!("/{}", scenario.name)))
+    for chart in &scenario.public {
+        let PublicChart {
+            name,
+            version,
+            archive,
+        } = chart;
+        packed.entry(name).or_default().push((version, archive.clone()));
     }
+    let mut index = "apiVersion: v1\nentries:\n".to_owned();
+    for (name, versions) in packed {
+        writeln!(index, "  {name}:")?;
+        for (version, archive) in versions {
+            let digest = hex(&Sha256::digest(&archive));
+            let file = format!("{name}-{version}.tgz");
+            writeln!(
+                index,
+                "  - {{apiVersion: v2, name: {name}, version: {version:?}, digest: {digest}, urls: [{file}]}}"
+            )?;
+            shelf.put(&format!("/{}/{file}", scenario.name), archive);
+        }
+    }
+    shelf.put(&format!("/{}/index.yaml", scenario.name), index.into_bytes());
+    Ok(shelf.url(&format!("/{}", scenario.name)))
 }
 
 /// Packs charts of ours in all of their versions.
@@ -87,7 +62,7 @@ pub(super) fn own_archives<'a>(
 
 /// Reads one of our charts; the folder of a version, where there is one, has files besides or instead.
 fn own(scenario: &str, name: &str, version: &str) -> Result<ChartFiles> {
-    let charts = folder().join("charts");
+    let charts = Deployer::Helm.folder().join("charts");
     let mut files = read(&charts.join(name))?;
     let further = charts.join(format!("{name}@{version}"));
     if further.is_dir() {
@@ -139,12 +114,4 @@ fn read_below(folder: &Path, below: &str, files: &mut ChartFiles) -> Result<()> 
         }
     }
     Ok(())
-}
-
-async fn serve(State(files): State<Files>, request: Request) -> Response {
-    let found = files.lock().get(request.uri().path()).cloned();
-    match found {
-        Some(bytes) => bytes.into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
 }

@@ -1,10 +1,10 @@
 //! Where the two sides differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::look::State;
+use super::look::{ANY, State};
 use super::play::Played;
 use super::scenario::Scenario;
 
@@ -23,16 +23,27 @@ pub struct Compared {
 pub fn compare(scenario: &Scenario, stock: &Played, ours: &Played) -> Compared {
     let mut found = Vec::new();
     for ((step, stock), (_, ours)) in stock.steps.iter().zip(&ours.steps) {
-        difference(&format!("/{step}"), stock, ours, &mut found);
+        difference(&format!("/{step}"), stock, &without_advice(ours), &mut found);
     }
-    let only = |a: &[String], b: &[String]| -> Vec<String> {
-        let b: BTreeSet<_> = b.iter().collect();
-        a.iter().filter(|line| !b.contains(line)).cloned().collect()
+    // Either side has been the other controller's for a moment.
+    let [stock_told, ours_told] = [stock, ours].map(|played| {
+        let told = played.events.iter();
+        let told = told.map(|(line, about)| (unadvised(line), about.clone()));
+        told.collect::<Vec<_>>()
+    });
+    let only = |a: &[(String, String)], b: &[(String, String)]| -> Vec<String> {
+        let b: HashMap<_, _> = b.iter().map(|(line, about)| (line, about)).collect();
+        let is_told = |line: &String, about: &String| {
+            let other = b.get(line);
+            other.is_some_and(|other| about == ANY || *other == ANY || *other == about)
+        };
+        let a = a.iter().filter(|(line, about)| !is_told(line, about));
+        a.map(|(line, about)| format!("{line} {about}")).collect()
     };
-    for line in only(&stock.events, &ours.events) {
+    for line in only(&stock_told, &ours_told) {
         found.push(Place::new("/events/stock", format!("only stock tells: {line}")));
     }
-    for line in only(&ours.events, &stock.events) {
+    for line in only(&ours_told, &stock_told) {
         found.push(Place::new("/events/ours", format!("only ours tells: {line}")));
     }
     for (who, played) in [("stock", stock), ("ours", ours)] {
@@ -64,6 +75,36 @@ pub fn compare(scenario: &Scenario, stock: &Played, ours: &Played) -> Compared {
     compared
 }
 
+/// What ours adds to texts of stock, so that people know what to do; COMPATIBILITY.md says so.
+const ADVICE: [&str; 4] = [
+    "; to have the object deleted and created anew, set spec.force: true of the Kustomization, or annotate the object with kustomize.toolkit.fluxcd.io/force: enabled",
+    "; grant this permission, or change spec.serviceAccountName of the Kustomization",
+    "; install its CustomResourceDefinition first, or correct apiVersion and kind",
+    "; set metadata.namespace, or spec.targetNamespace of the Kustomization",
+];
+
+/// A text without advice.
+fn unadvised(text: &str) -> String {
+    ADVICE
+        .iter()
+        .fold(text.to_owned(), |text, advice| text.replace(advice, ""))
+}
+
+/// A value without advice in its texts.
+fn without_advice(value: &Value) -> Value {
+    match value {
+        Value::String(text) => unadvised(text).into(),
+        Value::Array(items) => items.iter().map(without_advice).collect(),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            fields
+                .map(|(key, value)| (key.clone(), without_advice(value)))
+                .collect()
+        }
+        other => other.clone(),
+    }
+}
+
 /// One place where both differ.
 struct Place {
     at: String,
@@ -85,7 +126,8 @@ const OF_A_RUN: [&str; 2] = ["lastHandledReconcileAt", "lastTransitionTime"];
 /// What a hand-over has changed.
 fn moved(at: &str, before: &State, after: &State, found: &mut Vec<Place>) {
     let mut places = Vec::new();
-    difference(at, &before.seen, &after.seen, &mut places);
+    let (was, is) = (without_advice(&before.seen), without_advice(&after.seen));
+    difference(at, &was, &is, &mut places);
     places.retain(|place| !OF_A_RUN.iter().any(|field| place.at.ends_with(field)));
     found.extend(places);
     for (id, version) in &before.versions {
@@ -132,7 +174,8 @@ fn difference(at: &str, stock: &Value, ours: &Value, found: &mut Vec<Place>) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
             let none = Value::Null;
-            for key in keys {
+            // How often there was a run is chance.
+            for key in keys.into_iter().filter(|key| *key != "totalReconciliations") {
                 let (a, b) = (a.get(key).unwrap_or(&none), b.get(key).unwrap_or(&none));
                 let key = if key.contains('/') {
                     format!("[{key}]")

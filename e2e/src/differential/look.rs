@@ -8,12 +8,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DynamicObject, ListParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams};
+use kube::core::GroupVersionKind;
 use serde_json::{Map, Value, json};
 
-use super::neutral::neutral;
-use super::scenario::KINDS;
-use crate::testbed::{EVENT, HELM_RELEASE, Namespace, SECRET};
+use super::deployer::Deployer;
+use super::neutral::Origin;
+use super::scenario::{CLUSTER_KINDS, KINDS};
+use crate::testbed::{EVENT, Namespace, SECRET};
 
 /// Managers whose fields tell nothing about the controllers.
 const OTHERS: [&str; 4] = [
@@ -24,8 +26,15 @@ const OTHERS: [&str; 4] = [
 ];
 
 /// Looks at namespaces, and remembers which objects it has seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Eye {
+    deployer: Deployer,
+    /// Whether digests cannot be compared.
+    digests: bool,
+    /// What the names of objects without a namespace begin with that are looked at.
+    cluster: Option<String>,
+    /// Namespaces that are looked at themselves.
+    namespaces: Vec<String>,
     /// The UIDs of each object, in the order in which they were seen.
     lives: HashMap<String, Vec<String>>,
 }
@@ -38,12 +47,26 @@ pub(super) struct State {
 }
 
 impl Eye {
-    /// Looks at everything in these namespaces; CRDs of the scenario's group are looked at as well if it has any. A
-    /// HelmRelease that was seen a moment ago counts as it was then.
+    pub(super) fn new(
+        deployer: Deployer,
+        digests: bool,
+        cluster: Option<String>,
+        namespaces: Vec<String>,
+    ) -> Self {
+        Self {
+            deployer,
+            digests,
+            cluster,
+            namespaces,
+            lives: HashMap::new(),
+        }
+    }
+
+    /// Looks at everything in these namespaces. A HelmRelease or Kustomization that was seen a moment ago counts as it was
+    /// then.
     pub(super) async fn look(
         &mut self,
         namespaces: &[Namespace],
-        crds_of: Option<&str>,
         seen: Option<DynamicObject>,
     ) -> Result<State> {
         let mut state = State::default();
@@ -59,7 +82,7 @@ impl Eye {
                     }
                     let id = format!("{}/{}/{name}", namespace.name(), kind.kind);
                     let version = object.metadata.resource_version.clone();
-                    if kind == HELM_RELEASE {
+                    if kind == self.deployer.kind() {
                         let then = seen
                             .as_ref()
                             .filter(|seen| seen.metadata.uid == object.metadata.uid);
@@ -80,21 +103,73 @@ impl Eye {
             }
         }
         let mut seen = json!({"releases": releases, "records": records, "objects": objects});
-        if let (Some(group), Some(namespace)) = (crds_of, namespaces.first()) {
-            let crds: Api<CustomResourceDefinition> = Api::all(namespace.client().clone());
-            let mut found = Map::new();
-            for crd in crds.list(&ListParams::default()).await? {
-                if crd.spec.group == group {
-                    let name = crd.metadata.name.clone().unwrap_or_default();
-                    let object: DynamicObject = serde_json::from_value(serde_json::to_value(&crd)?)?;
-                    let life = self.life(&name, &object);
-                    found.insert(name, plain(&object, life));
+        if let (Some(begin), Some(namespace)) = (self.cluster.clone(), namespaces.first()) {
+            seen["crds"] = self.look_at_crds(&begin, namespace).await?.into();
+            seen["cluster"] = self.look_at_cluster(&begin, namespace).await?.into();
+        }
+        let origin = Origin {
+            namespace: &first,
+            digests: self.digests,
+        };
+        state.seen = origin.neutral(&seen);
+        Ok(state)
+    }
+
+    /// The CRDs of a scenario, and the objects of their kinds.
+    async fn look_at_crds(&mut self, begin: &str, namespace: &Namespace) -> Result<Map<String, Value>> {
+        let client = namespace.client();
+        let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+        let mut found = Map::new();
+        for crd in crds.list(&ListParams::default()).await? {
+            if crd.spec.group != format!("{begin}.test") {
+                continue;
+            }
+            let name = crd.metadata.name.clone().unwrap_or_default();
+            let served = crd.spec.versions.iter().find(|version| version.served);
+            let version = served.map(|version| version.name.clone()).unwrap_or_default();
+            let object: DynamicObject = serde_json::from_value(serde_json::to_value(&crd)?)?;
+            let life = self.life(&name, &object);
+            found.insert(name, plain(&object, life));
+            let gvk = GroupVersionKind::gvk(&crd.spec.group, &version, &crd.spec.names.kind);
+            let resource = ApiResource::from_gvk_with_plural(&gvk, &crd.spec.names.plural);
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+            // One that was defined a moment ago, or goes, need not be served.
+            let Ok(objects) = api.list(&ListParams::default()).await else {
+                continue;
+            };
+            for object in objects {
+                let of = object.metadata.namespace.clone().unwrap_or_default();
+                let name = object.metadata.name.clone().unwrap_or_default();
+                let id = format!("{of}/{}/{name}", crd.spec.names.kind);
+                let life = self.life(&id, &object);
+                found.insert(id, plain(&object, life));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What a scenario has made that is in no namespace.
+    async fn look_at_cluster(&mut self, begin: &str, namespace: &Namespace) -> Result<Map<String, Value>> {
+        let mut found = Map::new();
+        for kind in CLUSTER_KINDS {
+            let (group, version) = kind.api_version.split_once('/').unwrap_or(("", kind.api_version));
+            let gvk = GroupVersionKind::gvk(group, version, kind.kind);
+            let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
+            let api: Api<DynamicObject> = Api::all_with(namespace.client().clone(), &resource);
+            for object in api.list(&ListParams::default()).await? {
+                let name = object.metadata.name.clone().unwrap_or_default();
+                let is_ours = match kind.kind {
+                    "Namespace" => self.namespaces.contains(&name),
+                    _ => name.starts_with(&format!("{begin}.")),
+                };
+                if is_ours {
+                    let id = format!("{}/{name}", kind.kind);
+                    let life = self.life(&id, &object);
+                    found.insert(id, plain(&object, life));
                 }
             }
-            seen["crds"] = found.into();
         }
-        state.seen = neutral(&seen, &first);
-        Ok(state)
+        Ok(found)
     }
 
     /// How many objects of that name there have been.
@@ -108,7 +183,7 @@ impl Eye {
     }
 }
 
-/// A HelmRelease: what its controller writes.
+/// A HelmRelease or Kustomization: what its controller writes.
 fn release(object: &DynamicObject) -> Value {
     let mut conditions = Map::new();
     for condition in object.data["status"]["conditions"]
@@ -123,7 +198,8 @@ fn release(object: &DynamicObject) -> Value {
     if let Some(fields) = status.as_object_mut() {
         fields.insert("conditions".to_owned(), conditions.into());
     }
-    json!({"status": status, "finalizers": object.metadata.finalizers})
+    json!({"status": status, "finalizers": object.metadata.finalizers,
+        "is going": object.metadata.deletion_timestamp.is_some()})
 }
 
 /// A release record, unpacked as far as that goes.
@@ -206,32 +282,44 @@ fn managers(object: &DynamicObject) -> Value {
     found.into()
 }
 
-/// What was told about HelmReleases, each thing once.
-pub(super) async fn events(namespace: &Namespace) -> Result<Vec<String>> {
-    let mut told: Vec<String> = Vec::new();
-    for event in namespace.list(EVENT).await? {
-        let about = &event.data["involvedObject"];
-        // How often a source was waited for is chance.
-        if about["kind"] != HELM_RELEASE.kind || event.data["reason"] == "SourceNotReady" {
-            continue;
+/// What stands for annotations that may be any.
+pub(super) const ANY: &str = "*";
+
+/// What was told about HelmReleases or Kustomizations, each thing once, and with which annotations.
+pub(super) async fn events(deployer: Deployer, namespaces: &[Namespace]) -> Result<Vec<(String, String)>> {
+    let mut told: Vec<(String, String)> = Vec::new();
+    let first = namespaces.first().map(|namespace| namespace.name().to_owned());
+    let origin = Origin {
+        namespace: &first.unwrap_or_default(),
+        digests: true,
+    };
+    for namespace in namespaces {
+        for event in namespace.list(EVENT).await? {
+            let about = &event.data["involvedObject"];
+            // How often a source was waited for is chance.
+            if about["kind"] != deployer.kind().kind || event.data["reason"] == "SourceNotReady" {
+                continue;
+            }
+            let text = |name: &str| event.data[name].as_str().unwrap_or_default();
+            let annotations: BTreeMap<_, _> = event.metadata.annotations.iter().flatten().collect();
+            // What Helm has logged follows, with times.
+            let message = text("message")
+                .split("\n\nLast Helm logs")
+                .next()
+                .unwrap_or_default();
+            let name = about["name"].as_str().unwrap_or_default();
+            // Of what was combined nobody says which was the first.
+            let (message, about) = match message.strip_prefix("(combined from similar events): ") {
+                Some(message) => (message, ANY.to_owned()),
+                None => (message, format!("{annotations:?}")),
+            };
+            let line = format!("{} {} {name}: {message}", text("type"), text("reason"));
+            let line = origin.neutral(&line.into());
+            told.push((line.as_str().unwrap_or_default().to_owned(), about));
         }
-        let text = |name: &str| event.data[name].as_str().unwrap_or_default();
-        let annotations: BTreeMap<_, _> = event.metadata.annotations.iter().flatten().collect();
-        // What Helm has logged follows, with times.
-        let message = text("message")
-            .split("\n\nLast Helm logs")
-            .next()
-            .unwrap_or_default();
-        let name = about["name"].as_str().unwrap_or_default();
-        let line = format!(
-            "{} {} {name}: {message} {annotations:?}",
-            text("type"),
-            text("reason")
-        );
-        let line = neutral(&line.into(), namespace.name());
-        told.extend(line.as_str().map(str::to_owned));
     }
     told.sort();
-    told.dedup();
+    // The same again is counted, with what was said about it first, unless a folder of chance is named.
+    told.dedup_by(|again, first| again.0 == first.0);
     Ok(told)
 }

@@ -1,7 +1,8 @@
-//! The same HelmReleases under stock's controller and under ours: scenarios as data, one runner, and what differs.
+//! The same HelmReleases or Kustomizations under stock's controller and under ours: scenarios as data, one runner, and what
+//! differs.
 //!
-//! A [`Scenario`] is a few steps ("apply this, wait for that") with charts of its own. [`Side::play`] carries it out with
-//! one of the two controllers and notes after each step what is there: statuses, release records, objects with their
+//! A [`Scenario`] is a few steps ("apply this, wait for that") with charts or files of its own. [`Side::play`] carries it out
+//! with one of the two controllers and notes after each step what is there: statuses, release records, objects with their
 //! field managers; and at the end the events. Times, UIDs and the like are made equal before anything is compared. What
 //! still differs is a bug, or is explained where the scenario is written down ([`Scenario::differs`]).
 //!
@@ -9,14 +10,21 @@
 
 mod charts;
 mod compare;
+mod deployer;
 mod look;
 mod neutral;
 mod play;
 mod public;
+mod records;
 mod scenario;
+mod shelf;
 mod side;
+mod sources;
+mod stage;
+mod waits;
 
 pub use compare::{Compared, compare};
+pub use deployer::Deployer;
 pub use play::Played;
 pub use public::scenario as public_chart;
 pub use scenario::{Difference, Scenario, scenarios};

@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 /// Fields whose values are chance; whether there is one counts all the same.
-const CHANCE: [&str; 16] = [
+const CHANCE: [&str; 18] = [
     "lastTransitionTime",
+    "firstReconciled",
+    "lastReconciled",
+    "lastReconciledDuration",
     "lastAttemptedReleaseActionDuration",
     "firstDeployed",
     "lastDeployed",
@@ -19,8 +22,6 @@ const CHANCE: [&str; 16] = [
     "lastHandledReconcileAt",
     "lastHandledForceAt",
     "lastHandledResetAt",
-    // Times are part of what is digested; handing over shows that it is right.
-    "digest",
 ];
 
 /// Fields that the API server chooses.
@@ -33,33 +34,68 @@ const CHOSEN: [&str; 6] = [
     "healthCheckNodePort",
 ];
 
-/// A value without times, UIDs, and the name of the namespace.
-pub(super) fn neutral(value: &Value, namespace: &str) -> Value {
-    match value {
-        Value::String(text) => text_of(&text.replace(namespace, "NAMESPACE")).into(),
-        Value::Array(items) => items.iter().map(|item| neutral(item, namespace)).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .filter(|(key, _)| !CHOSEN.contains(&key.as_str()))
-            .map(|(key, value)| {
-                let value = if CHANCE.contains(&key.as_str()) && value.is_string() {
-                    "CHANCE".into()
-                } else {
-                    neutral(value, namespace)
-                };
-                (key.replace(namespace, "NAMESPACE"), value)
-            })
-            .collect(),
-        other => other.clone(),
+/// What is known of where values come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    /// The namespace, whose name need not be the same on both sides.
+    pub(super) namespace: &'a str,
+    /// Whether digests are chance: they are where times or the name of the namespace are part of what is digested. Handing
+    /// over shows that they are right.
+    pub(super) digests: bool,
+}
+
+impl Origin<'_> {
+    /// A value without times, UIDs, and the name of the namespace.
+    pub(super) fn neutral(self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => text_of(&text.replace(self.namespace, "NAMESPACE")).into(),
+            Value::Array(items) => items.iter().map(|item| self.neutral(item)).collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .filter(|(key, _)| !CHOSEN.contains(&key.as_str()))
+                .map(|(key, value)| {
+                    let value = if self.is_chance(key) && value.is_string() {
+                        "CHANCE".into()
+                    } else {
+                        self.neutral(value)
+                    };
+                    (key.replace(self.namespace, "NAMESPACE"), value)
+                })
+                .collect(),
+            other => other.clone(),
+        }
+    }
+
+    fn is_chance(self, field: &str) -> bool {
+        CHANCE.contains(&field) || (self.digests && field == "digest")
     }
 }
 
-/// A text without UIDs and ports of this machine.
+/// What a duration that was measured comes after.
+const MEASURED: [&str; 3] = ["finished in ", "passed in ", "failed after "];
+
+/// Where stock unpacks an artifact: a number follows, and then what is in it.
+const UNPACKED: &str = "/tmp/kustomization-";
+
+/// A text without UIDs, durations, and ports and folders of this machine.
 fn text_of(text: &str) -> String {
     let mut rest = text;
     let mut neutral = String::with_capacity(text.len());
     while let Some(first) = rest.chars().next() {
-        if let Some(after) = after_uid(rest) {
+        if let Some(before) = MEASURED.iter().find(|before| rest.starts_with(**before)) {
+            neutral.push_str(before);
+            neutral.push_str("TIME");
+            let is_time = |c: char| c.is_ascii_digit() || "hmsµn.".contains(c);
+            rest = rest
+                .strip_prefix(before)
+                .unwrap_or_default()
+                .trim_start_matches(is_time);
+        } else if let Some(after) = rest.strip_prefix(UNPACKED) {
+            rest = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            if !rest.starts_with('/') {
+                neutral.push('/');
+            }
+        } else if let Some(after) = after_uid(rest) {
             neutral.push_str("UID");
             rest = after;
         } else if let Some(after) = rest.strip_prefix("127.0.0.1:") {
@@ -92,9 +128,22 @@ mod tests {
     #[test]
     fn what_is_chance_reads_the_same() {
         let value = json!({"lastDeployed": "now", "digest": null, "uid": 1, "a-ns": ["x/a-ns/y", 2],
-            "m": "job 123e4567-e89b-12d3-a456-426614174000 at 127.0.0.1:4321/x"});
+            "m": "job 123e4567-e89b-12d3-a456-426614174000 at 127.0.0.1:4321/x",
+            "n": "finished in 1m2.5s, next in 1h", "o": "stat /tmp/kustomization-123/a: no"});
         let expected = json!({"lastDeployed": "CHANCE", "digest": null, "NAMESPACE": ["x/NAMESPACE/y", 2],
-            "m": "job UID at SERVER/x"});
-        assert_eq!(neutral(&value, "a-ns"), expected);
+            "m": "job UID at SERVER/x",
+            "n": "finished in TIME, next in 1h", "o": "stat /a: no"});
+        let origin = Origin {
+            namespace: "a-ns",
+            digests: true,
+        };
+        assert_eq!(origin.neutral(&value), expected);
+        let digest = json!({"digest": "x"});
+        assert_eq!(origin.neutral(&digest), json!({"digest": "CHANCE"}));
+        let exact = Origin {
+            digests: false,
+            ..origin
+        };
+        assert_eq!(exact.neutral(&digest), digest);
     }
 }

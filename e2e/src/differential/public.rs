@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 
+use super::deployer::Deployer;
 use super::scenario::{Difference, Named, PublicChart, Scenario, Step, Until};
 use crate::tools::{self, Tool};
 
@@ -82,7 +83,7 @@ pub fn scenario(folder: &Path, values: Option<&serde_json::Value>) -> Result<Sce
     );
     let steps = vec![
         ready(Step {
-            release: Some(first),
+            make: Some(first),
             ..Step::default()
         }),
         ready(Step {
@@ -113,6 +114,7 @@ pub fn scenario(folder: &Path, values: Option<&serde_json::Value>) -> Result<Sce
         },
     ];
     Ok(Scenario {
+        deployer: Deployer::Helm,
         name: name.to_owned(),
         charts: BTreeMap::new(),
         public,

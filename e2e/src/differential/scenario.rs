@@ -1,21 +1,26 @@
 //! Scenarios as they are written down.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::deployer::Deployer;
 use crate::testbed::Kind;
 
 /// What is done, and what is waited for after each step.
 ///
-/// In all texts `NAMESPACE` stands for the scenario's namespace, `CHARTS` for the URL of its Helm repository, and `REGISTRY`
-/// for that of its charts in the registry.
+/// In all texts `NAMESPACE` stands for the scenario's namespace, `CHARTS` for the URL of its Helm repository, `REGISTRY`
+/// for that of its charts in the registry, `KUBECONFIG` for a kubeconfig of its own control plane, in base64, `ARTIFACTS` for the URL
+/// of a server that has archives and one file `garbage`, and `COMPAT` for the folder of the engines.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
+    /// Whose scenario it is.
+    #[serde(skip)]
+    pub deployer: Deployer,
     /// Its name, which is that of its namespace too.
     pub name: String,
     /// Versions of the charts that there are, by name: folders of `scenarios/helm/charts`.
@@ -30,7 +35,9 @@ pub struct Scenario {
     /// Further namespaces that are looked at: `NAMESPACE-` and each of these.
     #[serde(default)]
     pub namespaces: Vec<String>,
-    /// Whether it leaves something that has no namespace, so that two of it need two control planes.
+    /// Whether it leaves something that has no namespace, which is looked at then: names that begin with that of the scenario
+    /// (of HelmReleases) or of the namespace (of Kustomizations) and a dot, and CRDs of the group that ends in `.test`
+    /// instead.
     #[serde(default)]
     pub is_cluster_wide: bool,
     /// Whether it is among the tests that every change has to pass.
@@ -77,7 +84,7 @@ pub struct Difference {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
-    /// The HelmRelease that it is about; `app` by default.
+    /// The HelmRelease or Kustomization that it is about; `app` by default.
     pub of: Option<String>,
     /// Objects to apply.
     pub apply: Vec<Value>,
@@ -87,11 +94,24 @@ pub struct Step {
     pub helm: Option<String>,
     /// A command of the real `flux`, in the namespace.
     pub flux: Option<String>,
+    /// Objects that the real `kubectl` applies on the client's side.
+    pub by_hand: Vec<Value>,
+    /// Commands of the real `kubectl`, in the namespace.
+    #[serde(deserialize_with = "one_or_more")]
+    pub kubectl: Vec<String>,
+    /// The source whose artifact changes; the GitRepository `app` by default.
+    pub source: Option<Named>,
+    /// Files that are written for its next artifact: text, a path in `COMPAT`, an object, or a list of objects; nothing
+    /// removes one. Those of earlier steps stay.
+    pub files: Option<BTreeMap<String, Value>>,
+    /// Fields of the artifact that are not as they ought to be, or `none`.
+    pub artifact: Option<Value>,
     /// A change of a release record.
     pub record: Option<Record>,
-    /// A HelmRelease to make: fields of its spec, besides the usual ones.
-    pub release: Option<Value>,
-    /// A change of the spec of the HelmRelease.
+    /// A HelmRelease or a Kustomization to make: fields of its spec, besides the usual ones.
+    #[serde(rename = "release", alias = "kustomization")]
+    pub make: Option<Value>,
+    /// A change of its spec.
     pub spec: Option<Value>,
     /// Whether somebody spoils objects of the release: Helm's label on one of each kind, and one ConfigMap goes.
     pub spoil: bool,
@@ -101,10 +121,11 @@ pub struct Step {
     pub delete: Option<Named>,
     /// A request for a run, with these further annotations (`forceAt`, `resetAt`).
     pub reconcile: Option<Vec<String>>,
-    /// What is waited for, one after the other; then it is looked at what there is, unless that is `now`.
+    /// What is waited for, one after the other; then it is looked at what there is, unless that is `now`. Where nothing is
+    /// said, a Kustomization has to settle.
     #[serde(deserialize_with = "one_or_more")]
     pub until: Vec<Until>,
-    /// Whether the releases are handed over to the other controller then, and back.
+    /// Whether everything is handed over to the other controller then, and back.
     pub hand_over: bool,
 }
 
@@ -166,10 +187,14 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Until {
-    /// The HelmRelease is ready, for what it asks now.
+    /// It is ready, for what it asks now, and what its source has now.
     Ready,
-    /// The HelmRelease is gone.
+    /// It is gone.
     Gone,
+    /// Nothing about it changes for two seconds.
+    Quiet,
+    /// All Kustomizations are ready or have failed, for what they ask now and what their sources have now.
+    Settled,
     /// Nothing more is tried, with this reason of `Ready`.
     Stalled(String),
     /// `Ready` is not true, with this reason, for what is asked now.
@@ -185,7 +210,7 @@ pub enum Until {
 }
 
 /// The kinds that scenarios may name.
-pub(super) const KINDS: [Kind; 19] = [
+pub(super) const KINDS: [Kind; 26] = [
     crate::testbed::CONFIG_MAP,
     crate::testbed::SECRET,
     crate::testbed::SERVICE,
@@ -196,6 +221,17 @@ pub(super) const KINDS: [Kind; 19] = [
     crate::testbed::HELM_REPOSITORY,
     crate::testbed::OCI_REPOSITORY,
     crate::testbed::EXTERNAL_ARTIFACT,
+    crate::testbed::KUSTOMIZATION,
+    crate::testbed::GIT_REPOSITORY,
+    crate::testbed::BUCKET,
+    kind("v1", "LimitRange", "limitranges"),
+    kind("batch/v1", "CronJob", "cronjobs"),
+    kind(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+    ),
+    kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
     kind("batch/v1", "Job", "jobs"),
     kind("apps/v1", "StatefulSet", "statefulsets"),
     kind("apps/v1", "DaemonSet", "daemonsets"),
@@ -205,6 +241,20 @@ pub(super) const KINDS: [Kind; 19] = [
     kind("rbac.authorization.k8s.io/v1", "Role", "roles"),
     kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+];
+
+/// Kinds without a namespace that scenarios make.
+pub(super) const CLUSTER_KINDS: [Kind; 6] = [
+    kind("v1", "Namespace", "namespaces"),
+    kind("v1", "PersistentVolume", "persistentvolumes"),
+    kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles"),
+    kind(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+    ),
+    kind("storage.k8s.io/v1", "StorageClass", "storageclasses"),
+    kind("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses"),
 ];
 
 const fn kind(api_version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
@@ -224,23 +274,18 @@ impl Named {
 }
 
 impl Step {
-    /// The name of the HelmRelease that it is about.
-    pub(super) fn release_name(&self) -> &str {
+    /// The name of what it is about.
+    pub(super) fn subject(&self) -> &str {
         self.of.as_deref().unwrap_or("app")
     }
-}
-
-/// The folder of scenarios.
-pub(super) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/helm")
 }
 
 /// Reads all scenarios, in the order of their files and in that in which they are written.
 ///
 /// # Errors
 /// One cannot be read, or two have the same name.
-pub fn scenarios() -> Result<Vec<Scenario>> {
-    let mut files: Vec<_> = std::fs::read_dir(folder())?
+pub fn scenarios(deployer: Deployer) -> Result<Vec<Scenario>> {
+    let mut files: Vec<_> = std::fs::read_dir(deployer.folder())?
         .map(|entry| Ok(entry?.path()))
         .collect::<std::io::Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
@@ -251,8 +296,9 @@ pub fn scenarios() -> Result<Vec<Scenario>> {
         let found: Vec<Value> = serde_saphyr::from_str(&text).with_context(|| file.display().to_string())?;
         for scenario in found {
             let name = scenario["name"].clone();
-            let scenario: Scenario = serde_json::from_value(scenario)
+            let mut scenario: Scenario = serde_json::from_value(scenario)
                 .with_context(|| format!("scenario {name} in {}", file.display()))?;
+            scenario.deployer = deployer;
             ensure!(
                 all.iter().all(|known| known.name != scenario.name),
                 "two scenarios are called {name}"
@@ -272,7 +318,9 @@ fn yes() -> bool {
     true
 }
 
-fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Until>, D::Error> {
+fn one_or_more<'de, D: serde::Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let all = if value.is_array() {
         value
@@ -288,11 +336,13 @@ mod tests {
 
     #[test]
     fn all_scenarios_can_be_read() {
-        let all = scenarios().expect("scenarios");
-        assert!(all.len() >= 100, "{}", all.len());
-        for scenario in &all {
-            for difference in &scenario.differs {
-                assert!(!difference.why.is_empty(), "{}", scenario.name);
+        for deployer in [Deployer::Helm, Deployer::Kustomize] {
+            let all = scenarios(deployer).expect("scenarios");
+            assert!(all.len() >= 100, "{deployer:?}: {}", all.len());
+            for scenario in &all {
+                for difference in &scenario.differs {
+                    assert!(!difference.why.is_empty(), "{}", scenario.name);
+                }
             }
         }
     }

@@ -1,24 +1,30 @@
-//! One of the two controllers: a control plane, and how its HelmReleases are labelled.
+//! One of the two controllers: a control plane, and how what is this side's is labelled.
 
 use anyhow::Result;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-use super::charts::{Charts, own_archives};
+use super::charts::{offer, own_archives};
+use super::deployer::Deployer;
 use super::scenario::Scenario;
-use crate::testbed::{NOT_OURS, Options, Process, Stock, Testbed};
+use super::shelf::Shelf;
+use crate::testbed::{NOT_OURS, Options, Process, Testbed};
 use crate::tools::Tool;
 
-/// The label by which releases are ours.
+/// The label by which HelmReleases and Kustomizations are ours.
 pub(super) const SHARD: &str = "sharding.fluxcd.io/key";
 
-/// What both sides fetch charts from.
+/// What both sides fetch charts and artifacts from.
 #[derive(Debug)]
 pub struct Shared {
-    charts: Charts,
+    shelf: Shelf,
 }
 
-/// Where the charts of a scenario are.
+/// Where the charts of a scenario are, and where its artifacts can be put.
 #[derive(Debug)]
 pub struct Offered {
+    /// What serves everything.
+    pub(super) shelf: Shelf,
     /// The URL of its Helm repository.
     pub(super) charts: String,
     /// The URL of its charts in the registry.
@@ -32,14 +38,16 @@ impl Shared {
     /// There is no free port.
     pub fn start() -> Result<Self> {
         Ok(Self {
-            charts: Charts::start()?,
+            shelf: Shelf::start()?,
         })
     }
 
     /// Packs the charts of a scenario; the registry is that of a side.
     pub(super) async fn offer(&self, scenario: &Scenario, side: &Side) -> Result<Offered> {
-        let charts = self.charts.offer(scenario)?;
-        let mut registry = String::new();
+        let (mut charts, mut registry) = (String::new(), String::new());
+        if scenario.deployer == Deployer::Helm {
+            charts = offer(&self.shelf, scenario)?;
+        }
         if !scenario.registry.is_empty() {
             let testbed = side.testbed();
             registry = testbed.registry().await?.url(&scenario.name);
@@ -53,7 +61,11 @@ impl Shared {
                     .await?;
             }
         }
-        Ok(Offered { charts, registry })
+        Ok(Offered {
+            shelf: self.shelf.clone(),
+            charts,
+            registry,
+        })
     }
 }
 
@@ -61,8 +73,10 @@ impl Shared {
 #[derive(Debug)]
 pub struct Side {
     plane: Plane,
-    /// Whether releases are ours.
+    /// Whether everything is ours.
     pub(super) is_ours: bool,
+    /// A kubeconfig of its own control plane, in base64.
+    pub(super) kubeconfig: String,
     /// What the names of namespaces begin with, where both sides share a control plane.
     pub(super) prefix: &'static str,
     _controllers: Vec<Process>,
@@ -79,27 +93,25 @@ impl Side {
     ///
     /// # Errors
     /// Something does not start.
-    pub async fn start(is_ours: bool, pods: bool) -> Result<Self> {
+    pub async fn start(deployer: Deployer, is_ours: bool, pods: bool) -> Result<Self> {
         let options = Options {
             pods,
             ..Options::default()
         };
         let testbed = Testbed::start(options).await?;
-        testbed.source_controller().await?;
-        let stock = testbed.start_stock(
-            Stock::Helm,
-            &[
-                NOT_OURS,
-                "--requeue-dependency=2s",
-                "--concurrent=10",
-                "--feature-gates=ExternalArtifact=true",
-            ],
-        )?;
-        let ours = testbed.start_openflux(
-            "openflux-controller",
-            &["--requeue-dependency=2s", "--concurrent=10"],
-        )?;
+        let mut both = vec!["--requeue-dependency=2s", "--concurrent=10"];
+        match deployer {
+            Deployer::Helm => {
+                testbed.source_controller().await?;
+            }
+            // The sources of Kustomizations are the scenarios themselves.
+            Deployer::Kustomize => both.push("--http-retry=1"),
+        }
+        let stock = [NOT_OURS, "--feature-gates=ExternalArtifact=true"];
+        let stock = testbed.start_stock(deployer.stock(), &[&both[..], &stock].concat())?;
+        let ours = testbed.start_openflux("openflux-controller", &both)?;
         Ok(Self {
+            kubeconfig: kubeconfig(&testbed)?,
             plane: Plane::Own(Box::new(testbed)),
             is_ours,
             // No word that is in what is compared.
@@ -112,17 +124,30 @@ impl Side {
     ///
     /// # Errors
     /// Something does not start.
-    pub async fn shared(is_ours: bool) -> Result<Self> {
+    pub async fn shared(deployer: Deployer, is_ours: bool) -> Result<Self> {
         let testbed = Testbed::shared().await?;
-        testbed.source_controller().await?;
         testbed.openflux_controller().await?;
-        testbed.stock_helm_controller().await?;
+        match deployer {
+            Deployer::Helm => {
+                testbed.source_controller().await?;
+                testbed.stock_helm_controller().await?;
+            }
+            Deployer::Kustomize => {
+                testbed.stock_kustomize_controller().await?;
+            }
+        }
         Ok(Self {
+            kubeconfig: kubeconfig(testbed)?,
             plane: Plane::Shared(testbed),
             is_ours,
             prefix: if is_ours { "diff-o-" } else { "diff-s-" },
             _controllers: Vec::new(),
         })
+    }
+
+    /// Whether namespaces of the same scenario are called differently on both sides.
+    pub(super) fn shares_plane(&self) -> bool {
+        matches!(self.plane, Plane::Shared(_))
     }
 
     /// The control plane.
@@ -137,4 +162,8 @@ impl Side {
 /// The value of the label that says whose a release is.
 pub(super) fn label(is_ours: bool) -> Option<&'static str> {
     is_ours.then_some("openflux")
+}
+
+fn kubeconfig(testbed: &Testbed) -> Result<String> {
+    Ok(STANDARD.encode(testbed.portable_kubeconfig()?))
 }

@@ -1,17 +1,17 @@
 //! A slice of the scenarios that `cargo xtask diff-helm` plays: stock's controller and ours leave the same.
 
 use anyhow::{Context as _, Result};
-use e2e::differential::{Shared, Side, both, scenarios};
+use e2e::differential::{Deployer, Shared, Side, both, scenarios};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 /// How many scenarios are under way at once; the other tests want the machine, too.
 const AT_ONCE: usize = 4;
 
-#[tokio::test]
-async fn scenarios_leave_the_same() -> Result<()> {
+/// Plays the scenarios of these deployers that are in the tests, and compares what both leave.
+pub(crate) async fn leave_the_same(deployer: Deployer) -> Result<()> {
     let shared = Shared::start()?;
-    let (stock, ours) = tokio::try_join!(Side::shared(false), Side::shared(true))?;
-    let mut chosen = scenarios()?;
+    let (stock, ours) = tokio::try_join!(Side::shared(deployer, false), Side::shared(deployer, true))?;
+    let mut chosen = scenarios(deployer)?;
     chosen.retain(|scenario| scenario.is_in_tests && !scenario.is_cluster_wide);
     assert!(chosen.len() > 8, "{}", chosen.len());
     let compared = chosen.iter().map(|scenario| async {
@@ -27,4 +27,9 @@ async fn scenarios_leave_the_same() -> Result<()> {
         assert!(unexplained.is_empty(), "{name}:\n{unexplained}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn scenarios_leave_the_same() -> Result<()> {
+    leave_the_same(Deployer::Helm).await
 }

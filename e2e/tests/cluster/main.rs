@@ -46,6 +46,7 @@ mod impersonation;
 mod install;
 mod interlock;
 mod key_services;
+mod kustomize_differential;
 mod large_status;
 mod leadership;
 mod migrate;

@@ -46,6 +46,9 @@ enum Task {
     /// Play scenarios under stock's helm-controller and under ours, and compare what both leave.
     #[command(disable_help_flag = true)]
     DiffHelm(testbed::Arguments),
+    /// Play scenarios under stock's kustomize-controller and under ours, and compare what both leave.
+    #[command(disable_help_flag = true)]
+    DiffKustomize(testbed::Arguments),
     /// Write what is committed but generated.
     Generate(generate::Arguments),
     /// Build the `openflux` program as it is shipped, and print its path.
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Task::Parity(arguments) => parity::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::DiffHelm(arguments) => testbed::diff_helm(&arguments),
+        Task::DiffKustomize(arguments) => testbed::diff_kustomize(&arguments),
         Task::Generate(arguments) => generate::run(&arguments),
         Task::Dist => dist::run(),
         Task::Image(arguments) => testbed::image(&arguments),

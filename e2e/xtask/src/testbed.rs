@@ -1,4 +1,4 @@
-//! `cargo xtask testbed`, `demo`, `diff-helm` and `image`: programs of the crate `e2e`, which link what this one does without.
+//! `cargo xtask testbed`, `demo`, `diff-helm`, `diff-kustomize` and `image`: programs of the crate `e2e`, which link what this one does without.
 
 use anyhow::Result;
 use e2e::tools::Tool;
@@ -52,7 +52,12 @@ pub(crate) fn demo(arguments: &Arguments) -> Result<()> {
 
 /// Compares the Helm controllers.
 pub(crate) fn diff_helm(arguments: &Arguments) -> Result<()> {
-    program("differential", &[], arguments)
+    program("differential", &["diff-helm"], arguments)
+}
+
+/// Compares the kustomize controllers.
+pub(crate) fn diff_kustomize(arguments: &Arguments) -> Result<()> {
+    program("differential", &["diff-kustomize"], arguments)
 }
 
 /// Makes the image of the controller.

@@ -1,4 +1,4 @@
-//! What `cargo xtask diff-helm` runs: scenarios under stock's helm-controller and under ours, side by side.
+//! What `cargo xtask diff-helm` and `diff-kustomize` run: scenarios under stock's controller and under ours, side by side.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,17 +7,32 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Parser;
-use e2e::differential::{Compared, Scenario, Shared, Side, both, public_chart, scenarios};
+use e2e::differential::{Compared, Deployer, Scenario, Shared, Side, both, public_chart, scenarios};
 use e2e::testbed::controller;
 use futures::{StreamExt as _, stream};
 
-/// HelmReleases under stock's helm-controller and under ours, on two control planes.
+/// The same objects under stock's controller and under ours, on two control planes.
 #[derive(Parser)]
-#[command(name = "cargo xtask diff-helm")]
-struct Arguments {
-    /// Folders of charts that are gone through, instead of the scenarios; a file `NAME.values.yaml` beside a folder NAME
-    /// has values.
-    charts: Vec<PathBuf>,
+#[command(name = "cargo xtask")]
+enum Task {
+    /// HelmReleases under stock's helm-controller and under ours.
+    DiffHelm {
+        /// Folders of charts that are gone through, instead of the scenarios; a file `NAME.values.yaml` beside a folder NAME
+        /// has values.
+        charts: Vec<PathBuf>,
+        #[command(flatten)]
+        chosen: Chosen,
+    },
+    /// Kustomizations under stock's kustomize-controller and under ours.
+    DiffKustomize {
+        #[command(flatten)]
+        chosen: Chosen,
+    },
+}
+
+/// Which scenarios are played, and how.
+#[derive(clap::Args)]
+struct Chosen {
     /// Only scenarios whose names contain one of these texts. Repeatable.
     #[arg(long)]
     only: Vec<String>,
@@ -31,7 +46,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    match run(Task::parse()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -41,11 +56,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<bool> {
-    let mut chosen = if arguments.charts.is_empty() {
-        scenarios()?
+async fn run(task: Task) -> Result<bool> {
+    let (deployer, charts, arguments) = match task {
+        Task::DiffHelm { charts, chosen } => (Deployer::Helm, charts, chosen),
+        Task::DiffKustomize { chosen } => (Deployer::Kustomize, Vec::new(), chosen),
+    };
+    let mut chosen = if charts.is_empty() {
+        scenarios(deployer)?
     } else {
-        let charts = arguments.charts.iter().map(|folder| {
+        let charts = charts.iter().map(|folder| {
             let values = folder.with_extension("values.yaml");
             let values = values
                 .exists()
@@ -65,8 +84,11 @@ async fn run(arguments: Arguments) -> Result<bool> {
         return Ok(true);
     }
     controller()?;
-    let pods = !arguments.charts.is_empty();
-    let (stock, ours) = tokio::try_join!(Side::start(false, pods), Side::start(true, pods))?;
+    let pods = !charts.is_empty();
+    let (stock, ours) = tokio::try_join!(
+        Side::start(deployer, false, pods),
+        Side::start(deployer, true, pods)
+    )?;
     let shared = Shared::start()?;
     let begin = Instant::now();
     let mut totals = (0, 0, 0);
