@@ -1,5 +1,6 @@
 //! `openflux-controller install`: the manifests, from the same source as the code that they run.
 
+mod chart;
 mod package;
 
 use std::fs;
@@ -103,7 +104,7 @@ pub(crate) fn install(flags: &InstallFlags) -> anyhow::Result<()> {
         ));
     }
     if let Some(folder) = &flags.chart {
-        return write(folder, &package::chart()?);
+        return write(folder, &chart::chart()?);
     }
     if let Some(folder) = &flags.folder {
         return write(folder, &package::folder(flags)?);
