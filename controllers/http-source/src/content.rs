@@ -1,7 +1,6 @@
 //! From a body to what becomes the Artifact.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 
 use artifact_crd::{ContentType, HttpContent, HttpSpec};
 use artifact_producer::{Content, Failure};
@@ -27,7 +26,7 @@ pub(crate) struct Made {
 
 /// Takes of a body what a spec asks for; blocks.
 pub(crate) fn make(
-    mut file: File,
+    mut file: impl Read,
     spec: &HttpSpec,
     request: &Request,
     expected: Option<&str>,

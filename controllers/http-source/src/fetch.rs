@@ -1,7 +1,6 @@
 //! Asking a server: hop by hop, conditionally, and with bounds on what it sends.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use tempfile::SpooledTempFile;
 use url::Url;
 
 use crate::Settings;
@@ -27,6 +27,8 @@ const HOPS: usize = 5;
 const IDLE: Duration = Duration::from_secs(30);
 /// Longest list of check sums.
 const LIST: u64 = 1 << 20;
+/// Longest body that is not written to a disk: a server without validators sends its body at each look.
+const IN_MEMORY: usize = 256 << 10;
 /// Longest value of a header that is kept.
 const VALIDATOR: usize = 1024;
 
@@ -68,8 +70,8 @@ impl Clients {
 pub(crate) enum Fetched {
     /// What it had.
     NotModified,
-    /// A body, in a file that is gone once it is closed.
-    Body(File, Upstream),
+    /// A body, in memory, or in a file that is gone once it is closed.
+    Body(SpooledTempFile, Upstream),
 }
 
 impl<'a> Fetcher<'a> {
@@ -119,8 +121,7 @@ impl<'a> Fetcher<'a> {
             digest: None,
         };
         let limit = self.request.max_bytes;
-        let mut file =
-            tempfile::tempfile().map_err(|error| passing(format!("cannot keep a download: {error}")))?;
+        let mut file = tempfile::spooled_tempfile(IN_MEMORY);
         let mut write = |piece: &[u8]| {
             file.write_all(piece)
                 .map_err(|error| passing(format!("cannot keep a download: {error}")))

@@ -164,6 +164,18 @@ fn what_is_there_is_neither_written_nor_forgotten() {
     store.publish(&place(), &again.file);
     assert!(store.collect().is_empty());
     assert_eq!(disk.steps(), 0);
+    // An hour in which nothing changes: looks each minute, all files read once, and the collection.
+    for minute in 1..=60 {
+        assert!(is_here(&store, &stored));
+        assert!(!put(&store, "text").expect("it is there").is_new);
+        store.publish(&place(), &stored.file);
+        while store.scrub_one().is_some() {}
+        let later = Instant::now() + Duration::from_secs(60 * minute);
+        assert!(store.collect_at(later).is_empty());
+    }
+    store.forget_verdicts();
+    while store.scrub_one().is_some() {}
+    assert_eq!(disk.steps(), 0, "nothing is written");
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub use tls::{Certificates, TlsError};
 
 /// Connections that are served at once; those beyond wait to be accepted.
 const CONNECTIONS: usize = 1024;
+/// How many look at the disk at once. They wait for nothing but the disk, so that more of them would only take threads and memory.
+const AT_THE_DISK: usize = 16;
 /// How long a request may take to arrive, and a connection may be idle.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// How long downloads in progress may go on at the end.
@@ -50,11 +52,22 @@ pub struct ServerState {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     store: Mutex<Option<Store>>,
     answers: Mutex<BTreeMap<u16, u64>>,
     bytes: AtomicU64,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            store: Mutex::default(),
+            answers: Mutex::default(),
+            bytes: AtomicU64::default(),
+            places: Arc::new(Semaphore::new(AT_THE_DISK)),
+        }
+    }
 }
 
 impl ServerState {
@@ -180,7 +193,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_headers(100)
-        .max_buf_size(64 << 10)
+        .max_buf_size(body::PIECE)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -204,9 +217,15 @@ async fn respond(state: ServerState, request: Request<Incoming>) -> Response<Bod
     };
     let store = state.store();
     let is_head = asked.method == http::Method::HEAD;
+    // It is never closed.
+    let place = Arc::clone(&state.shared.places).acquire_owned().await;
     // Looking at the disk blocks.
-    let answered =
-        tokio::task::spawn_blocking(move || answer(store.as_ref().map(|store| &*store.shared), &asked)).await;
+    let answered = tokio::task::spawn_blocking(move || {
+        let answered = answer(store.as_ref().map(|store| &*store.shared), &asked);
+        drop(place);
+        answered
+    });
+    let answered = answered.await;
     let Answer { head, body } = answered.unwrap_or_else(|error| {
         tracing::error!(%error, "answering a request failed; this is a bug, please report it");
         Answer::text(StatusCode::INTERNAL_SERVER_ERROR, "")
@@ -217,7 +236,7 @@ async fn respond(state: ServerState, request: Request<Incoming>) -> Response<Bod
         answer::Body::Text(text) => Full::from(text).map_err(|never| match never {}).boxed_unsync(),
         answer::Body::File { file, start, length } => {
             state.shared.bytes.fetch_add(length, Ordering::Relaxed);
-            body::of_file(file, start, length)
+            body::of_file(file, start, length, Arc::clone(&state.shared.places))
         }
     };
     let mut response = head.map(|()| body);
