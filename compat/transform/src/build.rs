@@ -86,10 +86,13 @@ fn finish(mut stage: Stage<'_>, output: &Output, inputs: &Inputs) -> Result<Buil
         origin.cloned()
     });
     let warnings = std::mem::take(&mut stage.warnings);
+    let work = stage.work;
     let files = stage.into_tree();
-    let content = files
-        .content_hash()
-        .map_err(|error| Problem::Build(error.to_string()))?;
+    let content = match work.memo() {
+        Some(memo) => memo.content_hash(&files),
+        None => files.content_hash(),
+    };
+    let content = content.map_err(|error| Problem::Build(error.to_string()))?;
     Ok(Built {
         files,
         word,

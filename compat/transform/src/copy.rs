@@ -171,7 +171,7 @@ impl Job<'_> {
     ) -> Result<(), Problem> {
         let merges = self.copy.strategy == Strategy::Merge && (is_matched_itself || self.copy.merge_inside);
         let Some(there) = stage.tree().file(to).filter(|_| merges) else {
-            return stage.write(to, file.clone());
+            return stage.write_copy(to, file.clone(), self.input.mark(path));
         };
         stage.check_text(path, file.content.len())?;
         stage.check_text(to, there.content.len())?;

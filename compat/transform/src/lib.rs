@@ -39,6 +39,7 @@
 //! | `build`, `stage` | one output while it is made |
 //! | `copy`, `glob`, `path` | copies, as source-watcher's ArtifactGenerator makes them |
 //! | `steps` | one file for each kind of step |
+//! | `memo` | what was hashed before, so that an output that did not change costs next to nothing |
 //! | `generator` | source-watcher's objects, turned into ours |
 
 mod build;
@@ -49,6 +50,7 @@ mod error;
 mod generator;
 mod glob;
 mod limits;
+mod memo;
 mod path;
 mod revision;
 pub mod spec;
@@ -64,6 +66,7 @@ pub use check::check;
 pub use error::{Failure, Problem, Reason};
 pub use generator::{ConvertError, Converted, GENERATOR, convert};
 pub use limits::{Limits, Work};
+pub use memo::Memo;
 pub use stage::{Inputs, Source};
 pub use tree::{File, PathError, Tree};
 pub use wanted::{Wanted, outputs};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Problem;
+use crate::memo::Memo;
 
 /// Bounds on what a run may read and make; reaching one is an error that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub struct Work {
     limits: Limits,
     steps: Cell<u64>,
     cancelled: Option<Arc<AtomicBool>>,
+    memo: Option<Arc<Memo>>,
 }
 
 impl Work {
@@ -51,7 +53,15 @@ impl Work {
             limits,
             steps: Cell::new(limits.steps),
             cancelled: None,
+            memo: None,
         }
+    }
+
+    /// The same run, which remembers what it hashes, and need not do so again.
+    #[must_use]
+    pub fn remembering(mut self, memo: Arc<Memo>) -> Self {
+        self.memo = Some(memo);
+        self
     }
 
     /// The same run, which ends soon after the flag becomes true.
@@ -70,6 +80,10 @@ impl Work {
     pub fn is_cancelled(&self) -> bool {
         let cancelled = self.cancelled.as_ref();
         cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn memo(&self) -> Option<&Memo> {
+        self.memo.as_deref()
     }
 
     pub(crate) fn cancelled(&self) -> Option<&Arc<AtomicBool>> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::error::{Part, Problem};
 use crate::limits::Work;
 use crate::path::{self, Reference};
-use crate::tree::{File, PathError, Tree};
+use crate::tree::{File, Mark, PathError, Tree};
 
 /// What an input of a transformation is at the moment.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +83,11 @@ impl<'r> Stage<'r> {
 
     /// Adds or replaces a file.
     pub(crate) fn write(&mut self, path: &str, file: File) -> Result<(), Problem> {
+        self.write_copy(path, file, Mark::default())
+    }
+
+    /// [`write`](Self::write) of a file of which something is known.
+    pub(crate) fn write_copy(&mut self, path: &str, file: File, mark: Mark) -> Result<(), Problem> {
         if path.len() > LONGEST_PATH {
             return Err(Problem::limit(
                 "the length of a path in bytes",
@@ -93,7 +98,7 @@ impl<'r> Stage<'r> {
         let added = file.content.len() as u64;
         let replaced = self
             .tree
-            .insert_by(path, file, by)
+            .insert_by(path, file, by, mark)
             .map_err(|error| self.refused(error))?;
         let removed = replaced.map_or(0, |file| file.content.len() as u64);
         self.bytes = (self.bytes + added).saturating_sub(removed);

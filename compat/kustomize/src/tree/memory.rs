@@ -6,15 +6,15 @@ use go_std::path;
 
 use super::{Entry, FileTree, Resolved, TreeError, TreeErrorReason};
 
-/// Files that the caller put in; there are no symbolic links.
+/// Files that the caller put in; there are no symbolic links. What is in them may be shared with somebody, such as by `Arc<[u8]>`.
 ///
 /// ```
 /// use kustomize::MemoryTree;
 /// let tree = MemoryTree::new().with("/app/kustomization.yaml", "resources: [deployment.yaml]\n");
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct MemoryTree {
-    files: BTreeMap<String, Vec<u8>>,
+pub struct MemoryTree<C = Vec<u8>> {
+    files: BTreeMap<String, C>,
 }
 
 impl MemoryTree {
@@ -34,7 +34,20 @@ impl MemoryTree {
     pub fn insert(&mut self, path: &str, content: impl Into<Vec<u8>>) {
         self.files.insert(path::join("/", path), content.into());
     }
+}
 
+impl<P: AsRef<str>, C> FromIterator<(P, C)> for MemoryTree<C> {
+    /// A tree of files, whose paths are taken from the root and cleaned; of two with one path the last stays.
+    fn from_iter<I: IntoIterator<Item = (P, C)>>(files: I) -> Self {
+        let files = files.into_iter();
+        let files = files.map(|(path, content)| (path::join("/", path.as_ref()), content));
+        Self {
+            files: files.collect(),
+        }
+    }
+}
+
+impl<C> MemoryTree<C> {
     fn is_dir(&self, path: &str) -> bool {
         let prefix = directory_prefix(path);
         path == "/"
@@ -54,7 +67,7 @@ fn directory_prefix(path: &str) -> String {
     }
 }
 
-impl FileTree for MemoryTree {
+impl<C: AsRef<[u8]> + Send + Sync> FileTree for MemoryTree<C> {
     fn resolve(&self, path: &str) -> Result<Resolved, TreeError> {
         if self.files.contains_key(path) {
             return Ok(Resolved {
@@ -72,11 +85,11 @@ impl FileTree for MemoryTree {
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, TreeError> {
-        match self.files.get(path) {
+        match self.files.get(path).map(AsRef::as_ref) {
             Some(content) if content.len() as u64 > limit => {
                 Err(TreeError::new("read", path, TreeErrorReason::TooLarge(limit)))
             }
-            Some(content) => Ok(content.clone()),
+            Some(content) => Ok(content.to_vec()),
             None if self.is_dir(path) => Err(TreeError::new("read", path, TreeErrorReason::IsDirectory)),
             None => Err(TreeError::new("open", path, TreeErrorReason::NotFound)),
         }
@@ -113,6 +126,23 @@ impl FileTree for MemoryTree {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tree_of_shared_files_has_nothing_but_them() {
+        let files = [("a/x", "1"), ("a/b/y", "2"), ("a.b", "3")];
+        let tree: MemoryTree<&[u8]> = files.iter().map(|(path, text)| (path, text.as_bytes())).collect();
+        assert!(tree.resolve("/").is_ok_and(|found| found.is_dir));
+        assert!(tree.resolve("/a/x").is_ok_and(|found| !found.is_dir));
+        assert!(tree.resolve("/etc/passwd").is_err() && tree.read("/a", 9).is_err());
+        assert!(tree.read("/a/x", 0).is_err());
+        assert_eq!(tree.read("/a/x", 1).ok().as_deref(), Some(&b"1"[..]));
+        let root = tree.read_dir("/").unwrap_or_default();
+        let root: Vec<_> = root
+            .iter()
+            .map(|entry| (entry.name.as_str(), entry.is_dir))
+            .collect();
+        assert_eq!(root, [("a", true), ("a.b", false)]);
+    }
 
     #[test]
     fn directories_follow_from_files() {
