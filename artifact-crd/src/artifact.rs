@@ -28,6 +28,10 @@ pub const SOURCE_KIND_ANNOTATION: &str = "openfluxcd.ocm.software/source-kind";
 /// A reference to that ExternalArtifact means the Artifact, so that what uses it can move between the controllers.
 pub const BRIDGED_TO_ANNOTATION: &str = "openfluxcd.ocm.software/bridged-to";
 
+/// Annotation of a source that names the namespaces, with commas between them, whose Transformations may have it for an input; `*`
+/// names all of them.
+pub const ALLOW_FROM_ANNOTATION: &str = "openfluxcd.ocm.software/allow-from";
+
 /// Field manager of what the adapters write.
 pub const ADAPTER_MANAGER: &str = "openflux-source-adapter";
 

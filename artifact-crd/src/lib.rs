@@ -13,8 +13,8 @@ mod source;
 mod transformation_crd;
 
 pub use artifact::{
-    ADAPTER_MANAGER, Artifact, ArtifactSpec, ArtifactStatus, BRIDGED_TO_ANNOTATION, GROUP, KIND, PLURAL,
-    READY, SOURCE_KIND_ANNOTATION, SOURCE_READY, VERSION, reason,
+    ADAPTER_MANAGER, ALLOW_FROM_ANNOTATION, Artifact, ArtifactSpec, ArtifactStatus, BRIDGED_TO_ANNOTATION,
+    GROUP, KIND, PLURAL, READY, SOURCE_KIND_ANNOTATION, SOURCE_READY, VERSION, reason,
 };
 pub use crd::crd;
 pub use http::{

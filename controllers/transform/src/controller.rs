@@ -10,21 +10,24 @@ use artifact_producer::tidy::tidy;
 use artifact_producer::{ProducerMetrics, Storage};
 use artifact_store::Store;
 use controller_kit::artifact::ContentCache;
+use controller_kit::author::{reason, record_unreadable, scope, serve};
 use controller_kit::events::EventRecorder;
 use controller_kit::{
-    Backoff, Change, Following, Metrics, ObjectKey, Queue, RefIndex, Run, SharedWatch, Triggers, WatchCache,
-    Written, is_newer,
+    Backoff, Change, Following, Mapper, Metrics, ObjectKey, Queue, RefIndex, Run, SharedWatch, Triggers,
+    WatchCache, Written, is_newer,
 };
-use flux_api::{REQUESTED_AT, WATCH_LABEL};
+use flux_api::WATCH_LABEL;
+use flux_transform::Memo;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::Selector;
 use kube::runtime::watcher;
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::kind::{Status, Transformation};
+use crate::last_read::LastRead;
 use crate::references::{owner_of, referred};
 
 /// The name of the controller: field manager, reporter of events, and `app.kubernetes.io/managed-by` of its Artifacts.
@@ -88,6 +91,8 @@ pub(crate) struct Memory {
 
 pub(crate) struct Controller {
     pub(crate) client: Client,
+    /// Where the kinds are that sources of other namespaces are of.
+    pub(crate) mapper: Mapper,
     pub(crate) content: Arc<ContentCache>,
     pub(crate) transformations: WatchCache<Transformation>,
     config_maps: WatchCache<ConfigMap>,
@@ -102,6 +107,12 @@ pub(crate) struct Controller {
     /// Statuses of transformations, likewise.
     pub(crate) statuses: Written<Status>,
     pub(crate) memory: Mutex<HashMap<ObjectKey, Memory>>,
+    /// What was hashed before.
+    pub(crate) memo: Arc<Memo>,
+    /// The files that inputs had when they were read last.
+    pub(crate) read: Mutex<LastRead>,
+    /// Artifacts of suspended transformations that somebody has deleted, as they were.
+    pub(crate) lost: Mutex<HashMap<ObjectKey, Arc<Artifact>>>,
     pub(crate) queue: Queue<ObjectKey>,
     pub(crate) store: Store,
     /// Places of builds, each taken until its build has ended.
@@ -109,6 +120,8 @@ pub(crate) struct Controller {
     pub(crate) recorder: EventRecorder,
     pub(crate) metrics: Metrics,
     pub(crate) counts: ProducerMetrics,
+    /// What may be referred to, if its namespace does not matter: whether an input of another one may be read is asked later.
+    pub(crate) reach: Access,
     pub(crate) settings: Settings,
 }
 
@@ -149,6 +162,7 @@ pub async fn run(
     metrics.set_concurrency(&label, settings.concurrent);
     let controller = Arc::new(Controller {
         client: client.clone(),
+        mapper: Mapper::new(client.clone()),
         content,
         transformations: WatchCache::default(),
         config_maps: WatchCache::default(),
@@ -159,19 +173,26 @@ pub async fn run(
         written: Written::default(),
         statuses: Written::default(),
         memory: Mutex::default(),
+        memo: Arc::default(),
+        read: Mutex::default(),
+        lost: Mutex::default(),
         queue: Queue::new(settings.backoff, metrics.queue(&label)),
         store,
         builds: Arc::new(Semaphore::new(settings.concurrent.max(1))),
         recorder: recorder.reporting_as(CONTROLLER),
         metrics,
         counts,
+        reach: Access {
+            no_cross_namespace_refs: false,
+            ..settings.access.clone()
+        },
         settings,
     });
     let _following = controller.follow_artifacts();
     let watched = Arc::clone(&controller);
     let selected = watcher::Config::default().labels(&controller.settings.selector.to_string());
     let transformations = controller.transformations.run(
-        api(&client, namespace.as_deref()),
+        scope(&client, namespace.as_deref()),
         selected,
         shutdown.clone(),
         move |change| watched.hear(change),
@@ -179,32 +200,23 @@ pub async fn run(
     let watched = Arc::clone(&controller);
     let labelled = watcher::Config::default().labels(&format!("{WATCH_LABEL}=Enabled"));
     let config_maps = controller.config_maps.run(
-        api(&client, namespace.as_deref()),
+        scope(&client, namespace.as_deref()),
         labelled,
         shutdown.clone(),
         move |change| watched.hear_config(change),
     );
-    let serve = async {
-        // Without knowing which Artifacts exist, every decision would be wrong.
-        let listed = async {
-            controller.artifacts.synced().await;
-            controller.transformations.settled().await;
-        };
-        if shutdown.run_until_cancelled(listed).await.is_none() {
-            return;
-        }
-        synced.cancel();
-        let looking = Arc::clone(&controller);
-        let handler = move |run: Run<ObjectKey>| {
-            let controller = Arc::clone(&looking);
-            async move { controller.handle(run).await }
-        };
-        let concurrent = controller.settings.concurrent;
-        controller
-            .queue
-            .serve(concurrent, shutdown.clone(), handler)
-            .await;
+    // Without knowing which Artifacts exist, every decision would be wrong.
+    let listed = async {
+        controller.artifacts.synced().await;
+        controller.transformations.settled().await;
     };
+    let looking = Arc::clone(&controller);
+    let handler = move |run: Run<ObjectKey>| {
+        let controller = Arc::clone(&looking);
+        async move { controller.handle(run).await }
+    };
+    let (queue, concurrent) = (&controller.queue, controller.settings.concurrent);
+    let serve = serve(queue, concurrent, listed, &synced, &shutdown, handler);
     let tidy = tidy(
         &*controller,
         &controller.store,
@@ -213,16 +225,6 @@ pub async fn run(
         &shutdown,
     );
     tokio::join!(transformations, config_maps, serve, tidy);
-}
-
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
 }
 
 impl Controller {
@@ -238,28 +240,17 @@ impl Controller {
                 return;
             }
             Change::Undecodable { key, error } => {
-                tracing::warn!(transformation = %key, error, "this Transformation cannot be read, and is left alone");
+                record_unreadable::<Transformation>(&self.recorder, key, error);
                 return;
             }
         };
         let key = ObjectKey::of(new.as_ref());
-        let (sources, config_maps) = referred(new, &self.settings.access);
+        let (sources, config_maps) = referred(new, &self.reach);
         self.referrers.lock().set(&key, sources);
         self.readers.lock().set(&key, config_maps);
-        let requested = |object: &Transformation| object.annotations().get(REQUESTED_AT).cloned();
-        let triggers = match old {
-            None => Triggers::STARTUP,
-            Some(old)
-                if old.metadata.uid != new.metadata.uid
-                    || old.metadata.generation != new.metadata.generation =>
-            {
-                Triggers::OBJECT
-            }
-            Some(old) if requested(old) != requested(new) => Triggers::REQUESTED,
-            // Its own status, or something else that nobody here reads.
-            Some(_) => return,
-        };
-        self.queue.add(key, triggers);
+        if let Some(triggers) = reason(old.map(Arc::as_ref), new.as_ref()) {
+            self.queue.add(key, triggers);
+        }
     }
 
     /// Hears of a change of a ConfigMap that asks to be followed.
@@ -295,6 +286,7 @@ impl Controller {
                     // Older than what was written here, which is known already.
                     return;
                 }
+                controller.lost.lock().remove(&key);
                 controller.put_artifact(new);
                 if own.is_none_or(|own| own != seen)
                     && let Some(owner) = owner_of(new)
@@ -303,9 +295,14 @@ impl Controller {
                 }
             }
             Change::Deleted { old } => {
-                controller.written.forget(&ObjectKey::of(old.as_ref()));
+                let key = ObjectKey::of(old.as_ref());
+                controller.written.forget(&key);
                 controller.take_out(old);
                 if let Some(owner) = owner_of(old) {
+                    let maker = controller.transformations.get(&owner);
+                    if maker.is_some_and(|maker| maker.spec.suspend) {
+                        controller.lost.lock().insert(key, Arc::clone(old));
+                    }
                     controller.queue.add(owner, Triggers::ARTIFACT);
                 }
             }

@@ -40,6 +40,12 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// The object that an input is.
+    fn key(&self, name: &str) -> &str {
+        let input = self.status.iter().find(|input| input.name == name);
+        input.map_or("", |input| input.key.as_str())
+    }
+
     /// What is in an input.
     pub(crate) fn digest(&self, name: &str) -> Option<String> {
         let input = self.status.iter().find(|input| input.name == name)?;
@@ -58,7 +64,7 @@ impl Controller {
         let mut missing = Vec::new();
         for input in &transformation.spec.inputs {
             let (found, status) = match (&input.source_ref, &input.config_map) {
-                (Some(_), _) => self.source(transformation, input, &mut missing)?,
+                (Some(_), _) => self.source(transformation, input, &mut missing).await?,
                 (None, Some(config_map)) => {
                     self.config_map(transformation, input, config_map, &mut missing)
                         .await?
@@ -79,20 +85,22 @@ impl Controller {
         Err(Failure::new(Fate::Wait, "InputNotFound", missing.join("; ")))
     }
 
-    fn source(
+    async fn source(
         &self,
         transformation: &Transformation,
         input: &Input,
         missing: &mut Vec<String>,
     ) -> Result<(Found, InputStatus), Failure> {
         let reference = input.source_ref.clone().unwrap_or_default();
-        let key = source_key(&reference, transformation, &self.settings.access).map_err(|error| {
+        let key = source_key(&reference, transformation, &self.reach).map_err(|error| {
             Failure::new(
                 Fate::Edit,
                 "AccessDenied",
                 format!("input {}: {error}", input.name),
             )
         })?;
+        let own = transformation.namespace().unwrap_or_default();
+        self.may_read(&input.name, &key, &own).await?;
         let mut status = InputStatus {
             name: input.name.clone(),
             key: key.to_string(),
@@ -192,7 +200,9 @@ impl Controller {
                 Found::Artifact(artifact) => {
                     let metadata = artifact.spec.metadata.as_ref();
                     Source {
-                        files: Arc::new(self.tree(name, artifact, is_requested).await?),
+                        files: self
+                            .tree(name, snapshot.key(name), artifact, is_requested)
+                            .await?,
                         revision: Some(artifact.spec.revision.clone()),
                         origin: metadata.and_then(|metadata| metadata.get(ORIGIN_REVISION).cloned()),
                     }
@@ -203,7 +213,13 @@ impl Controller {
         Ok(inputs)
     }
 
-    async fn tree(&self, name: &str, artifact: &Artifact, is_requested: bool) -> Result<Tree, Failure> {
+    async fn tree(
+        &self,
+        name: &str,
+        key: &str,
+        artifact: &Artifact,
+        is_requested: bool,
+    ) -> Result<Arc<Tree>, Failure> {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new(Fate::Retry, "SourceFetchFailed", format!("input {name}: {error}"))
         };
@@ -226,7 +242,8 @@ impl Controller {
             .await;
         let tree: Arc<ArtifactTree> = got.map_err(|error| failed(&error))?;
         let (name, what) = (name.to_owned(), format!("reading input {name}"));
-        aside(&what, move |work| {
+        let before = self.read.lock().get(key);
+        let reading = aside(&what, move |work| {
             let mut files = Tree::new();
             for (path, file) in tree.files() {
                 if work.is_cancelled() {
@@ -240,8 +257,13 @@ impl Controller {
                     Failure::new(Fate::Retry, "SourceFetchFailed", format!("input {name}: {error}"))
                 })?;
             }
-            Ok(files)
-        })
-        .await?
+            if let Some(before) = before {
+                files.learn(&before);
+            }
+            Ok::<_, Failure>(Arc::new(files))
+        });
+        let files = reading.await??;
+        self.read.lock().keep(key, &files);
+        Ok(files)
     }
 }

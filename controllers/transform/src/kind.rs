@@ -1,8 +1,10 @@
 //! The kind `Transformation`.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use artifact_crd::{GROUP, TRANSFORMATION_KIND, TRANSFORMATION_PLURAL, VERSION};
+use flux_api::GoDuration;
 use flux_transform::spec::Spec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Resource;
@@ -109,4 +111,10 @@ impl Resource for Transformation {
 /// `group/version` of the kind.
 pub(crate) fn api_version() -> String {
     format!("{GROUP}/{VERSION}")
+}
+
+/// A duration of the specification, if there is one.
+pub(crate) fn duration(text: Option<&String>) -> Option<Duration> {
+    let duration = text?.parse::<GoDuration>().ok()?.to_std();
+    (!duration.is_zero()).then_some(duration)
 }

@@ -43,7 +43,7 @@ impl Controller {
         adopted.is_some_and(|stored| stored.url == spec.url && Some(&stored.digest) == spec.digest.as_ref())
     }
 
-    async fn adopt(&self, owner: &Owner, artifact: &Artifact) -> Option<Box<Stored>> {
+    pub(crate) async fn adopt(&self, owner: &Owner, artifact: &Artifact) -> Option<Box<Stored>> {
         let place = place(owner, &artifact.name_any())?;
         let (store, url) = (self.store.clone(), artifact.spec.url.clone());
         match spawn_blocking(move || store.adopt(&place, &url)).await {
@@ -202,7 +202,7 @@ impl Controller {
         })
     }
 
-    async fn write(&self, owner: &Owner, wished: &Wished, step: &Step) -> Result<(), Failure> {
+    pub(crate) async fn write(&self, owner: &Owner, wished: &Wished, step: &Step) -> Result<(), Failure> {
         let api: Api<Artifact> = Api::namespaced(self.client.clone(), &owner.namespace);
         let key = ObjectKey::new(&owner.namespace, &wished.name);
         let written = match step {
@@ -241,21 +241,9 @@ impl Controller {
         Ok(())
     }
 
-    /// Writes the conditions of an Artifact, if they say something else by now.
-    pub(crate) async fn tell_artifact(
-        &self,
-        owner: &Owner,
-        name: &str,
-        source: &Said,
-        generation: Option<i64>,
-    ) {
-        let Some(artifact) = self.artifact(&owner.namespace, name) else {
-            return;
-        };
-        if ours(owner, &artifact).is_none() {
-            return;
-        }
-        let ready = match self.adopt(owner, &artifact).await {
+    /// What the Artifact of an output says about its file.
+    pub(crate) async fn said_of(&self, owner: &Owner, artifact: &Artifact) -> Said {
+        match self.adopt(owner, artifact).await {
             Some(stored) if stored.url == artifact.spec.url => {
                 Said::new(true, reason::STORED, "the artifact is stored and served")
             }
@@ -264,8 +252,19 @@ impl Controller {
                 reason::REBUILDING,
                 "the stored artifact is gone and is made anew as soon as its inputs allow it; consumers keep what they have",
             ),
-        };
-        let Some(status) = status(&artifact, &ready, source, generation, Timestamp::now()) else {
+        }
+    }
+
+    /// Writes the conditions of an Artifact, if they say something else by now.
+    pub(crate) async fn tell_artifact(
+        &self,
+        owner: &Owner,
+        artifact: &Artifact,
+        ready: &Said,
+        source: &Said,
+        generation: Option<i64>,
+    ) {
+        let Some(status) = status(artifact, ready, source, generation, Timestamp::now()) else {
             return;
         };
         let api: Api<Artifact> = Api::namespaced(self.client.clone(), &owner.namespace);
@@ -273,7 +272,8 @@ impl Controller {
             manager: CONTROLLER,
             labels: BTreeMap::new(),
         };
-        match writer.apply_status(&api, name, &status).await {
+        let name = artifact.name_any();
+        match writer.apply_status(&api, &name, &status).await {
             Ok(artifact) => self.remember(artifact),
             Err(error) => tracing::warn!(artifact = %name, %error, "cannot write the status of an Artifact"),
         }

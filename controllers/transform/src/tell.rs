@@ -1,17 +1,14 @@
 //! Tells what became of a run: in the status of the transformation, in the conditions of its Artifacts, and in events.
 
-use artifact_crd::{GROUP, TRANSFORMATION_KIND};
 use artifact_producer::Owner;
 use artifact_producer::publish::Said;
-use controller_kit::ObjectKey;
-use controller_kit::events::{EventRecord, Regarding, Severity};
+use controller_kit::events::Severity;
+use controller_kit::{ObjectKey, author};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
-use serde_json::json;
 
 use crate::controller::{CONTROLLER, Controller};
-use crate::kind::{Status, Transformation, api_version};
+use crate::decide::ours;
+use crate::kind::{Status, Transformation};
 use crate::report::{self, Outcome};
 
 /// How many changed artifacts have an event of their own.
@@ -33,7 +30,7 @@ impl Controller {
             let output = status.outputs.iter().find(|output| output.artifact_name == *name);
             let Some(output) = output else { continue };
             let message = format!("stored artifact {name} with revision '{}'", output.revision);
-            let metadata = [("revision", &output.revision), ("digest", &output.digest)];
+            let metadata = [("revision", output.revision.as_str()), ("digest", &output.digest)];
             self.record(transformation, Severity::Info, "NewArtifact", &message, &metadata);
         }
         if outcome.changed.len() > EVENTS {
@@ -53,35 +50,15 @@ impl Controller {
                 (None, Some(failure)) => Said::new(false, "BuildFailed", failure.clone()),
                 (None, None) => Said::new(true, "Ready", "the source is up to date"),
             };
-            self.tell_artifact(owner, &output.artifact_name, &said, generation)
+            let artifact = self.artifact(&owner.namespace, &output.artifact_name);
+            let artifact = artifact.filter(|artifact| ours(owner, artifact).is_some());
+            let Some(artifact) = artifact else { continue };
+            let ready = self.said_of(owner, &artifact).await;
+            self.tell_artifact(owner, &artifact, &ready, &said, generation)
                 .await;
         }
-        status == *before || self.write_status(transformation, status).await
-    }
-
-    async fn write_status(&self, transformation: &Transformation, status: Status) -> bool {
-        let key = ObjectKey::of(transformation);
-        let body = json!({
-            "apiVersion": api_version(), "kind": TRANSFORMATION_KIND,
-            "metadata": {"name": key.name, "uid": transformation.metadata.uid}, "status": status,
-        });
-        let api: Api<Transformation> = Api::namespaced(self.client.clone(), &key.namespace);
-        let params = PatchParams::apply(CONTROLLER).force();
-        match api.patch_status(&key.name, &params, &Patch::Apply(&body)).await {
-            Ok(written) => {
-                let version = written.resource_version().unwrap_or_default();
-                self.statuses.remember(&key, version, status);
-                true
-            }
-            Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => {
-                tracing::debug!(transformation = %key, "the transformation is gone, or another one by now");
-                true
-            }
-            Err(error) => {
-                tracing::warn!(transformation = %key, %error, "cannot write the status of a transformation, retrying");
-                false
-            }
-        }
+        status == *before
+            || author::write_status(&self.client, CONTROLLER, transformation, status, &self.statuses).await
     }
 
     /// Tells the people behind a transformation something.
@@ -91,24 +68,15 @@ impl Controller {
         severity: Severity,
         reason: &str,
         message: &str,
-        metadata: &[(&str, &String)],
+        metadata: &[(&str, &str)],
     ) {
-        let metadata = metadata
-            .iter()
-            .map(|(key, value)| (format!("{GROUP}/{key}"), (*value).clone()));
-        self.recorder.record(EventRecord {
-            regarding: Regarding {
-                api_version: api_version(),
-                kind: TRANSFORMATION_KIND.to_owned(),
-                namespace: transformation.namespace().unwrap_or_default(),
-                name: transformation.name_any(),
-                uid: transformation.uid().unwrap_or_default(),
-                resource_version: transformation.resource_version().unwrap_or_default(),
-            },
+        author::record(
+            &self.recorder,
+            transformation,
             severity,
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            metadata: metadata.collect(),
-        });
+            reason,
+            message,
+            metadata,
+        );
     }
 }

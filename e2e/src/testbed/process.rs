@@ -48,9 +48,10 @@ impl Process {
             .open(&log)
             .with_context(|| log.display().to_string())?;
         // The shell waits for one line, so that the program starts only when the watchdog knows its group; when we die
-        // before that, the shell reads the end of its input and ends as well.
+        // before that, the shell reads the end of its input and ends as well. A file that may grow no longer is an error of the
+        // write, as a full disk is, and no signal that ends the program.
         let mut child = Command::new("/bin/sh")
-            .args(["-c", r#"read -r _ && exec "$0" "$@""#])
+            .args(["-c", r#"trap '' XFSZ; read -r _ && exec "$0" "$@""#])
             .arg(program)
             .args(arguments)
             .envs(environment.iter().map(|(key, value)| (key, value)))

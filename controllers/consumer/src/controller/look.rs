@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use artifact_crd::ConsumerStatus;
-use controller_kit::author::{Due, Failure, Fate, ScheduleExt as _, Secrets};
-use controller_kit::events::{EventRecord, Regarding, Severity};
+use controller_kit::author::{self, Due, Failure, Fate, ScheduleExt as _, Secrets};
+use controller_kit::events::Severity;
 use controller_kit::{ObjectKey, Requeue, Triggers};
 use flux_api::REQUESTED_AT;
 use futures::FutureExt as _;
@@ -63,9 +63,7 @@ impl<D: Deploy> Controller<D> {
             Err(failure) => Err(failure.clone()),
         };
         let result = result.map_err(|failure| failure.rephrased(|message| run.secrets.mask(message)));
-        let read = run.secrets.names();
-        let read = read.map(|name| ObjectKey::new(key.namespace.as_str(), name));
-        self.secrets.lock().set(key, read.collect());
+        self.secrets.note(key, &run.secrets);
         let took = started.elapsed();
         let (label, outcome) = (
             kind::<D>().to_lowercase(),
@@ -241,29 +239,11 @@ impl<D: Deploy> Controller<D> {
             self.record(object, severity, &reason, &message, revision);
         }
         if status != *before {
-            self.write(key, object, status).await;
+            let (client, manager) = (self.rest.client(), self.settings.name);
+            author::write_status(client, manager, object, status, &self.statuses).await;
         }
         let result = result.map(|_| ()).map_err(|failure| failure.fate());
         self.pace.next(key, object.schedule().pause(), result)
-    }
-
-    async fn write(&self, key: &ObjectKey, object: &D::Object, status: ConsumerStatus) {
-        let body = json!({
-            "apiVersion": D::Object::api_version(&()), "kind": kind::<D>(),
-            "metadata": {"name": key.name, "uid": object.meta().uid}, "status": status,
-        });
-        let api: Api<D::Object> = Api::namespaced(self.rest.client().clone(), &key.namespace);
-        let params = PatchParams::apply(self.settings.name).force();
-        match api.patch_status(&key.name, &params, &Patch::Apply(&body)).await {
-            Ok(written) => {
-                let version = written.resource_version().unwrap_or_default();
-                self.statuses.remember(key, version, status);
-            }
-            Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => {
-                tracing::debug!(object = %key, "the object is gone, or another one by now");
-            }
-            Err(error) => tracing::warn!(object = %key, %error, "cannot write the status of an object"),
-        }
     }
 
     fn record(
@@ -274,22 +254,15 @@ impl<D: Deploy> Controller<D> {
         message: &str,
         revision: Option<&str>,
     ) {
-        let group = D::Object::group(&());
-        let metadata = revision.map(|revision| (format!("{group}/revision"), revision.to_owned()));
-        self.recorder.record(EventRecord {
-            regarding: Regarding {
-                api_version: D::Object::api_version(&()).into_owned(),
-                kind: kind::<D>(),
-                namespace: object.namespace().unwrap_or_default(),
-                name: object.name_any(),
-                uid: object.uid().unwrap_or_default(),
-                resource_version: object.resource_version().unwrap_or_default(),
-            },
+        let revision = revision.map(|revision| ("revision", revision));
+        author::record(
+            &self.recorder,
+            object,
             severity,
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            metadata: metadata.into_iter().collect(),
-        });
+            reason,
+            message,
+            revision.as_slice(),
+        );
     }
 }
 

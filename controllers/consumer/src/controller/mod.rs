@@ -7,25 +7,19 @@ use std::sync::Arc;
 
 use artifact_crd::{Artifact, ConsumerStatus};
 use controller_kit::artifact::ContentCache;
-use controller_kit::author::Pace;
+use controller_kit::author::{Pace, Readers, follow_secrets, reason, record_unreadable, scope, serve};
 use controller_kit::events::EventRecorder;
 use controller_kit::{
-    Backoff, Change, ConfigKind, Mapper, Metrics, ObjectKey, Queue, RefIndex, Rest, SharedWatch, Triggers,
-    WatchCache, Written, follow_configs,
+    Backoff, Change, Mapper, Metrics, ObjectKey, Queue, Rest, SharedWatch, Triggers, WatchCache, Written,
 };
-use flux_api::REQUESTED_AT;
 use kube::core::Selector;
 use kube::runtime::watcher;
-use kube::{Api, Client, Resource as _, ResourceExt};
-use parking_lot::Mutex;
+use kube::{Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::consumer::{Consumer, Deploy};
 use crate::reference::Access;
 use crate::sources::Sources;
-
-/// Secrets that nobody reads here, and of which there are the most.
-const NO_RELEASES: &str = "type!=helm.sh/release.v1";
 
 /// What a deployer is connected to.
 pub struct Connections {
@@ -70,7 +64,7 @@ pub(crate) struct Controller<D: Deploy> {
     statuses: Written<ConsumerStatus>,
     pace: Pace,
     /// Which Secrets objects read at their last look.
-    secrets: Mutex<RefIndex<ObjectKey, ObjectKey>>,
+    secrets: Readers,
     queue: Queue<ObjectKey>,
     recorder: EventRecorder,
     metrics: Metrics,
@@ -105,16 +99,13 @@ pub async fn run<D: Deploy>(
         sources: Arc::new(Sources::new(content, settings.access.clone())),
         statuses: Written::default(),
         pace: Pace::new(settings.backoff, settings.interval_jitter),
-        secrets: Mutex::default(),
+        secrets: Readers::default(),
         queue: Queue::new(settings.backoff, metrics.queue(&label)),
         recorder: recorder.reporting_as(settings.name),
         metrics,
         settings,
     });
-    let api = match &namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
+    let api = scope(&client, namespace.as_deref());
     let config = watcher::Config::default().labels(&controller.settings.selector.to_string());
     let watched = Arc::clone(&controller);
     let watch = controller
@@ -125,38 +116,23 @@ pub async fn run<D: Deploy>(
         waking.queue.add(object.clone(), Triggers::ARTIFACT);
     });
     let waking = Arc::clone(&controller);
-    let on_secret = move |secret: ObjectKey| {
-        let readers: Vec<_> = waking.secrets.lock().referrers(&secret).cloned().collect();
-        for object in readers {
+    let secrets = follow_secrets(client, namespace, shutdown.clone(), move |secret| {
+        for object in waking.secrets.of(&secret) {
             waking.queue.add(object, Triggers::CONFIG);
         }
+    });
+    // Without knowing which Artifacts exist, every reference would lead nowhere.
+    let listed = async {
+        artifacts.synced().await;
+        controller.objects.settled().await;
     };
-    let secrets = follow_configs(
-        ConfigKind::Secret,
-        client,
-        namespace,
-        watcher::Config::default().fields(NO_RELEASES),
-        shutdown.clone(),
-        Box::new(on_secret),
-    );
-    let serve = async {
-        // Without knowing which Artifacts exist, every reference would lead nowhere.
-        let listed = async {
-            artifacts.synced().await;
-            controller.objects.settled().await;
-        };
-        if shutdown.run_until_cancelled(listed).await.is_none() {
-            return;
-        }
-        synced.cancel();
-        let looking = Arc::clone(&controller);
-        let handler = move |run: controller_kit::Run<ObjectKey>| {
-            let controller = Arc::clone(&looking);
-            async move { controller.handle(run).await }
-        };
-        let (queue, concurrent) = (&controller.queue, controller.settings.concurrent);
-        queue.serve(concurrent, shutdown.clone(), handler).await;
+    let looking = Arc::clone(&controller);
+    let handler = move |run: controller_kit::Run<ObjectKey>| {
+        let controller = Arc::clone(&looking);
+        async move { controller.handle(run).await }
     };
+    let (queue, concurrent) = (&controller.queue, controller.settings.concurrent);
+    let serve = serve(queue, concurrent, listed, &synced, &shutdown, handler);
     tokio::join!(watch, serve, secrets);
 }
 
@@ -177,24 +153,14 @@ impl<D: Deploy> Controller<D> {
                     .object_deleted(&kind::<D>(), &key.namespace, &key.name);
                 return;
             }
-            Change::Undecodable { .. } => return,
-        };
-        let requested = |object: &D::Object| object.annotations().get(REQUESTED_AT).cloned();
-        let deleted = |object: &D::Object| object.meta().deletion_timestamp.is_some();
-        let triggers = match old {
-            None => Triggers::STARTUP,
-            Some(old)
-                if old.meta().uid != new.meta().uid
-                    || old.meta().generation != new.meta().generation
-                    || deleted(old) != deleted(new) =>
-            {
-                Triggers::OBJECT
+            Change::Undecodable { key, error } => {
+                record_unreadable::<D::Object>(&self.recorder, key, error);
+                return;
             }
-            Some(old) if requested(old) != requested(new) => Triggers::REQUESTED,
-            // Its own status, or something else that nobody here reads.
-            Some(_) => return,
         };
-        self.queue.add(ObjectKey::of(new.as_ref()), triggers);
+        if let Some(triggers) = reason(old.map(Arc::as_ref), new.as_ref()) {
+            self.queue.add(ObjectKey::of(new.as_ref()), triggers);
+        }
     }
 
     /// Forgets an object that is gone.
@@ -202,7 +168,7 @@ impl<D: Deploy> Controller<D> {
         self.sources.forget(key);
         self.pace.forget(key);
         self.statuses.forget(key);
-        self.secrets.lock().set(key, Vec::new());
+        self.secrets.forget(key);
         self.queue.forget(key);
     }
 

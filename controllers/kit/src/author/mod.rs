@@ -1,14 +1,26 @@
 //! What authors of controllers meet on either side, as producers and as consumers: failures, schedules, Secrets.
 //!
 //! [`Failure`] says why a look at an object failed, and by its [`Fate`] when the next one is; [`Pace`] keeps to that, and to
-//! the [`ScheduleExt`] of the object. [`Secrets`] are what an author was told and nobody else may hear.
+//! the [`ScheduleExt`] of the object. [`Secrets`] are what an author was told and nobody else may hear, [`Readers`] those who are
+//! looked at again when one changes.
+//!
+//! Around that, the set-up that their controllers have in common: [`reason`] says why an object is looked at, [`serve`] begins
+//! when the caches are complete, and [`write_status`] and [`record`] tell what became of it.
 
+mod changes;
 mod failure;
 mod pace;
+mod readers;
 mod schedule;
 mod secrets;
+mod serving;
+mod telling;
 
+pub use changes::{reason, scope};
 pub use failure::{Failure, Fate, ResultExt};
 pub use pace::{Due, Pace};
+pub use readers::{Readers, follow_secrets};
 pub use schedule::{ScheduleExt, lengthened};
 pub use secrets::Secrets;
+pub use serving::serve;
+pub use telling::{record, record_unreadable, write_status};

@@ -45,7 +45,7 @@ impl<P: Produce> Controller<P> {
     async fn gone(&self, key: &ObjectKey) -> Requeue {
         self.pace.forget(key);
         self.produce.forget(key);
-        self.secrets.lock().set(key, Vec::new());
+        self.secrets.forget(key);
         self.statuses.forget(key);
         self.metrics
             .object_deleted(&kind::<P>(), &key.namespace, &key.name);
@@ -123,9 +123,7 @@ impl<P: Produce> Controller<P> {
         };
         let result = self.produce(source, &owner, &place, &inventory, &mut run).await;
         let result = result.map_err(|failure| failure.rephrased(|message| run.secrets.mask(message)));
-        let read = run.secrets.names();
-        let read = read.map(|name| ObjectKey::new(key.namespace.as_str(), name));
-        self.secrets.lock().set(key, read.collect());
+        self.secrets.note(key, &run.secrets);
         let handled = requested.filter(|_| is_requested).cloned();
         self.report(source, &owner, &place, &before, handled, &result, &run)
             .await;

@@ -10,17 +10,14 @@ use std::sync::Arc;
 
 use artifact_crd::{Artifact, SourceStatus};
 use artifact_store::Store;
-use controller_kit::author::Pace;
+use controller_kit::author::{Pace, Readers, follow_secrets, reason, record_unreadable, scope, serve};
 use controller_kit::events::EventRecorder;
 use controller_kit::{
-    Backoff, Change, ConfigKind, Metrics, ObjectKey, Queue, RefIndex, Run, SharedWatch, Triggers, WatchCache,
-    Written, follow_configs, is_newer,
+    Backoff, Change, Metrics, ObjectKey, Queue, Run, SharedWatch, Triggers, WatchCache, Written, is_newer,
 };
-use flux_api::REQUESTED_AT;
 use kube::core::Selector;
 use kube::runtime::watcher;
-use kube::{Api, Client, Resource as _, ResourceExt};
-use parking_lot::Mutex;
+use kube::{Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::Fetching;
@@ -28,9 +25,6 @@ use crate::metrics::ProducerMetrics;
 use crate::publish::Writer;
 use crate::tidy::tidy;
 use crate::{FetchSettings, Owner, Produce, Source, Storage, Wake};
-
-/// Secrets that no source reads, and of which there are the most.
-const NO_RELEASES: &str = "type!=helm.sh/release.v1";
 
 /// What a producer is connected to.
 pub struct Connections {
@@ -76,7 +70,7 @@ pub(crate) struct Controller<P: Produce> {
     statuses: Written<SourceStatus>,
     pace: Pace,
     /// Which Secrets sources read at their last look.
-    secrets: Mutex<RefIndex<ObjectKey, ObjectKey>>,
+    secrets: Readers,
     queue: Queue<ObjectKey>,
     store: Store,
     storage: Storage,
@@ -137,7 +131,7 @@ pub async fn run<P: Produce>(
         written: Written::default(),
         statuses: Written::default(),
         pace: Pace::new(settings.backoff, settings.interval_jitter),
-        secrets: Mutex::default(),
+        secrets: Readers::default(),
         fetching,
         queue: Queue::new(settings.backoff, metrics.queue(&label)),
         recorder: recorder.reporting_as(settings.name),
@@ -156,10 +150,7 @@ pub async fn run<P: Produce>(
         settings,
         client: client.clone(),
     });
-    let api = match &namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
+    let api = scope(&client, namespace.as_deref());
     let config = watcher::Config::default().labels(&controller.settings.selector.to_string());
     let watched = Arc::clone(&controller);
     let watch = controller
@@ -173,25 +164,24 @@ pub async fn run<P: Produce>(
             controller.queue.add(key.clone(), Triggers::CONFIG);
         }
     })));
-    let secrets = controller.follow_secrets(namespace, &shutdown);
-    let serve = async {
-        // Without knowing which Artifacts exist, every decision would be wrong.
-        let listed = async {
-            controller.artifacts.synced().await;
-            controller.sources.settled().await;
-        };
-        if shutdown.run_until_cancelled(listed).await.is_none() {
-            return;
+    let waking = Arc::clone(&controller);
+    let secrets = follow_secrets(client, namespace, shutdown.clone(), move |secret| {
+        for source in waking.secrets.of(&secret) {
+            waking.queue.add(source, Triggers::CONFIG);
         }
-        synced.cancel();
-        let looking = Arc::clone(&controller);
-        let handler = move |run: Run<ObjectKey>| {
-            let controller = Arc::clone(&looking);
-            async move { controller.handle(run).await }
-        };
-        let (queue, concurrent) = (&controller.queue, controller.settings.concurrent);
-        queue.serve(concurrent, shutdown.clone(), handler).await;
+    });
+    // Without knowing which Artifacts exist, every decision would be wrong.
+    let listed = async {
+        controller.artifacts.synced().await;
+        controller.sources.settled().await;
     };
+    let looking = Arc::clone(&controller);
+    let handler = move |run: Run<ObjectKey>| {
+        let controller = Arc::clone(&looking);
+        async move { controller.handle(run).await }
+    };
+    let (queue, concurrent) = (&controller.queue, controller.settings.concurrent);
+    let serve = serve(queue, concurrent, listed, &synced, &shutdown, handler);
     let tidy = tidy(
         &*controller,
         &controller.store,
@@ -216,21 +206,14 @@ impl<P: Produce> Controller<P> {
                 self.queue.add(ObjectKey::of(old.as_ref()), Triggers::OBJECT);
                 return;
             }
-            Change::Undecodable { .. } => return,
-        };
-        let requested = |source: &P::Source| source.annotations().get(REQUESTED_AT).cloned();
-        let triggers = match old {
-            None => Triggers::STARTUP,
-            Some(old)
-                if old.meta().uid != new.meta().uid || old.meta().generation != new.meta().generation =>
-            {
-                Triggers::OBJECT
+            Change::Undecodable { key, error } => {
+                record_unreadable::<P::Source>(&self.recorder, key, error);
+                return;
             }
-            Some(old) if requested(old) != requested(new) => Triggers::REQUESTED,
-            // Its own status, or something else that nobody here reads.
-            Some(_) => return,
         };
-        self.queue.add(ObjectKey::of(new.as_ref()), triggers);
+        if let Some(triggers) = reason(old.map(Arc::as_ref), new.as_ref()) {
+            self.queue.add(ObjectKey::of(new.as_ref()), triggers);
+        }
     }
 
     /// Hears of changes of Artifacts that belong to sources of the kind.
@@ -273,30 +256,6 @@ impl<P: Produce> Controller<P> {
         let mut owners = artifact.owner_references().iter();
         let owner = owners.find(|owner| named(&owner.name).is_named_by(owner))?;
         Some(ObjectKey::new(&namespace, &owner.name))
-    }
-
-    /// Hears of changes of the Secrets that sources read.
-    fn follow_secrets(
-        self: &Arc<Self>,
-        namespace: Option<String>,
-        shutdown: &CancellationToken,
-    ) -> impl Future<Output = ()> + use<P> {
-        let waking = Arc::clone(self);
-        let on_change = move |secret: ObjectKey| {
-            let readers: Vec<_> = waking.secrets.lock().referrers(&secret).cloned().collect();
-            for source in readers {
-                waking.queue.add(source, Triggers::CONFIG);
-            }
-        };
-        let config = watcher::Config::default().fields(NO_RELEASES);
-        follow_configs(
-            ConfigKind::Secret,
-            self.client.clone(),
-            namespace,
-            config,
-            shutdown.clone(),
-            Box::new(on_change),
-        )
     }
 
     /// The status that a source has: what was written last, or what the watch has brought.

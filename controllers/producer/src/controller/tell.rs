@@ -2,12 +2,10 @@
 
 use artifact_crd::SourceStatus;
 use artifact_store::Place;
-use controller_kit::ObjectKey;
-use controller_kit::events::{EventRecord, Regarding, Severity};
+use controller_kit::author;
+use controller_kit::events::Severity;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
+use kube::Resource as _;
 
 use crate::controller::report::{self, Done};
 use crate::controller::{Controller, kind};
@@ -80,23 +78,8 @@ impl<P: Produce> Controller<P> {
         if status == *before {
             return;
         }
-        let key = ObjectKey::of(source);
-        let body = json!({
-            "apiVersion": P::Source::api_version(&()), "kind": kind::<P>(),
-            "metadata": {"name": key.name, "uid": source.meta().uid}, "status": status,
-        });
-        let api: Api<P::Source> = Api::namespaced(self.client.clone(), &key.namespace);
-        let params = PatchParams::apply(self.settings.name).force();
-        match api.patch_status(&key.name, &params, &Patch::Apply(&body)).await {
-            Ok(written) => {
-                let version = written.resource_version().unwrap_or_default();
-                self.statuses.remember(&key, version, status);
-            }
-            Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => {
-                tracing::debug!(source = %key, "the source is gone, or another one by now");
-            }
-            Err(error) => tracing::warn!(source = %key, %error, "cannot write the status of a source"),
-        }
+        let manager = self.settings.name;
+        author::write_status(&self.client, manager, source, status, &self.statuses).await;
     }
 
     fn record(
@@ -107,22 +90,14 @@ impl<P: Produce> Controller<P> {
         message: &str,
         revision: Option<&str>,
     ) {
-        let owner = Owner::of(source);
-        let group = owner.group().to_owned();
-        let metadata = revision.map(|revision| (format!("{group}/revision"), revision.to_owned()));
-        self.recorder.record(EventRecord {
-            regarding: Regarding {
-                api_version: owner.api_version,
-                kind: owner.kind,
-                namespace: owner.namespace,
-                name: owner.name,
-                uid: owner.uid,
-                resource_version: source.resource_version().unwrap_or_default(),
-            },
+        let revision = revision.map(|revision| ("revision", revision));
+        author::record(
+            &self.recorder,
+            source,
             severity,
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            metadata: metadata.into_iter().collect(),
-        });
+            reason,
+            message,
+            revision.as_slice(),
+        );
     }
 }
