@@ -12,6 +12,7 @@ mod builds;
 mod built_in_kinds;
 mod charts;
 mod command_line;
+mod convert_check;
 mod cost;
 mod crash;
 mod custom;

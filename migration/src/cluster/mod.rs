@@ -1,5 +1,6 @@
 //! What all commands that ask a cluster have in common: connecting, reading, printing.
 
+mod artifacts;
 mod connect;
 mod error;
 mod facts;
@@ -8,6 +9,7 @@ mod read;
 mod resources;
 mod shadow;
 
+pub(crate) use artifacts::Artifacts;
 pub(crate) use connect::{Cluster, ConnectArgs, ScopeArgs, duration};
 pub use error::CommandError;
 pub(crate) use error::describe;

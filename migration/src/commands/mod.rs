@@ -3,6 +3,7 @@
 mod apply;
 mod build;
 mod build_objects;
+mod check_generator;
 mod complete;
 mod convert;
 mod diff;
@@ -135,7 +136,9 @@ pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<
                 build::BuildCommand::Hr(args) => Box::pin(build_objects::hr(&args, out)).await,
             },
             "convert" => match read_args(matches)? {
-                convert::ConvertCommand::Artifactgenerator(args) => convert::artifact_generator(&args, out),
+                convert::ConvertCommand::Artifactgenerator(args) => {
+                    Box::pin(convert::artifact_generator(&args, out)).await
+                }
             },
             "get" => match read_args(matches)? {
                 get::GetCommand::Artifacts(args) => get::artifacts(&args, out).await,
