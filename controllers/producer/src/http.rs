@@ -11,6 +11,7 @@ use flux_archive::{Body, Files, Form, Limits};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::{Failure, Fate};
@@ -175,6 +176,21 @@ impl Response {
         let bytes = self.bytes(max).await?;
         String::from_utf8(bytes)
             .map_err(|_| lasting("InvalidContent", format!("GET {url}: the body is no text")))
+    }
+
+    /// Reads the body, which may have `max` bytes, as JSON.
+    ///
+    /// # Errors
+    /// It is longer, breaks off, or is not what is asked for.
+    pub async fn json<T: DeserializeOwned>(self, max: u64) -> Result<T, Failure> {
+        let url = self.url.clone();
+        let bytes = self.bytes(max).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            lasting(
+                "InvalidContent",
+                format!("GET {url}: the body cannot be read: {error}"),
+            )
+        })
     }
 
     /// Unpacks the body: tar, tar.gz or zip, within the limits of the process.

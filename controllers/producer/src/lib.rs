@@ -18,6 +18,7 @@
 
 mod content;
 mod controller;
+mod directory;
 mod http;
 mod metrics;
 mod owner;
@@ -32,7 +33,8 @@ pub use artifact_crd::{LocalReference, Schedule, SourceStatus};
 pub use content::{Content, Produced};
 pub use controller::{Connections, Settings, run};
 pub use controller_kit::author::{Failure, Fate, ResultExt, ScheduleExt};
-pub use flux_archive::{Files, Loaded};
+pub use directory::read_directory;
+pub use flux_archive::{Files, Limits, Loaded};
 pub use http::{FetchSettings, Http, Response, http_headers};
 pub use metrics::ProducerMetrics;
 pub use owner::Owner;
@@ -45,7 +47,7 @@ pub mod prelude {
     pub use controller_kit::events::Severity;
 
     pub use crate::{
-        Content, Failure, Fate, Files, Loaded, LocalReference, Produce, Produced, ResultExt, Run, Schedule,
-        Source, SourceStatus,
+        Content, Failure, Fate, Files, Limits, Loaded, LocalReference, Produce, Produced, ResultExt, Run,
+        Schedule, Source, SourceStatus, read_directory,
     };
 }

@@ -56,6 +56,11 @@ impl Custom {
         })
     }
 
+    /// What a program prints that is not run.
+    pub async fn print(name: &str, arguments: &[&str]) -> Result<serde_json::Value> {
+        print(&openflux::binary(PACKAGE, name)?, arguments).await
+    }
+
     /// Ends the program as a failing machine does, and starts it anew.
     pub fn restart(self, testbed: &Testbed) -> Result<Self> {
         drop(self.process);
@@ -72,21 +77,25 @@ fn spawn(testbed: &Testbed, name: &str, program: &std::path::Path, arguments: &[
     Process::spawn(name, testbed.logs(), program, arguments, &environment)
 }
 
-/// Installs the kinds that a program says it has.
-async fn install_crds(client: &Client, program: &std::path::Path) -> Result<()> {
+async fn print(program: &std::path::Path, arguments: &[&str]) -> Result<serde_json::Value> {
     let printed = tokio::process::Command::new(program)
-        .arg("crds")
+        .args(arguments)
         .stderr(Stdio::inherit())
         .output()
         .await
         .with_context(|| program.display().to_string())?;
     ensure!(
         printed.status.success(),
-        "{} crds: {}",
+        "{} {arguments:?}: {}",
         program.display(),
         printed.status
     );
-    let list: serde_json::Value = serde_json::from_slice(&printed.stdout)?;
+    Ok(serde_json::from_slice(&printed.stdout)?)
+}
+
+/// Installs the kinds that a program says it has.
+async fn install_crds(client: &Client, program: &std::path::Path) -> Result<()> {
+    let list = print(program, &["crds"]).await?;
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for item in list["items"].as_array().into_iter().flatten() {
         let definition: CustomResourceDefinition = serde_json::from_value(item.clone())?;

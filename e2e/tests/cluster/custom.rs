@@ -1,8 +1,11 @@
 //! The programs of third parties: a source, a deployer and a transformation with kinds of their own, which know nothing of
 //! each other, and our own deployer beside them.
 
-use anyhow::Result;
-use e2e::testbed::{ARTIFACT, CONFIG_MAP, Custom, Feed, KUSTOMIZATION, Kind, Namespace, Testbed};
+use anyhow::{Context as _, Result};
+use e2e::testbed::{
+    ARTIFACT, CONFIG_MAP, Custom, DEPLOYMENT, EVENT, Feed, KUSTOMIZATION, Kind, Namespace, Testbed,
+    eventually,
+};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
@@ -131,7 +134,17 @@ async fn programs_of_third_parties_work_together_and_with_ours() -> Result<()> {
     let after = namespace.wait_ready(ARTIFACT, &name).await?;
     assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
 
-    // What is wrong is said where it is.
+    // What is wrong is said where it is, and what cannot be read is told in an event.
+    apply(&namespace, NIGHTLY, "wrong", json!({"uri": feed.url()})).await?;
+    let told = eventually("an event about it", async || {
+        let events = namespace.list(EVENT).await?;
+        Ok(events.into_iter().find(|event| {
+            event.data["involvedObject"]["name"] == "wrong" && event.data["reason"] == "Unreadable"
+        }))
+    })
+    .await?;
+    let message = told.data["message"].as_str().unwrap_or_default();
+    assert!(message.contains("missing field `url`"), "{message}");
     let patch = json!({"spec": {"path": "nowhere"}});
     namespace.patch(FILE_MAP, "stamped", patch).await?;
     let wrong = namespace.wait_failed(FILE_MAP, "stamped", "PathNotFound").await?;
@@ -146,4 +159,21 @@ async fn programs_of_third_parties_work_together_and_with_ours() -> Result<()> {
     has(&namespace, "plain", "colour.txt", "green").await?;
     namespace.delete(KUSTOMIZATION, "ours").await?;
     namespace.wait_gone(KUSTOMIZATION, "ours").await
+}
+
+#[tokio::test]
+async fn what_a_program_prints_can_be_installed() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let namespace = testbed.namespace("program").await?;
+    let home = format!("--namespace={}", namespace.name());
+    let flags = ["manifests", "--image=registry.example/nightly:1", &home];
+    let list = Custom::print("nightly", &flags).await?;
+    for item in list["items"].as_array().context("a list")? {
+        namespace.apply(&item.to_string()).await?;
+    }
+    let deployment = namespace.get(DEPLOYMENT, "nightly-controller").await?;
+    let deployment = deployment.context("the Deployment")?;
+    let image = &deployment.data["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(image, "registry.example/nightly:1");
+    Ok(())
 }

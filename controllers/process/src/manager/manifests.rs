@@ -35,6 +35,17 @@ impl Registered {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn named(role: Role, kind: &str) -> Self {
+        Self {
+            role,
+            kind: kind.to_owned(),
+            group: "example.com".to_owned(),
+            version: "v1".to_owned(),
+            plural: format!("{}s", kind.to_lowercase()),
+        }
+    }
+
     /// A definition that takes any spec; what is in it is the author's to check, or to describe more closely.
     fn crd(&self) -> Value {
         let Self {
@@ -129,14 +140,7 @@ mod tests {
     #[test]
     fn leases_are_for_the_namespace_and_deployers_may_impersonate() {
         let of = |role| {
-            let kind = Registered {
-                role,
-                kind: "Feed".into(),
-                group: "example.com".into(),
-                version: "v1".into(),
-                plural: "feeds".into(),
-            };
-            let rights = rights("nightly", &[kind]);
+            let rights = rights("nightly", &[Registered::named(role, "Feed")]);
             let cluster_wide = rights["items"][0]["rules"].to_string();
             assert!(!cluster_wide.contains("leases"));
             assert_eq!(rights["items"][1]["kind"], "Role");

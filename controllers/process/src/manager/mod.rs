@@ -1,5 +1,6 @@
 //! A program of producers, deployers and transformations, of which the author writes those alone.
 
+mod installed;
 mod manifests;
 mod transform;
 
@@ -28,6 +29,7 @@ use crate::{Process, ProcessFlags, StorageFlags};
 
 pub use transform::{Transform, Transforming};
 
+use installed::InstallFlags;
 use manifests::{Registered, Role};
 
 /// Pauses between looks that fail.
@@ -76,6 +78,9 @@ enum Command {
     Crds,
     /// Print the ClusterRole and the Role that the controllers need; what a deployer applies has to be added.
     Rbac,
+    /// Print everything that the program is installed with: definitions, rights, Deployment, and Service where it stores artifacts;
+    /// what a deployer applies has to be added to the rights.
+    Manifests(InstallFlags),
 }
 
 /// What every controller of a program is given.
@@ -225,9 +230,10 @@ impl Manager {
             Ok(flags) => flags,
             Err(error) => error.exit(),
         };
-        let printed = match flags.command {
+        let printed = match &flags.command {
             Some(Command::Crds) => Some(manifests::crds(&self.kinds)),
             Some(Command::Rbac) => Some(manifests::rights(self.name, &self.kinds)),
+            Some(Command::Manifests(install)) => Some(installed::manifests(self.name, &self.kinds, install)),
             Some(Command::Run) | None => None,
         };
         if let Some(object) = printed {
