@@ -25,6 +25,13 @@ pub struct Played {
     pub(super) moves: Vec<(String, State, State)>,
 }
 
+impl Played {
+    /// Whether something was told that holds this text.
+    pub(super) fn tells(&self, text: &str) -> bool {
+        self.events.iter().any(|line| line.contains(text))
+    }
+}
+
 impl Side {
     /// Carries out a scenario, and looks at what it leaves.
     ///
