@@ -6,6 +6,7 @@ mod commands;
 mod csv;
 mod go_flags;
 mod go_message;
+mod helm_dependency;
 mod helm_template;
 mod kustomize_build;
 mod moving;
@@ -18,9 +19,10 @@ pub use commands::{
     with_cluster_commands,
 };
 pub use go_flags::{go_flag_error, with_go_flags};
+pub use helm_dependency::{HelmDependencyCommand, HelmDependencyError, helm_dependency};
 pub use helm_template::{
-    ChartSourceError, HelmTemplateArgs, HelmTemplateError, SystemEnvironment, UserValuesError, helm_template,
-    load_chart,
+    ChartSourceError, HelmTemplateArgs, HelmTemplateError, SystemEnvironment, UserValuesError,
+    VerifyChartError, helm_template, load_chart,
 };
 pub use kustomize_build::{KustomizeBuildArgs, KustomizeBuildError, kustomize_build};
 pub use sops_decrypt::{SopsDecryptArgs, SopsDecryptError, sops_decrypt};

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, FromArgMatches, Subcommand};
 use helm::{Capabilities, GO_VERSION, KUBE_CLIENT_VERSION};
 use openflux::{
-    CompletionArgs, HelmTemplateArgs, KustomizeBuildArgs, SopsDecryptArgs, candidates, completion,
-    go_flag_error, is_cluster_command, plugin_name, run_cluster_command, with_cluster_commands,
+    CompletionArgs, HelmDependencyCommand, HelmTemplateArgs, KustomizeBuildArgs, SopsDecryptArgs, candidates,
+    completion, go_flag_error, is_cluster_command, plugin_name, run_cluster_command, with_cluster_commands,
     with_go_flags,
 };
 
@@ -33,6 +33,13 @@ enum KustomizeCommand {
 #[derive(Subcommand)]
 enum HelmCommand {
     Template(Box<HelmTemplateArgs>),
+    /// Find, fetch and list the subcharts of a chart.
+    #[command(aliases = ["dep", "dependencies"], arg_required_else_help = true)]
+    Dependency {
+        /// What is done.
+        #[command(subcommand)]
+        command: Box<HelmDependencyCommand>,
+    },
     /// Print the version of Helm whose results these are.
     Version(HelmVersionArgs),
 }
@@ -182,6 +189,9 @@ fn run(matches: &clap::ArgMatches, out: &mut dyn Write) -> Result<(), String> {
         Some((HELM, matches)) => match read(matches) {
             HelmCommand::Template(args) => {
                 openflux::helm_template(&args, out, err).map_err(|error| error.to_string())
+            }
+            HelmCommand::Dependency { command } => {
+                openflux::helm_dependency(&command, out, err).map_err(|error| error.to_string())
             }
             HelmCommand::Version(args) => print(out, &helm_version(args.short)),
         },

@@ -16,7 +16,7 @@ const EXECUTABLE_MODE: u32 = 0o700;
 
 /// Writes an archive entry by entry, in the order in which they come.
 ///
-/// Times, owners and modes are source-controller's: none, none, and one of three.
+/// Times, owners and modes are source-controller's: none, none, and one of three; [`TarWriter::file_of`] is for others.
 #[derive(Debug)]
 pub struct TarWriter<W> {
     out: W,
@@ -33,7 +33,7 @@ impl<W: Write> TarWriter<W> {
     /// # Errors
     /// A name that no header holds, or what `out` says.
     pub fn directory(&mut self, name: &str) -> io::Result<()> {
-        self.header(name, b'5', DIRECTORY_MODE, 0)
+        self.header(name, b'5', DIRECTORY_MODE, 0, 0)
     }
 
     /// Writes an entry for a regular file.
@@ -42,7 +42,15 @@ impl<W: Write> TarWriter<W> {
     /// A name that no header holds, or what `out` says.
     pub fn file(&mut self, name: &str, executable: bool, content: &[u8]) -> io::Result<()> {
         let mode = if executable { EXECUTABLE_MODE } else { FILE_MODE };
-        self.header(name, b'0', mode, content.len() as u64)?;
+        self.file_of(name, mode, 0, content)
+    }
+
+    /// Writes an entry for a regular file with a mode, last changed so many seconds after the start of 1970.
+    ///
+    /// # Errors
+    /// A name that no header holds, or what `out` says.
+    pub fn file_of(&mut self, name: &str, mode: u32, modified: u64, content: &[u8]) -> io::Result<()> {
+        self.header(name, b'0', mode, content.len() as u64, modified)?;
         self.data(content)
     }
 
@@ -55,13 +63,15 @@ impl<W: Write> TarWriter<W> {
         Ok(self.out)
     }
 
-    fn header(&mut self, name: &str, kind: u8, mode: u32, size: u64) -> io::Result<()> {
+    fn header(&mut self, name: &str, kind: u8, mode: u32, size: u64, modified: u64) -> io::Result<()> {
         if name.contains('\0') {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name has a NUL"));
         }
         let fits = name.is_ascii() && name.len() <= NAME;
         let split = split(name);
         let mut header = Header::new(kind, mode, size);
+        // Times that do not fit are thousands of years away.
+        header.octal(136, 12, modified.min(LARGEST));
         header.octal(329, 8, 0);
         header.octal(337, 8, 0);
         if size <= LARGEST && (fits || split.is_some()) {
@@ -199,7 +209,7 @@ mod tests {
     #[test]
     fn what_is_too_large_for_its_field_is_told_by_a_record() {
         let mut tar = TarWriter::new(Vec::new());
-        tar.header("large", b'0', FILE_MODE, 1 << 33).expect("memory");
+        tar.header("large", b'0', FILE_MODE, 1 << 33, 0).expect("memory");
         let bytes = tar.out;
         assert_eq!(bytes.len(), 3 * BLOCK);
         assert_eq!(&bytes[..20], b"PaxHeaders.0/large\0\0");

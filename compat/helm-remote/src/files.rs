@@ -70,14 +70,16 @@ impl HelmFiles {
 
     /// The index of a listed repository, as it was fetched last.
     pub(crate) fn index(&self, name: &str) -> Result<Index, FetchError> {
+        self.kept_index(name).map_err(FetchError::NotCached)
+    }
+
+    /// The same, with what is wrong with the file.
+    pub(crate) fn kept_index(&self, name: &str) -> Result<Index, String> {
         let path = self.cache.join(format!("{name}-index.yaml"));
         match read(&path) {
-            Ok(Some(text)) => Index::read(&text).map_err(|error| FetchError::NotCached(error.to_string())),
-            Ok(None) => Err(FetchError::NotCached(format!(
-                "open {}: no such file or directory",
-                path.display()
-            ))),
-            Err(error) => Err(FetchError::NotCached(error.to_string())),
+            Ok(Some(text)) => Index::read(&text).map_err(|error| error.to_string()),
+            Ok(None) => Err(format!("open {}: no such file or directory", path.display())),
+            Err(error) => Err(error.to_string()),
         }
     }
 

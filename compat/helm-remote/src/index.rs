@@ -90,6 +90,19 @@ impl Index {
         Ok((found, warning))
     }
 
+    /// The names of all charts.
+    pub(crate) fn names_of_charts(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// All versions of a chart, the highest first; nothing if there is no such chart.
+    pub(crate) fn versions(&self, chart: &str) -> Option<Vec<Entry>> {
+        let listed = self.entries.get(chart)?.as_array().into_iter().flatten();
+        let mut entries: Vec<_> = listed.filter_map(entry_of).collect();
+        entries.sort_by(|(a, _), (b, _)| Reverse(a).cmp(&Reverse(b)));
+        Some(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+
     /// Whether any chart is at this URL.
     pub(crate) fn names(&self, url: &str) -> bool {
         let lists = self.entries.values().filter_map(Json::as_array).flatten();

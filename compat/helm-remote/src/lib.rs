@@ -3,13 +3,14 @@
 //!
 //! Credentials are those that are given, else those of Helm's own files ([`HelmFiles`]): the list of repositories, and the
 //! configuration of registries, which Docker's stands in for. Nothing is written to any of them, and nothing is kept
-//! between runs. What a server sends is bounded in bytes and in time ([`Limits`]), and a chart that has a digest is
+//! between runs, but the indexes that [`Repositories::update`] fetches anew, as Helm does for dependencies. What a server sends is bounded in bytes and in time ([`Limits`]), and a chart that has a digest is
 //! compared with it.
 //!
 //! The controllers do not link this crate: they read Artifacts.
 //!
 //! Follow a chart through `fetch` (which of the three it is), then `index` and `files`, or `registry` and `reference`; all
-//! of them ask through `client`.
+//! of them ask through `client`. `provenance` tells whether it is what somebody signed, `repositories` is what dependencies
+//! are resolved with.
 
 mod access;
 mod client;
@@ -18,10 +19,15 @@ mod error;
 mod fetch;
 mod files;
 mod index;
+mod provenance;
 mod reference;
 mod registry;
+mod repositories;
 
 pub use access::{Access, Limits};
 pub use error::FetchError;
-pub use fetch::{Fetched, Wanted, fetch};
+pub use fetch::{Fetched, VerifyFetchedError, Wanted, fetch, locate};
 pub use files::HelmFiles;
+pub use openpgp::VerifyError;
+pub use provenance::{ProvenanceError, verify};
+pub use repositories::{ChartVersion, Charts, Kept, Repositories, resolve_reference, same_repository};

@@ -12,6 +12,7 @@ use crate::{Access, FetchError, HelmFiles};
 
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 const LAYER: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+const PROVENANCE: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 /// What charts were before that.
 const OLD_LAYER: &str = "application/tar+gzip";
 const MANIFESTS: &str =
@@ -20,6 +21,10 @@ const MANIFESTS: &str =
 /// A chart of a registry.
 pub(crate) struct Pulled {
     pub(crate) archive: Vec<u8>,
+    /// The name of the archive as a file.
+    pub(crate) name: String,
+    /// The file with its signature, or why there is none, if that was asked for.
+    pub(crate) provenance: Option<Result<Vec<u8>, FetchError>>,
     /// What it was found by.
     pub(crate) reference: String,
     /// The digest of its manifest.
@@ -59,7 +64,7 @@ impl<'c> Registry<'c> {
     }
 
     /// Fetches the archive of a chart in the version that is asked for.
-    pub(crate) fn chart(&mut self, version: &str) -> Result<Pulled, FetchError> {
+    pub(crate) fn chart(&mut self, version: &str, provenance: bool) -> Result<Pulled, FetchError> {
         let at = self.resolve(version)?;
         let (manifest, place) = self.manifest(&at)?;
         let is_digest = at.starts_with("sha256:");
@@ -68,6 +73,31 @@ impl<'c> Registry<'c> {
         }
         let layer = chart_layer(&manifest)?;
         let limit = self.client.limits().chart_bytes;
+        let archive = self.blob(&layer, &place, limit)?;
+        let signature = provenance.then(|| {
+            let layer = provenance_layer(&manifest)?;
+            self.blob(&layer, &place, self.client.limits().answer_bytes)
+        });
+        let Reference {
+            registry, repository, ..
+        } = &self.reference;
+        let sign = if is_digest { '@' } else { ':' };
+        let name = repository.rsplit('/').next().unwrap_or_default();
+        Ok(Pulled {
+            archive,
+            name: if is_digest {
+                format!("{name}@{}.tgz", at.replace(':', "-"))
+            } else {
+                format!("{name}-{}.tgz", at.replace('_', "+"))
+            },
+            provenance: signature,
+            reference: format!("{registry}/{repository}{sign}{at}"),
+            digest: sha256(&manifest),
+        })
+    }
+
+    /// A part of a chart, which is what its digest says.
+    fn blob(&mut self, layer: &Descriptor, place: &str, limit: u64) -> Result<Vec<u8>, FetchError> {
         if layer.size > limit {
             return Err(FetchError::Registry(format!(
                 "{place}: the chart is larger than the maximum size {limit}"
@@ -75,17 +105,9 @@ impl<'c> Registry<'c> {
         }
         let url = self.url(&format!("blobs/{}", layer.digest))?;
         let answer = self.ask(&url, "", limit)?;
-        let archive = found(&url, answer)?;
-        check_digest(url.as_str(), &archive, &layer.digest)?;
-        let Reference {
-            registry, repository, ..
-        } = &self.reference;
-        let sign = if is_digest { '@' } else { ':' };
-        Ok(Pulled {
-            archive,
-            reference: format!("{registry}/{repository}{sign}{at}"),
-            digest: sha256(&manifest),
-        })
+        let content = found(&url, answer)?;
+        check_digest(url.as_str(), &content, &layer.digest)?;
+        Ok(content)
     }
 
     /// The tag or the digest of what is asked for.
@@ -140,7 +162,7 @@ impl<'c> Registry<'c> {
     }
 
     /// The tags that are versions, the highest first.
-    fn versions(&mut self) -> Result<Vec<Version>, FetchError> {
+    pub(crate) fn versions(&mut self) -> Result<Vec<Version>, FetchError> {
         #[derive(Deserialize)]
         struct Tags {
             #[serde(default)]
@@ -277,16 +299,33 @@ struct Descriptor {
     size: u64,
 }
 
+/// What is in a manifest.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Manifest {
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+}
+
+fn read_manifest(manifest: &[u8]) -> Result<Manifest, FetchError> {
+    serde_json::from_slice(manifest)
+        .map_err(|error| FetchError::Registry(format!("malformed manifest: {error}")))
+}
+
+/// The layer of a manifest that is the file with the chart's signature.
+fn provenance_layer(manifest: &[u8]) -> Result<Descriptor, FetchError> {
+    let layers = read_manifest(manifest)?.layers;
+    let found = layers.into_iter().find(|layer| layer.media_type == PROVENANCE);
+    found.ok_or_else(|| {
+        FetchError::Registry(format!(
+            "manifest does not contain a layer with mediatype {PROVENANCE}"
+        ))
+    })
+}
+
 /// The layer of a manifest that is the chart.
 fn chart_layer(manifest: &[u8]) -> Result<Descriptor, FetchError> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Manifest {
-        config: Descriptor,
-        layers: Vec<Descriptor>,
-    }
-    let manifest: Manifest = serde_json::from_slice(manifest)
-        .map_err(|error| FetchError::Registry(format!("malformed manifest: {error}")))?;
+    let manifest = read_manifest(manifest)?;
     if manifest.config.media_type != CONFIG {
         return Err(FetchError::Registry(format!(
             "could not load config with mediatype {CONFIG}"

@@ -58,7 +58,7 @@ pub mod values;
 
 pub use chart::{
     ArchiveError, Chart, Content, Dependency, File, HELMIGNORE, IgnoreError, IgnoreRules, InvalidMetadata,
-    LoadError, Lock, Maintainer, Metadata, Template, is_gzip,
+    LoadError, Lock, Maintainer, Metadata, PackError, Template, is_gzip, pack,
 };
 pub use flux::{chart_version, digest, values_from};
 pub use limits::Limits;

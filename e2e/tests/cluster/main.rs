@@ -10,6 +10,7 @@ mod bad_manifests;
 mod bridge;
 mod builds;
 mod built_in_kinds;
+mod chart_dependencies;
 mod charts;
 mod command_line;
 mod convert_check;

@@ -115,11 +115,8 @@ pub fn load_chart(
     allow_outside_links: bool,
     limits: &Limits,
 ) -> Result<(Chart, Vec<String>), ChartSourceError> {
-    let read = |path: &Path| fs::read(path).map_err(|error| read_error(path, &error));
     if !path.is_dir() {
-        let bytes = read(path)?;
-        check_is_archive(path, &bytes)?;
-        return Ok((read_archive(&bytes, limits)?, Vec::new()));
+        return Ok((load_archive(path, limits)?, Vec::new()));
     }
     if let Err(error) = fs::metadata(path.join("Chart.yaml")) {
         return Err(ChartSourceError::NoChart {
@@ -127,6 +124,23 @@ pub fn load_chart(
             error: go_message(&error),
         });
     }
+    let (files, warnings) = read_folder(path, allow_outside_links, limits)?;
+    Ok((Chart::from_files(files, limits)?, warnings))
+}
+
+/// Loads a chart from its archive.
+pub(crate) fn load_archive(path: &Path, limits: &Limits) -> Result<Chart, ChartSourceError> {
+    let bytes = fs::read(path).map_err(|error| read_error(path, &error))?;
+    check_is_archive(path, &bytes)?;
+    read_archive(&bytes, limits)
+}
+
+/// Reads the files of a chart's folder that take part; also returns what is worth a warning.
+pub(crate) fn read_folder(
+    path: &Path,
+    allow_outside_links: bool,
+    limits: &Limits,
+) -> Result<(Vec<File>, Vec<String>), ChartSourceError> {
     let rules = ignore_rules(path, limits)?;
     let roots = if allow_outside_links {
         vec![PathBuf::from("/")]
@@ -148,7 +162,8 @@ pub fn load_chart(
         .left_out
         .iter()
         .map(|path| format!("{path} is left out: the link leads out of the chart"));
-    Ok((Chart::from_files(walk.files, limits)?, warnings.collect()))
+    let warnings = warnings.collect();
+    Ok((walk.files, warnings))
 }
 
 fn ignore_rules(chart: &Path, limits: &Limits) -> Result<IgnoreRules, ChartSourceError> {
@@ -291,10 +306,16 @@ impl Walk {
             file.read_to_end(&mut self.buffer)?;
             Ok(File::new(name, &self.buffer))
         });
-        self.files.push(opened.map_err(|error| ChartSourceError::Read {
+        let file = opened.map_err(|error| ChartSourceError::Read {
             error: open_error(path, &error),
             path: name.to_owned(),
-        })?);
+        })?;
+        let modified = metadata.modified().ok();
+        let modified = modified.and_then(|modified| jiff::Timestamp::try_from(modified).ok());
+        self.files.push(match modified {
+            Some(modified) => file.with_modified(modified.into()),
+            None => file,
+        });
         Ok(())
     }
 }

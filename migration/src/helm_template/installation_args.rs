@@ -54,12 +54,6 @@ pub struct InstallationArgs {
     #[arg(long, hide = true)]
     wait_for_jobs: bool,
 
-    /// Download: signatures are not checked, and nothing is kept.
-    #[arg(long, hide = true)]
-    keyring: Option<String>,
-    #[arg(long, hide = true)]
-    content_cache: Option<String>,
-
     /// Cluster: nobody talks to it, but an unusable configuration names no namespace.
     #[arg(long, hide = true)]
     burst_limit: Option<String>,
@@ -86,9 +80,6 @@ pub struct InstallationArgs {
     /// Refused: nothing is downloaded beside the chart.
     #[arg(long, hide = true)]
     dependency_update: bool,
-    /// Refused: signatures are not checked.
-    #[arg(long, hide = true)]
-    verify: bool,
     /// Refused: names are not resolved.
     #[arg(long, hide = true)]
     enable_dns: bool,
@@ -123,9 +114,8 @@ impl InstallationArgs {
         let refused = [
             (
                 self.dependency_update,
-                "--dependency-update is not supported: run 'helm dependency update' first",
+                "--dependency-update is not supported: run 'openflux helm dependency update' first",
             ),
-            (self.verify, "--verify is not supported: run 'helm verify' first"),
             (
                 self.enable_dns,
                 "--enable-dns is not supported: getHostByName returns nothing",

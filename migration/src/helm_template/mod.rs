@@ -10,18 +10,22 @@ mod output;
 mod remote_args;
 mod show_only;
 mod user_values;
+mod verify;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use helm::{Capabilities, KubeVersion, Release, RenderError, RenderOptions, Rendered, Renderer};
-use helm_remote::{FetchError, Fetched};
+use helm_remote::{FetchError, Fetched, VerifyFetchedError};
 
 pub use args::HelmTemplateArgs;
 pub use chart_source::{ChartSourceError, load_chart};
+pub(crate) use chart_source::{load_archive, read_folder};
 pub use environment::SystemEnvironment;
+pub(crate) use remote_args::AccessArgs;
 pub use user_values::UserValuesError;
+pub use verify::VerifyChartError;
 
 /// Why `openflux helm template` failed; the first line is Helm's.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,12 @@ pub enum HelmTemplateError {
     /// The chart cannot be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The chart that was fetched is not the one that was signed.
+    #[error(transparent)]
+    VerifyFetched(#[from] VerifyFetchedError),
+    /// The chart on disk is not the one that was signed.
+    #[error(transparent)]
+    Verify(#[from] VerifyChartError),
     /// The values that the user gives cannot be read.
     #[error(transparent)]
     Values(#[from] UserValuesError),
@@ -82,7 +92,12 @@ pub fn helm_template(
         chart_source::locate(chart_path)?
     };
     let fetched = match &on_disk {
-        Some(_) => None,
+        Some(path) => {
+            if args.remote.verify {
+                verify::verify_on_disk(path, &args.remote.ring())?;
+            }
+            None
+        }
         None => Some(fetch(args, chart_path.trim())?),
     };
     if let Some(fetched) = &fetched {
@@ -92,6 +107,7 @@ pub fn helm_template(
         for note in &fetched.notes {
             writeln!(warnings, "{note}")?;
         }
+        fetched.verify(&args.remote.ring())?;
     }
     let values = user_values::read(value_files, args)?;
     let (chart, left_out) = match (&on_disk, fetched) {

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use helm_remote::{Access, HelmFiles, Wanted};
 
+/// The file of public keys that GnuPG had by default.
+const RING: &str = "pubring.gpg";
+
 /// Where a chart lives, and as whom it is fetched.
 #[derive(Clone, Default, clap::Args)]
 #[command(next_help_heading = "Charts in repositories and registries")]
@@ -17,15 +20,26 @@ pub struct RemoteChartArgs {
     /// Take pre-releases too, as with --version '>0.0.0-0'.
     #[arg(long)]
     devel: bool,
+    /// Send them to every host that the repository names.
+    #[arg(long)]
+    pass_credentials: bool,
+    /// Take only a chart that is signed.
+    #[arg(long)]
+    pub(super) verify: bool,
+    /// As whom, and how.
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
+/// As whom repositories and registries are asked, whose keys are trusted, and where Helm's own files are.
+#[derive(Clone, Default, clap::Args)]
+pub(crate) struct AccessArgs {
     /// The user for the repository or the registry.
     #[arg(long, default_value = "", hide_default_value = true)]
     username: String,
     /// Its password.
     #[arg(long, default_value = "", hide_default_value = true)]
     password: String,
-    /// Send them to every host that the repository names.
-    #[arg(long)]
-    pass_credentials: bool,
     /// The certificates to trust, in the place of the system's.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -65,6 +79,19 @@ pub struct RemoteChartArgs {
         hide_env_values = true
     )]
     registry_config: Option<PathBuf>,
+    /// Accepted as by Helm: nothing that is fetched is kept.
+    #[arg(long, hide = true)]
+    content_cache: Option<String>,
+    /// The public keys of those who sign charts, in GnuPG's binary form.
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for AccessArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Neither names nor passwords belong into a log.
+        f.debug_struct("AccessArgs").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for RemoteChartArgs {
@@ -94,14 +121,34 @@ impl RemoteChartArgs {
             chart: chart.to_owned(),
             repo: self.repo.clone(),
             version: version.to_owned(),
+            provenance: self.verify,
         }
     }
 
     pub(super) fn access(&self) -> Access {
         Access {
+            pass_credentials: self.pass_credentials,
+            ..self.access.access()
+        }
+    }
+
+    pub(super) fn files(&self) -> HelmFiles {
+        self.access.files()
+    }
+
+    /// The public keys of those who sign charts.
+    pub(super) fn ring(&self) -> PathBuf {
+        self.access.ring()
+    }
+}
+
+impl AccessArgs {
+    /// As whom servers are asked.
+    pub(crate) fn access(&self) -> Access {
+        Access {
             username: self.username.clone(),
             password: self.password.clone(),
-            pass_credentials: self.pass_credentials,
+            pass_credentials: false,
             ca_file: self.ca_file.clone(),
             cert_file: self.cert_file.clone(),
             key_file: self.key_file.clone(),
@@ -110,8 +157,18 @@ impl RemoteChartArgs {
         }
     }
 
+    /// The public keys of those who sign charts: by the flag, or where GnuPG had them.
+    pub(crate) fn ring(&self) -> PathBuf {
+        self.keyring.clone().unwrap_or_else(|| {
+            let folder = std::env::var_os("GNUPGHOME");
+            folder
+                .map_or_else(|| home().join(".gnupg"), PathBuf::from)
+                .join(RING)
+        })
+    }
+
     /// Where Helm's own files are: by the flags, by variables, or where Helm puts them.
-    pub(super) fn files(&self) -> HelmFiles {
+    pub(crate) fn files(&self) -> HelmFiles {
         let mac = cfg!(target_os = "macos");
         let config = folder(
             "HELM_CONFIG_HOME",

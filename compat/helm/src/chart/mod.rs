@@ -7,6 +7,7 @@ mod glob;
 mod ignore;
 mod lock;
 pub(crate) mod metadata;
+mod pack;
 pub(crate) mod packed;
 pub(crate) mod template_cache;
 
@@ -15,4 +16,5 @@ pub use file::{Content, File};
 pub use ignore::{HELMIGNORE, IgnoreError, IgnoreRules};
 pub use lock::Lock;
 pub use metadata::{Dependency, InvalidMetadata, Maintainer, Metadata};
+pub use pack::{PackError, pack};
 pub use packed::{Chart, LoadError, Template};

@@ -285,17 +285,17 @@ impl Chart {
 
 /// The files of a chart, told apart by their place.
 #[derive(Default)]
-struct Parts {
-    metadata: Option<RawMetadata>,
-    lock: Option<Lock>,
-    templates: Vec<Template>,
+pub(super) struct Parts {
+    pub(super) metadata: Option<RawMetadata>,
+    pub(super) lock: Option<Lock>,
+    pub(super) templates: Vec<Template>,
     values: Option<Map>,
-    schema: Option<Arc<[u8]>>,
-    schema_modified: Time,
-    files: Vec<File>,
-    modified: Time,
+    pub(super) schema: Option<Arc<[u8]>>,
+    pub(super) schema_modified: Time,
+    pub(super) files: Vec<File>,
+    pub(super) modified: Time,
     /// The files below `charts/`, by the first element of their path there.
-    subcharts: BTreeMap<String, Vec<File>>,
+    pub(super) subcharts: BTreeMap<String, Vec<File>>,
     warnings: Vec<String>,
 }
 
@@ -400,7 +400,7 @@ impl Loader<'_> {
 }
 
 impl Parts {
-    fn sort(files: Vec<File>) -> Result<Self, LoadError> {
+    pub(super) fn sort(files: Vec<File>) -> Result<Self, LoadError> {
         let mut parts = Self::default();
         for file in files.iter().filter(|file| file.name == "Chart.yaml") {
             let metadata = parts.metadata.get_or_insert_default();
@@ -493,7 +493,7 @@ fn check_api_version(files: &[File]) -> Result<(), LoadError> {
 }
 
 /// The content of a file that loading needs.
-fn bytes(file: &File) -> Result<&Arc<[u8]>, LoadError> {
+pub(super) fn bytes(file: &File) -> Result<&Arc<[u8]>, LoadError> {
     file.content.bytes().map_err(|error| LoadError::Read {
         file: file.name.clone(),
         error: error.to_owned(),

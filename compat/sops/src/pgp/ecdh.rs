@@ -3,12 +3,12 @@
 use aes::cipher::{BlockCipherDecrypt, KeyInit};
 use aes::{Aes128, Aes192, Aes256};
 use curve25519_dalek::montgomery::MontgomeryPoint;
+use openpgp::packets::Reader;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::PgpError;
 use super::ciphers::Cipher;
-use super::packets::Reader;
 
 /// A curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! Secret keys.
 
+use openpgp::armor;
+use openpgp::packets::{self, Packet, Reader};
 use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
 
 use super::ecdh::Parameters;
-use super::packets::{self, Packet, Reader};
-use super::{PgpError, PgpKeyError, armor};
+use super::{PgpError, PgpKeyError};
 use crate::integers::{private_key, trimmed};
 
 /// How many keys there may be.

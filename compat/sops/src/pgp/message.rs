@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::PgpError;
 use super::ciphers::{Cipher, open_ocb, open_protected};
 use super::keys::Keys;
-use super::packets::{self, Packet, Reader};
+use openpgp::packets::{self, Packet, Reader};
 
 /// Bytes of the largest data key, which has 32; a part of one has one more.
 const MAX_PLAIN: usize = 1 << 10;

@@ -4,14 +4,13 @@
 //! gpg that protect what they encrypt, compressed or not. Whether a key has expired, was revoked, or is meant for
 //! something else, does not count, as it does not for gpg when it decrypts.
 
-mod armor;
 mod ciphers;
 mod ecdh;
 mod keys;
 mod message;
-mod packets;
 
 pub(crate) use keys::Keys;
+use openpgp::armor;
 use zeroize::Zeroizing;
 
 /// Why a text holds no secret keys; what the text is, is never told.

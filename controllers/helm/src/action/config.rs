@@ -403,3 +403,6 @@ fn json<T: serde::Serialize>(entries: &[T]) -> Vec<Value> {
     let entries = entries.iter().map(serde_json::to_value);
     entries.filter_map(Result::ok).collect()
 }
+
+#[cfg(test)]
+mod tests;

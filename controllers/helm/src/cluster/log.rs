@@ -200,6 +200,29 @@ mod tests {
     }
 
     #[test]
+    fn few_repetitions_are_told_as_they_are() {
+        for (times, expected) in [
+            (0, ""),
+            (1, "1970-01-01T00:00:00Z: a"),
+            (2, "1970-01-01T00:00:00Z: a\n1970-01-01T00:00:01Z: a"),
+            (
+                3,
+                "1970-01-01T00:00:00Z: a\n1970-01-01T00:00:02Z: a (1 duplicate line omitted)",
+            ),
+            (
+                4,
+                "1970-01-01T00:00:00Z: a\n1970-01-01T00:00:03Z: a (2 duplicate lines omitted)",
+            ),
+        ] {
+            let log = Log::default();
+            for second in 0..times {
+                log.keep("a".to_owned(), at(second));
+            }
+            assert_eq!(log.text(), expected, "{times}");
+        }
+    }
+
+    #[test]
     fn only_the_last_lines_are_kept() {
         let log = Log::default();
         for line in 0..20 {

@@ -1,5 +1,6 @@
 use super::super::{begin_attempt, handle_force, target_change};
 use super::*;
+use flux_api::shorten_release_name;
 
 #[test]
 fn a_release_that_is_another_one_is_named() {
@@ -61,6 +62,27 @@ fn a_release_that_is_another_one_is_named() {
             target_change(&object, &object.status, chart),
             expected,
             "{spec} {status}"
+        );
+    }
+}
+
+#[test]
+fn a_name_is_compared_as_it_was_shortened() {
+    let long = "a-name-that-is-much-too-long-for-a-release-of-helm-and-is-shortened";
+    let short = shorten_release_name(long);
+    assert!(short.len() < long.len(), "{short}");
+    for (name, expected) in [
+        (short.as_str(), None),
+        ("another-name-that-helm-takes", Some("release name")),
+    ] {
+        let mut newest = snapshot(1, "deployed");
+        newest["name"] = name.into();
+        let status = json!({"history": [newest], "storageNamespace": "apps"});
+        let object = object(&json!({"releaseName": long}), &status);
+        assert_eq!(
+            target_change(&object, &object.status, "hello"),
+            expected,
+            "{name}"
         );
     }
 }

@@ -308,6 +308,56 @@ fn a_rollback_makes_a_new_revision() {
 }
 
 #[test]
+fn what_is_known_of_a_release_stays_when_its_record_changes() {
+    let known = |version: i64, status: &str| {
+        let mut known = tested(version, status, &["Succeeded"]);
+        known["ociDigest"] = json!("sha256:oci");
+        known["action"] = json!("upgrade");
+        known
+    };
+    let target: ReleaseSnapshot = serde_json::from_value(snapshot(2, "failed")).unwrap();
+    let before = json!({"history": [snapshot(3, "deployed"), known(2, "failed")]});
+    let rolled_back = object(&json!({}), &before);
+    let mut status = rolled_back.status.clone();
+    let records = [written(2, "superseded")];
+    let (_, result) =
+        machine(&rolled_back, &mut status).rolled_back(&target, "", None, &attempt(&records, Ok(())));
+    assert_eq!(result, Ok(()));
+    assert_eq!(
+        history(&status),
+        ["v3 deployed \"\" - ", "v2 superseded \"rollback\" 1 sha256:oci"]
+    );
+
+    let one = object(
+        &json!({"test": {"enable": true}}),
+        &json!({"history": [known(1, "deployed")]}),
+    );
+    let mut status = one.status.clone();
+    let records = [Written {
+        version: 1,
+        status: "deployed",
+        tests: &[("a", "Succeeded"), ("b", "Succeeded")],
+    }];
+    let this = Some(("apps", "web", 1));
+    let (_, result) = machine(&one, &mut status).tested(this, &attempt(&records, Ok(())));
+    assert_eq!(result, Ok(()));
+    assert_eq!(history(&status), ["v1 deployed \"upgrade\" 2 sha256:oci"]);
+
+    let mut status = one.status.clone();
+    let (_, result) = machine(&one, &mut status).uninstalled(
+        &[written(1, "uninstalled")],
+        UninstallResult::Done(Some(("apps".to_owned(), "web".to_owned(), 1))),
+        "",
+    );
+    assert_eq!(result, Ok(()));
+    let after = history(&status);
+    assert!(
+        after[0].starts_with("v1 uninstalled ") && after[0].ends_with("sha256:oci"),
+        "{after:?}"
+    );
+}
+
+#[test]
 fn an_uninstall_that_remedies_leaves_ready_to_the_next_run() {
     let object = object(
         &json!({}),

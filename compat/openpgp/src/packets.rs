@@ -4,20 +4,30 @@ use zeroize::Zeroizing;
 
 /// More packets than any key or message has.
 const MAX_PACKETS: usize = 4096;
+/// What is said of more packets than are wanted.
+pub const TOO_MANY: &str = "there are too many packets";
 
 /// One packet.
-pub(super) struct Packet {
-    pub(super) tag: u8,
-    pub(super) body: Zeroizing<Vec<u8>>,
+#[derive(Debug)]
+pub struct Packet {
+    /// What kind of packet it is.
+    pub tag: u8,
+    /// What is in it, wiped when it is dropped: it may be a secret.
+    pub body: Zeroizing<Vec<u8>>,
 }
 
 /// Reads all packets, of which the last may be without a length.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<Packet>, &'static str> {
+pub fn read(bytes: &[u8]) -> Result<Vec<Packet>, &'static str> {
+    read_up_to(bytes, MAX_PACKETS)
+}
+
+/// Reads all packets, if there are not more.
+pub fn read_up_to(bytes: &[u8], most: usize) -> Result<Vec<Packet>, &'static str> {
     let mut packets = Vec::new();
     let mut rest = Reader(bytes);
     while !rest.0.is_empty() {
-        if packets.len() == MAX_PACKETS {
-            return Err("there are too many packets");
+        if packets.len() == most {
+            return Err(TOO_MANY);
         }
         packets.push(rest.packet().ok_or("a packet is cut off, or is none")?);
     }
@@ -25,28 +35,35 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Packet>, &'static str> {
 }
 
 /// Takes bytes from the front.
-pub(super) struct Reader<'b>(pub(super) &'b [u8]);
+#[derive(Debug)]
+pub struct Reader<'b>(
+    /// What is left.
+    pub &'b [u8],
+);
 
 impl<'b> Reader<'b> {
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    /// The next byte.
+    pub fn byte(&mut self) -> Option<u8> {
         let (byte, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*byte)
     }
 
-    pub(super) fn take(&mut self, length: usize) -> Option<&'b [u8]> {
+    /// The next bytes.
+    pub fn take(&mut self, length: usize) -> Option<&'b [u8]> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
     }
 
-    pub(super) fn number(&mut self, bytes: usize) -> Option<u64> {
+    /// The number that the next bytes make up.
+    pub fn number(&mut self, bytes: usize) -> Option<u64> {
         let taken = self.take(bytes)?;
         Some(taken.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
     }
 
     /// A number with its length in bits before it.
-    pub(super) fn integer(&mut self) -> Option<&'b [u8]> {
+    pub fn integer(&mut self) -> Option<&'b [u8]> {
         let bits = self.number(2)? as usize;
         self.take(bits.div_ceil(8))
     }

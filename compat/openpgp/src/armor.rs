@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 const MAX_BLOCKS: usize = 256;
 
 /// The kind of a block, and what is in it.
-pub(super) type Block<'t> = (&'t str, Zeroizing<Vec<u8>>);
+pub type Block<'t> = (&'t str, Zeroizing<Vec<u8>>);
 
 /// Reads all blocks of a text; what stands around them does not count.
-pub(super) fn decode(text: &[u8]) -> Result<Vec<Block<'_>>, &'static str> {
+pub fn decode(text: &[u8]) -> Result<Vec<Block<'_>>, &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| "it is no text")?;
     let mut blocks = Vec::new();
     let mut lines = text.lines().map(str::trim_end);
