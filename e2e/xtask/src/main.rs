@@ -1,5 +1,6 @@
 //! Development tasks of the repository: `cargo xtask <task>`.
 
+mod again;
 mod bench;
 mod dist;
 mod fuzz;
