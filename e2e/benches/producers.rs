@@ -5,8 +5,6 @@
 //! etcd, controller, the servers of the sources and the readers share the machine.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,11 +14,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use clap::Parser;
-use e2e::benchmark::{machine, write_page};
-use e2e::testbed::{
-    ARTIFACT, HTTP, HttpServer, Namespace, Options, Process, Testbed, controller, eventually, free_port,
-};
+use e2e::benchmark::{Benchmark, tell};
+use e2e::testbed::{ARTIFACT, HTTP, HttpServer, Namespace, Options, Process, Testbed, eventually, free_port};
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::ResourceExt as _;
 use kube::api::{DynamicObject, PostParams};
@@ -37,67 +32,17 @@ const READS: usize = 100;
 const INTERVAL: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// What a producer costs.
-#[derive(Parser)]
-#[command(name = "cargo xtask bench producers")]
-struct Arguments {
-    /// How often it is measured; medians are reported.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
-    runs: u8,
-    /// Keep the table in `e2e/benchmarks/producers.md`.
-    #[arg(long)]
-    write: bool,
-    /// What cargo passes to every benchmark.
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(run(&arguments))
-}
-
-async fn run(arguments: &Arguments) -> Result<()> {
-    tell("building openflux-controller")?;
-    controller()?;
-    let mut runs = Vec::new();
-    for run in 1..=arguments.runs {
-        tell(&format!("run {run} of {}", arguments.runs))?;
-        runs.push(measure().await?);
-    }
-    let mut table = "| what | measured | target |\n|---|---|---|\n".to_owned();
-    for (at, (what, unit, target)) in FIGURES.iter().enumerate() {
-        let mut values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
-        values.sort_by(f64::total_cmp);
-        let median = values[values.len() / 2];
-        writeln!(table, "| {what} | {median:.1} {unit} | {target} |")?;
-    }
-    write!(std::io::stdout(), "{table}")?;
-    if arguments.write {
-        let page = format!(
-            "# A thousand artifacts, produced and served\n\n{}\n\nWritten by `cargo xtask bench producers --runs={} --write` on {}.\n\n{table}",
-            INTRODUCTION.trim(),
-            arguments.runs,
-            machine()
-        );
-        write_page("producers", &page)?;
-    }
-    Ok(())
-}
-
-const INTRODUCTION: &str = "
+const BENCHMARK: Benchmark<7> = Benchmark {
+    name: "producers",
+    title: "A thousand artifacts, produced and served",
+    introduction: "
 `openflux-controller run --controllers=http` with 1,000 `Http` sources of 1 MiB each, which no compressor makes shorter. It is
 killed and started anew on its volume: from then until each of the 1,000 URLs has answered 200. Then 50 readers read 100 of
 them each, at once. Then it is left alone for as long as the interval of the sources, 30 s, in which each server is asked once
 whether there is anything new, and says that there is not. API server, etcd, the controller, the servers of the sources and the
 readers share the machine.
-";
-
-/// What is measured, its unit, and what it should be.
-const FIGURES: [(&str, &str, &str); 7] = [
+",
+    figures: [
     ("restart until 1,000 artifacts are served again", "s", "<= 2 s"),
     ("Artifacts written by that", "", "0"),
     (
@@ -109,10 +54,11 @@ const FIGURES: [(&str, &str, &str); 7] = [
     ("looks at sources in 30 s", "", ""),
     ("CPU for 1,000 looks that find nothing new", "s", "<= 1 s"),
     ("Artifacts written by that", "", "0"),
-];
+],
+};
 
-fn tell(line: &str) -> Result<()> {
-    Ok(writeln!(std::io::stderr(), "{line}")?)
+fn main() -> Result<()> {
+    BENCHMARK.run(measure)
 }
 
 /// The server of all sources.
@@ -153,7 +99,7 @@ fn noise(number: u64) -> Vec<u8> {
     bytes
 }
 
-async fn measure() -> Result<[f64; FIGURES.len()]> {
+async fn measure() -> Result<[f64; 7]> {
     let testbed = Testbed::start(Options::default()).await?;
     let namespace = testbed.namespace("bench").await?;
     let upstream = Upstream::default();

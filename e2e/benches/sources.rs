@@ -5,15 +5,12 @@
 //! API server, etcd, controller and this program share the machine.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use artifact_crd::Artifact;
-use clap::Parser;
-use e2e::benchmark::{machine, write_page};
-use e2e::testbed::{EXTERNAL_ARTIFACT, Namespace, Options, Testbed, controller};
+use e2e::benchmark::Benchmark;
+use e2e::testbed::{EXTERNAL_ARTIFACT, Namespace, Options, Testbed};
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::{DynamicObject, PostParams};
 use kube::runtime::watcher;
@@ -24,66 +21,16 @@ const SOURCES: usize = 1000;
 const ROUNDS: usize = 500;
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// How fast sources are mirrored.
-#[derive(Parser)]
-#[command(name = "cargo xtask bench sources")]
-struct Arguments {
-    /// How often it is measured; medians are reported.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
-    runs: u8,
-    /// Keep the table in `e2e/benchmarks/sources.md`.
-    #[arg(long)]
-    write: bool,
-    /// What cargo passes to every benchmark.
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(run(&arguments))
-}
-
-async fn run(arguments: &Arguments) -> Result<()> {
-    writeln!(std::io::stderr(), "building openflux-controller")?;
-    controller()?;
-    let mut runs = Vec::new();
-    for run in 1..=arguments.runs {
-        writeln!(std::io::stderr(), "run {run} of {}", arguments.runs)?;
-        runs.push(measure().await?);
-    }
-    let mut table = "| what | measured | target |\n|---|---|---|\n".to_owned();
-    for (at, (what, unit, target)) in FIGURES.iter().enumerate() {
-        let mut values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
-        values.sort_by(f64::total_cmp);
-        let median = values[values.len() / 2];
-        writeln!(table, "| {what} | {median:.1} {unit} | {target} |")?;
-    }
-    write!(std::io::stdout(), "{table}")?;
-    if arguments.write {
-        let page = format!(
-            "# Sources mirrored into Artifacts\n\n{}\n\nWritten by `cargo xtask bench sources --runs={} --write` on {}.\n\n{table}",
-            INTRODUCTION.trim(),
-            arguments.runs,
-            machine()
-        );
-        write_page("sources", &page)?;
-    }
-    Ok(())
-}
-
-const INTRODUCTION: &str = "
+const BENCHMARK: Benchmark<7> = Benchmark {
+    name: "sources",
+    title: "Sources mirrored into Artifacts",
+    introduction: "
 `openflux-controller run --controllers=sources` against a control plane with 1,000 ExternalArtifacts whose status has an
 artifact. From cold: from starting the program until a watch shows all Artifacts. Then one status is written after the
 other, 500 times, and each is timed from sending it until the watch shows its Artifact with the new revision. API
 server, etcd, kube-controller-manager, the controller and the load share the machine.
-";
-
-/// What is measured, its unit, and what it should be.
-const FIGURES: [(&str, &str, &str); 7] = [
+",
+    figures: [
     ("1,000 sources from cold, all Artifacts visible", "s", "<= 5 s"),
     ("the same, with their conditions", "s", ""),
     ("source status sent to Artifact visible, p50", "ms", "<= 10 ms"),
@@ -91,9 +38,14 @@ const FIGURES: [(&str, &str, &str); 7] = [
     ("p99", "ms", "<= 50 ms"),
     ("CPU of the controller, all of it", "s", ""),
     ("peak RSS", "MiB", ""),
-];
+],
+};
 
-async fn measure() -> Result<[f64; FIGURES.len()]> {
+fn main() -> Result<()> {
+    BENCHMARK.run(measure)
+}
+
+async fn measure() -> Result<[f64; 7]> {
     let testbed = Testbed::start(Options::default()).await?;
     let namespace = testbed.namespace("bench").await?;
     let artifacts: Api<Artifact> = Api::namespaced(testbed.client().await?, namespace.name());

@@ -1,8 +1,100 @@
 //! What the benchmarks share: the machine they ran on, and the pages that keep their last figures.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+
+use crate::testbed::controller;
+
+/// A benchmark of our controller whose runs each give the same figures: `cargo xtask bench NAME [--runs N] [--write]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Benchmark<const N: usize> {
+    /// Its name, and that of its page in `e2e/benchmarks/`.
+    pub name: &'static str,
+    /// What it is about.
+    pub title: &'static str,
+    /// What its page says ahead of the table.
+    pub introduction: &'static str,
+    /// What is measured, its unit, and what it should be.
+    pub figures: [(&'static str, &'static str, &'static str); N],
+}
+
+#[derive(Parser)]
+struct Arguments {
+    /// How often it is measured; medians are reported.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    runs: u8,
+    /// Keep the table in `e2e/benchmarks/`.
+    #[arg(long)]
+    write: bool,
+    /// What cargo passes to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl<const N: usize> Benchmark<N> {
+    /// Measures as often as the command line says, and prints the medians.
+    ///
+    /// # Errors
+    /// What the measurement fails with.
+    pub fn run(&self, measure: impl AsyncFn() -> Result<[f64; N]>) -> Result<()> {
+        let command = Arguments::command()
+            .name(self.name)
+            .bin_name(format!("cargo xtask bench {}", self.name))
+            .about(self.title);
+        let arguments = Arguments::from_arg_matches(&command.get_matches())?;
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(self.all(&arguments, measure))
+    }
+
+    async fn all(&self, arguments: &Arguments, measure: impl AsyncFn() -> Result<[f64; N]>) -> Result<()> {
+        tell("building openflux-controller")?;
+        controller()?;
+        let mut runs = Vec::new();
+        for run in 1..=arguments.runs {
+            tell(&format!("run {run} of {}", arguments.runs))?;
+            runs.push(measure().await?);
+        }
+        let table = self.table(&runs)?;
+        write!(std::io::stdout(), "{table}")?;
+        if arguments.write {
+            let page = format!(
+                "# {}\n\n{}\n\nWritten by `cargo xtask bench {} --runs={} --write` on {}.\n\n{table}",
+                self.title,
+                self.introduction.trim(),
+                self.name,
+                arguments.runs,
+                machine()
+            );
+            write_page(self.name, &page)?;
+        }
+        Ok(())
+    }
+
+    fn table(&self, runs: &[[f64; N]]) -> Result<String> {
+        let mut table = "| what | measured | target |\n|---|---|---|\n".to_owned();
+        for (at, (what, unit, target)) in self.figures.iter().enumerate() {
+            let mut values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
+            values.sort_by(f64::total_cmp);
+            let median = values[values.len() / 2];
+            writeln!(table, "| {what} | {median:.1} {unit} | {target} |")?;
+        }
+        Ok(table)
+    }
+}
+
+/// Tells somebody who waits how far a benchmark has come.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub fn tell(line: &str) -> Result<()> {
+    Ok(writeln!(std::io::stderr(), "{line}")?)
+}
 
 /// Describes this machine: `2 cores (MODEL), 24 GiB, Linux 6.1`.
 pub fn machine() -> String {

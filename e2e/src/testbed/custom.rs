@@ -15,9 +15,36 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::PostParams;
 use kube::{Api, Client};
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 
 use super::namespace::eventually;
-use super::{Archive, HttpServer, Process, Testbed, free_port, openflux};
+use super::{Archive, HttpServer, Kind, Process, Testbed, free_port, openflux};
+
+/// The source of the examples.
+pub const NIGHTLY: Kind = Kind {
+    api_version: "feeds.example.org/v1",
+    kind: "Nightly",
+    plural: "nightlies",
+};
+
+/// The deployer of the examples.
+pub const FILE_MAP: Kind = Kind {
+    api_version: "deploy.example.org/v1",
+    kind: "FileMap",
+    plural: "filemaps",
+};
+
+/// The transformation of the examples.
+pub const STAMP: Kind = Kind {
+    api_version: "change.example.org/v1",
+    kind: "Stamp",
+    plural: "stamps",
+};
+
+/// A reference to an object of such a kind.
+pub fn reference(kind: Kind, name: &str) -> Value {
+    json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": name})
+}
 
 /// The crate of programs that are written as third parties write theirs.
 const PACKAGE: &str = "controller-examples";
@@ -57,7 +84,7 @@ impl Custom {
     }
 
     /// What a program prints that is not run.
-    pub async fn print(name: &str, arguments: &[&str]) -> Result<serde_json::Value> {
+    pub async fn print(name: &str, arguments: &[&str]) -> Result<Value> {
         print(&openflux::binary(PACKAGE, name)?, arguments).await
     }
 
@@ -77,7 +104,7 @@ fn spawn(testbed: &Testbed, name: &str, program: &std::path::Path, arguments: &[
     Process::spawn(name, testbed.logs(), program, arguments, &environment)
 }
 
-async fn print(program: &std::path::Path, arguments: &[&str]) -> Result<serde_json::Value> {
+async fn print(program: &std::path::Path, arguments: &[&str]) -> Result<Value> {
     let printed = tokio::process::Command::new(program)
         .args(arguments)
         .stderr(Stdio::inherit())

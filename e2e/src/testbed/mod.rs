@@ -33,7 +33,7 @@ mod watchdog;
 
 pub use artifacts::{Answer, Archive, ArtifactServer};
 pub use audit::{Audit, Write};
-pub use custom::{Custom, Feed};
+pub use custom::{Custom, FILE_MAP, Feed, NIGHTLY, STAMP, reference};
 pub use flux::{SourceController, Stock};
 pub use git::{GitRepo, GitServer};
 pub use kinds::*;
@@ -386,9 +386,21 @@ impl Testbed {
         self.start_openflux_as(self.kubeconfig(), name, arguments)
     }
 
+    /// Starts our controller for one namespace, which is its own: it sees and touches nothing of other tests.
+    pub fn start_openflux_within(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<Process> {
+        let mut all = vec!["--watch-all-namespaces=false"];
+        all.extend(arguments);
+        openflux::start(self.kubeconfig(), &self.logs, name, namespace.name(), &all)
+    }
+
     /// Starts our controller as whoever a kubeconfig is for.
     pub fn start_openflux_as(&self, kubeconfig: &Path, name: &str, arguments: &[&str]) -> Result<Process> {
-        openflux::start(kubeconfig, &self.logs, name, arguments)
+        openflux::start(kubeconfig, &self.logs, name, HOME, arguments)
     }
 
     /// The git server.

@@ -9,7 +9,7 @@ use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use super::kinds::Kind;
+use super::kinds::{CONFIG_MAP, Kind};
 use super::watchdog;
 
 /// How long a wait may take: generous, since tests share the machine with everything else.
@@ -21,6 +21,9 @@ fn patience() -> Duration {
     let seconds = wanted.and_then(|seconds| seconds.parse().ok());
     seconds.map_or(PATIENCE, Duration::from_secs)
 }
+
+/// How long nobody has to write to an object that counts as done.
+const STILL: Duration = Duration::from_secs(1);
 
 /// How many lines of each controller a failed wait shows.
 const SHOWN_LINES: usize = 12;
@@ -102,6 +105,14 @@ impl Namespace {
         Ok(())
     }
 
+    /// Applies an object of a kind with a spec.
+    pub async fn apply_spec(&self, kind: Kind, name: &str, spec: Value) -> Result<()> {
+        let object = json!({
+            "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec,
+        });
+        apply(&self.client, Some(&self.name), object).await
+    }
+
     /// The object, when there is one.
     pub async fn get(&self, kind: Kind, name: &str) -> Result<Option<DynamicObject>> {
         Ok(self.api(kind).get_opt(name).await?)
@@ -146,6 +157,27 @@ impl Namespace {
             object.filter(|object| condition(object)).cloned()
         })
         .await
+    }
+
+    /// Waits until a ConfigMap has a text under a key.
+    pub async fn wait_data(&self, name: &str, key: &str, text: &str) -> Result<DynamicObject> {
+        let is = |object: &DynamicObject| object.data["data"][key] == text;
+        let what = format!("has {text:?} as {key}");
+        self.wait(CONFIG_MAP, name, &what, is).await
+    }
+
+    /// Waits until nobody has written to the object for a while, and gives it.
+    pub async fn wait_still(&self, kind: Kind, name: &str) -> Result<DynamicObject> {
+        let known = parking_lot::Mutex::new((None, Instant::now()));
+        let still = |object: &DynamicObject| {
+            let mut known = known.lock();
+            let (version, since) = &mut *known;
+            if *version != object.metadata.resource_version {
+                (*version, *since) = (object.metadata.resource_version.clone(), Instant::now());
+            }
+            since.elapsed() >= STILL
+        };
+        self.wait(kind, name, "is not written to any more", still).await
     }
 
     /// Waits until the object is gone.

@@ -61,7 +61,13 @@ pub fn controller() -> Result<PathBuf> {
     Ok(PATH.get_or_init(|| path).clone())
 }
 
-pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&str]) -> Result<Process> {
+pub(super) fn start(
+    kubeconfig: &Path,
+    logs: &Path,
+    name: &str,
+    namespace: &str,
+    arguments: &[&str],
+) -> Result<Process> {
     let common = [
         "run",
         "--metrics-addr=0",
@@ -75,7 +81,7 @@ pub(super) fn start(kubeconfig: &Path, logs: &Path, name: &str, arguments: &[&st
     let bases = (!arguments.iter().any(|argument| argument.starts_with(hosts))).then_some(&here);
     let environment = [
         ("KUBECONFIG", kubeconfig.display().to_string()),
-        ("RUNTIME_NAMESPACE", super::HOME.to_owned()),
+        ("RUNTIME_NAMESPACE", namespace.to_owned()),
         // As the manifests have it.
         ("MALLOC_ARENA_MAX", "2".to_owned()),
         // As the image has it: there is no other program.

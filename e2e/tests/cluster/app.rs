@@ -172,14 +172,20 @@ spec: {{interval: 1h, url: '{url}', ref: {{branch: main}}}}
     pub(crate) async fn events_with(&self, text: &str) -> Result<Vec<DynamicObject>> {
         let has_text = |field: &Value| field.as_str().is_some_and(|field| field.contains(text));
         eventually(&format!("an event with {text:?}"), async || {
-            let mut events = self.list(EVENT).await?;
-            events.retain(|event| event.data["involvedObject"]["kind"] == KUSTOMIZATION.kind);
+            let events = self.events().await?;
             let found = events
                 .iter()
                 .any(|event| has_text(&event.data["message"]) || has_text(&event.data["reason"]));
             Ok(found.then_some(events))
         })
         .await
+    }
+
+    /// The events about Kustomizations that have been written so far.
+    pub(crate) async fn events(&self) -> Result<Vec<DynamicObject>> {
+        let mut events = self.list(EVENT).await?;
+        events.retain(|event| event.data["involvedObject"]["kind"] == KUSTOMIZATION.kind);
+        Ok(events)
     }
 
     /// The value of a ConfigMap of [`config_map`]; nothing when it does not exist.

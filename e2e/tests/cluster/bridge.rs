@@ -45,7 +45,7 @@ async fn a_custom_source_is_deployed_by_stock_and_then_by_ours() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("bridge").await?;
     testbed.openflux_controller().await?;
-    let _bridge = testbed.start_openflux("bridge", &["--controllers=bridge"])?;
+    let _bridge = testbed.start_openflux_within(&namespace, "bridge", &["--controllers=bridge"])?;
     let _stock = testbed.start_stock(
         Stock::Kustomize,
         &[

@@ -6,6 +6,7 @@ use kube::api::DynamicObject;
 use serde_json::json;
 
 use crate::app::{App, Owner, config_map};
+use crate::together::{Side, together};
 
 /// A Service with fields that no Service has.
 const MISSPELT: &str = "
@@ -43,8 +44,13 @@ async fn bases_of_other_machines_are_fetched() -> Result<()> {
 }
 
 /// What becomes of a Kustomization, and of what it applied before, when a commit brings these files.
-async fn outcome(owner: Owner, files: &[(&str, &str)]) -> Result<(String, bool)> {
-    let app = App::owned_by(owner, "outcome", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+async fn outcome(side: Side, files: &[(&str, &str)]) -> Result<()> {
+    let app = App::owned_by(
+        side.owner,
+        "outcome",
+        &[("deploy/a.yaml", &config_map("a", "blue"))],
+    )
+    .await?;
     app.deploy_ready("app", json!({"retryInterval": "1h"})).await?;
     let commit = app.push(files).await?;
     let ended = |object: &DynamicObject| {
@@ -52,9 +58,14 @@ async fn outcome(owner: Owner, files: &[(&str, &str)]) -> Result<(String, bool)>
         attempted.is_some_and(|revision| revision.ends_with(&commit))
             && condition(object, "Ready").is_some_and(|ready| ready["status"] != "Unknown")
     };
-    let object = app.wait(KUSTOMIZATION, "app", "has ended", ended).await?;
-    let reason = condition(&object, "Ready").map(|ready| ready["reason"].to_string());
-    Ok((reason.unwrap_or_default(), app.colour("a").await?.is_some()))
+    side.same(&format!("{files:?}"), async || {
+        let object = app.existing(KUSTOMIZATION, "app").await?;
+        let reason = condition(&object, "Ready").map(|ready| ready["reason"].clone());
+        let is_there = app.colour("a").await?.is_some();
+        Ok(ended(&object).then(|| json!([reason, is_there])))
+    })
+    .await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -76,8 +87,7 @@ async fn builds_without_objects_and_lists_end_as_in_stock() -> Result<()> {
         &[("deploy/b.yaml", generated)],
     ];
     for files in cases {
-        let (stock, ours) = tokio::try_join!(outcome(Owner::Stock, files), outcome(Owner::Ours, files))?;
-        assert_eq!(ours, stock, "{files:?}");
+        together(async |side| outcome(side, files).await).await?;
     }
     Ok(())
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use e2e::testbed::{DEPLOYMENT, KUSTOMIZATION, Kind, SECRET, SERVICE};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{App, Owner};
+use crate::together::{Side, together};
 
 const fn kind(api_version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
     Kind {
@@ -94,8 +95,8 @@ spec:
     ),
 ];
 
-/// What each object's author owns and what the author wrote, by kind.
-async fn applied(owner: Owner) -> Result<BTreeMap<&'static str, Value>> {
+/// Objects of which it is compared what their author owns and what the author wrote, by kind.
+async fn applied(side: Side) -> Result<()> {
     let files: Vec<(String, String)> = OBJECTS
         .iter()
         .map(
@@ -119,35 +120,32 @@ async fn applied(owner: Owner) -> Result<BTreeMap<&'static str, Value>> {
         .iter()
         .map(|(path, text)| (path.as_str(), text.as_str()))
         .collect();
-    let app = App::owned_by(owner, "built-in", &files).await?;
+    let app = App::owned_by(side.owner, "built-in", &files).await?;
     app.deploy_ready("app", json!({})).await?;
-    let mut applied = BTreeMap::new();
-    for (kind, _) in OBJECTS {
-        let object = app.existing(*kind, "a").await?;
-        let managed = object.metadata.managed_fields.unwrap_or_default();
-        let owned = managed.into_iter().find(|entry| {
-            entry.manager.as_deref() == Some("kustomize-controller") && entry.subresource.is_none()
-        });
-        let labels = object
-            .metadata
-            .labels
-            .unwrap_or_default()
-            .into_keys()
-            .collect::<Vec<_>>();
-        applied.insert(
-            kind.kind,
-            json!({"owned": owned.and_then(|entry| entry.fields_v1), "labels": labels, "data": object.data["data"]}),
-        );
-    }
-    Ok(applied)
+    side.same("applied", async || {
+        let mut applied = BTreeMap::new();
+        for (kind, _) in OBJECTS {
+            let object = app.existing(*kind, "a").await?;
+            let managed = object.metadata.managed_fields.unwrap_or_default();
+            let owned = managed.into_iter().find(|entry| {
+                entry.manager.as_deref() == Some("kustomize-controller") && entry.subresource.is_none()
+            });
+            let owned = owned.and_then(|entry| entry.fields_v1);
+            let labels: Vec<_> = object.metadata.labels.unwrap_or_default().into_keys().collect();
+            applied.insert(
+                kind.kind,
+                json!({"owned": owned, "labels": labels, "data": object.data["data"]}),
+            );
+        }
+        Ok(Some(json!(applied)))
+    })
+    .await?;
+    Ok(())
 }
 
 #[tokio::test]
 async fn ownership_is_that_of_stock_for_built_in_kinds() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(applied(Owner::Stock), applied(Owner::Ours))?;
-    for (kind, stock) in stock {
-        assert_eq!(ours[kind], stock, "{kind}");
-    }
+    together(applied).await?;
     Ok(())
 }
 

@@ -3,53 +3,19 @@
 
 use anyhow::{Context as _, Result};
 use e2e::testbed::{
-    ARTIFACT, CONFIG_MAP, Custom, DEPLOYMENT, EVENT, Feed, KUSTOMIZATION, Kind, Namespace, Testbed,
-    eventually,
+    ARTIFACT, CONFIG_MAP, Custom, DEPLOYMENT, EVENT, FILE_MAP, Feed, KUSTOMIZATION, Kind, NIGHTLY, Namespace,
+    STAMP, Testbed, eventually, reference,
 };
 use kube::api::DynamicObject;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::config_map;
-
-const NIGHTLY: Kind = Kind {
-    api_version: "feeds.example.org/v1",
-    kind: "Nightly",
-    plural: "nightlies",
-};
-const FILE_MAP: Kind = Kind {
-    api_version: "deploy.example.org/v1",
-    kind: "FileMap",
-    plural: "filemaps",
-};
-const STAMP: Kind = Kind {
-    api_version: "change.example.org/v1",
-    kind: "Stamp",
-    plural: "stamps",
-};
-
-async fn apply(namespace: &Namespace, kind: Kind, name: &str, spec: Value) -> Result<()> {
-    let object = json!({
-        "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec,
-    });
-    namespace.apply(&object.to_string()).await
-}
-
-fn reference(kind: Kind, name: &str) -> Value {
-    json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": name})
-}
 
 async fn look(namespace: &Namespace, kind: Kind, name: &str, token: &str) -> Result<DynamicObject> {
     let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": token}}});
     namespace.patch(kind, name, patch).await?;
     let handled = |object: &DynamicObject| object.data["status"]["lastHandledReconcileAt"] == token;
     namespace.wait(kind, name, "was looked at", handled).await
-}
-
-async fn has(namespace: &Namespace, name: &str, key: &str, text: &str) -> Result<DynamicObject> {
-    let is = |object: &DynamicObject| object.data["data"][key] == text;
-    namespace
-        .wait(CONFIG_MAP, name, &format!("has {text:?} as {key}"), is)
-        .await
 }
 
 #[tokio::test]
@@ -76,34 +42,30 @@ async fn programs_of_third_parties_work_together_and_with_ours() -> Result<()> {
 
     // A deployer that is there before its source waits for it.
     let spec = json!({"sourceRef": reference(NIGHTLY, "feed"), "path": "config", "interval": "1h"});
-    apply(&namespace, FILE_MAP, "plain", spec).await?;
+    namespace.apply_spec(FILE_MAP, "plain", spec).await?;
     let waiting = namespace.wait_failed(FILE_MAP, "plain", "InputNotFound").await?;
     assert!(waiting.contains("feeds.example.org/Nightly"), "{waiting}");
-    apply(
-        &namespace,
-        NIGHTLY,
-        "feed",
-        json!({"url": feed.url(), "interval": "1h"}),
-    )
-    .await?;
+    namespace
+        .apply_spec(NIGHTLY, "feed", json!({"url": feed.url(), "interval": "1h"}))
+        .await?;
     let source = namespace.wait_ready(NIGHTLY, "feed").await?;
     let name = format!("nightly-{}-feed", namespace.name());
     assert_eq!(source.data["status"]["artifactName"], name);
     let artifact = namespace.wait_ready(ARTIFACT, &name).await?;
     let revision = artifact.data["spec"]["revision"].as_str().unwrap_or_default();
     assert!(revision.starts_with("1.0.0@sha256:"), "{revision}");
-    has(&namespace, "plain", "colour.txt", "blue").await?;
+    namespace.wait_data("plain", "colour.txt", "blue").await?;
     let plain = namespace.wait_ready(FILE_MAP, "plain").await?;
     assert_eq!(plain.data["status"]["lastAppliedRevision"], revision);
-    let map = has(&namespace, "plain", "deep.shape.txt", "round").await?;
+    let map = namespace.wait_data("plain", "deep.shape.txt", "round").await?;
     let owner = &map.metadata.owner_references.as_deref().unwrap_or_default()[0];
     assert_eq!((owner.kind.as_str(), owner.name.as_str()), ("FileMap", "plain"));
 
     let spec = json!({"sourceRef": reference(NIGHTLY, "feed"), "replace": {"blue": "navy", "green": "lime"}});
-    apply(&namespace, STAMP, "stamped", spec).await?;
+    namespace.apply_spec(STAMP, "stamped", spec).await?;
     let spec = json!({"sourceRef": reference(STAMP, "stamped"), "path": "config"});
-    apply(&namespace, FILE_MAP, "stamped", spec).await?;
-    has(&namespace, "stamped", "colour.txt", "navy").await?;
+    namespace.apply_spec(FILE_MAP, "stamped", spec).await?;
+    namespace.wait_data("stamped", "colour.txt", "navy").await?;
     // Ours, by the dialect that the stock definitions allow.
     let kustomization = json!({
         "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind,
@@ -117,14 +79,14 @@ async fn programs_of_third_parties_work_together_and_with_ours() -> Result<()> {
         },
     });
     namespace.apply(&kustomization.to_string()).await?;
-    has(&namespace, "applied", "colour", "navy").await?;
+    namespace.wait_data("applied", "colour", "navy").await?;
 
     // A release goes through all of them.
     release("1.1.0", "green")?;
     look(&namespace, NIGHTLY, "feed", "1.1.0").await?;
-    has(&namespace, "plain", "colour.txt", "green").await?;
-    has(&namespace, "stamped", "colour.txt", "lime").await?;
-    has(&namespace, "applied", "colour", "lime").await?;
+    namespace.wait_data("plain", "colour.txt", "green").await?;
+    namespace.wait_data("stamped", "colour.txt", "lime").await?;
+    namespace.wait_data("applied", "colour", "lime").await?;
 
     // A look at what has not changed changes nothing but the answer to who asked, and neither does a restart.
     let before = namespace.wait_ready(ARTIFACT, &name).await?;
@@ -135,7 +97,9 @@ async fn programs_of_third_parties_work_together_and_with_ours() -> Result<()> {
     assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
 
     // What is wrong is said where it is, and what cannot be read is told in an event.
-    apply(&namespace, NIGHTLY, "wrong", json!({"uri": feed.url()})).await?;
+    namespace
+        .apply_spec(NIGHTLY, "wrong", json!({"uri": feed.url()}))
+        .await?;
     let told = eventually("an event about it", async || {
         let events = namespace.list(EVENT).await?;
         Ok(events.into_iter().find(|event| {
@@ -149,14 +113,14 @@ async fn programs_of_third_parties_work_together_and_with_ours() -> Result<()> {
     namespace.patch(FILE_MAP, "stamped", patch).await?;
     let wrong = namespace.wait_failed(FILE_MAP, "stamped", "PathNotFound").await?;
     assert!(wrong.contains("nowhere"), "{wrong}");
-    has(&namespace, "stamped", "colour.txt", "lime").await?;
+    namespace.wait_data("stamped", "colour.txt", "lime").await?;
 
     namespace.delete(FILE_MAP, "stamped").await?;
     namespace.wait_gone(CONFIG_MAP, "stamped").await?;
     namespace.delete(NIGHTLY, "feed").await?;
     namespace.wait_gone(ARTIFACT, &name).await?;
     namespace.wait_failed(FILE_MAP, "plain", "InputNotFound").await?;
-    has(&namespace, "plain", "colour.txt", "green").await?;
+    namespace.wait_data("plain", "colour.txt", "green").await?;
     namespace.delete(KUSTOMIZATION, "ours").await?;
     namespace.wait_gone(KUSTOMIZATION, "ours").await
 }

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION, eventually};
 use kube::api::DynamicObject;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::app::{App, Owner, config_map};
+use crate::app::{App, config_map};
 use crate::side_by_side::neutral;
+use crate::together::{Side, together};
 
 #[tokio::test]
 async fn a_request_and_the_interval_correct_drift() -> Result<()> {
@@ -93,56 +94,55 @@ async fn what_equals_the_cluster_takes_no_ownership() -> Result<()> {
 }
 
 /// What became of an object of which fields are ignored.
-async fn ignoring(owner: Owner) -> Result<Vec<Value>> {
+async fn ignoring(side: Side) -> Result<()> {
     let map = |shape: &str| {
         format!(
             "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, data: {{colour: blue, shape: {shape}, size: s}}}}\n"
         )
     };
-    let app = App::owned_by(owner, "ignore", &[("deploy/a.yaml", &map("round"))]).await?;
+    let app = App::owned_by(side.owner, "ignore", &[("deploy/a.yaml", &map("round"))]).await?;
     let state = async || {
         let object = app.existing(CONFIG_MAP, "a").await?;
         let managers = object.metadata.managed_fields.iter().flatten();
         let managers: Vec<_> = managers
             .map(|entry| json!([entry.manager, entry.operation, entry.fields_v1]))
             .collect();
-        anyhow::Ok(json!({"data": object.data["data"], "managers": managers}))
+        anyhow::Ok(Some(json!({"data": object.data["data"], "managers": managers})))
     };
     let rules = |kind: &str| {
         json!([{"paths": ["/data/colour", "/data/absent"], "target": {"kind": kind, "name": "a|b"}},
             {"paths": ["/data/size"], "target": {"labelSelector": "other=yes"}}])
     };
-    let mut states = Vec::new();
     let spec = json!({"ignore": rules("ConfigMap"), "retryInterval": "1h"});
     app.deploy_ready("app", spec).await?;
-    states.push(state().await?);
+    side.same("installed", &state).await?;
     app.patch(CONFIG_MAP, "a", json!({"data": {"colour": "red"}}))
         .await?;
     app.reconcile("app").await?;
-    states.push(state().await?);
+    side.same("ignored", &state).await?;
     let commit = app.push(&[("deploy/a.yaml", &map("square"))]).await?;
     app.wait_applied("app", &commit).await?;
-    states.push(state().await?);
+    side.same("changed", &state).await?;
     app.patch(CONFIG_MAP, "a", json!({"data": {"size": "xl"}}))
         .await?;
     app.reconcile("app").await?;
-    states.push(state().await?);
+    side.same("corrected", &state).await?;
     app.patch(KUSTOMIZATION, "app", json!({"spec": {"ignore": rules("[")}}))
         .await?;
-    let message = app
-        .wait_failed(KUSTOMIZATION, "app", "ReconciliationFailed")
+    app.wait_failed(KUSTOMIZATION, "app", "ReconciliationFailed")
         .await?;
-    states.push(neutral(&message, app.name()).into());
-    Ok(states)
+    side.same("mistake", async || {
+        let message = app
+            .wait_failed(KUSTOMIZATION, "app", "ReconciliationFailed")
+            .await?;
+        Ok(Some(neutral(&message, app.name()).into()))
+    })
+    .await?;
+    Ok(())
 }
 
 #[tokio::test]
 async fn what_is_ignored_stays_as_others_have_it_as_in_stock() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(ignoring(Owner::Stock), ignoring(Owner::Ours))?;
-    let steps = ["installed", "ignored", "changed", "corrected", "mistake"];
-    assert_eq!((steps.len(), steps.len()), (stock.len(), ours.len()));
-    for ((step, stock), ours) in steps.iter().zip(stock).zip(ours) {
-        assert!(ours == stock, "{step}:\nours  {ours:#}\nstock {stock:#}");
-    }
+    together(ignoring).await?;
     Ok(())
 }

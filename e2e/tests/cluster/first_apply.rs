@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result};
 use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::app::{App, Owner, config_map};
+use crate::app::{App, config_map};
 use crate::side_by_side::neutral;
+use crate::together::{Side, together};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -83,7 +84,7 @@ async fn what_exists_already_is_looked_at_first() -> Result<()> {
 }
 
 /// What is said of a first object that cannot be, and which of the others are there.
-async fn refused(owner: Owner) -> Result<(String, Vec<bool>)> {
+async fn refused(side: Side) -> Result<Value> {
     let files = [
         ("deploy/a.yaml", &*config_map("a", "blue")),
         (
@@ -92,27 +93,31 @@ async fn refused(owner: Owner) -> Result<(String, Vec<bool>)> {
         ),
         ("bad/b.yaml", &*config_map("bad-b", "blue")),
     ];
-    let app = App::owned_by(owner, "first-refused", &files).await?;
+    let app = App::owned_by(side.owner, "first-refused", &files).await?;
     app.deploy_ready("app", json!({})).await?;
     app.deploy("bad", json!({"path": "bad", "retryInterval": "1h"}))
         .await?;
-    let message = app.wait_failed_at_first("bad", "ReconciliationFailed").await?;
-    let mut there = Vec::new();
-    for name in ["bad-a", "bad-b"] {
-        there.push(app.get(CONFIG_MAP, name).await?.is_some());
-    }
-    let object = app.existing(KUSTOMIZATION, "bad").await?;
-    let listed = object.data["status"]["inventory"]["entries"]
-        .as_array()
-        .map_or(0, Vec::len);
-    assert_eq!(listed, 0, "nothing was applied");
-    Ok((neutral(&message, app.name()), there))
+    let seen = side.same("refused", async || {
+        let message = app.wait_failed_at_first("bad", "ReconciliationFailed").await?;
+        let mut there = Vec::new();
+        for name in ["bad-a", "bad-b"] {
+            there.push(app.get(CONFIG_MAP, name).await?.is_some());
+        }
+        let object = app.existing(KUSTOMIZATION, "bad").await?;
+        let listed = object.data["status"]["inventory"]["entries"].as_array();
+        let listed = listed.map_or(0, Vec::len);
+        let message = neutral(&message, app.name());
+        Ok(Some(
+            json!({"message": message, "there": there, "listed": listed}),
+        ))
+    });
+    seen.await
 }
 
 #[tokio::test]
 async fn the_refusal_of_the_first_keeps_its_stage_from_being_applied() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(refused(Owner::Stock), refused(Owner::Ours))?;
-    assert_eq!(ours, stock);
-    assert_eq!(ours.1, [false, false]);
+    let (_, ours) = together(refused).await?;
+    assert_eq!(ours["there"], json!([false, false]));
+    assert_eq!(ours["listed"], 0, "nothing was applied");
     Ok(())
 }

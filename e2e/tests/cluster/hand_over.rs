@@ -49,7 +49,8 @@ async fn move_over_and_back(prefix: &str, spec: Value) -> Result<()> {
     let app = App::owned_by(Owner::Stock, prefix, &files).await?;
     app.testbed.openflux_controller().await?;
     let before = app.deploy_ready("app", spec).await?;
-    // The Deployment's own controller writes its status; it is done when the Kustomization that waits for it is ready.
+    // The Deployment's own controller writes its status.
+    app.wait_still(DEPLOYMENT, "web").await?;
     let stock = traces(&app).await?;
 
     let over = move_to(&app, Owner::Ours).await?;

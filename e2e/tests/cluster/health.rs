@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::app::{App, Owner, config_map, deployment, start_shard};
 use crate::artifacts::{consume, consume_as, deliver};
 use crate::side_by_side::neutral;
+use crate::together::{Side, together};
 
 const FAILED: &str = "HealthCheckFailed";
 
@@ -224,13 +225,18 @@ async fn many_checks_need_few_connections() -> Result<()> {
 }
 
 /// What a Kustomization says whose health checks end by themselves: the conditions, the history, and what it has applied.
-async fn verdict(owner: Owner, check: &Value, end: &str) -> Result<Value> {
-    let app = App::owned_by(owner, "verdict", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
-    let mut check = check.clone();
-    if check["namespace"] == "NAMESPACE" {
-        check["namespace"] = app.name().into();
+async fn verdict(side: Side, check: &Value, end: &str) -> Result<()> {
+    let app = App::owned_by(
+        side.owner,
+        "verdict",
+        &[("deploy/a.yaml", &config_map("a", "blue"))],
+    )
+    .await?;
+    let mut own = check.clone();
+    if own["namespace"] == "NAMESPACE" {
+        own["namespace"] = app.name().into();
     }
-    let spec = json!({"healthChecks": [check], "timeout": "1s", "retryInterval": "1h"});
+    let spec = json!({"healthChecks": [own], "timeout": "4s", "retryInterval": "1h"});
     app.deploy("app", spec).await?;
     let ended = |object: &DynamicObject| {
         condition(object, "Ready").is_some_and(|ready| ready["reason"] == end)
@@ -238,8 +244,26 @@ async fn verdict(owner: Owner, check: &Value, end: &str) -> Result<Value> {
             // Stock writes conditions first.
             && object.data["status"]["history"].is_array()
     };
-    let object = app.wait(KUSTOMIZATION, "app", "has ended", ended).await?;
-    let status = &object.data["status"];
+    app.wait(KUSTOMIZATION, "app", "has ended", ended).await?;
+    side.same(&check.to_string(), async || {
+        let object = app.existing(KUSTOMIZATION, "app").await?;
+        let status = &object.data["status"];
+        let history = status["history"].as_array().into_iter().flatten();
+        let seen = json!({
+            "conditions": conditions(&object, &app),
+            "history": history.map(|run| run["lastReconciledStatus"].clone()).collect::<Value>(),
+            "applied": status["lastAppliedRevision"].is_string(),
+            "observed": status["observedGeneration"],
+        });
+        Ok(ended(&object).then_some(seen))
+    })
+    .await?;
+    Ok(())
+}
+
+/// The conditions of an object, without times.
+fn conditions(object: &DynamicObject, app: &App) -> Value {
+    let conditions = object.data["status"]["conditions"].as_array();
     let told = |condition: &Value| {
         let message = condition["message"].as_str().unwrap_or_default();
         json!([
@@ -249,13 +273,7 @@ async fn verdict(owner: Owner, check: &Value, end: &str) -> Result<Value> {
             neutral(message, app.name())
         ])
     };
-    let list = |field: &str| status[field].as_array().cloned().unwrap_or_default();
-    Ok(json!({
-        "conditions": list("conditions").iter().map(told).collect::<Value>(),
-        "history": list("history").iter().map(|run| run["lastReconciledStatus"].clone()).collect::<Value>(),
-        "applied": status["lastAppliedRevision"].is_string(),
-        "observed": status["observedGeneration"],
-    }))
+    conditions.into_iter().flatten().map(told).collect()
 }
 
 #[tokio::test]
@@ -267,11 +285,7 @@ async fn checks_that_cannot_be_made_read_as_in_stock() -> Result<()> {
     let odd = json!({"apiVersion": "a/b/c", "kind": "Widget", "name": "w", "namespace": "NAMESPACE"});
     let itself = json!({"apiVersion": KUSTOMIZATION.api_version, "kind": "Kustomization", "name": "app", "namespace": "NAMESPACE"});
     let compare = async |check: Value, end: &str| -> Result<()> {
-        let (stock, ours) = tokio::try_join!(
-            verdict(Owner::Stock, &check, end),
-            verdict(Owner::Ours, &check, end)
-        )?;
-        assert_eq!(ours, stock, "{check}");
+        together(async |side| verdict(side, &check, end).await).await?;
         Ok(())
     };
     tokio::try_join!(
@@ -285,32 +299,25 @@ async fn checks_that_cannot_be_made_read_as_in_stock() -> Result<()> {
 }
 
 /// The conditions of a Kustomization whose time has run out.
-async fn timed_out(owner: Owner) -> Result<Value> {
+async fn timed_out(side: Side) -> Result<Value> {
     let files = [
         ("deploy/web.yaml", &*deployment("web", 1)),
         ("deploy/settings.yaml", &*config_map("settings", "blue")),
     ];
-    let app = App::owned_by(owner, "timeout", &files).await?;
-    let spec = json!({"wait": true, "timeout": "1s", "retryInterval": "1h"});
+    let app = App::owned_by(side.owner, "timeout", &files).await?;
+    let spec = json!({"wait": true, "timeout": "4s", "retryInterval": "1h"});
     app.deploy("app", spec).await?;
     app.wait_failed(KUSTOMIZATION, "app", FAILED).await?;
-    let conditions = &app.existing(KUSTOMIZATION, "app").await?.data["status"]["conditions"];
-    let told = |condition: &Value| {
-        let message = condition["message"].as_str().unwrap_or_default();
-        json!([
-            condition["type"],
-            condition["status"],
-            condition["reason"],
-            neutral(message, app.name())
-        ])
-    };
-    Ok(conditions.as_array().into_iter().flatten().map(told).collect())
+    let seen = side.same("timed out", async || {
+        let object = app.existing(KUSTOMIZATION, "app").await?;
+        Ok(Some(conditions(&object, &app)))
+    });
+    seen.await
 }
 
 #[tokio::test]
 async fn a_timeout_reads_as_in_stock() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(timed_out(Owner::Stock), timed_out(Owner::Ours))?;
-    assert_eq!(ours, stock);
+    let (_, ours) = together(timed_out).await?;
     assert!(
         ours.to_string()
             .contains("timeout waiting for: [Deployment/NAMESPACE/web status: 'InProgress']")

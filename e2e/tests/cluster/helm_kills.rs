@@ -3,11 +3,11 @@
 //! A round asks something else of each release, then the controller is killed a few times, then everything has to come to its
 //! end. `OPENFLUX_TRIALS=500` kills it so often.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, HELM_RELEASE, SECRET};
+use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, HELM_RELEASE, PATIENCE, SECRET};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
@@ -89,15 +89,31 @@ async fn ask(app: &ReleaseApp, release: &str, before: Asked, asked: Asked) -> Re
     Ok(())
 }
 
-/// How many records tell of something that was under way.
-async fn under_way(app: &ReleaseApp) -> Result<usize> {
-    let secrets = app.list(SECRET).await?;
-    let statuses = secrets
-        .iter()
-        .filter_map(|secret| secret.metadata.labels.as_ref()?.get("status"));
-    Ok(statuses
-        .filter(|status| status.starts_with("pending") || *status == "uninstalling")
-        .count())
+/// Records that tell of something that is under way, by name and version.
+type UnderWay = BTreeSet<(Option<String>, Option<String>)>;
+
+async fn under_way(app: &ReleaseApp) -> Result<UnderWay> {
+    let goes_on = |secret: &DynamicObject| {
+        let status = secret.metadata.labels.as_ref()?.get("status")?;
+        Some(status.starts_with("pending") || status == "uninstalling")
+    };
+    let secrets = app.list(SECRET).await?.into_iter();
+    Ok(secrets
+        .filter(|secret| goes_on(secret) == Some(true))
+        .map(|secret| (secret.metadata.name, secret.metadata.resource_version))
+        .collect())
+}
+
+/// Waits until something is under way that is not one of what was `left`; gives up when nothing comes any more.
+async fn wait_begun(app: &ReleaseApp, left: &UnderWay) -> Result<()> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE / 3 {
+        if !under_way(app).await?.is_subset(left) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
 }
 
 /// Waits for the end of what was asked of a release, and looks whether that is all that there is.
@@ -166,7 +182,8 @@ async fn killed_again_and_again_it_takes_up_whatever_was_under_way() -> Result<(
         .map(|number| (format!("app-{number}"), Asked::Gone))
         .collect();
     let (mut moments, mut chances) = (moments(11), moments(13));
-    let (mut kills, mut caught, mut round) = (0, 0, 0);
+    let (mut kills, mut hits, mut caught, mut round) = (0, 0, 0, 0);
+    let mut left = UnderWay::new();
     while kills < trials() {
         round += 1;
         for (release, asked) in &mut releases {
@@ -176,20 +193,27 @@ async fn killed_again_and_again_it_takes_up_whatever_was_under_way() -> Result<(
         }
         for moment in moments.by_ref().take(KILLS) {
             let mut controller = start_for(SHARD).await?;
-            tokio::time::sleep(moment).await;
+            wait_begun(&app, &left).await?;
+            // Some way into it, or into what comes next.
+            tokio::time::sleep(moment / 5).await;
             controller.kill()?;
             kills += 1;
-            caught += under_way(&app).await?;
+            left = under_way(&app).await?;
+            caught += left.len();
+            hits += usize::from(!left.is_empty());
         }
         let _controller = start_for(SHARD).await?;
         for (release, asked) in &releases {
             let checked = check(&app, release, *asked).await;
             checked.with_context(|| {
-                format!("round {round}, after {kills} kills that caught {caught} actions")
+                format!("round {round}, after {kills} kills, of which {hits} caught {caught} actions")
             })?;
         }
     }
-    // Otherwise the moments are not those at which something happens; how many are depends on how busy the machine is.
-    ensure!(caught > 0, "{kills} kills caught no action");
+    // Otherwise the moments are not those at which something happens.
+    ensure!(
+        hits * 4 >= kills * 3,
+        "{hits} of {kills} kills caught {caught} actions"
+    );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! HelmReleases that move between the controllers while one of them is at work.
 
 use anyhow::Result;
-use e2e::testbed::{HELM_RELEASE, condition};
+use e2e::testbed::{DEPLOYMENT, HELM_RELEASE, condition};
 use kube::api::DynamicObject;
 use serde_json::json;
 
@@ -24,6 +24,9 @@ async fn upgrading(owner: Owner) -> Result<ReleaseApp> {
     };
     app.wait(HELM_RELEASE, "app", "is being upgraded", runs).await?;
     app.wait_statuses(&["deployed", "pending-upgrade"]).await?;
+    // The record comes first: whoever scales the Deployment down before it is scaled up changes nothing.
+    let is_up = |object: &DynamicObject| object.data["spec"]["replicas"] == 1;
+    app.wait(DEPLOYMENT, "app-web", "is scaled up", is_up).await?;
     Ok(app)
 }
 
@@ -49,6 +52,27 @@ async fn what_stock_takes_over_is_left_to_it() -> Result<()> {
     assert_eq!(history(&object).first(), Some(&3), "{:?}", object.data["status"]);
     app.wait_released("app").await?;
     app.wait_statuses(&["superseded", "failed", "deployed"]).await
+}
+
+#[tokio::test]
+async fn what_stock_is_at_work_on_is_begun_when_it_is_done() -> Result<()> {
+    let app = upgrading(Owner::Stock).await?;
+    app.hand_over(Owner::Ours, "app").await?;
+    app.events_with("waiting until the controller that had the HelmRelease before is done")
+        .await?;
+    app.wait_statuses(&["deployed", "pending-upgrade"]).await?;
+    // Stock's controller ends it, and cannot say so in the conditions: it does not watch the object any more.
+    app.scale_down("app").await?;
+    let object = app.wait_released("app").await?;
+    app.wait_statuses(&["superseded", "deployed"]).await?;
+    assert_eq!(history(&object), [2, 1], "{:?}", object.data["status"]);
+    let ready = condition(&object, "Ready").map(|ready| ready["message"].clone());
+    let expected = format!(
+        "Helm upgrade succeeded for release {namespace}/app.v2 with chart {namespace}@1.0.0",
+        namespace = app.name()
+    );
+    assert_eq!(ready, Some(expected.into()));
+    Ok(())
 }
 
 #[tokio::test]

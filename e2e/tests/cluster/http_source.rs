@@ -1,6 +1,5 @@
 //! `Http` sources: what they download is deployed by ours and, over the bridge, by stock; servers that lie; restarts.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,8 +8,8 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use e2e::testbed::{
-    ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EXTERNAL_ARTIFACT, HTTP, HttpServer,
-    KUSTOMIZATION, Namespace, Process, SECRET, Stock, Testbed, condition, eventually, free_port, is_ready,
+    ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EVENT, EXTERNAL_ARTIFACT, HTTP, HttpServer,
+    KUSTOMIZATION, Namespace, SECRET, Stock, Testbed, Write, condition, eventually, free_port, is_ready,
 };
 use kube::api::DynamicObject;
 use parking_lot::Mutex;
@@ -19,61 +18,19 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::app::{self, Owner, config_map};
+use crate::producer::Producer;
 
-/// The producer, in a process of its own, with a volume that outlives it.
-struct Producer {
-    volume: PathBuf,
-    address: String,
-    process: Process,
-}
-
-impl Producer {
-    fn start(testbed: &Testbed, name: &str) -> Result<Self> {
-        let volume = testbed.dir().join(format!("volume-{name}"));
-        let address = format!("127.0.0.1:{}", free_port()?);
-        let process = Self::process(testbed, name, &volume, &address)?;
-        Ok(Self {
-            volume,
-            address,
-            process,
-        })
-    }
-
-    fn process(testbed: &Testbed, name: &str, volume: &std::path::Path, address: &str) -> Result<Process> {
-        let arguments = [
-            (if name == "both" {
-                "--controllers=http,bridge"
-            } else {
-                "--controllers=http"
-            })
-            .to_owned(),
-            format!("--storage-path={}", volume.display()),
-            format!("--storage-addr={address}"),
-            "--http-source-hosts=127.0.0.1".to_owned(),
-            format!("--http-source-label-selector=test={name}"),
-            "--artifact-retention-ttl=1s".to_owned(),
-            "--storage-grace=1s".to_owned(),
-            "--storage-reserve=0".to_owned(),
-        ];
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        testbed.start_openflux(&format!("http-{name}"), &arguments)
-    }
-
-    /// Ends the process as a failing machine does, and starts it anew.
-    fn restart(self, testbed: &Testbed, name: &str) -> Result<Self> {
-        let Self {
-            volume,
-            address,
-            process,
-        } = self;
-        drop(process);
-        let process = Self::process(testbed, name, &volume, &address)?;
-        Ok(Self {
-            volume,
-            address,
-            process,
-        })
-    }
+/// The producer of sources with a label.
+fn producer(testbed: &'static Testbed, namespace: &Namespace, label: &str) -> Result<Producer> {
+    let controllers = if label == "both" { "http,bridge" } else { "http" };
+    let selector = format!("--http-source-label-selector=test={label}");
+    let flags = [
+        selector.as_str(),
+        "--http-source-hosts=127.0.0.1",
+        "--artifact-retention-ttl=1s",
+        "--storage-grace=1s",
+    ];
+    Producer::start(testbed, namespace, &format!("http-{label}"), controllers, &flags)
 }
 
 fn archive(colour: &str) -> Result<Vec<u8>> {
@@ -127,7 +84,7 @@ async fn a_download_is_deployed_by_ours_and_by_stock() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("http").await?;
     testbed.openflux_controller().await?;
-    let producer = Producer::start(testbed, "both")?;
+    let producer = producer(testbed, &namespace, "both")?;
     let _stock = testbed.start_stock(
         Stock::Kustomize,
         &[
@@ -202,12 +159,27 @@ async fn a_download_is_deployed_by_ours_and_by_stock() -> Result<()> {
     .await
 }
 
+/// What was written so far about the source `web`: to it, to its Artifact, and as events.
+async fn written(testbed: &Testbed, namespace: &Namespace, artifact: &str) -> Result<Vec<Write>> {
+    let mut writes = testbed.writes(namespace).await?;
+    writes.retain(|write| match write.resource.as_str() {
+        "artifacts" => write.name == artifact,
+        "https" => write.name == "web",
+        "events" => write.name.starts_with("web."),
+        _ => false,
+    });
+    Ok(writes)
+}
+
 #[tokio::test]
-async fn a_restart_serves_the_same_and_a_lost_volume_is_made_anew() -> Result<()> {
+async fn a_restart_writes_nothing_and_a_lost_volume_is_made_anew() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("http").await?;
-    let mut producer = Producer::start(testbed, "restart")?;
-    let server = ArtifactServer::start([("blue", Answer::Bytes(archive("blue")?))])?;
+    let mut producer = producer(testbed, &namespace, "restart")?;
+    let server = ArtifactServer::start([
+        ("blue", Answer::Bytes(archive("blue")?)),
+        ("green", Answer::Bytes(archive("green")?)),
+    ])?;
     source(
         &namespace,
         "restart",
@@ -220,25 +192,31 @@ async fn a_restart_serves_the_same_and_a_lost_volume_is_made_anew() -> Result<()
     let before = namespace.wait_ready(ARTIFACT, &name).await?;
     let url = before.data["spec"]["url"].as_str().unwrap_or_default().to_owned();
     let download = async || Ok(get(&url).await.ok());
+    // It is told beside the work.
+    eventually("the event", async || {
+        let events = namespace.list(EVENT).await?;
+        let of_web = |event: &&DynamicObject| event.data["involvedObject"]["name"] == "web";
+        Ok(events.iter().find(of_web).map(|_| ()))
+    })
+    .await?;
+    let known = written(testbed, &namespace, &name).await?.len();
 
-    producer = producer.restart(testbed, "restart")?;
+    producer.restart()?;
     let bytes = eventually("the file to be served again", download).await?;
     assert_eq!(Some(bytes.len() as u64), before.data["spec"]["size"].as_u64());
+    // What is looked at later is made: by then, it has looked at the first.
+    let spec = json!({"url": server.url("green"), "interval": "1h"});
+    source(&namespace, "restart", "later", spec).await?;
+    namespace.wait_ready(HTTP, "later").await?;
+    let since = written(testbed, &namespace, &name).await?.split_off(known);
+    assert!(since.is_empty(), "{since:#?}");
     let after = namespace.get(ARTIFACT, &name).await?.context("the Artifact")?;
-    assert_eq!(
-        (&before.metadata.uid, &before.data["spec"]),
-        (&after.metadata.uid, &after.data["spec"])
-    );
+    assert_eq!(before.metadata.resource_version, after.metadata.resource_version);
     assert_eq!(server.requests("blue"), 1);
 
-    let Producer {
-        volume,
-        address,
-        process,
-    } = producer;
-    drop(process);
-    std::fs::remove_dir_all(&volume)?;
-    let process = Producer::process(testbed, "restart", &volume, &address)?;
+    producer.kill()?;
+    std::fs::remove_dir_all(&producer.volume)?;
+    producer.restart()?;
     let again = eventually("the file to be made anew", download).await?;
     assert_eq!(bytes, again);
     let ready = namespace.wait_ready(ARTIFACT, &name).await?;
@@ -259,7 +237,6 @@ async fn a_restart_serves_the_same_and_a_lost_volume_is_made_anew() -> Result<()
     namespace.wait(ARTIFACT, &name, "is back", back).await?;
     namespace.wait_ready(ARTIFACT, &name).await?;
     assert_eq!(server.requests("blue"), 2);
-    drop(process);
     Ok(())
 }
 
@@ -267,7 +244,7 @@ async fn a_restart_serves_the_same_and_a_lost_volume_is_made_anew() -> Result<()
 async fn servers_that_lie_leave_the_last_good_artifact() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("http").await?;
-    let _producer = Producer::start(testbed, "liars")?;
+    let _producer = producer(testbed, &namespace, "liars")?;
     let good = archive("blue")?;
     let escaping = Archive::default().file("../evil", b"x").pack()?;
     let sparse = Archive::default().sparse("a.yaml", 4 << 30).pack()?;
@@ -361,7 +338,7 @@ async fn servers_that_lie_leave_the_last_good_artifact() -> Result<()> {
 async fn a_secret_that_changes_wakes_those_who_read_it() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("http").await?;
-    let _producer = Producer::start(testbed, "secrets")?;
+    let _producer = producer(testbed, &namespace, "secrets")?;
     let server = ArtifactServer::start([("blue", Answer::Bytes(archive("blue")?))])?;
     let spec = json!({"url": server.url("blue"), "interval": "1h", "secretRef": {"name": "token"}});
     source(&namespace, "secrets", "web", spec).await?;
@@ -389,25 +366,20 @@ async fn over_tls_urls_say_so_and_the_own_deployer_asks_nobody() -> Result<()> {
     for (from, to) in [("server.crt", "tls.crt"), ("server.key", "tls.key")] {
         std::fs::copy(testbed.dir().join("pki").join(from), folder.join(to))?;
     }
-    let address = format!("127.0.0.1:{}", free_port()?);
-    let arguments = [
-        "--controllers=http,bridge,kustomize".to_owned(),
-        "--watch-label-selector=sharding.fluxcd.io/key=tls".to_owned(),
-        format!("--storage-path={}", testbed.dir().join("volume-tls").display()),
-        format!("--storage-addr={address}"),
-        format!("--storage-tls-secret-dir={}", folder.display()),
-        "--storage-reserve=0".to_owned(),
-        "--http-source-hosts=127.0.0.1".to_owned(),
-        "--http-source-label-selector=test=tls".to_owned(),
+    let certificate = format!("--storage-tls-secret-dir={}", folder.display());
+    let flags = [
+        "--watch-label-selector=sharding.fluxcd.io/key=tls",
+        certificate.as_str(),
+        "--http-source-hosts=127.0.0.1",
+        "--http-source-label-selector=test=tls",
     ];
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let _both = testbed.start_openflux("http-tls", &arguments)?;
+    let both = Producer::start(testbed, &namespace, "http-tls", "http,bridge,kustomize", &flags)?;
     let server = ArtifactServer::start([("blue", Answer::Bytes(archive("blue")?))])?;
     source(&namespace, "tls", "web", json!({"url": server.url("blue")})).await?;
     let name = format!("http-{}-web", namespace.name());
     let artifact = namespace.wait_ready(ARTIFACT, &name).await?;
     let url = artifact.data["spec"]["url"].as_str().unwrap_or_default();
-    let expected = format!("https://{address}/http/{}/web/", namespace.name());
+    let expected = format!("https://{}/http/{}/web/", both.address, namespace.name());
     assert!(url.starts_with(&expected), "{url}");
     let external = namespace.wait_ready(EXTERNAL_ARTIFACT, "web").await?;
     assert_eq!(external.data["status"]["artifact"]["url"], url);
@@ -455,7 +427,7 @@ async fn lie(State(liar): State<Liar>, request: Request) -> Response {
 async fn an_etag_that_lies_is_found_out_when_somebody_insists() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("http").await?;
-    let _producer = Producer::start(testbed, "etags")?;
+    let _producer = producer(testbed, &namespace, "etags")?;
     let liar = Liar::default();
     let router = Router::new().fallback(lie).with_state(liar.clone());
     let server = HttpServer::start(router)?;
@@ -500,7 +472,7 @@ async fn an_etag_that_lies_is_found_out_when_somebody_insists() -> Result<()> {
 async fn an_owner_that_is_replaced_and_a_second_replica_change_nothing_for_consumers() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("http").await?;
-    let producer = Producer::start(testbed, "twins")?;
+    let mut producer = producer(testbed, &namespace, "twins")?;
     let server = ArtifactServer::start([("blue", Answer::Bytes(archive("blue")?))])?;
     let spec = json!({"url": server.url("blue"), "interval": "1h"});
     source(&namespace, "twins", "web", spec.clone()).await?;
@@ -525,7 +497,7 @@ async fn an_owner_that_is_replaced_and_a_second_replica_change_nothing_for_consu
 
     // A second process on the same volume waits for it, and serves nothing meanwhile.
     let address = format!("127.0.0.1:{}", free_port()?);
-    let second = Producer::process(testbed, "twins", &producer.volume, &address)?;
+    let second = producer.another(&address)?;
     let path = url.split_once(&producer.address).map_or("", |(_, path)| path);
     let elsewhere = format!("http://{address}{path}");
     let answered = eventually("the second process to answer", async || {
@@ -540,7 +512,7 @@ async fn an_owner_that_is_replaced_and_a_second_replica_change_nothing_for_consu
     assert_eq!(now.data["spec"], after.data["spec"]);
     // It takes over when the first one is gone: the URL has another host, and the content is the same without a download.
     let requests = server.requests("blue");
-    drop(producer.process);
+    producer.kill()?;
     let moved = |object: &DynamicObject| object.data["spec"]["url"] == elsewhere;
     let moved = namespace
         .wait(ARTIFACT, &name, "is served by the second process", moved)

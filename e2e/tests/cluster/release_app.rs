@@ -315,7 +315,8 @@ spec: {{interval: 1h, url: '{}'}}
         .await
     }
 
-    async fn events(&self) -> Result<Vec<DynamicObject>> {
+    /// The events about HelmReleases that have been written so far.
+    pub(crate) async fn events(&self) -> Result<Vec<DynamicObject>> {
         let mut events = self.list(EVENT).await?;
         events.retain(|event| event.data["involvedObject"]["kind"] == HELM_RELEASE.kind);
         Ok(events)

@@ -1,49 +1,51 @@
 //! What a release leaves in a cluster, so that two of them can be compared.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, HELM_CHART};
+use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, HELM_CHART, HELM_RELEASE};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::release_app::{ReleaseApp, neutral};
+use crate::together::Side;
 
-/// What was there after each step of a test.
+/// What the HelmRelease `app` leaves after each step of a test, compared with what the other side's leaves.
 pub(crate) struct States<'a> {
     app: &'a ReleaseApp,
-    noted: Vec<Value>,
-    digests: BTreeSet<String>,
+    side: &'a Side,
+    digests: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> States<'a> {
-    pub(crate) fn of(app: &'a ReleaseApp) -> Self {
+    pub(crate) fn of(app: &'a ReleaseApp, side: &'a Side) -> Self {
         Self {
             app,
-            noted: Vec::new(),
-            digests: BTreeSet::new(),
+            side,
+            digests: RefCell::default(),
         }
     }
 
-    /// Takes note of what there is, with a HelmRelease that was just read.
-    pub(crate) async fn add(&mut self, object: DynamicObject) -> Result<()> {
+    /// What there is after a step is the same on both sides in the end; gives it.
+    pub(crate) async fn same(&self, step: &str) -> Result<Value> {
+        self.side.same(step, async || self.look().await.map(Some)).await
+    }
+
+    async fn look(&self) -> Result<Value> {
+        let object = self.app.existing(HELM_RELEASE, "app").await?;
         let mut state = state(self.app, &object).await?.to_string();
         // Two charts of different names have different digests; the history remembers earlier ones.
         let digest = object.data["status"]["lastAttemptedRevisionDigest"].as_str();
         let digest = digest.unwrap_or_default().trim_start_matches("sha256:");
-        self.digests.insert(digest.to_owned());
-        for digest in &self.digests {
+        let mut digests = self.digests.borrow_mut();
+        digests.insert(digest.to_owned());
+        for digest in &*digests {
             if let Some(start) = digest.get(..12) {
                 state = state.replace(digest, "DIGEST").replace(start, "START");
             }
         }
-        let state = serde_json::from_str(&state)?;
-        self.noted.push(state);
-        Ok(())
-    }
-
-    pub(crate) fn all(self) -> Vec<Value> {
-        self.noted
+        Ok(serde_json::from_str(&state)?)
     }
 }
 
@@ -106,34 +108,4 @@ pub(crate) fn helm_log(event: &DynamicObject, namespace: &str) -> Vec<String> {
         lines.pop();
     }
     lines
-}
-
-/// Compares step by step what stock's controller and ours have left.
-pub(crate) fn compare(steps: &[&str], stock: &[Value], ours: &[Value]) {
-    assert_eq!((steps.len(), steps.len()), (stock.len(), ours.len()));
-    for ((step, ours), stock) in steps.iter().zip(ours).zip(stock) {
-        assert!(ours == stock, "{step}: {}", difference("", stock, ours));
-    }
-}
-
-/// Says where two values differ, one line per place.
-fn difference(at: &str, stock: &Value, ours: &Value) -> String {
-    match (stock, ours) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            let none = Value::Null;
-            let each = keys.into_iter().map(|key| {
-                let (a, b) = (a.get(key).unwrap_or(&none), b.get(key).unwrap_or(&none));
-                difference(&format!("{at}/{key}"), a, b)
-            });
-            each.collect()
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            let each = a.iter().zip(b).enumerate();
-            each.map(|(n, (a, b))| difference(&format!("{at}/{n}"), a, b))
-                .collect()
-        }
-        (a, b) if a == b => String::new(),
-        (a, b) => format!("\n{at}\n  stock {a}\n  ours  {b}"),
-    }
 }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, KUSTOMIZATION, SECRET, Testbed, condition, free_port};
-use futures::future::try_join_all;
+use e2e::testbed::{CONFIG_MAP, DEPLOYMENT, KUSTOMIZATION, Kind, SECRET, Testbed, condition, free_port};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use crate::app::{App, Owner, config_map, deployment};
+use crate::app::{App, config_map, deployment};
 use crate::far::{Far, keep, keep_as, through};
-use crate::side_by_side::{neutral, neutral_value, told};
+use crate::side_by_side::{failures, neutral, neutral_value, told};
+use crate::together::{Side, together};
 
 fn colour(object: &DynamicObject) -> &str {
     object.data["data"]["colour"].as_str().unwrap_or_default()
@@ -49,27 +49,38 @@ fn plain(object: &DynamicObject, names: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// What one life of a Kustomization leaves: statuses, objects of the other cluster, and events.
-async fn life(owner: Owner) -> Result<(Vec<Value>, Vec<Value>, Vec<String>)> {
+/// One life of a Kustomization, of which statuses, objects of the other cluster, and events are compared.
+async fn life(side: Side) -> Result<()> {
     let files = [
         ("deploy/settings.yaml", config_map("settings", "blue")),
         ("deploy/web.yaml", deployment("web", 0)),
         ("deploy/old.yaml", config_map("old", "blue")),
     ];
     let files = files.each_ref().map(|(path, content)| (*path, content.as_str()));
-    let app = App::owned_by(owner, "remote", &files).await?;
+    let app = App::owned_by(side.owner, "remote", &files).await?;
     let far = Far::start("life").await?;
     keep(&app, "far", &far.hire("deployer").await?).await?;
     let names = [far.namespace.name(), app.name()];
-    let status = |object: &DynamicObject| {
+    let status = async || {
+        let object = app.existing(KUSTOMIZATION, "app").await?;
         let far_neutral = neutral_value(&object.data["status"], far.namespace.name());
-        neutral_value(&far_neutral, app.name())
+        anyhow::Ok(Some(neutral_value(&far_neutral, app.name())))
     };
-    let (mut states, mut objects) = (Vec::new(), Vec::new());
-    states.push(status(&app.deploy_ready("app", spec(&far, &json!({}))).await?));
-    for (kind, name) in [(CONFIG_MAP, "settings"), (CONFIG_MAP, "old"), (DEPLOYMENT, "web")] {
+    let there = async |kind: Kind, name: &str| {
         let object = far.namespace.get(kind, name).await?.context("applied there")?;
-        objects.push(plain(&object, &names));
+        anyhow::Ok(plain(&object, &names))
+    };
+    app.deploy_ready("app", spec(&far, &json!({}))).await?;
+    side.same("installed", &status).await?;
+    side.same("objects", async || {
+        let mut objects = Vec::new();
+        for (kind, name) in [(CONFIG_MAP, "settings"), (CONFIG_MAP, "old"), (DEPLOYMENT, "web")] {
+            objects.push(there(kind, name).await?);
+        }
+        Ok(Some(json!(objects)))
+    })
+    .await?;
+    for (kind, name) in [(CONFIG_MAP, "settings"), (CONFIG_MAP, "old"), (DEPLOYMENT, "web")] {
         assert!(app.get(kind, name).await?.is_none(), "{name} is here too");
     }
     let upgrade = [
@@ -80,14 +91,16 @@ async fn life(owner: Owner) -> Result<(Vec<Value>, Vec<Value>, Vec<String>)> {
         .each_ref()
         .map(|(path, content)| (*path, content.as_str()));
     let commit = app.push(&upgrade).await?;
-    states.push(status(&app.wait_applied("app", &commit).await?));
+    app.wait_applied("app", &commit).await?;
+    side.same("upgraded", &status).await?;
     let settings = far
         .namespace
         .get(CONFIG_MAP, "settings")
         .await?
         .context("still there")?;
     assert_eq!(colour(&settings), "red");
-    objects.push(plain(&settings, &names));
+    side.same("changed", async || there(CONFIG_MAP, "settings").await.map(Some))
+        .await?;
     assert!(
         far.namespace.get(CONFIG_MAP, "old").await?.is_none(),
         "pruned there"
@@ -102,25 +115,22 @@ async fn life(owner: Owner) -> Result<(Vec<Value>, Vec<Value>, Vec<String>)> {
             "{name}"
         );
     }
-    let events = app.events_with("web deleted").await?;
-    let told = |event| neutral(&told(event, app.name()), far.namespace.name());
-    let mut events: Vec<String> = events.iter().map(told).collect();
-    events.sort();
-    // The Secret that was there before the Kustomization may bring stock another run, which has nothing to do.
-    events.dedup();
-    Ok((states, objects, events))
+    app.events_with("web deleted").await?;
+    side.same("events", async || {
+        let told = |event| neutral(&told(event, app.name()), far.namespace.name());
+        let mut events: Vec<String> = app.events().await?.iter().map(told).collect();
+        events.sort();
+        // The Secret that was there before the Kustomization may bring stock another run, which has nothing to do.
+        events.dedup();
+        Ok(Some(json!(events)))
+    })
+    .await?;
+    Ok(())
 }
 
 #[tokio::test]
 async fn objects_statuses_and_events_are_those_of_stock() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(life(Owner::Stock), life(Owner::Ours))?;
-    for (ours, stock) in ours.0.iter().zip(&stock.0) {
-        assert!(ours == stock, "ours {ours:#}\nstock {stock:#}");
-    }
-    for (ours, stock) in ours.1.iter().zip(&stock.1) {
-        assert!(ours == stock, "ours {ours:#}\nstock {stock:#}");
-    }
-    assert!(ours.2 == stock.2, "ours {:#?}\nstock {:#?}", ours.2, stock.2);
+    together(life).await?;
     Ok(())
 }
 
@@ -162,8 +172,13 @@ const OTHERWISE: [&str; 1] = [
     "kind",
 ];
 
-async fn messages(owner: Owner) -> Result<Vec<(String, String)>> {
-    let app = App::owned_by(owner, "spoilt", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+async fn messages(side: Side) -> Result<()> {
+    let app = App::owned_by(
+        side.owner,
+        "spoilt",
+        &[("deploy/a.yaml", &config_map("a", "blue"))],
+    )
+    .await?;
     let far = Far::start("spoilt").await?;
     let good = far.testbed.portable_kubeconfig()?;
     let mut names = vec!["absent".to_owned(), "no-value".to_owned(), "other-key".to_owned()];
@@ -180,28 +195,22 @@ async fn messages(owner: Owner) -> Result<Vec<(String, String)>> {
         app.deploy(name, spec(&far, &json!({"kubeConfig": remote})))
             .await?;
     }
-    let app = &app;
-    let reads = names.into_iter().map(|name| async move {
-        let message = app
-            .wait_failed(KUSTOMIZATION, &name, "ReconciliationFailed")
-            .await?;
-        Ok::<_, anyhow::Error>((name, neutral(&message, app.name())))
-    });
-    let messages = try_join_all(reads).await?;
+    let compared = names.iter().filter(|name| !OTHERWISE.contains(&name.as_str()));
+    side.same("messages", async || {
+        let names = compared.clone().map(String::as_str);
+        failures(&app, names, "ReconciliationFailed").await.map(Some)
+    })
+    .await?;
+    failures(&app, OTHERWISE.into_iter(), "ReconciliationFailed").await?;
     // It is no matter of the object whether its Secret is there in time.
-    keep(app, "absent", &good).await?;
+    keep(&app, "absent", &good).await?;
     app.wait_ready(KUSTOMIZATION, "absent").await?;
-    Ok(messages)
+    Ok(())
 }
 
 #[tokio::test]
 async fn a_kubeconfig_that_cannot_be_used_is_refused_in_the_words_of_stock() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(messages(Owner::Stock), messages(Owner::Ours))?;
-    let differ = ours.iter().zip(&stock).filter(|(ours, stock)| ours != stock);
-    let differ: Vec<_> = differ
-        .filter(|(ours, _)| !OTHERWISE.contains(&ours.0.as_str()))
-        .collect();
-    assert!(differ.is_empty(), "{differ:#?}");
+    together(messages).await?;
     Ok(())
 }
 

@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use e2e::testbed::{AUDIENCE, CONFIG_MAP, HELM_RELEASE, KUSTOMIZATION, Namespace, Stock, Testbed};
-use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use crate::app::{App, Owner, config_map, deploy};
 use crate::far::Far;
 use crate::release_app::ReleaseApp;
-use crate::side_by_side::neutral;
+use crate::side_by_side::failures;
+use crate::together::{Side, together};
 
 /// What a ConfigMap has to say about the other cluster.
 fn settings(far: &Far, account: &str) -> Result<BTreeMap<String, String>> {
@@ -169,9 +169,9 @@ const SPOILT: [(&str, &[(&str, &str)]); 13] = [
 
 const ARN: &str = "arn:aws:eks:eu-west-1:123456789012:cluster/far";
 
-async fn messages(owner: Owner) -> Result<Vec<(String, String)>> {
+async fn messages(side: Side) -> Result<()> {
     let files = [("deploy/a.yaml", &*config_map("a", "blue"))];
-    let app = App::owned_by(owner, "identities", &files).await?;
+    let app = App::owned_by(side.owner, "identities", &files).await?;
     let far = Far::start("identities").await?;
     account(&app, "plain", &json!({})).await?;
     let odd = json!({"eks.amazonaws.com/role-arn": "somebody", "azure.workload.identity/tenant-id": "tenant",
@@ -191,24 +191,16 @@ async fn messages(owner: Owner) -> Result<Vec<(String, String)>> {
     for name in &names {
         app.deploy(name, spec(&far, name)).await?;
     }
-    let app = &app;
-    let reads = names.into_iter().map(|name| async move {
-        let message = app
-            .wait_failed(KUSTOMIZATION, name, "ReconciliationFailed")
-            .await?;
-        Ok::<_, anyhow::Error>((name.to_owned(), neutral(&message, app.name())))
-    });
-    try_join_all(reads).await
+    side.same("messages", async || {
+        let names = names.iter().copied();
+        failures(&app, names, "ReconciliationFailed").await.map(Some)
+    })
+    .await?;
+    Ok(())
 }
 
 #[tokio::test]
 async fn what_leads_nowhere_is_refused_in_the_words_of_stock() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(messages(Owner::Stock), messages(Owner::Ours))?;
-    let differ: Vec<_> = ours
-        .iter()
-        .zip(&stock)
-        .filter(|(ours, stock)| ours != stock)
-        .collect();
-    assert!(differ.is_empty(), "{differ:#?}");
+    together(messages).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::app::Owner;
 use crate::far::{Far, keep, keep_as, through};
 use crate::release_app::{ReleaseApp, neutral, records_in};
+use crate::together::{Side, together};
 
 /// The spec of a HelmRelease whose objects go to a namespace of another cluster.
 fn spec(far: &Far, more: &Value) -> Value {
@@ -27,26 +28,32 @@ async fn is_nothing_left(namespace: &Namespace) -> Result<bool> {
     Ok(settings.is_none() && records_in(namespace).await?.is_empty())
 }
 
-/// What one life of a HelmRelease leaves: statuses, records and objects.
-async fn life(owner: Owner) -> Result<Vec<Value>> {
-    let app = ReleaseApp::owned_by(owner, "far-release", &["1.0.0", "1.1.0"]).await?;
+/// One life of a HelmRelease, of which statuses, records and objects are compared.
+async fn life(side: Side) -> Result<()> {
+    let app = ReleaseApp::owned_by(side.owner, "far-release", &["1.0.0", "1.1.0"]).await?;
     let far = Far::start("release").await?;
     keep(&app, "far", &far.testbed.portable_kubeconfig()?).await?;
     let plain = |value: &Value| neutral(&neutral(value, far.namespace.name()), app.name());
-    let mut seen = Vec::new();
+    let status = async || {
+        let object = app.existing(HELM_RELEASE, "app").await?;
+        anyhow::Ok(Some(plain(&object.data["status"])))
+    };
     let more = json!({"driftDetection": {"mode": "enabled"}});
-    let installed = app.release_ready("app", spec(&far, &more)).await?;
-    seen.push(plain(&installed.data["status"]));
+    app.release_ready("app", spec(&far, &more)).await?;
+    side.same("installed", &status).await?;
     let upgrade = json!({"chart": {"spec": {"version": "1.1.0"}}, "values": {"colour": "red"}});
-    let upgraded = app.change("app", upgrade).await?;
-    seen.push(plain(&upgraded.data["status"]));
-    for record in records_in(&far.namespace).await? {
-        seen.push(plain(&record));
-    }
-    for name in ["settings", "web-hook"] {
-        let object = far.namespace.get(CONFIG_MAP, name).await?.context("made there")?;
-        seen.push(plain(&object.data["data"]));
-    }
+    app.change("app", upgrade).await?;
+    side.same("upgraded", &status).await?;
+    side.same("records and objects", async || {
+        let records = records_in(&far.namespace).await?;
+        let mut seen: Vec<_> = records.iter().map(&plain).collect();
+        for name in ["settings", "web-hook"] {
+            let object = far.namespace.get(CONFIG_MAP, name).await?.context("made there")?;
+            seen.push(plain(&object.data["data"]));
+        }
+        Ok(Some(json!(seen)))
+    })
+    .await?;
     assert!(is_nothing_left(&app).await?, "nothing is here");
 
     // What somebody changes there is put right.
@@ -61,21 +68,17 @@ async fn life(owner: Owner) -> Result<Vec<Value>> {
     app.delete(HELM_RELEASE, "app").await?;
     app.wait_gone(HELM_RELEASE, "app").await?;
     assert!(is_nothing_left(&far.namespace).await?, "all is gone there");
-    Ok(seen)
+    Ok(())
 }
 
 #[tokio::test]
 async fn statuses_records_and_objects_are_those_of_stock() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(life(Owner::Stock), life(Owner::Ours))?;
-    assert_eq!(stock.len(), ours.len());
-    for (ours, stock) in ours.iter().zip(&stock) {
-        assert!(ours == stock, "ours {ours:#}\nstock {stock:#}");
-    }
+    together(life).await?;
     Ok(())
 }
 
-async fn messages(owner: Owner) -> Result<Vec<String>> {
-    let app = ReleaseApp::owned_by(owner, "far-spoilt", &["1.0.0"]).await?;
+async fn messages(side: Side) -> Result<()> {
+    let app = ReleaseApp::owned_by(side.owner, "far-spoilt", &["1.0.0"]).await?;
     let far = Far::start("spoilt-release").await?;
     let good = far.testbed.portable_kubeconfig()?;
     keep_as(&app, "no-value", "other", &good).await?;
@@ -91,7 +94,6 @@ async fn messages(owner: Owner) -> Result<Vec<String>> {
         &good.replace("current-context: testbed", "current-context: gone"),
     )
     .await?;
-    let mut messages = Vec::new();
     for (name, remote) in [
         ("absent", through("absent")),
         ("no-value", through("no-value")),
@@ -104,26 +106,25 @@ async fn messages(owner: Owner) -> Result<Vec<String>> {
     ] {
         app.release(name, spec(&far, &json!({"kubeConfig": remote})))
             .await?;
-        let message = app.wait_failed(HELM_RELEASE, name, "RESTClientError").await?;
-        let certificate = good
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("certificate-authority-data: "));
-        messages.push(
-            message
-                .replace(certificate.unwrap_or("-"), "CA")
-                .replace(app.name(), "NAMESPACE"),
-        );
+        side.same(name, async || {
+            let message = app.wait_failed(HELM_RELEASE, name, "RESTClientError").await?;
+            let certificate = good
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("certificate-authority-data: "));
+            let message = message.replace(certificate.unwrap_or("-"), "CA");
+            Ok(Some(message.replace(app.name(), "NAMESPACE").into()))
+        })
+        .await?;
     }
     // Without the Secret nothing can be uninstalled, and nothing was.
     app.delete(HELM_RELEASE, "absent").await?;
     app.wait_gone(HELM_RELEASE, "absent").await?;
-    Ok(messages)
+    Ok(())
 }
 
 #[tokio::test]
 async fn a_kubeconfig_that_cannot_be_used_is_refused_in_the_words_of_stock() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(messages(Owner::Stock), messages(Owner::Ours))?;
-    assert_eq!(ours, stock);
+    together(messages).await?;
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use e2e::testbed::KUSTOMIZATION;
+use futures::future::try_join_all;
 use kube::api::DynamicObject;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::app::{App, Owner, config_map, deployment};
+use crate::app::{App, config_map, deployment};
+use crate::together::{Side, together};
 
 /// A text without what differs between two runs of anything: the namespace, durations and commits.
 pub(crate) fn neutral(text: &str, namespace: &str) -> String {
@@ -56,22 +58,23 @@ const CHANGING: &[&str] = &[
     "lastHandledReconcileAt",
 ];
 
-/// What one life of a Kustomization leaves: the status after each step, and all events.
-async fn life(owner: Owner) -> Result<(Vec<Value>, Vec<String>)> {
+/// One life of a Kustomization, of which the status after each step and all events are compared.
+async fn life(side: Side) -> Result<()> {
     let files = [
         ("deploy/settings.yaml", config_map("settings", "blue")),
         ("deploy/web.yaml", deployment("web", 0)),
         ("deploy/old.yaml", config_map("old", "blue")),
     ];
     let files = files.each_ref().map(|(path, content)| (*path, content.as_str()));
-    let app = App::owned_by(owner, "life", &files).await?;
-    let mut states = Vec::new();
-    let mut remember = |object: DynamicObject| {
-        states.push(neutral_value(&object.data["status"], app.name()));
+    let app = App::owned_by(side.owner, "life", &files).await?;
+    let status = async || {
+        let object = app.existing(KUSTOMIZATION, "app").await?;
+        anyhow::Ok(Some(neutral_value(&object.data["status"], app.name())))
     };
     // Neither controller retries while the other is being looked at.
     let spec = json!({"wait": true, "retryInterval": "1h"});
-    remember(app.deploy_ready("app", spec).await?);
+    app.deploy_ready("app", spec).await?;
+    side.same("install", &status).await?;
 
     let upgrade = app
         .push(&[
@@ -79,34 +82,33 @@ async fn life(owner: Owner) -> Result<(Vec<Value>, Vec<String>)> {
             ("deploy/old.yaml", ""),
         ])
         .await?;
-    remember(app.wait_applied("app", &upgrade).await?);
+    app.wait_applied("app", &upgrade).await?;
+    side.same("upgrade", &status).await?;
 
     let rejected = app
         .push(&[("deploy/settings.yaml", &config_map("Not_A_Name", "red"))])
         .await?;
     app.wait_failed_at("app", &rejected, "ReconciliationFailed")
         .await?;
-    // Stock writes conditions first and the rest of the status in a second request.
-    let recorded = |object: &DynamicObject| {
-        object.data["status"]["history"][0]["lastReconciledStatus"] == "ReconciliationFailed"
-    };
-    remember(
-        app.wait(KUSTOMIZATION, "app", "has recorded it", recorded)
-            .await?,
-    );
+    side.same("rejected", &status).await?;
 
     let unbuildable = app
         .push(&[("deploy/kustomization.yaml", "resources: [absent.yaml]\n")])
         .await?;
     app.wait_failed_at("app", &unbuildable, "BuildFailed").await?;
-    remember(app.existing(KUSTOMIZATION, "app").await?);
+    side.same("unbuildable", &status).await?;
 
     app.delete(KUSTOMIZATION, "app").await?;
     app.wait_gone(KUSTOMIZATION, "app").await?;
-    let events = app.events_with("web deleted").await?;
-    let mut events: Vec<_> = events.iter().map(|event| told(event, app.name())).collect();
-    events.sort();
-    Ok((states, events))
+    app.events_with("web deleted").await?;
+    side.same("events", async || {
+        let events = app.events().await?;
+        let mut events: Vec<_> = events.iter().map(|event| told(event, app.name())).collect();
+        events.sort();
+        Ok(Some(json!(events)))
+    })
+    .await?;
+    Ok(())
 }
 
 pub(crate) fn told(event: &DynamicObject, namespace: &str) -> String {
@@ -117,13 +119,22 @@ pub(crate) fn told(event: &DynamicObject, namespace: &str) -> String {
     format!("{} {} {message} {keys:?}", field("type"), field("reason"))
 }
 
+/// Waits until Kustomizations have failed with a reason; gives what they say, by name.
+pub(crate) async fn failures<'a>(
+    app: &App,
+    names: impl Iterator<Item = &'a str>,
+    reason: &str,
+) -> Result<Value> {
+    let reads = names.map(|name| async move {
+        let message = app.wait_failed(KUSTOMIZATION, name, reason).await?;
+        anyhow::Ok((name.to_owned(), Value::from(neutral(&message, app.name()))))
+    });
+    let messages: Map<String, Value> = try_join_all(reads).await?.into_iter().collect();
+    Ok(messages.into())
+}
+
 #[tokio::test]
 async fn status_and_events_read_the_same() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(life(Owner::Stock), life(Owner::Ours))?;
-    let steps = ["install", "upgrade", "rejected", "unbuildable"];
-    for ((step, ours), stock) in steps.iter().zip(&ours.0).zip(&stock.0) {
-        assert!(ours == stock, "{step}: ours {ours:#}\nstock {stock:#}");
-    }
-    assert!(ours.1 == stock.1, "ours {:#?}\nstock {:#?}", ours.1, stock.1);
+    together(life).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Owner, config_map};
 use crate::artifacts::{consume, deliver};
+use crate::together::{Side, together};
 
 #[tokio::test]
 async fn one_rejected_object_keeps_its_stage_from_being_applied() -> Result<()> {
@@ -110,28 +111,30 @@ fn definitions(app: &Namespace) -> Api<DynamicObject> {
 }
 
 /// How a Kustomization ends that consists of a definition whose names are taken.
-async fn definitions_alone(owner: Owner, group: &str) -> Result<String> {
+async fn definitions_alone(side: Side) -> Result<Value> {
+    let group = if side.owner == Owner::Stock {
+        "taken.stock.openflux.test"
+    } else {
+        "taken.ours.openflux.test"
+    };
     let taken = definition(group, "Gizmo", "gizmos").to_string();
-    let app = App::owned_by(owner, "crds", &[("deploy/definition.yaml", &taken)]).await?;
+    let app = App::owned_by(side.owner, "crds", &[("deploy/definition.yaml", &taken)]).await?;
     app.apply(&definition(group, "Widget", "widgets").to_string())
         .await?;
     wait_for_condition(&app, &format!("widgets.{group}"), "Established", "True").await?;
     app.deploy("app", json!({"retryInterval": "1h"})).await?;
-    app.wait_failed_at_first("app", "ReconciliationFailed").await
+    let seen = side.same("failed", async || {
+        let message = app.wait_failed_at_first("app", "ReconciliationFailed").await?;
+        Ok(Some(message.trim_end().replace(group, "GROUP").into()))
+    });
+    seen.await
 }
 
 #[tokio::test]
 async fn definitions_alone_are_ready_when_they_are_established() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(
-        definitions_alone(Owner::Stock, "taken.stock.openflux.test"),
-        definitions_alone(Owner::Ours, "taken.ours.openflux.test")
-    )?;
-    assert_eq!(
-        ours.trim_end().replace(".ours.", ".stock."),
-        stock.trim_end(),
-        "stock waits for definitions"
-    );
-    assert!(ours.contains("CustomResourceDefinition/gizmos.taken.ours.openflux.test status: 'Failed'"));
+    let (_, ours) = together(definitions_alone).await?;
+    let waits = "CustomResourceDefinition/gizmos.GROUP status: 'Failed'";
+    assert!(ours.to_string().contains(waits), "{ours}");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::app::{self, App, Owner, config_map};
+use crate::together::{Side, together};
 
 #[tokio::test]
 async fn a_long_list_of_changes_is_told_in_full_and_logged() -> Result<()> {
@@ -81,19 +82,23 @@ async fn the_adapters_report_under_their_own_name() -> Result<()> {
 }
 
 /// By how many Events it is told that fourteen runs have finished, and how many of these stand for others too.
-async fn told_runs(owner: Owner) -> Result<(usize, usize)> {
+async fn told_runs(side: Side) -> Result<Value> {
     const RUNS: usize = 14;
-    let app = App::owned_by(owner, "repeated", &[("deploy/a.yaml", &config_map("a", "blue"))]).await?;
+    let app = App::owned_by(
+        side.owner,
+        "repeated",
+        &[("deploy/a.yaml", &config_map("a", "blue"))],
+    )
+    .await?;
     app.deploy_ready("app", json!({})).await?;
     for _ in 1..RUNS {
         app.reconcile("app").await?;
     }
-    eventually("all runs to be told", async || {
-        let mut events = app.list(EVENT).await?;
+    side.same("all runs are told", async || {
+        let mut events = app.events().await?;
         events.retain(|event| {
             let message = event.data["message"].as_str().unwrap_or_default();
-            event.data["involvedObject"]["kind"] == KUSTOMIZATION.kind
-                && message.contains("Reconciliation finished in")
+            message.contains("Reconciliation finished in")
         });
         let count = |event: &DynamicObject| event.data["count"].as_i64().unwrap_or(1);
         let combined = |event: &DynamicObject| {
@@ -102,15 +107,14 @@ async fn told_runs(owner: Owner) -> Result<(usize, usize)> {
         };
         let all: i64 = events.iter().map(count).sum();
         let of_many = events.iter().filter(|event| combined(event)).count();
-        Ok((usize::try_from(all)? >= RUNS).then_some((events.len(), of_many)))
+        Ok((usize::try_from(all)? >= RUNS).then(|| json!([events.len(), of_many])))
     })
     .await
 }
 
 #[tokio::test]
 async fn what_is_told_again_and_again_is_combined_as_in_stock() -> Result<()> {
-    let (stock, ours) = tokio::try_join!(told_runs(Owner::Stock), told_runs(Owner::Ours))?;
-    assert_eq!(ours, stock);
-    assert_eq!(ours, (10, 1), "the tenth stands for all that follow");
+    let (_, ours) = together(told_runs).await?;
+    assert_eq!(ours, json!([10, 1]), "the tenth stands for all that follow");
     Ok(())
 }

@@ -1,69 +1,28 @@
 //! Transformations: what they make is deployed by ours and, over the bridge, by stock; nothing is written for nothing.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use e2e::testbed::{
     ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EXTERNAL_ARTIFACT, KUSTOMIZATION, Namespace,
-    Process, Stock, TRANSFORMATION, Testbed, condition, eventually, free_port, is_ready,
+    Stock, TRANSFORMATION, Testbed, condition, eventually, is_ready,
 };
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::app::{self, App, Owner, config_map};
+use crate::producer::Producer;
 
-/// The controller, in a process of its own, with a volume that outlives it.
-struct Controller {
-    volume: PathBuf,
-    address: String,
-    process: Process,
-}
-
-impl Controller {
-    fn start(testbed: &Testbed, name: &str) -> Result<Self> {
-        let volume = testbed.dir().join(format!("volume-xf-{name}"));
-        let address = format!("127.0.0.1:{}", free_port()?);
-        let process = Self::process(testbed, name, &volume, &address)?;
-        Ok(Self {
-            volume,
-            address,
-            process,
-        })
-    }
-
-    fn process(testbed: &Testbed, name: &str, volume: &Path, address: &str) -> Result<Process> {
-        let controllers = if name == "both" {
-            "transform,bridge"
-        } else {
-            "transform"
-        };
-        let arguments = [
-            format!("--controllers={controllers}"),
-            format!("--storage-path={}", volume.display()),
-            format!("--storage-addr={address}"),
-            format!("--transform-label-selector=test={name}"),
-            "--storage-reserve=0".to_owned(),
-        ];
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        testbed.start_openflux(&format!("xf-{name}"), &arguments)
-    }
-
-    /// Ends the process as a failing machine does, and starts it anew.
-    fn restart(self, testbed: &Testbed, name: &str) -> Result<Self> {
-        let Self {
-            volume,
-            address,
-            process,
-        } = self;
-        drop(process);
-        let process = Self::process(testbed, name, &volume, &address)?;
-        Ok(Self {
-            volume,
-            address,
-            process,
-        })
-    }
+/// The controller of Transformations with a label.
+fn controller(testbed: &'static Testbed, namespace: &Namespace, label: &str) -> Result<Producer> {
+    let controllers = if label == "both" {
+        "transform,bridge"
+    } else {
+        "transform"
+    };
+    let selector = format!("--transform-label-selector=test={label}");
+    let name = format!("xf-{label}");
+    Producer::start(testbed, namespace, &name, controllers, &[selector.as_str()])
 }
 
 async fn transformation(namespace: &Namespace, label: &str, name: &str, spec: Value) -> Result<()> {
@@ -116,7 +75,7 @@ async fn a_repository_is_transformed_for_ours_and_for_stock() -> Result<()> {
     ];
     let app = App::start("transform", &files).await?;
     let testbed = Testbed::shared().await?;
-    let controller = Controller::start(testbed, "both")?;
+    let controller = controller(testbed, &app, "both")?;
     let _stock = testbed.start_stock(
         Stock::Kustomize,
         &[
@@ -260,7 +219,7 @@ async fn a_repository_is_split_and_one_changed_file_is_one_write() -> Result<()>
     const APPS: usize = 12;
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("transform").await?;
-    let _controller = Controller::start(testbed, "split")?;
+    let _controller = controller(testbed, &namespace, "split")?;
     let tree = |changed: &str| {
         let files = (0..APPS).map(|number| {
             (
@@ -346,7 +305,7 @@ async fn a_repository_is_split_and_one_changed_file_is_one_write() -> Result<()>
 async fn what_must_not_be_made_is_refused() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("transform").await?;
-    let _controller = Controller::start(testbed, "refused")?;
+    let _controller = controller(testbed, &namespace, "refused")?;
     let of = |reference: Value, name: &str| {
         json!({
             "inputs": [{"name": "in", "sourceRef": reference}],
@@ -421,7 +380,7 @@ async fn what_must_not_be_made_is_refused() -> Result<()> {
 async fn an_end_at_any_time_loses_nothing() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("transform").await?;
-    let mut controller = Controller::start(testbed, "killed")?;
+    let mut controller = controller(testbed, &namespace, "killed")?;
     let names: Vec<_> = (0..6).map(|number| format!("v{number}")).collect();
     let archives: Result<Vec<_>> = names
         .iter()
@@ -446,7 +405,7 @@ async fn an_end_at_any_time_loses_nothing() -> Result<()> {
     let other = namespace.get(ARTIFACT, "out-b").await?.context("the Artifact")?;
     for name in names.iter().skip(1) {
         input(&namespace, &server, "fleet", name).await?;
-        controller = controller.restart(testbed, "killed")?;
+        controller.restart()?;
     }
     let last = names.last().context("a name")?;
     let seen = |object: &DynamicObject| {
@@ -467,17 +426,12 @@ async fn an_end_at_any_time_loses_nothing() -> Result<()> {
     let other_now = namespace.get(ARTIFACT, "out-b").await?.context("the Artifact")?;
     assert_eq!(other.metadata.generation, other_now.metadata.generation);
     assert_eq!(other.data["spec"]["url"], other_now.data["spec"]["url"]);
-    controller = controller.restart(testbed, "killed")?;
+    controller.restart()?;
 
     // Files that are lost are made anew, with the same bytes.
-    let Controller {
-        volume,
-        address,
-        process,
-    } = controller;
-    drop(process);
-    std::fs::remove_dir_all(&volume)?;
-    let _process = Controller::process(testbed, "killed", &volume, &address)?;
+    controller.kill()?;
+    std::fs::remove_dir_all(&controller.volume)?;
+    controller.restart()?;
     eventually("the file to be made anew", async || {
         Ok(place
             .join("out-a")

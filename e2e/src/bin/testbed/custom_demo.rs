@@ -2,29 +2,13 @@
 
 use anyhow::Result;
 use e2e::testbed::{
-    ARTIFACT, CONFIG_MAP, Custom, Feed, KUSTOMIZATION, Kind, Namespace, Options, Testbed, controller,
+    ARTIFACT, Custom, FILE_MAP, Feed, KUSTOMIZATION, NIGHTLY, Options, STAMP, Testbed, controller, reference,
 };
 use kube::api::DynamicObject;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::clock::Clock;
 use crate::{interrupted, say};
-
-const NIGHTLY: Kind = Kind {
-    api_version: "feeds.example.org/v1",
-    kind: "Nightly",
-    plural: "nightlies",
-};
-const FILE_MAP: Kind = Kind {
-    api_version: "deploy.example.org/v1",
-    kind: "FileMap",
-    plural: "filemaps",
-};
-const STAMP: Kind = Kind {
-    api_version: "change.example.org/v1",
-    kind: "Stamp",
-    plural: "stamps",
-};
 
 pub(crate) async fn run(keep: bool) -> Result<()> {
     tokio::select! {
@@ -51,13 +35,9 @@ async fn show(keep: bool) -> Result<()> {
     clock.say("");
     clock.say("a new source: Nightly, 55 lines (controllers/examples/src/bin/nightly.rs)");
     let _nightly = Custom::start(&testbed, "nightly").await?;
-    apply(
-        &namespace,
-        NIGHTLY,
-        "app",
-        json!({"url": feed.url(), "interval": "1h"}),
-    )
-    .await?;
+    namespace
+        .apply_spec(NIGHTLY, "app", json!({"url": feed.url(), "interval": "1h"}))
+        .await?;
     namespace.wait_ready(NIGHTLY, "app").await?;
     let artifact = namespace
         .wait_ready(ARTIFACT, &format!("nightly-{}-app", namespace.name()))
@@ -79,15 +59,15 @@ async fn show(keep: bool) -> Result<()> {
         },
     });
     namespace.apply(&kustomization.to_string()).await?;
-    has(&namespace, "app", "version", "1.0.0").await?;
+    namespace.wait_data("app", "version", "1.0.0").await?;
     clock.say("the kustomize deployer applied it, and knows no Nightly: a Flux Kustomization refers to it");
 
     clock.say("");
     clock.say("a new deployer: FileMap, 58 lines (filemap.rs)");
     let _filemap = Custom::start(&testbed, "filemap").await?;
     let spec = json!({"sourceRef": reference(NIGHTLY, "app"), "path": "notes"});
-    apply(&namespace, FILE_MAP, "notes", spec).await?;
-    has(&namespace, "notes", "news.txt", NEWS).await?;
+    namespace.apply_spec(FILE_MAP, "notes", spec).await?;
+    namespace.wait_data("notes", "news.txt", NEWS).await?;
     let map = namespace.wait_ready(FILE_MAP, "notes").await?;
     clock.say(&format!("ConfigMap notes has {}", message(&map)));
 
@@ -95,10 +75,12 @@ async fn show(keep: bool) -> Result<()> {
     clock.say("a new transformation: Stamp, between the two (stamp.rs)");
     let _stamp = Custom::start(&testbed, "stamp").await?;
     let spec = json!({"sourceRef": reference(NIGHTLY, "app"), "replace": {"REGION": "Europe"}});
-    apply(&namespace, STAMP, "app", spec).await?;
+    namespace.apply_spec(STAMP, "app", spec).await?;
     let patch = json!({"spec": {"sourceRef": reference(STAMP, "app")}});
     namespace.patch(FILE_MAP, "notes", patch).await?;
-    has(&namespace, "notes", "news.txt", "made for Europe").await?;
+    namespace
+        .wait_data("notes", "news.txt", "made for Europe")
+        .await?;
     clock.say("ConfigMap notes is \"made for Europe\" by now");
 
     clock.say("");
@@ -106,7 +88,7 @@ async fn show(keep: bool) -> Result<()> {
     let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "1.1.0"}}});
     namespace.patch(NIGHTLY, "app", patch).await?;
     clock.say("release 1.1.0; kubectl annotate nightly app reconcile.fluxcd.io/requestedAt=...");
-    has(&namespace, "app", "version", "1.1.0").await?;
+    namespace.wait_data("app", "version", "1.1.0").await?;
     let stamped = |map: &DynamicObject| message(map).contains("1.1.0");
     let map = namespace.wait(FILE_MAP, "notes", "is of 1.1.0", stamped).await?;
     clock.say(&format!("Kustomization and FileMap have it: {}", message(&map)));
@@ -131,24 +113,6 @@ fn release(feed: &Feed, version: &str) -> Result<()> {
         "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: app}}, data: {{version: '{version}'}}}}\n"
     );
     feed.release(version, &[("deploy/app.yaml", &app), ("notes/news.txt", NEWS)])
-}
-
-async fn apply(namespace: &Namespace, kind: Kind, name: &str, spec: Value) -> Result<()> {
-    let object = json!({
-        "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec,
-    });
-    namespace.apply(&object.to_string()).await
-}
-
-fn reference(kind: Kind, name: &str) -> Value {
-    json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": name})
-}
-
-async fn has(namespace: &Namespace, name: &str, key: &str, text: &str) -> Result<()> {
-    let is = |object: &DynamicObject| object.data["data"][key] == text;
-    let what = format!("has {text:?} as {key}");
-    namespace.wait(CONFIG_MAP, name, &what, is).await?;
-    Ok(())
 }
 
 fn name(object: &DynamicObject) -> &str {
