@@ -1,6 +1,6 @@
 //! Tokens that are used again, as Flux keeps them: for four fifths of their life, and not too many.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +11,7 @@ use crate::aws::Credentials;
 use crate::error::AuthError;
 use crate::gcp;
 use crate::token::{AccessToken, Way};
+use crate::usage::{End, Involved, TokenCounts, TokenEvents};
 
 /// No token is kept for longer, whatever its life.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -68,19 +69,6 @@ impl Kept {
     }
 }
 
-/// What was done with tokens so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TokenCounts {
-    /// How often one was there.
-    pub hits: u64,
-    /// How often none was.
-    pub misses: u64,
-    /// How often one had to make room.
-    pub evictions: u64,
-    /// How many there are.
-    pub kept: usize,
-}
-
 /// Tokens that all objects share, each for the identity that it was made for: whoever is somebody else never sees it.
 #[derive(Debug)]
 pub struct Tokens {
@@ -96,6 +84,7 @@ struct Entries {
     all: HashMap<Key, Entry>,
     uses: u64,
     counts: TokenCounts,
+    events: BTreeMap<Involved, TokenEvents>,
 }
 
 impl std::fmt::Debug for Entries {
@@ -172,6 +161,47 @@ impl Tokens {
         }
     }
 
+    /// Tells for which objects tokens were asked for so far.
+    pub fn events(&self) -> Vec<(Involved, TokenEvents)> {
+        let entries = self.entries.lock();
+        let events = entries.events.iter();
+        events
+            .map(|(involved, events)| (involved.clone(), *events))
+            .collect()
+    }
+
+    /// Tells whether any are kept at all.
+    pub fn are_kept(&self) -> bool {
+        self.most > 0
+    }
+
+    /// Drops what was counted for an object that is gone.
+    pub fn forget(&self, kind: &str, namespace: &str, name: &str) {
+        let mut entries = self.entries.lock();
+        entries
+            .events
+            .retain(|of, _| (&*of.kind, &*of.namespace, &*of.name) != (kind, namespace, name));
+    }
+
+    /// Counts a request for a token.
+    pub(crate) fn count(&self, involved: Option<&Involved>, end: End) {
+        if !self.are_kept() {
+            return;
+        }
+        let mut entries = self.entries.lock();
+        match end {
+            End::Kept | End::Made => entries.counts.succeeded += 1,
+            End::Failed => entries.counts.failed += 1,
+        }
+        if let Some(involved) = involved {
+            let events = entries.events.entry(involved.clone()).or_default();
+            match end {
+                End::Kept => events.hits += 1,
+                End::Made | End::Failed => events.misses += 1,
+            }
+        }
+    }
+
     pub(crate) fn get(&self, key: &Key, now: Moment) -> Option<Kept> {
         let mut entries = self.entries.lock();
         entries.uses += 1;
@@ -179,14 +209,9 @@ impl Tokens {
         if entries.all.get(key).is_some_and(|entry| entry.until.is_past(now)) {
             entries.all.remove(key);
         }
-        let Some(entry) = entries.all.get_mut(key) else {
-            entries.counts.misses += 1;
-            return None;
-        };
+        let entry = entries.all.get_mut(key)?;
         entry.used = used;
-        let token = entry.token.clone();
-        entries.counts.hits += 1;
-        Some(token)
+        Some(entry.token.clone())
     }
 
     /// Keeps a token that says when it ends.
@@ -243,8 +268,7 @@ mod tests {
         assert!(!has("ended", 0));
         assert!(has("short", 799) && !has("short", 800));
         assert!(has("long", 3599) && !has("long", 3600));
-        let counts = tokens.counts();
-        assert_eq!((counts.hits, counts.misses, counts.kept), (2, 3, 0));
+        assert_eq!(tokens.counts().kept, 0);
     }
 
     #[test]
@@ -280,5 +304,35 @@ mod tests {
         let none = Tokens::new(0, LONGEST);
         none.keep(named("a"), &token(1000), now);
         assert!(none.get(&named("a"), now).is_none());
+        none.count(None, End::Made);
+        assert_eq!(none.counts(), TokenCounts::default());
+    }
+
+    #[test]
+    fn requests_are_counted_for_the_object_that_they_are_for() {
+        let involved = |name: &str| Involved {
+            kind: "Kustomization".to_owned(),
+            namespace: "apps".to_owned(),
+            name: name.to_owned(),
+            operation: "fetch_kubeconfig",
+        };
+        let tokens = Tokens::new(2, LONGEST);
+        let (web, db) = (involved("web"), involved("db"));
+        for (of, end) in [
+            (Some(&web), End::Made),
+            (Some(&web), End::Kept),
+            (Some(&web), End::Kept),
+            (Some(&db), End::Failed),
+            (None, End::Kept),
+        ] {
+            tokens.count(of, end);
+        }
+        let counts = tokens.counts();
+        assert_eq!((counts.succeeded, counts.failed), (4, 1));
+        let events = |hits, misses| TokenEvents { hits, misses };
+        assert_eq!(tokens.events(), [(db, events(0, 1)), (web.clone(), events(2, 1))]);
+        tokens.forget("Kustomization", "apps", "db");
+        tokens.forget("HelmRelease", "apps", "web");
+        assert_eq!(tokens.events(), [(web, events(2, 1))]);
     }
 }

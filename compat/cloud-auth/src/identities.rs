@@ -13,6 +13,7 @@ use crate::cache::{Kept, Key, Moment, Tokens, key};
 use crate::cluster_settings::Provider;
 use crate::error::{AuthError, IdentityError};
 use crate::token::AccessToken;
+use crate::usage::{End, Involved};
 use crate::wire::{Network, Surroundings, Trust};
 use crate::{aws, azure, gcp, jwt};
 
@@ -95,6 +96,8 @@ pub struct Identities {
     pub cluster: Arc<dyn Cluster>,
     /// Tokens that all objects share.
     pub tokens: Arc<Tokens>,
+    /// For which object they are asked for, for those who count; nobody in particular when absent.
+    pub involved: Option<Involved>,
 }
 
 impl fmt::Debug for Identities {
@@ -104,6 +107,28 @@ impl fmt::Debug for Identities {
 }
 
 impl Identities {
+    /// Gives whoever gets them for an object.
+    #[must_use]
+    pub fn on_behalf_of(&self, involved: Involved) -> Self {
+        Self {
+            involved: Some(involved),
+            ..self.clone()
+        }
+    }
+
+    /// Gives whoever gets them for the same object, and for something else.
+    #[must_use]
+    pub fn in_order_to(&self, operation: &'static str) -> Self {
+        let involved = self.involved.clone();
+        Self {
+            involved: involved.map(|involved| Involved {
+                operation,
+                ..involved
+            }),
+            ..self.clone()
+        }
+    }
+
     /// Gets credentials for services of AWS in a region.
     ///
     /// # Errors
@@ -163,28 +188,47 @@ impl Identities {
         let known = self.known(who, wanted).await?;
         let key = key(&parts(wanted, known.as_ref()));
         if let Some(kept) = self.tokens.get(&key, self.moment()) {
+            self.count(End::Kept);
             return Ok((kept, key));
         }
-        let token = match &known {
-            None => self.own(wanted).await.map_err(IdentityError::Controller)?,
-            Some(_) if !who.is_enabled => return Err(IdentityError::Gate),
-            Some(Known {
-                account, audiences, ..
-            }) => {
-                let own = self.cluster.token(&account.namespace, &account.name, audiences);
-                let own = own.await.map_err(|why| IdentityError::Kubernetes {
-                    account: account.path(),
-                    why,
-                })?;
-                let exchanged = self.exchange(account, own, wanted).await;
-                exchanged.map_err(|why| IdentityError::Exchange {
-                    account: account.path(),
-                    why,
-                })?
-            }
-        };
+        let made = self.make(who, wanted, known.as_ref()).await;
+        self.count(if made.is_ok() { End::Made } else { End::Failed });
+        let token = made?;
         self.tokens.keep(key, &token, self.moment());
         Ok((token, key))
+    }
+
+    /// Counts a request for a token.
+    pub(crate) fn count(&self, end: End) {
+        self.tokens.count(self.involved.as_ref(), end);
+    }
+
+    /// Makes a token for an account, or for the process itself.
+    async fn make(
+        &self,
+        who: &Identity,
+        wanted: &Wanted,
+        known: Option<&Known>,
+    ) -> Result<Kept, IdentityError> {
+        let Some(Known {
+            account, audiences, ..
+        }) = known
+        else {
+            return self.own(wanted).await.map_err(IdentityError::Controller);
+        };
+        if !who.is_enabled {
+            return Err(IdentityError::Gate);
+        }
+        let own = self.cluster.token(&account.namespace, &account.name, audiences);
+        let own = own.await.map_err(|why| IdentityError::Kubernetes {
+            account: account.path(),
+            why,
+        })?;
+        let exchanged = self.exchange(account, own, wanted).await;
+        exchanged.map_err(|why| IdentityError::Exchange {
+            account: account.path(),
+            why,
+        })
     }
 
     /// Finds out as whom; nothing for the process itself.

@@ -22,14 +22,16 @@ pub mod gcp;
 mod identities;
 mod jwt;
 mod token;
+mod usage;
 mod wire;
 
 #[cfg(test)]
 mod script;
 
-pub use cache::{TokenCounts, Tokens};
+pub use cache::Tokens;
 pub use cluster_settings::{ClusterSettings, Provider};
 pub use error::{AuthError, IdentityError, WayError};
 pub use identities::{Asked, Cluster, Identities, Identity};
 pub use token::{AccessToken, Way};
+pub use usage::{Involved, TokenCounts, TokenEvents};
 pub use wire::{Network, NetworkError, Reply, Request, Sent, Surroundings, Trust, send_patiently};

@@ -84,6 +84,7 @@ impl Script {
             around: Arc::new(self.clone()),
             cluster: Arc::new(self.clone()),
             tokens: Arc::new(Tokens::new(100, Duration::from_hours(1))),
+            involved: None,
         }
     }
 

@@ -95,7 +95,8 @@ impl Services {
         let credentials = if let Some(given) = &self.imported.aws {
             given.credentials().map_err(|error| failed(error.to_string()))?
         } else {
-            let found = self.identities.aws(&self.identity, region).await;
+            let identities = self.identities.in_order_to("decrypt_with_aws");
+            let found = identities.aws(&self.identity, region).await;
             found.map_err(|error| failed(error.to_string()))?
         };
         crate::aws::decrypt(key, credentials, &*self.network, &*self.around).await
@@ -107,7 +108,8 @@ impl Services {
             let found = given.token(&crate::gcp::SCOPES, &*self.network).await;
             found.map_err(|error| failed(error.to_string()))?.token
         } else {
-            let found = self.identities.gcp(&self.identity).await;
+            let identities = self.identities.in_order_to("decrypt_with_gcp");
+            let found = identities.gcp(&self.identity).await;
             found.map_err(|error| failed(error.to_string()))?.token
         };
         crate::gcp::decrypt(key, &token, &*self.network, &*self.around).await
@@ -131,7 +133,8 @@ impl Services {
                     .map_err(|error| failed(error.to_string()))?
             }
             None => {
-                let found = self.identities.azure(&self.identity, &scope).await;
+                let identities = self.identities.in_order_to("decrypt_with_azure");
+                let found = identities.azure(&self.identity, &scope).await;
                 found.map_err(|error| failed(error.to_string()))?
             }
         };
@@ -160,7 +163,8 @@ impl Services {
             let name = &logins.source;
             format!("no Vault login path configured for address '{address}' in ConfigMap '{name}'")
         })?;
-        let own = self.identities.kubernetes(&self.identity, address).await;
+        let identities = self.identities.in_order_to("decrypt_with_vault");
+        let own = identities.kubernetes(&self.identity, address).await;
         let own = own
             .map_err(|error| format!("failed to issue Kubernetes token for Vault authentication: {error}"))?;
         let token = vault::log_in(address, login, &own.token, &*self.network, &*self.around).await?;

@@ -80,6 +80,7 @@ impl Script {
                 around: Arc::new(self.clone()),
                 cluster: Arc::new(Opener),
                 tokens: Arc::new(Tokens::new(100, Duration::from_hours(1))),
+                involved: None,
             },
             identity: Identity {
                 namespace: "apps".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use artifact_consumer::{ArtifactIndex, ReferenceError, SourceKey};
 use artifact_crd::Artifact;
-use cloud_auth::Identities;
+use cloud_auth::{Identities, Involved};
 use controller_kit::artifact::ContentCache;
 use controller_kit::events::EventRecorder;
 use controller_kit::interlock::Interlock;
@@ -98,6 +98,16 @@ impl<K: Kind> Context<K> {
     /// Tells whether our selector matches an object.
     pub fn is_ours(&self, object: &K::Object) -> bool {
         self.settings.selector.matches(object.labels())
+    }
+
+    /// Gives whoever gets tokens for an object of the kind.
+    pub fn identities_for(&self, user: &ObjectKey) -> Identities {
+        self.identities.on_behalf_of(Involved {
+            kind: kind_name::<K::Object>(),
+            namespace: user.namespace.clone(),
+            name: user.name.clone(),
+            operation: K::NAMES.cluster_operation,
+        })
     }
 
     /// Gives the key of the source that an object consumes.

@@ -100,6 +100,7 @@ pub async fn run<D: Deployer>(
         shutdown: shutdown.clone(),
     };
     let clusters = Clusters::new(Cluster::home(rest.clone(), mapper, live), recipe);
+    metrics.count_tokens(&settings.kube_config.workload.tokens);
     let context = Arc::new(Context {
         own,
         shutdown: shutdown.clone(),

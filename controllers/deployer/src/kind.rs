@@ -52,6 +52,8 @@ pub struct Names {
     pub status_manager: &'static str,
     /// Labels of applied objects that say whose they are: the name and the namespace of the object.
     pub owner_labels: [&'static str; 2],
+    /// What metrics call the search for another cluster.
+    pub cluster_operation: &'static str,
     /// Types of the conditions that are ours; all others are somebody else's.
     pub conditions: &'static [&'static str],
 }

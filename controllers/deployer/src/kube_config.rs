@@ -140,9 +140,8 @@ async fn find_by_provider<K: Kind>(
         is_not_found,
     };
     let mapping = core("ConfigMap", "configmaps");
-    let read = context.rest.get(&mapping, &map.namespace, name).await;
-    let read = read.map_err(|error| failed(error.to_string(), false))?;
-    let found = read.ok_or_else(|| failed(format!("configmaps {name:?} not found"), true))?;
+    let read = context.rest.get_existing(&mapping, &map.namespace, name).await;
+    let found = read.map_err(|error| failed(error.to_string(), says_absent(&error)))?;
     let data = found.get("data").cloned().unwrap_or_default();
     // The API server only stores texts.
     let settings = ClusterSettings::read(&serde_json::from_value(data).unwrap_or_default())?;
@@ -152,7 +151,8 @@ async fn find_by_provider<K: Kind>(
         default_account: context.settings.kube_config.workload.default_account.clone(),
         is_enabled: context.settings.kube_config.workload.is_enabled,
     };
-    let asking = tokio::time::timeout(PATIENCE, context.identities.way(&settings, &who));
+    let identities = context.identities_for(user);
+    let asking = tokio::time::timeout(PATIENCE, identities.way(&settings, &who));
     let asked = slot.on("a token for another cluster").park(asking).await;
     let way = asked.map_err(|_| ClusterError::Silent)??;
     // Everything that leads there but the token, which changes.
@@ -188,10 +188,9 @@ async fn read<K: Kind>(
     };
     let read = context
         .rest
-        .get(&core("Secret", "secrets"), &name.namespace, &name.name)
+        .get_existing(&core("Secret", "secrets"), &name.namespace, &name.name)
         .await;
-    let read = read.map_err(|error| failed(error.to_string(), false))?;
-    let secret = read.ok_or_else(|| failed(format!("secrets {:?} not found", name.name), true))?;
+    let secret = read.map_err(|error| failed(error.to_string(), says_absent(&error)))?;
     let value = |key: &str| {
         let text = secret.get("data")?.get(key).and_then(Value::as_str)?;
         // The API server only stores valid base64.
@@ -205,6 +204,11 @@ async fn read<K: Kind>(
         secret: name.clone(),
         key,
     })
+}
+
+/// Tells whether the API server has said that there is no such object.
+fn says_absent(error: &RestError) -> bool {
+    error.is_not_found() && !error.is_not_served()
 }
 
 fn core(kind: &str, plural: &str) -> Mapping {

@@ -23,6 +23,7 @@ pub(crate) fn identities(rest: Rest, settings: &WorkloadIdentity) -> Identities 
         around: Arc::new(ProcessSurroundings),
         cluster: Arc::new(Accounts(rest)),
         tokens: Arc::clone(&settings.tokens),
+        involved: None,
     }
 }
 

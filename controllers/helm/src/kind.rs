@@ -81,6 +81,7 @@ impl Kind for Helm {
         controller: CONTROLLER,
         label: "helmrelease",
         status_manager: CONTROLLER,
+        cluster_operation: "reconcile",
         owner_labels: [HELM_NAME, HELM_NAMESPACE],
         conditions: &[
             READY,

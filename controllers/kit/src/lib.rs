@@ -39,6 +39,7 @@ mod refs;
 mod remote;
 mod rest;
 mod shared_watch;
+mod token_metrics;
 mod watch;
 mod written;
 

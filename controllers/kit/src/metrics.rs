@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cloud_auth::Tokens;
 use parking_lot::Mutex;
 use prometheus::{
     Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -11,6 +12,7 @@ use prometheus::{
 };
 
 use crate::process_metrics::ProcessMetrics;
+use crate::token_metrics::TokenMetrics;
 
 /// All metric families of one process; clones share them.
 #[derive(Clone)]
@@ -30,13 +32,19 @@ pub struct Metrics {
     queue_work: HistogramVec,
     queue_unfinished: GaugeVec,
     queue_longest: GaugeVec,
-    /// The runs in progress, by queue.
-    working: Arc<Mutex<BTreeMap<String, Working>>>,
+    refreshed: Arc<Refreshed>,
     process: ProcessMetrics,
     terminal_errors: IntCounterVec,
     requests: IntCounterVec,
     leader: IntGaugeVec,
     downloads: IntCounterVec,
+}
+
+/// What is read when it is rendered.
+struct Refreshed {
+    /// The runs in progress, by queue.
+    working: Mutex<BTreeMap<String, Working>>,
+    tokens: TokenMetrics,
 }
 
 impl Metrics {
@@ -135,7 +143,10 @@ impl Metrics {
                 "workqueue_longest_running_processor_seconds",
                 "How many seconds has the longest running processor for workqueue been running.",
             )?,
-            working: Arc::default(),
+            refreshed: Arc::new(Refreshed {
+                working: Mutex::default(),
+                tokens: TokenMetrics::new()?,
+            }),
             process: ProcessMetrics::register(&registry)?,
             terminal_errors: counter(
                 "controller_runtime_terminal_reconcile_errors_total",
@@ -177,12 +188,13 @@ impl Metrics {
     /// # Errors
     /// A family that cannot be encoded, which is a bug.
     pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
-        for (name, working) in &*self.working.lock() {
+        for (name, working) in &*self.refreshed.working.lock() {
             let (sum, longest) = working.seconds();
             self.queue_unfinished.with_label_values(&[name]).set(sum);
             self.queue_longest.with_label_values(&[name]).set(longest);
         }
         self.process.refresh();
+        self.refreshed.tokens.refresh();
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -200,6 +212,7 @@ impl Metrics {
             panics: self.reconcile_panics.with_label_values(label),
             work: self.queue_work.with_label_values(label),
             working: self
+                .refreshed
                 .working
                 .lock()
                 .entry(controller.to_owned())
@@ -249,8 +262,16 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
+    /// Has what is done with tokens told under Flux's names.
+    pub fn count_tokens(&self, tokens: &Arc<Tokens>) {
+        if let Err(error) = self.refreshed.tokens.count(tokens, &self.registry) {
+            tracing::error!(%error, "metrics of tokens are missing");
+        }
+    }
+
     /// Drops the series of a deleted object.
     pub fn object_deleted(&self, kind: &str, namespace: &str, name: &str) {
+        self.refreshed.tokens.object_deleted(kind, namespace, name);
         // A series that was never recorded is no error.
         let _ = self.gotk_duration.remove_label_values(&[kind, name, namespace]);
     }
@@ -412,6 +433,20 @@ mod tests {
             r#"gotk_reconcile_duration_seconds_count{kind="Kustomization",name="web",namespace="apps"} 1"#,
         ] {
             assert!(text.contains(line), "{line} is missing from:\n{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_told_of_where_any_are_kept() {
+        let metrics = Metrics::new().unwrap();
+        let text = || String::from_utf8(metrics.render().unwrap()).unwrap();
+        metrics.count_tokens(&Arc::new(Tokens::new(0, Duration::from_hours(1))));
+        assert!(!text().contains("gotk_token"));
+        for _ in 0..2 {
+            metrics.count_tokens(&Arc::new(Tokens::new(100, Duration::from_hours(1))));
+        }
+        for line in ["gotk_token_cached_items 0", "gotk_token_cache_evictions_total 0"] {
+            assert!(text().contains(line), "{line} is missing from:\n{}", text());
         }
     }
 }

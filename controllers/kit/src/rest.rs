@@ -258,13 +258,24 @@ impl Rest {
         namespace: &str,
         name: &str,
     ) -> Result<Option<Value>, RestError> {
-        match self
-            .send(Method::GET, &mapping.path(namespace, name), "", None)
-            .await
-        {
+        match self.get_existing(mapping, namespace, name).await {
             Err(error) if error.is_not_found() && !error.is_not_served() => Ok(None),
             other => other.map(Some),
         }
+    }
+
+    /// Reads an object that is expected to exist.
+    ///
+    /// # Errors
+    /// What the API server answers, also when it does not exist.
+    pub async fn get_existing(
+        &self,
+        mapping: &Mapping,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, RestError> {
+        self.send(Method::GET, &mapping.path(namespace, name), "", None)
+            .await
     }
 
     /// Applies `object` on the server side, forcing conflicts, as `manager`.

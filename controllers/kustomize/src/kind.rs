@@ -64,6 +64,7 @@ impl Kind for Kustomize {
         controller: CONTROLLER,
         label: "kustomization",
         status_manager: "gotk-kustomize-controller",
+        cluster_operation: "fetch_kubeconfig",
         owner_labels: [KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE],
         conditions: &[READY, RECONCILING, STALLED, HEALTHY],
     };

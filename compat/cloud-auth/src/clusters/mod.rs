@@ -5,6 +5,7 @@ use crate::cluster_settings::{ClusterSettings, Provider};
 use crate::error::{AuthError, WayError};
 use crate::identities::{Identities, Identity, Wanted};
 use crate::token::Way;
+use crate::usage::End;
 use crate::wire::Surroundings;
 use crate::{aws, azure, gcp};
 
@@ -35,9 +36,12 @@ impl Identities {
         }
         let kept_as = key(&parts);
         if let Some(Kept::Way(way)) = self.tokens.get(&kept_as, self.moment()) {
+            self.count(End::Kept);
             return Ok(way);
         }
-        let way = self.find(settings, tokens).await?;
+        let found = self.find(settings, tokens).await;
+        self.count(if found.is_ok() { End::Made } else { End::Failed });
+        let way = found?;
         self.tokens.keep(kept_as, &Kept::Way(way.clone()), self.moment());
         Ok(way)
     }
