@@ -68,7 +68,7 @@ pub struct ArtifactFlags {
     /// Most entries of an artifact.
     #[arg(long, default_value_t = 100_000)]
     pub artifact_max_entries: usize,
-    /// Bytes of unpacked artifacts to keep in memory.
+    /// Bytes of unpacked artifacts to keep in memory; 0 to download for each run.
     #[arg(long, default_value_t = 64 << 20)]
     pub artifact_cache_bytes: usize,
 }

@@ -124,6 +124,14 @@ impl Cache {
         Ok(())
     }
 
+    /// Returns the folder of the tool's module in Go's cache.
+    pub(super) fn module(&self, tool: Tool) -> Result<PathBuf, ToolError> {
+        let recipe = tool.recipe();
+        let folder = self.folder(recipe);
+        let _lock = lock(folder, recipe.folder)?;
+        module_dir(&copy_recipe(recipe, folder)?, recipe.module)
+    }
+
     /// Copies a folder out of the tool's module, unless that was done before.
     pub(super) fn asset(&self, tool: Tool, name: &str) -> Result<PathBuf, ToolError> {
         let recipe = tool.recipe();
@@ -174,7 +182,7 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-fn go(dir: &Path) -> Command {
+pub(super) fn go(dir: &Path) -> Command {
     let mut go = Command::new("go");
     // The cache key covers the recipe only, so nothing of the caller's Go settings may change the result.
     go.current_dir(dir)
@@ -288,7 +296,7 @@ fn patch_module(recipe: &Recipe, embed: &str, module: &Path, folder: &Path) -> R
 }
 
 /// Copies a folder, leaving out the read-only mode that Go gives its module cache.
-fn copy_tree(from: &Path, to: &Path) -> Result<(), ToolError> {
+pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<(), ToolError> {
     at(to, fs::create_dir_all(to))?;
     for entry in at(from, fs::read_dir(from))? {
         let entry = at(from, entry)?;

@@ -13,7 +13,8 @@ mod recipe;
 pub use build::ToolError;
 pub use recipe::Tool;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Returns the paths of `tools`, building those that are not in the cache.
 ///
@@ -54,6 +55,26 @@ pub fn built(tool: Tool) -> Option<PathBuf> {
 /// The Flux controllers have `crds`, kwok has `stage`.
 pub fn asset(tool: Tool, name: &str) -> Result<PathBuf, ToolError> {
     build::Cache::open(&[tool])?.asset(tool, name)
+}
+
+/// Returns the folder of a tool's Go module as Go keeps it, which is read-only; it is downloaded if it has to be.
+pub fn module(tool: Tool) -> Result<PathBuf, ToolError> {
+    build::Cache::open(&[tool])?.module(tool)
+}
+
+/// Returns the folder with a tool's `go.mod` and `go.sum`.
+pub fn recipe(tool: Tool) -> PathBuf {
+    tool.recipe().dir()
+}
+
+/// Copies a folder, leaving out the read-only mode that Go gives its module cache.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<(), ToolError> {
+    build::copy_tree(from, to)
+}
+
+/// Gives a `go` command in a folder; nothing of the caller's Go settings changes its result.
+pub fn go(folder: &Path) -> Command {
+    build::go(folder)
 }
 
 /// Returns the folder that holds everything this project caches outside the work tree.

@@ -50,6 +50,9 @@ enum Task {
     /// Play scenarios under stock's kustomize-controller and under ours, and compare what both leave.
     #[command(disable_help_flag = true)]
     DiffKustomize(testbed::Arguments),
+    /// Run the tests of a stock controller on ours, and compare with what stock passes.
+    #[command(disable_help_flag = true)]
+    StockSuite(testbed::Arguments),
     /// Write what is committed but generated.
     Generate(generate::Arguments),
     /// Build the `openflux` program as it is shipped, and print its path.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::DiffHelm(arguments) => testbed::diff_helm(&arguments),
         Task::DiffKustomize(arguments) => testbed::diff_kustomize(&arguments),
+        Task::StockSuite(arguments) => testbed::stock_suite(&arguments),
         Task::Generate(arguments) => generate::run(&arguments),
         Task::Dist => dist::run(),
         Task::Image(arguments) => testbed::image(&arguments),

@@ -1,4 +1,5 @@
-//! `cargo xtask testbed`, `demo`, `diff-helm`, `diff-kustomize` and `image`: programs of the crate `e2e`, which link what this one does without.
+//! `cargo xtask testbed`, `demo`, `diff-helm`, `diff-kustomize`, `stock-suite` and `image`: programs of the crate `e2e`,
+//! which link what this one does without.
 
 use anyhow::Result;
 use e2e::tools::Tool;
@@ -58,6 +59,11 @@ pub(crate) fn diff_helm(arguments: &Arguments) -> Result<()> {
 /// Compares the kustomize controllers.
 pub(crate) fn diff_kustomize(arguments: &Arguments) -> Result<()> {
     program("differential", &["diff-kustomize"], arguments)
+}
+
+/// Runs the tests of a stock controller on ours.
+pub(crate) fn stock_suite(arguments: &Arguments) -> Result<()> {
+    program("stock-suite", &[], arguments)
 }
 
 /// Makes the image of the controller.

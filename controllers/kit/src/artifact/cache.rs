@@ -458,5 +458,13 @@ mod tests {
         assert_eq!(found(files), [true, false, true]);
         let found = [0, 1, 2].map(|byte| trees.touch(&one(byte), 0).is_some());
         assert_eq!(found, [false, false, true]);
+        for (limit, left) in [(1, 1), (0, 0)] {
+            make_room([&mut *trees, &mut *files], limit);
+            let all = (0..3).map(|byte| {
+                usize::from(trees.touch(&one(byte), 0).is_some())
+                    + usize::from(files.touch(&one(byte), 0).is_some())
+            });
+            assert_eq!(all.sum::<usize>(), left, "{limit}");
+        }
     }
 }

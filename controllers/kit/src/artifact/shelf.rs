@@ -97,12 +97,12 @@ impl<T> Room for Shelf<T> {
     }
 }
 
-/// Drops what was used least recently until no more than `limit` bytes are kept, or a single artifact.
+/// Drops what was used least recently until no more than `limit` bytes are kept, or a single artifact; none for zero.
 pub(super) fn make_room(mut shelves: [&mut dyn Room; 2], limit: usize) {
     loop {
         let bytes: usize = shelves.iter().map(|shelf| shelf.bytes()).sum();
         let len: usize = shelves.iter().map(|shelf| shelf.len()).sum();
-        if bytes <= limit || len <= 1 {
+        if bytes <= limit || (len <= 1 && limit > 0) {
             return;
         }
         let oldest = shelves.iter_mut().filter(|shelf| shelf.len() > 0);
