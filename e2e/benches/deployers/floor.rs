@@ -335,8 +335,13 @@ fn without(uri: &str, parameter: &str) -> String {
     format!("{path}?{}", kept.join("&"))
 }
 
-/// Counts the requests by verb and resource, per object.
+/// Counts the requests by verb and resource, per object, and those that are not the load's own.
 fn census(requests: &[Recorded], count: usize) -> String {
+    let source_status = format!("{}/status", SOURCE.plural);
+    let is_load = |request: &&Recorded| {
+        (request.verb == "create" && request.resource == OBJECT.plural) || request.resource == source_status
+    };
+    let of_load = requests.iter().filter(is_load).count();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for request in requests {
         *kinds
@@ -351,7 +356,12 @@ fn census(requests: &[Recorded], count: usize) -> String {
         .filter(|(_, number)| share(*number) >= 0.05)
         .map(|(kind, number)| format!("{kind} {:.1}", share(*number)))
         .collect();
-    format!("{:.1} ({})", share(requests.len()), kinds.join(", "))
+    format!(
+        "{:.1}, {:.1} of them the controller's ({})",
+        share(requests.len()),
+        share(requests.len() - of_load),
+        kinds.join(", ")
+    )
 }
 
 fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {

@@ -1,7 +1,11 @@
 //! What a run costs the API server, from its audit log, and what it costs the artifact server.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
-use e2e::testbed::{Answer, Archive, ArtifactServer, CONFIG_MAP, KUSTOMIZATION, Testbed, Write};
+use e2e::testbed::{
+    Answer, Archive, ArtifactServer, CONFIG_MAP, EVENT, KUSTOMIZATION, Testbed, Write, eventually,
+};
 use kube::api::DynamicObject;
 use serde_json::json;
 
@@ -68,6 +72,53 @@ async fn an_upgrade_asks_about_what_changed_and_an_idle_run_writes_nothing() -> 
         .iter()
         .filter(|write| write.resource == "kustomizations" && write.subresource == "status");
     assert!(statuses.count() <= 1, "{about_itself:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_installation_of_four_objects_costs_twelve_requests() -> Result<()> {
+    let files = NAMES.map(|name| (format!("deploy/{name}.yaml"), config_map(name, "blue")));
+    let files = files
+        .each_ref()
+        .map(|(path, content)| (path.as_str(), content.as_str()));
+    let app = App::start("cost-install", &files).await?;
+    // From here on the kind is watched.
+    app.deploy_ready("app", json!({})).await?;
+    let known = app.writes().await?.len();
+    app.deploy_ready("later", json!({"namePrefix": "later-"})).await?;
+    let is_told = |event: &DynamicObject| event.data["involvedObject"]["name"] == "later";
+    eventually("both events", async || {
+        let told = app
+            .list(EVENT)
+            .await?
+            .iter()
+            .filter(|event| is_told(event))
+            .count();
+        Ok((told == 2).then_some(()))
+    })
+    .await?;
+    let mut costs: BTreeMap<String, usize> = BTreeMap::new();
+    for write in app.writes().await?.split_off(known) {
+        // What the test does itself.
+        if write.resource == "kustomizations" && !write.manager.starts_with("gotk-") {
+            continue;
+        }
+        let dry_run = if write.dry_run { " (dry-run)" } else { "" };
+        let what = format!("{} {}{dry_run}", write.resource, write.subresource);
+        *costs.entry(what.replace("  ", " ")).or_default() += 1;
+    }
+    let expected = [
+        ("configmaps ", 4),
+        ("configmaps (dry-run)", 3),
+        ("events ", 2),
+        // The finalizer.
+        ("kustomizations ", 1),
+        // What is about to be there, and what came of it.
+        ("kustomizations status", 2),
+    ];
+    let expected: BTreeMap<_, _> = expected.map(|(what, count)| (what.to_owned(), count)).into();
+    assert_eq!(costs, expected);
+    assert_eq!(costs.values().sum::<usize>(), 12);
     Ok(())
 }
 

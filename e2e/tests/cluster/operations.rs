@@ -107,7 +107,7 @@ async fn candidates_in_go_and_ours_keep_each_other_out() -> Result<()> {
 }
 
 /// The answer to a GET, which has to be `200 OK`.
-async fn get(address: &str, path: &str) -> Result<String> {
+pub(crate) async fn get(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await.context(address.to_owned())?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
@@ -203,6 +203,7 @@ async fn probes_answer_and_metrics_are_those_of_stock() -> Result<()> {
     let prefixes = [
         "controller_runtime_",
         "gotk_reconcile",
+        "gotk_token_",
         "workqueue_",
         "rest_client_",
     ];

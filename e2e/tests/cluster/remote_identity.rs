@@ -1,15 +1,18 @@
 //! `spec.kubeConfig.configMapRef`: clusters that are reached with tokens of a provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use e2e::testbed::{AUDIENCE, CONFIG_MAP, HELM_RELEASE, KUSTOMIZATION, Namespace, Stock, Testbed};
+use e2e::testbed::{
+    AUDIENCE, CONFIG_MAP, HELM_RELEASE, KUSTOMIZATION, Namespace, Stock, Testbed, eventually, free_port,
+};
 use serde_json::{Value, json};
 
 use crate::app::{App, Owner, config_map, deploy};
 use crate::far::Far;
+use crate::operations::get;
 use crate::release_app::ReleaseApp;
 use crate::side_by_side::failures;
 use crate::together::{Side, together};
@@ -63,9 +66,25 @@ fn spec(far: &Far, map: &str) -> Value {
         "path": "deploy", "sourceRef": {"kind": "GitRepository", "name": "app"}, "retryInterval": "1h"})
 }
 
+/// What a controller tells of tokens that it has made for the Kustomization `app`, without the namespace.
+async fn tokens_made(metrics: &str) -> Result<BTreeSet<String>> {
+    let text = get(metrics, "/metrics").await?;
+    let events = text.lines().filter_map(|line| {
+        line.strip_prefix("gotk_token_cache_events_total{")?
+            .split_once('}')
+    });
+    let series = events.map(|(labels, _)| {
+        let labels = labels.split(',').filter(|label| !label.starts_with("namespace="));
+        labels.collect::<Vec<_>>().join(",")
+    });
+    let wanted = ["cache_miss", "kind=\"Kustomization\"", "name=\"app\""];
+    let made = series.filter(|labels| wanted.iter().all(|wanted| labels.contains(wanted)));
+    Ok(made.collect())
+}
+
 /// An account of one cluster that may do everything in a namespace of the other, which trusts it. What it says when it is
-/// nobody there.
-async fn applies_with_a_token(shard: &'static str) -> Result<String> {
+/// nobody there, and what the controller at `metrics` tells of the tokens.
+async fn applies_with_a_token(shard: &'static str, metrics: &str) -> Result<(String, BTreeSet<String>)> {
     let owner = Owner::Shard(shard);
     let files = [("deploy/a.yaml", &*config_map("a", "blue"))];
     let app = App::owned_by(owner, "identity", &files).await?;
@@ -90,10 +109,16 @@ async fn applies_with_a_token(shard: &'static str) -> Result<String> {
         .wait_failed(KUSTOMIZATION, "wrong", "ReconciliationFailed")
         .await?;
 
+    let made = tokens_made(metrics).await?;
     app.delete(KUSTOMIZATION, "app").await?;
     app.wait_gone(KUSTOMIZATION, "app").await?;
     assert!(far.namespace.get(CONFIG_MAP, "a").await?.is_none());
-    Ok(message)
+    eventually("what is told of a deleted object to go", async || {
+        let gone = tokens_made(metrics).await?.is_empty();
+        Ok(gone.then_some(()))
+    })
+    .await?;
+    Ok((message, made))
 }
 
 #[tokio::test]
@@ -101,16 +126,33 @@ async fn an_account_of_this_cluster_acts_in_another_that_trusts_it() -> Result<(
     let testbed = Testbed::shared().await?;
     let gate = "--feature-gates=ObjectLevelWorkloadIdentity=true";
     let selector = |shard: &str| format!("--watch-label-selector=sharding.fluxcd.io/key={shard}");
-    let _stock = testbed.start_stock(Stock::Kustomize, &[&selector("identity-stock"), gate])?;
-    let arguments = [&*selector("identity-ours"), "--controllers=kustomize,helm", gate];
+    let address = || free_port().map(|port| format!("127.0.0.1:{port}"));
+    let (of_stock, of_ours) = (address()?, address()?);
+    let told = |address: &str| format!("--metrics-addr={address}");
+    let arguments = [&*selector("identity-stock"), gate, &told(&of_stock)];
+    let _stock = testbed.start_stock(Stock::Kustomize, &arguments)?;
+    let arguments = [
+        &*selector("identity-ours"),
+        "--controllers=kustomize,helm",
+        gate,
+        &told(&of_ours),
+    ];
     let _ours = testbed.start_openflux("openflux-controller-identity", &arguments)?;
     testbed.openflux_controller().await?;
     let (stock, ours, ()) = tokio::try_join!(
-        applies_with_a_token("identity-stock"),
-        applies_with_a_token("identity-ours"),
+        applies_with_a_token("identity-stock", &of_stock),
+        applies_with_a_token("identity-ours", &of_ours),
         releases_with_a_token("identity-ours"),
     )?;
-    for message in [stock, ours] {
+    assert_eq!(ours.1, stock.1);
+    assert!(
+        ours.1
+            .iter()
+            .any(|labels| labels.contains("operation=\"fetch_kubeconfig\"")),
+        "{:?}",
+        ours.1
+    );
+    for (message, _) in [stock, ours] {
         assert!(message.contains("Unauthorized"), "{message}");
     }
     Ok(())
