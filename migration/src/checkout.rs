@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use flux_fleet::git::Checkout;
+use flux_fleet::git::{Checkout, Cluster, Repository};
 use similar::TextDiff;
 
 use crate::cluster::CommandError;
@@ -180,6 +180,32 @@ pub(crate) fn refuse_uncommitted(root: &Path) -> Result<(), CommandError> {
         root.display(),
         changed.trim_end()
     )))
+}
+
+/// The cluster that is meant, of those that a checkout is for.
+pub(crate) fn pick<'a>(repository: &'a Repository, path: Option<&str>) -> Result<&'a Cluster, CommandError> {
+    let all: Vec<_> = repository
+        .clusters
+        .iter()
+        .map(|cluster| cluster.path.as_str())
+        .collect();
+    match (path, &repository.clusters[..]) {
+        (Some(path), _) => repository.cluster_at(&[path.to_owned()]).ok_or_else(|| {
+            CommandError::NotFound(format!(
+                "no cluster begins at {path}: there are {}",
+                all.join(", ")
+            ))
+        }),
+        (None, [only]) => Ok(only),
+        (None, []) => Err(CommandError::NotFound(
+            "no Kustomization of the checkout names a folder of it: say with --path where the cluster begins"
+                .to_owned(),
+        )),
+        (None, _) => Err(CommandError::Usage(format!(
+            "the checkout is for several clusters: name one with --path ({})",
+            all.join(", ")
+        ))),
+    }
 }
 
 /// The commit of a checkout, if git knows it.

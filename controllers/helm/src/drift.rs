@@ -8,8 +8,8 @@ use controller_kit::{Ask, Mapping, ObjectPath, RestError};
 use flux_api::HelmRelease;
 use futures::{FutureExt as _, StreamExt as _};
 use helm::drift::{
-    Diff, DiffType, IgnoreRule, IgnoreRules, IgnoreTarget, correction_failure, has_changes, is_marked,
-    mask_error, resource_name, set_helm_metadata, summarize, summarize_briefly,
+    Diff, DiffType, IgnoreRule, IgnoreRules, IgnoreTarget, correction_failure, has_changes, is_excluded,
+    is_marked, mask_error, resource_name, set_helm_metadata, summarize, summarize_briefly,
 };
 use helm::release::Release;
 use http::Method;
@@ -211,7 +211,7 @@ async fn look_at(
     take_over(cluster, managers, &mapping, &object)
         .await
         .map_err(|error| format!("failed to clean-up disallowed field managers: {error}"))?;
-    if rules.is_excluded(&object) {
+    if is_excluded(rules, &object) {
         return Ok(Diff::exclusion(object));
     }
     compare(cluster, rules, &mapping, object).await

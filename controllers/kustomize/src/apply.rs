@@ -14,7 +14,7 @@ use controller_kit::{Cluster, Triggers};
 use flux_api::{Deployed, Kustomization};
 use flux_deployer::Run;
 use flux_deployer::wanted::obsolete;
-use helm::drift::{IgnoreRule, IgnoreRules, IgnoreTarget};
+use flux_ignore::{IgnoreRule, IgnoreRules, IgnoreTarget};
 use serde_json::Value;
 
 use crate::checks::expressions;

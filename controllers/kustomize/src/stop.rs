@@ -7,7 +7,7 @@ use controller_kit::apply::ApplyError;
 use flux_api::{GoDuration, ObjectIdError, reason};
 use flux_deployer::fetch::ArtifactError;
 use flux_deployer::{ClusterError, Failure, Fate, Halt, Outcome, Refusal, StatusError};
-use helm::drift::IgnoreRuleError;
+use flux_ignore::IgnoreRuleError;
 use tokio::task::JoinError;
 
 use crate::decryption::DecryptionError;

@@ -11,7 +11,8 @@ pub enum Audit {
     /// Nothing: there is no log.
     #[default]
     Nothing,
-    /// Every write, without its body: enough for [`Testbed::writes`](super::Testbed::writes).
+    /// Every write, and the bodies of patches of Kustomizations and HelmReleases: enough for
+    /// [`Testbed::writes`](super::Testbed::writes).
     Writes,
     /// Every request with its body, for whoever reads [`Testbed::audit_log`](super::Testbed::audit_log).
     Requests,
@@ -22,7 +23,10 @@ impl Audit {
         match self {
             Self::Nothing => None,
             Self::Writes => Some(
-                "[{level: Metadata, verbs: [create, update, patch, delete, deletecollection]}, {level: None}]",
+                "[{level: Request, verbs: [patch], resources: [\
+                 {group: kustomize.toolkit.fluxcd.io, resources: [kustomizations]}, \
+                 {group: helm.toolkit.fluxcd.io, resources: [helmreleases]}]}, \
+                 {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}, {level: None}]",
             ),
             Self::Requests => Some("[{level: Request}]"),
         }
@@ -69,6 +73,16 @@ pub struct Write {
     pub manager: String,
     /// Whether it was a dry-run.
     pub dry_run: bool,
+    /// What the client says that it is; empty when it says nothing, as ours do.
+    pub agent: String,
+    /// When the request came, in a form that sorts.
+    pub begun: String,
+    /// When it was answered.
+    pub ended: String,
+    /// The status code of the answer.
+    pub code: u64,
+    /// The patch, of a Kustomization or HelmRelease alone.
+    pub body: Value,
 }
 
 impl Write {
@@ -95,6 +109,14 @@ impl Write {
             subresource: text("/objectRef/subresource"),
             manager: parameter("fieldManager").unwrap_or_default(),
             dry_run: parameter("dryRun").is_some(),
+            agent: text("/userAgent"),
+            begun: text("/requestReceivedTimestamp"),
+            ended: text("/stageTimestamp"),
+            code: event
+                .pointer("/responseStatus/code")
+                .and_then(Value::as_u64)
+                .unwrap_or_default(),
+            body: event.get("requestObject").cloned().unwrap_or_default(),
         }
     }
 }

@@ -227,7 +227,7 @@ impl Fleet {
         let labels: std::collections::BTreeMap<_, _> = label.map(|label| (KEY, label)).into_iter().collect();
         json!({
             "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind,
-            "metadata": {"name": name, "labels": labels},
+            "metadata": {"name": name, "namespace": self.namespace.name(), "labels": labels},
             "spec": {"interval": "1h", "retryInterval": "2s", "prune": true, "path": path, "wait": path != "root",
                 "targetNamespace": self.namespace.name(), "sourceRef": {"kind": "GitRepository", "name": "app"}},
         })
@@ -237,7 +237,8 @@ impl Fleet {
     /// Commits everything, the Kustomization `app` with this label.
     pub(crate) async fn commit(&self, label: Option<&str>) -> Result<String> {
         let release = json!({
-            "apiVersion": HELM_RELEASE.api_version, "kind": HELM_RELEASE.kind, "metadata": {"name": "web"},
+            "apiVersion": HELM_RELEASE.api_version, "kind": HELM_RELEASE.kind,
+            "metadata": {"name": "web", "namespace": self.namespace.name()},
             "spec": {"interval": "1h", "chart": {"spec": {"chart": "chart",
                 "sourceRef": {"kind": "GitRepository", "name": "app"}}}, "values": {"colour": "blue"}},
         });

@@ -13,7 +13,7 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::app::config_map;
-use crate::beside::{Beside, EXCLUDED, Fleet, KEY};
+use crate::beside::{Beside, EXCLUDED, Fleet, KEY, stock};
 
 /// The field manager of the tool.
 const MANAGER: &str = "openflux-migrate";
@@ -371,6 +371,52 @@ async fn the_way_back_needs_neither_our_controller_nor_git() -> Result<()> {
     Ok(())
 }
 
+/// The patch is put where a checkout has the Deployments, and nothing else changes there.
+async fn prepare_checkout(beside: &Beside) -> Result<()> {
+    let folder = beside.testbed.dir().join("bootstrap");
+    let at = |name: &str| folder.join("clusters/prod/flux-system").join(name);
+    std::fs::create_dir_all(at(""))?;
+    let components: Vec<_> = ["source-controller", "kustomize-controller", "helm-controller"]
+        .map(|name| stock(name, false).to_string())
+        .into();
+    let sync = json!({
+        "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind,
+        "metadata": {"name": "flux-system", "namespace": "flux-system"},
+        "spec": {"interval": "1h", "path": "./clusters/prod", "prune": true,
+            "sourceRef": {"kind": "GitRepository", "name": "flux-system"}},
+    });
+    let resources = "# by bootstrap\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- gotk-components.yaml\n- gotk-sync.yaml\n";
+    std::fs::write(at("gotk-components.yaml"), components.join("\n---\n"))?;
+    std::fs::write(at("gotk-sync.yaml"), sync.to_string())?;
+    std::fs::write(at("kustomization.yaml"), resources)?;
+    let path = folder.display().to_string();
+    let words = ["migrate", "prepare", "--git", &path, "--path", "clusters/prod"];
+    let told = beside.ends(1, &words).await?;
+    for part in [
+        "+- target: {kind: Deployment, name: (kustomize-controller|helm-controller)}",
+        "Built 1 root before and after: the arguments of these Deployments differ, nothing else. Nothing written",
+    ] {
+        ensure!(told.contains(part), "{part} is not in\n{told}");
+    }
+    ensure!(
+        std::fs::read_to_string(at("kustomization.yaml"))? == resources,
+        "it was written"
+    );
+    beside.ends(1, &[&words[..], &["--write"]].concat()).await?;
+    let written = std::fs::read_to_string(at("kustomization.yaml"))?;
+    ensure!(
+        written.starts_with(resources) && written.contains(EXCLUDED),
+        "{written}"
+    );
+    // What Flux makes of it leaves labelled objects alone.
+    let built = at("").display().to_string();
+    let built = beside.testbed.run(Tool::Kubectl, &["kustomize", &built]).await?;
+    ensure!(built.matches(EXCLUDED).count() == 2, "{built}");
+    let told = beside.ends(1, &words).await?;
+    ensure!(told.contains("The checkout has the change already"), "{told}");
+    Ok(())
+}
+
 /// A cluster of its own: stock's Deployments change here, and its controllers with them.
 #[tokio::test]
 async fn stock_is_prepared_and_takes_everything_back_at_once() -> Result<()> {
@@ -383,6 +429,7 @@ async fn stock_is_prepared_and_takes_everything_back_at_once() -> Result<()> {
     ] {
         ensure!(told.contains(part), "{part} is not in\n{told}");
     }
+    prepare_checkout(&beside).await?;
     // As it says.
     for line in told
         .lines()
@@ -421,11 +468,26 @@ async fn stock_is_prepared_and_takes_everything_back_at_once() -> Result<()> {
         .await?;
     let before = namespace.get(CONFIG_MAP, "a").await?.context("a")?.metadata;
 
+    // A roll-out that does not end is no success, and is gone on with.
+    let flux = testbed.home().await?;
+    let pause = |paused: bool| json!({"spec": {"paused": paused}});
+    flux.patch(DEPLOYMENT, "helm-controller", pause(true)).await?;
+    let words = ["migrate", "rollback", "--fleet", "--yes"];
     let told = beside
-        .ends(0, &["migrate", "rollback", "--fleet", "--yes"])
+        .ends(3, &[&words[..], &["--timeout", "4s"]].concat())
         .await?;
+    for part in [
+        "flux-system/kustomize-controller: selects everything again",
+        "the roll-out of Deployment helm-controller has not ended",
+        "Stopped: not all was done. openflux migrate rollback --fleet goes on.",
+    ] {
+        ensure!(told.contains(part), "{part} is not in\n{told}");
+    }
+    flux.patch(DEPLOYMENT, "helm-controller", pause(false)).await?;
+    let told = beside.ends(0, &words).await?;
     ensure!(
-        told.contains("flux-system/kustomize-controller: selects everything again"),
+        told.contains("flux-system/helm-controller: selects everything again")
+            || told.contains("nothing to do"),
         "{told}"
     );
     // The pods that the roll-out has started.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use flux_api::{Arguments, selector};
+use flux_api::{Arguments, ObjectKey, selector};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
 use kube_core::{Expression, ResourceExt, Selector, SelectorExt};
 use serde::Serialize;
 
 use crate::doctor::{Diagnosis, Facts, Level};
+use crate::git::{Argument, Holder};
 use crate::subject::applied_by;
 use crate::text::{Sign, Style, clean};
 use crate::{API_VERSION, Handle, Subject};
@@ -43,6 +44,18 @@ pub struct Change {
     pub value: String,
 }
 
+/// Where the change was put in a checkout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Edit {
+    /// The file, from the top of the checkout.
+    pub file: String,
+    /// The first line that is new.
+    pub line: usize,
+    /// Whether it was written.
+    pub written: bool,
+}
+
 /// What is to be prepared.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,6 +76,9 @@ pub struct Preparation {
     pub overlapping: Vec<String>,
     /// What is not as it has to be, in words.
     pub findings: Vec<String>,
+    /// Where a checkout has the change, if one was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
 }
 
 impl Preparation {
@@ -111,12 +127,39 @@ impl Preparation {
             pending: pending.map(|subject| subject.handle).collect(),
             overlapping,
             findings: findings.collect(),
+            edit: None,
         }
     }
 
     /// Returns whether nothing is left to be done.
     pub fn is_done(&self) -> bool {
         self.findings.is_empty() && self.changes.is_empty() && !self.prepared.is_empty()
+    }
+
+    /// Returns what of a checkout changes: who holds the arguments, and which.
+    ///
+    /// # Errors
+    /// Says why no file of a checkout is to be changed.
+    pub fn edit_of_git(&self) -> Result<(Holder, Vec<Argument>), String> {
+        let holder = match &self.origin {
+            Origin::FluxInstance(name) => {
+                let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+                Holder::Instance(ObjectKey::new(namespace, name))
+            }
+            Origin::Bootstrap(_) | Origin::Unknown => Holder::Kustomization,
+            Origin::Helm(release) => {
+                return Err(format!(
+                    "release {release} of Helm brings the Deployments: its values have to change, which only you know"
+                ));
+            }
+        };
+        let arguments = self.grouped().into_iter().map(|(names, change)| Argument {
+            names: names.into_iter().map(str::to_owned).collect(),
+            op: change.op,
+            path: change.path.clone(),
+            value: change.value.clone(),
+        });
+        Ok((holder, arguments.collect()))
     }
 
     /// Returns the lines for people.
@@ -202,6 +245,10 @@ impl Preparation {
         lines.extend(head.iter().map(|line| format!("    {line}")));
         lines.push(format!("    {indent}patches:"));
         for (names, change) in self.grouped() {
+            let names = match &names[..] {
+                [name] => (*name).to_owned(),
+                names => format!("({})", names.join("|")),
+            };
             lines.push(format!(
                 "    {indent}- target: {{kind: Deployment, name: {names}}}"
             ));
@@ -214,8 +261,8 @@ impl Preparation {
         lines
     }
 
-    /// Changes that are the same, with the names of their Deployments as a pattern.
-    fn grouped(&self) -> Vec<(String, &Change)> {
+    /// Changes that are the same, with the names of their Deployments.
+    fn grouped(&self) -> Vec<(Vec<&str>, &Change)> {
         let mut groups: Vec<(Vec<&str>, &Change)> = Vec::new();
         for change in &self.changes {
             let same = |other: &Change| {
@@ -227,12 +274,6 @@ impl Preparation {
             }
         }
         groups
-            .into_iter()
-            .map(|(names, change)| match &names[..] {
-                [name] => ((*name).to_owned(), change),
-                names => (format!("({})", names.join("|")), change),
-            })
-            .collect()
     }
 
     fn order(&self) -> Vec<String> {
@@ -343,7 +384,7 @@ fn change(deployment: &Deployment, container: &Container, arguments: &Arguments,
 
 #[cfg(test)]
 mod tests {
-    use flux_api::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, ObjectKey};
+    use flux_api::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE};
 
     use super::*;
     use crate::doctor::tests::healthy;
@@ -400,7 +441,12 @@ mod tests {
                 "        - {op: add, path: /spec/template/spec/containers/0/args/-, value: \"--watch-label-selector=!sharding.fluxcd.io/key\"}",
             ]
         );
+        let (holder, arguments) = Preparation::of(&facts).edit_of_git().unwrap();
+        assert_eq!(holder, Holder::Kustomization);
+        assert_eq!(arguments[0].names, ["kustomize-controller", "helm-controller"]);
         facts.instances = Ok(vec![ObjectKey::new("flux-system", "flux")]);
+        let (holder, _) = Preparation::of(&facts).edit_of_git().unwrap();
+        assert_eq!(holder, Holder::Instance(ObjectKey::new("flux-system", "flux")));
         let found = lines(&facts);
         assert!(found.contains(&"      kustomize:".to_owned()), "{found:?}");
         assert!(found.contains(&"        patches:".to_owned()), "{found:?}");

@@ -112,6 +112,25 @@ impl ConnectArgs {
         flags
     }
 
+    /// Returns the files that say which cluster, for a program that takes what they say; `None` for what it finds by itself.
+    ///
+    /// # Errors
+    /// Flags say more than files can.
+    pub(crate) fn only_files(&self) -> Result<Option<&Path>, CommandError> {
+        let says_more = self.context.is_some()
+            || self.cluster.is_some()
+            || self.user.is_some()
+            || self.impersonate.is_some();
+        if says_more {
+            return Err(CommandError::Usage(
+                "--local takes the current context of the kubeconfig as it is: leave out --context, --cluster, --user and --as, and say \
+                 kubectl config use-context, or --kubeconfig"
+                    .to_owned(),
+            ));
+        }
+        Ok(self.kubeconfig.as_deref())
+    }
+
     /// The configuration, with the name of its context.
     async fn config(&self) -> Result<(Config, String), CommandError> {
         let options = KubeConfigOptions {

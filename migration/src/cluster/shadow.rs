@@ -1,8 +1,10 @@
 //! Asking our controller what its next run of objects would change.
 //!
 //! Its endpoint listens on loopback of its pod alone, and is reached through a port that kubectl forwards: whoever may do that, may ask.
-//! kubectl speaks the protocols of all API servers for it, with the credentials that the user has.
+//! kubectl speaks the protocols of all API servers for it, with the credentials that the user has. A port that is lost, with the pod that
+//! it led to or without, is forwarded anew, and what was not answered is asked again.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -20,9 +22,10 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{CommandError, ConnectArgs};
+use super::{CommandError, ConnectArgs, our_pods};
 
 /// The port of the endpoint, where `install` puts it.
 const PORT: u16 = 9292;
@@ -30,6 +33,10 @@ const PORT: u16 = 9292;
 const FORWARDING: Duration = Duration::from_secs(20);
 /// How long a short answer may take.
 const ANSWERING: Duration = Duration::from_secs(20);
+/// How often the way to the controller is looked for again in the course of one question, for how long each time, and how soon again.
+const REOPENINGS: usize = 3;
+const REOPENING: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long there may be silence until the next answer about an object: a controller gives up after ten minutes.
 const SILENCE: Duration = Duration::from_mins(11);
 /// The longest answer about one object.
@@ -47,11 +54,22 @@ pub(crate) struct ShadowArgs {
 
 /// Our controller, as long as it can be asked.
 pub(crate) struct Controller {
-    address: String,
-    /// What forwards the port; it ends with this.
-    _forwarding: Option<Child>,
+    way: Mutex<Way>,
+    args: ShadowArgs,
+    connect: ConnectArgs,
     /// Its version.
     pub(crate) version: String,
+    /// Whether it runs on this machine, for this tool alone.
+    pub(crate) is_local: bool,
+}
+
+/// How it is reached.
+struct Way {
+    address: String,
+    /// What forwards the port, or the controller itself; they end with this.
+    _children: Vec<Child>,
+    /// How often another way was found.
+    number: usize,
 }
 
 /// What of the list of what a controller reconciles counts here.
@@ -67,27 +85,143 @@ impl Controller {
         connect: &ConnectArgs,
         pods: &[Pod],
     ) -> Result<Self, CommandError> {
+        let (way, version) = Way::find(args, connect, pods).await?;
+        Ok(Self {
+            way: Mutex::new(way),
+            args: args.clone(),
+            connect: connect.clone(),
+            version,
+            is_local: false,
+        })
+    }
+
+    /// A controller of this machine, at this address, which ends with `children`; waits until its caches are complete.
+    pub(crate) async fn here(
+        address: String,
+        children: Vec<Child>,
+        patience: Duration,
+    ) -> Result<Self, CommandError> {
+        let end = Instant::now() + patience;
+        let version = loop {
+            match owned(&address).await {
+                Ok(owned) => break owned.version,
+                Err(why) if Instant::now() >= end => return Err(CommandError::Controller(why)),
+                Err(_) => sleep(PAUSE).await,
+            }
+        };
+        let way = Way {
+            address,
+            _children: children,
+            number: 0,
+        };
+        Ok(Self {
+            way: Mutex::new(way),
+            args: ShadowArgs::default(),
+            connect: ConnectArgs::default(),
+            version,
+            is_local: true,
+        })
+    }
+
+    /// Asks about objects, and hands over each answer as it comes; with all `differences`, or only with what keeps an object from moving.
+    ///
+    /// Answers that were lost on the way are asked for again, if the controller can be reached again.
+    pub(crate) async fn shadow(
+        &self,
+        objects: Vec<Name>,
+        differences: bool,
+        mut answered: impl FnMut(Answer),
+    ) -> Result<(), CommandError> {
+        let mut left: BTreeSet<Name> = objects.into_iter().collect();
+        let mut reopened = 0;
+        loop {
+            let (address, number) = {
+                let way = self.way.lock().await;
+                (way.address.clone(), way.number)
+            };
+            let question = Question {
+                objects: left.iter().cloned().collect(),
+                differences,
+            };
+            let hand_over = |answer: Answer| {
+                left.remove(&answer.object);
+                answered(answer);
+            };
+            let asked = ask(&address, &question, hand_over).await;
+            match asked {
+                Ok(()) if left.is_empty() => return Ok(()),
+                Err(error) if reopened >= REOPENINGS => return Err(error),
+                Ok(()) if reopened >= REOPENINGS => {
+                    return Err(CommandError::Controller(format!(
+                        "it says nothing about {} of the objects",
+                        left.len()
+                    )));
+                }
+                Ok(()) | Err(_) => {
+                    reopened += 1;
+                    self.reopen(number).await?;
+                }
+            }
+        }
+    }
+
+    /// Looks for the controller again, unless somebody else has since.
+    async fn reopen(&self, number: usize) -> Result<(), CommandError> {
+        let mut way = self.way.lock().await;
+        if way.number != number {
+            return Ok(());
+        }
+        if self.is_local {
+            return Err(CommandError::Controller(
+                "that of this machine has ended".to_owned(),
+            ));
+        }
+        let end = Instant::now() + REOPENING;
+        loop {
+            sleep(PAUSE).await;
+            let found = async {
+                let pods = match &self.args.shadow_url {
+                    Some(_) => Vec::new(),
+                    None => our_pods(&self.connect.connect().await?).await?,
+                };
+                Way::find(&self.args, &self.connect, &pods).await
+            };
+            match found.await {
+                Ok((mut found, _)) => {
+                    found.number = number + 1;
+                    *way = found;
+                    return Ok(());
+                }
+                Err(error) if Instant::now() >= end => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Way {
+    /// Finds a way to the controller, and its version.
+    async fn find(
+        args: &ShadowArgs,
+        connect: &ConnectArgs,
+        pods: &[Pod],
+    ) -> Result<(Self, String), CommandError> {
+        let way = |address: String, forwarding: Option<Child>| Self {
+            address,
+            _children: forwarding.into_iter().collect(),
+            number: 0,
+        };
         if let Some(url) = &args.shadow_url {
             let address = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
             let version = owned(address).await.map_err(CommandError::Controller)?.version;
-            return Ok(Self {
-                address: address.to_owned(),
-                _forwarding: None,
-                version,
-            });
+            return Ok((way(address.to_owned(), None), version));
         }
         let mut reasons = Vec::new();
         for pod in pods.iter().filter(|pod| is_running(pod)) {
             let name = format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
-            match forward(connect, pod).await {
+            match forward_to_pod(connect, pod).await {
                 Ok((address, forwarding)) => match owned(&address).await {
-                    Ok(owned) => {
-                        return Ok(Self {
-                            address,
-                            _forwarding: Some(forwarding),
-                            version: owned.version,
-                        });
-                    }
+                    Ok(owned) => return Ok((way(address, Some(forwarding)), owned.version)),
                     Err(error) => reasons.push(format!("pod {name}: {error}")),
                 },
                 Err(error) => reasons.push(format!("pod {name}: {error}")),
@@ -98,37 +232,33 @@ impl Controller {
         }
         Err(CommandError::Controller(reasons.join("; ")))
     }
+}
 
-    /// Asks about objects, and hands over each answer as it comes; with all `differences`, or only with what keeps an object from moving.
-    pub(crate) async fn shadow(
-        &self,
-        objects: Vec<Name>,
-        differences: bool,
-        mut answered: impl FnMut(Answer),
-    ) -> Result<(), CommandError> {
-        let question = Question { objects, differences };
-        let body =
-            serde_json::to_vec(&question).map_err(|error| CommandError::Document(error.to_string()))?;
-        let response = heard(send(&self.address, Method::POST, "/v1/shadow", body), SILENCE).await?;
-        let mut response = response.map_err(CommandError::Controller)?.into_body();
-        let mut rest: Vec<u8> = Vec::new();
-        while let Some(frame) = heard(response.frame(), SILENCE).await? {
-            let frame = frame.map_err(|error| CommandError::Controller(error.to_string()))?;
-            let Ok(data) = frame.into_data() else { continue };
-            rest.extend_from_slice(&data);
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = rest.drain(..=end).collect();
-                let answer = serde_json::from_slice(&line).map_err(|error| {
-                    CommandError::Controller(format!("it answers something else: {error}"))
-                })?;
-                answered(answer);
-            }
-            if rest.len() > MAX_LINE {
-                return Err(CommandError::Controller("its answer is too long".to_owned()));
-            }
+/// Asks once.
+async fn ask(
+    address: &str,
+    question: &Question,
+    mut answered: impl FnMut(Answer),
+) -> Result<(), CommandError> {
+    let body = serde_json::to_vec(question).map_err(|error| CommandError::Document(error.to_string()))?;
+    let response = heard(send(address, Method::POST, "/v1/shadow", body), SILENCE).await?;
+    let mut response = response.map_err(CommandError::Controller)?.into_body();
+    let mut rest: Vec<u8> = Vec::new();
+    while let Some(frame) = heard(response.frame(), SILENCE).await? {
+        let frame = frame.map_err(|error| CommandError::Controller(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        rest.extend_from_slice(&data);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let answer = serde_json::from_slice(&line)
+                .map_err(|error| CommandError::Controller(format!("it answers something else: {error}")))?;
+            answered(answer);
         }
-        Ok(())
+        if rest.len() > MAX_LINE {
+            return Err(CommandError::Controller("its answer is too long".to_owned()));
+        }
     }
+    Ok(())
 }
 
 /// Waits for something from our controller, but not for ever.
@@ -191,15 +321,25 @@ async fn send(
 }
 
 /// Has kubectl forward a port of this machine to the endpoint of a pod.
-async fn forward(connect: &ConnectArgs, pod: &Pod) -> Result<(String, Child), String> {
+async fn forward_to_pod(connect: &ConnectArgs, pod: &Pod) -> Result<(String, Child), String> {
+    let namespace = pod.namespace().unwrap_or_default();
+    forward(connect, &namespace, &format!("pod/{}", pod.name_any()), PORT).await
+}
+
+/// Has kubectl forward a port of this machine to something in a cluster; gives the address.
+pub(super) async fn forward(
+    connect: &ConnectArgs,
+    namespace: &str,
+    to: &str,
+    port: u16,
+) -> Result<(String, Child), String> {
     let mut child = Command::new("kubectl")
         .args(connect.kubectl_flags())
-        .arg("--namespace")
-        .arg(pod.namespace().unwrap_or_default())
+        .args(["--namespace", namespace])
         .arg("port-forward")
         .arg("--address=127.0.0.1")
-        .arg(format!("pod/{}", pod.name_any()))
-        .arg(format!(":{PORT}"))
+        .arg(to)
+        .arg(format!(":{port}"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

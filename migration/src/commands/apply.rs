@@ -17,9 +17,11 @@ use kube::core::SelectorExt as _;
 use tokio::sync::watch;
 
 use super::Outcome;
+use crate::checkout::Dirty;
 use crate::cluster::{
     CommandError, ConnectArgs, Controller, Format, OutputArgs, Printer, ShadowArgs, duration, print_lines,
 };
+use crate::moving::around::{Around, Edit};
 use crate::moving::lease;
 use crate::moving::prove::{Asking, Planned};
 use crate::moving::setting::{self, PatienceArgs, Setting, Target, target};
@@ -52,6 +54,12 @@ pub(crate) struct ApplyArgs {
     /// How the label comes to the objects.
     #[arg(long, value_enum, default_value = "cluster", value_name = "WAY")]
     via: ViaArg,
+    #[command(flatten)]
+    commit: CommitArgs,
+    /// A command that a shell runs before each wave and after it; if it fails, no other wave is begun. OPENFLUX_EVENT is before or
+    /// after, OPENFLUX_RESULT moved or stopped; there are OPENFLUX_MIGRATION, OPENFLUX_WAVE and OPENFLUX_OBJECTS too.
+    #[arg(long, value_name = "COMMAND")]
+    hook: Option<String>,
     /// Move this wave alone.
     #[arg(long, value_name = "NUMBER", conflicts_with = "until")]
     wave: Option<usize>,
@@ -100,8 +108,26 @@ pub(crate) struct ApplyArgs {
 enum ViaArg {
     /// It is set in the cluster, and can be taken back in a second.
     Cluster,
-    /// It was committed, and arrives with the run of the parent.
+    /// It is committed, and arrives with the run of the parent: when that is, nobody can make sure that stock is idle.
     Git,
+}
+
+/// How labels get into Git.
+#[derive(Args, Debug)]
+struct CommitArgs {
+    /// With --via=git: the checkout into which the labels of each wave are put when its turn has come; you commit and push. Without
+    /// it somebody else does.
+    #[arg(long, value_name = "DIR")]
+    git: Option<PathBuf>,
+    /// The folder where the cluster begins, such as clusters/production; needed where the checkout is for several.
+    #[arg(long, value_name = "FOLDER", requires = "git")]
+    path: Option<String>,
+    /// Edit files that have changes which are not committed.
+    #[arg(long, requires = "git")]
+    allow_dirty: bool,
+    /// With --via=git: how long the labels may take until they have come.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1h")]
+    git_timeout: Duration,
 }
 
 /// What is to move.
@@ -120,6 +146,12 @@ pub(crate) async fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<Outco
     let printer = args
         .output
         .printer("migrate apply", &[Format::Table, Format::Json, Format::Yaml])?;
+    if args.commit.git.is_some() && args.via != ViaArg::Git && !args.resume {
+        return Err(CommandError::Usage(
+            "--git is for --via=git; labels that are in the cluster get into Git by openflux migrate finish"
+                .to_owned(),
+        ));
+    }
     let plan = read_plan(args)?;
     let setting = Setting::find(&args.connect, None).await?;
     if let Some(plan) = &plan {
@@ -160,7 +192,7 @@ pub(crate) async fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<Outco
         None => match plan {
             Some(plan) => {
                 refuse_begun(&setting, &plan).await?;
-                planned(plan, &setting)
+                planned(plan, args, &setting)
             }
             None => choose(args, &setting, &found)?,
         },
@@ -216,10 +248,15 @@ async fn carry_out(
         let already = work.already.iter();
         print_lines(out, already.map(|object| format!("{object} has moved already")))?;
     }
+    if shows && via(args) == Via::Git {
+        let about = "The labels come from Git: when they do, nobody makes sure that stock is idle. A cluster label first, and Git then \
+                     (openflux migrate finish), is the careful way.";
+        print_lines(out, [about.to_owned()])?;
+    }
     report.objects.extend(work.left.iter().cloned());
     let all: Vec<Handle> = work.header.objects().cloned().collect();
     if args.dry_run && shows {
-        print_lines(out, would(&work, setting))?;
+        print_lines(out, would(&work, setting, via(args)))?;
         return Ok(Outcome::Ended(report.ending.exit_code()));
     }
     if args.dry_run || moving == 0 {
@@ -258,8 +295,23 @@ async fn carry_out(
             return Err(error);
         }
     };
+    let via = if work.header.via_git { Via::Git } else { via(args) };
     let prover = Box::new(prover(args, setting, work.plan).await);
-    let (mover, news) = setting.mover(options(args), Some(store), prover)?;
+    let (mover, news) = setting.mover(options(args, via), Some(store), prover)?;
+    let around = Around {
+        migration: work.header.migration.clone(),
+        hook: args.hook.clone(),
+        edit: args.commit.git.as_ref().map(|root| Edit {
+            root: root.clone(),
+            path: args.commit.path.clone(),
+            label: setting.label.clone(),
+            dirty: if args.commit.allow_dirty {
+                Dirty::Allowed
+            } else {
+                Dirty::Refused
+            },
+        }),
+    };
     let stop = Stop::listen(lost);
     let pace = Pace {
         at_once: args.patience.max_parallel,
@@ -273,6 +325,7 @@ async fn carry_out(
         news,
         pace,
         stop: &stop,
+        around: &around,
         report: &mut report,
         out,
     };
@@ -285,7 +338,7 @@ async fn carry_out(
         None => work.header.migration.clone(),
     };
     finish(setting, &all, report, printer, out, |report| {
-        advise(report, &migration);
+        advise(report, &migration, via);
     })
     .await
 }
@@ -327,7 +380,7 @@ async fn finish(
     Ok(Outcome::Ended(report.ending.exit_code()))
 }
 
-fn advise(report: &mut Report, migration: &str) {
+fn advise(report: &mut Report, migration: &str, via: Via) {
     let mut next = |what: &str, command: String| report.next.push((what.to_owned(), command));
     let failed = report
         .objects
@@ -337,10 +390,12 @@ fn advise(report: &mut Report, migration: &str) {
     match report.ending {
         Ending::Done | Ending::Skipped => {
             next("look again", format!("openflux migrate verify {migration}"));
-            next(
-                "put the labels into Git",
-                "openflux migrate finish OBJECT... --git DIR --write".to_owned(),
-            );
+            if via == Via::Cluster {
+                next(
+                    "put the labels into Git",
+                    "openflux migrate finish OBJECT... --git DIR --write".to_owned(),
+                );
+            }
         }
         Ending::Paused => next("go on", format!("openflux migrate apply {migration} --resume")),
         Ending::Stopped | Ending::Interrupted | Ending::Lost => {
@@ -353,18 +408,29 @@ fn advise(report: &mut Report, migration: &str) {
             }
         }
     }
-    next("all back", format!("openflux migrate rollback {migration}"));
+    match via {
+        Via::Cluster => next("all back", format!("openflux migrate rollback {migration}")),
+        Via::Git => next(
+            "all back",
+            format!("revert the commits; at once: openflux migrate rollback --now {migration}"),
+        ),
+    }
 }
 
-fn options(args: &ApplyArgs) -> Options {
+fn via(args: &ApplyArgs) -> Via {
+    match args.via {
+        ViaArg::Cluster => Via::Cluster,
+        ViaArg::Git => Via::Git,
+    }
+}
+
+fn options(args: &ApplyArgs, via: Via) -> Options {
     Options {
-        via: match args.via {
-            ViaArg::Cluster => Via::Cluster,
-            ViaArg::Git => Via::Git,
-        },
+        via,
         soak: args.soak,
         idle_timeout: args.patience.idle_timeout,
         timeout: args.patience.timeout,
+        arrival: args.commit.git_timeout,
         tolerate_foreign: args.tolerate_foreign,
         include_suspended: args.include_suspended,
         keep_failed: args.keep_failed,
@@ -473,6 +539,7 @@ fn choose(args: &ApplyArgs, setting: &Setting, found: &[Verdict]) -> Result<Work
         started: Timestamp::now(),
         by: setting.by.clone(),
         waves: waves.clone(),
+        via_git: via(args) == Via::Git,
     };
     Ok(Work {
         header,
@@ -484,7 +551,7 @@ fn choose(args: &ApplyArgs, setting: &Setting, found: &[Verdict]) -> Result<Work
 }
 
 /// What moves by a plan.
-fn planned(plan: MigrationPlan, setting: &Setting) -> Work {
+fn planned(plan: MigrationPlan, args: &ApplyArgs, setting: &Setting) -> Work {
     let waves: Vec<Vec<Handle>> = plan
         .waves()
         .into_iter()
@@ -505,6 +572,7 @@ fn planned(plan: MigrationPlan, setting: &Setting) -> Work {
         started: Timestamp::now(),
         by: setting.by.clone(),
         waves: waves.clone(),
+        via_git: via(args) == Via::Git,
     };
     Work {
         header,
@@ -584,20 +652,23 @@ fn way_back(objects: &[Handle], setting: &Setting) -> Vec<String> {
         })
         .collect();
     back_lines(
-        &setting.label,
+        (&setting.label.0, &setting.label.1),
         former.iter().map(|(handle, former)| (handle, former.as_str())),
     )
 }
 
-fn would(work: &Work, setting: &Setting) -> Vec<String> {
+fn would(work: &Work, setting: &Setting, via: Via) -> Vec<String> {
     let (key, value) = &setting.label;
     let mut lines = Vec::new();
     for (number, wave) in work.waves.iter().enumerate() {
         lines.push(format!("wave {}", number + 1));
         for object in wave {
-            lines.push(format!(
-                "  {object}: label {key}={value}, once stock has ended a run of it"
-            ));
+            lines.push(match via {
+                Via::Cluster => {
+                    format!("  {object}: label {key}={value}, once stock has ended a run of it")
+                }
+                Via::Git => format!("  {object}: label {key}={value}, once it has come from Git"),
+            });
         }
     }
     lines.push("Nothing was written (--dry-run).".to_owned());

@@ -293,7 +293,7 @@ pub(crate) async fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Out
     }
     let (checkout, left_out) = checkout::read(&args.git)?;
     let repository = Repository::starting_at(&checkout, args.path.as_deref());
-    let cluster = pick(&repository, args.path.as_deref())?;
+    let cluster = checkout::pick(&repository, args.path.as_deref())?;
     let (key, value) = match &args.label {
         Some(label) => label
             .split_once('=')
@@ -395,31 +395,6 @@ async fn let_go(
         }
     }
     Ok((done, waiting))
-}
-
-fn pick<'a>(repository: &'a Repository, path: Option<&str>) -> Result<&'a Cluster, CommandError> {
-    let all: Vec<_> = repository
-        .clusters
-        .iter()
-        .map(|cluster| cluster.path.as_str())
-        .collect();
-    match (path, &repository.clusters[..]) {
-        (Some(path), _) => repository.cluster_at(&[path.to_owned()]).ok_or_else(|| {
-            CommandError::NotFound(format!(
-                "no cluster begins at {path}: there are {}",
-                all.join(", ")
-            ))
-        }),
-        (None, [only]) => Ok(only),
-        (None, []) => Err(CommandError::NotFound(
-            "no Kustomization of the checkout names a folder of it: say with --path where the cluster begins"
-                .to_owned(),
-        )),
-        (None, _) => Err(CommandError::Usage(format!(
-            "the checkout is for several clusters: name one with --path ({})",
-            all.join(", ")
-        ))),
-    }
 }
 
 fn summary(changes: &Changes, files: usize, written: bool, left_out: &[String]) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum as _};
 use flux_api::selector;
@@ -14,15 +15,16 @@ use flux_fleet::scan::{Class, verdicts};
 use flux_fleet::status::flux_version;
 use flux_fleet::text::clean;
 use flux_fleet::{Handle, Subject};
-use flux_proof::{Answer, Name};
+use flux_proof::{Answer, Name, Prover};
 use jiff::Timestamp;
 use kube::core::SelectorExt as _;
 
 use super::Outcome;
+use super::refresh::refresh;
 use crate::checkout;
 use crate::cluster::{
-    Cluster, CommandError, ConnectArgs, Controller, Format, ScopeArgs, ShadowArgs, StyleArgs, facts,
-    print_lines,
+    Cluster, CommandError, ConnectArgs, Controller, Format, LocalArgs, ScopeArgs, ShadowArgs, StyleArgs,
+    duration, facts as read_facts, print_lines,
 };
 
 /// Which objects, in which order, and what becomes of the plan.
@@ -40,6 +42,13 @@ pub(crate) struct PlanArgs {
     /// Plan objects that apply Flux itself too; they move last.
     #[arg(long)]
     include_roots: bool,
+    /// Ask stock for a run of each object first, so that it has read what changed since its last one, such as variables. That is the
+    /// one thing that a plan writes: the annotation of flux reconcile.
+    #[arg(long)]
+    refresh: bool,
+    /// How long such a run may take.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m", requires = "refresh")]
+    timeout: Duration,
     /// A checkout of the repository that defines the objects: the plan says where in it their labels go.
     #[arg(long, value_name = "DIR")]
     git: Option<PathBuf>,
@@ -51,6 +60,8 @@ pub(crate) struct PlanArgs {
     exit_zero: bool,
     #[command(flatten)]
     style: StyleArgs,
+    #[command(flatten)]
+    local: LocalArgs,
     #[command(flatten)]
     shadow: ShadowArgs,
     #[command(flatten)]
@@ -89,14 +100,23 @@ fn target(text: &str) -> Result<Target, CommandError> {
 pub(crate) async fn plan(args: &PlanArgs, out: &mut dyn Write) -> Result<Outcome, CommandError> {
     let target = target(&args.output)?;
     let cluster = args.connect.connect().await?;
-    let facts = facts(&cluster, false).await?;
+    let mut facts = read_facts(&cluster, false).await?;
     let uid = cluster_uid(&facts)?;
     let objects = chosen(args, &cluster, &facts)?;
+    if args.refresh {
+        let candidates = candidates(&facts, &objects);
+        let tell = |line: &str| say(&format!("{line}\n"));
+        refresh(&cluster, facts.label(), &candidates, args.timeout, tell).await;
+        facts = read_facts(&cluster, false).await?;
+    }
     let pods = facts.pods.as_ref().map(Vec::as_slice).unwrap_or_default();
     let (answers, version) = match candidates(&facts, &objects) {
         empty if empty.is_empty() => (BTreeMap::new(), String::new()),
         candidates => {
-            let controller = Controller::find(&args.shadow, &args.connect, pods).await?;
+            let controller = match args.local.start(&args.connect, &facts).await? {
+                Some(controller) => controller,
+                None => Controller::find(&args.shadow, &args.connect, pods).await?,
+            };
             let answers = prove(&controller, candidates).await?;
             (answers, controller.version)
         }
@@ -230,7 +250,10 @@ async fn prove(
     let (mut answers, mut progress) = (BTreeMap::new(), Progress::new(all, &controller.version));
     let names = objects.iter().map(Name::from).collect();
     controller
-        .shadow(names, false, |answer| {
+        .shadow(names, false, |mut answer| {
+            if let Some(proof) = answer.proof.as_mut().filter(|_| controller.is_local) {
+                proof.by = Prover::Local;
+            }
             if let Ok(handle) = Handle::try_from(&answer.object) {
                 progress.answered(&handle, &answer);
                 answers.insert(handle, answer);

@@ -2,25 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::time::Duration;
 
 use clap::Args;
-use flux_fleet::moving::way_back::{Exclusion, exclusion, way_back};
+use flux_fleet::moving::way_back::way_back;
 use flux_fleet::moving::{Ending, Report, Return, SUSPENDED_FOR, Step};
 use flux_fleet::text::clean;
-use flux_fleet::{DeployerKind, Handle, Subject};
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
-use serde_json::json;
+use flux_fleet::{Handle, Subject};
 use tokio::sync::watch;
 
 use super::Outcome;
+use super::rollback_fleet::{Asked, fleet};
 use crate::cluster::{CommandError, ConnectArgs, Format, OutputArgs, Printer, print_lines};
+use crate::moving::around::Around;
 use crate::moving::back::parent_of;
 use crate::moving::flux::said;
+use crate::moving::lease::{self, Held, give_back_all};
 use crate::moving::prove::Planned;
 use crate::moving::setting::{PatienceArgs, Setting, Target, options_of_return, target};
+use crate::moving::store::{journals, name_of};
 use crate::moving::waves::{Pace, Run, Stop, confirm, question, shares};
 
 /// What returns to stock, and how.
@@ -67,7 +66,12 @@ pub(crate) async fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result
         .printer("migrate rollback", &[Format::Table, Format::Json, Format::Yaml])?;
     let setting = Setting::find(&args.connect, args.label.as_deref()).await?;
     if args.fleet {
-        return fleet(args, &setting, out).await;
+        let asked = Asked {
+            dry_run: args.dry_run,
+            yes: args.yes,
+            timeout: args.patience.timeout,
+        };
+        return fleet(&asked, &setting, out).await;
     }
     let (objects, migration) = choose(args, &setting).await?;
     if args.resume_parent {
@@ -132,7 +136,43 @@ pub(crate) async fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result
     if !confirm(&question(&verb, number, &setting.cluster.name), args.yes)? {
         return Err(CommandError::Usage("nothing was done".to_owned()));
     }
+    let (lost, _) = watch::channel(false);
+    let held = leases(&setting, migration.as_deref(), &objects, &lost).await?;
+    let went = give_back(
+        args,
+        &setting,
+        &waves,
+        &suspends,
+        (lost, shows, printer),
+        &mut report,
+        out,
+    )
+    .await;
+    give_back_all(held).await;
+    went?;
     for (parent, object) in &suspends {
+        report.next.push((
+            format!("revert the label of {object} in Git, then"),
+            format!("openflux migrate rollback --resume-parent {object}"),
+        ));
+        report
+            .next
+            .push((format!("{parent} stays suspended until then"), String::new()));
+    }
+    finish(&setting, &objects, report, printer, out).await
+}
+
+/// Suspends parents, and gives objects back wave by wave.
+async fn give_back(
+    args: &RollbackArgs,
+    setting: &Setting,
+    waves: &[Vec<Handle>],
+    suspends: &[(Handle, Handle)],
+    (lost, shows, printer): (watch::Sender<bool>, bool, Printer),
+    report: &mut Report,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    for (parent, object) in suspends {
         setting.flux().suspend(parent, Some(object)).await?;
     }
     let (mover, news) = setting.mover(
@@ -140,8 +180,7 @@ pub(crate) async fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result
         None,
         Box::new(Planned(None)),
     )?;
-    let (lost, _) = watch::channel(false);
-    let stop = Stop::listen(lost);
+    let (stop, around) = (Stop::listen(lost), Around::default());
     let mut run = Run {
         mover: &mover,
         news,
@@ -153,20 +192,48 @@ pub(crate) async fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result
             style: printer.style,
         },
         stop: &stop,
-        report: &mut report,
+        around: &around,
+        report,
         out,
     };
-    run.go(&waves, Some(Step::Back)).await?;
-    for (parent, object) in &suspends {
-        report.next.push((
-            format!("revert the label of {object} in Git, then"),
-            format!("openflux migrate rollback --resume-parent {object}"),
-        ));
-        report
-            .next
-            .push((format!("{parent} stays suspended until then"), String::new()));
+    run.go(waves, Some(Step::Back)).await
+}
+
+/// The Lease of rollbacks that belong to no migration.
+const ROLLBACK: &str = "rollback";
+
+/// Takes the Leases of all migrations that somebody may be moving these objects by, so that nobody does meanwhile.
+async fn leases(
+    setting: &Setting,
+    migration: Option<&str>,
+    objects: &BTreeSet<Handle>,
+    lost: &watch::Sender<bool>,
+) -> Result<Vec<Held>, CommandError> {
+    let (client, home) = (&setting.cluster.client, &setting.home);
+    let taking = async {
+        let (taken, journals) = futures::try_join!(lease::names(client, home), journals(client, home))?;
+        let concerned = journals
+            .iter()
+            .filter(|journal| journal.header.objects().any(|object| objects.contains(object)));
+        let mut names: BTreeSet<String> = concerned
+            .map(|journal| name_of(&journal.header.migration))
+            .filter(|name| taken.contains(name))
+            .collect();
+        names.insert(name_of(migration.unwrap_or(ROLLBACK)));
+        lease::take_all(client, home, &names, lost).await
+    };
+    match taking.await {
+        // The way back is open to those too who may write no Leases.
+        Err(error @ CommandError::Api { .. }) => {
+            writeln!(
+                std::io::stderr(),
+                "nothing keeps others from moving these objects meanwhile: {}",
+                clean(&said(&error))
+            )?;
+            Ok(Vec::new())
+        }
+        held => held,
     }
-    finish(&setting, &objects, report, printer, out).await
 }
 
 async fn finish(
@@ -283,137 +350,4 @@ async fn resume_parents(
         )?;
     }
     Ok(Outcome::Done)
-}
-
-/// Takes the exclusion from all stock Deployments.
-async fn fleet(args: &RollbackArgs, setting: &Setting, out: &mut dyn Write) -> Result<Outcome, CommandError> {
-    let (key, _) = &setting.label;
-    let mut changes = Vec::new();
-    for kind in DeployerKind::ALL {
-        for (deployment, container) in setting.facts.stock(kind.controller()) {
-            let found = exclusion(container, &setting.label);
-            if let Exclusion::Excludes { arguments } = found {
-                let containers = deployment
-                    .spec
-                    .iter()
-                    .filter_map(|spec| spec.template.spec.as_ref());
-                let at = containers
-                    .flat_map(|pod| &pod.containers)
-                    .position(|other| other.name == container.name);
-                changes.push((
-                    deployment,
-                    at.unwrap_or_default(),
-                    container.args.clone(),
-                    arguments,
-                ));
-            }
-        }
-    }
-    if changes.is_empty() {
-        print_lines(
-            out,
-            [format!(
-                "No stock controller excludes {key}: there is nothing to do."
-            )],
-        )?;
-        return Ok(Outcome::Done);
-    }
-    for (deployment, ..) in &changes {
-        let name = format!(
-            "{}/{}",
-            deployment.namespace().unwrap_or_default(),
-            deployment.name_any()
-        );
-        print_lines(
-            out,
-            [format!(
-                "{}: its selector would not exclude {key} any more",
-                clean(&name)
-            )],
-        )?;
-    }
-    if args.dry_run {
-        print_lines(out, ["Nothing was written (--dry-run).".to_owned()])?;
-        return Ok(Outcome::Done);
-    }
-    let asked = format!("Have stock select everything on {}?", setting.cluster.name);
-    if !confirm(&asked, args.yes)? {
-        return Err(CommandError::Usage("nothing was done".to_owned()));
-    }
-    let client = &setting.cluster.client;
-    // All first: as long as one controller of stock is left out, its objects have another owner than the rest.
-    let (mut patched, mut failures) = (Vec::new(), Vec::new());
-    for (deployment, at, before, after) in &changes {
-        let path = format!("/spec/template/spec/containers/{at}/args");
-        let patch = json!([{"op": "test", "path": path, "value": before}, {"op": "replace", "path": path, "value": after}]);
-        let patch: Patch<()> = Patch::Json(
-            serde_json::from_value(patch).map_err(|error| CommandError::Document(error.to_string()))?,
-        );
-        let namespace = deployment.namespace().unwrap_or_default();
-        let api: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
-        let params = PatchParams {
-            field_manager: Some(flux_fleet::moving::MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        let name = deployment.name_any();
-        match api.patch(&name, &params, &patch).await {
-            Ok(_) => patched.push((api, namespace, name)),
-            Err(error) => {
-                let error = CommandError::api(format!("Deployment {namespace}/{name}"))(error);
-                if patched.is_empty() {
-                    return Err(error);
-                }
-                failures.push(error);
-            }
-        }
-    }
-    let rolling_out = patched
-        .iter()
-        .map(|(api, _, name)| await_roll_out(api, name, args.patience.timeout));
-    let rolled_out = futures::future::join_all(rolling_out).await;
-    for ((_, namespace, name), rolled_out) in patched.iter().zip(rolled_out) {
-        match rolled_out {
-            Ok(()) => print_lines(out, [format!("{namespace}/{name}: selects everything again")])?,
-            Err(error) => failures.push(error),
-        }
-    }
-    if !failures.is_empty() {
-        let lines = failures.iter().map(|error| clean(&said(error)).into_owned());
-        print_lines(out, lines)?;
-        print_lines(
-            out,
-            ["Stopped: not all was done. openflux migrate rollback --fleet goes on.".to_owned()],
-        )?;
-        return Ok(Outcome::Ended(Ending::Stopped.exit_code()));
-    }
-    print_lines(
-        out,
-        [
-            "openflux stands back from what stock selects. Take the exclusion out of the bootstrap repository or the".to_owned(),
-            "FluxInstance too, which bring it back otherwise. openflux migrate verify looks again.".to_owned(),
-        ],
-    )?;
-    Ok(Outcome::Done)
-}
-
-async fn await_roll_out(api: &Api<Deployment>, name: &str, timeout: Duration) -> Result<(), CommandError> {
-    let end = tokio::time::Instant::now() + timeout;
-    loop {
-        let found = api.get(name).await;
-        let deployment = found.map_err(CommandError::api(format!("Deployment {name}")))?;
-        let status = deployment.status.clone().unwrap_or_default();
-        let is_over = status.observed_generation >= deployment.metadata.generation
-            && status.updated_replicas.unwrap_or_default() >= status.replicas.unwrap_or_default()
-            && status.terminating_replicas.unwrap_or_default() == 0
-            && status.ready_replicas.unwrap_or_default() > 0;
-        if is_over {
-            return Ok(());
-        }
-        if tokio::time::Instant::now() >= end {
-            return Err(CommandError::Usage(format!(
-                "the roll-out of Deployment {name} has not ended: kubectl rollout status says why"
-            )));
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
 }

@@ -46,8 +46,8 @@ impl Move<'_> {
         })
     }
 
-    /// Takes note of the revision and the spec that are applied now. Those that are new change objects as their author wants, and
-    /// what comes after is compared with that.
+    /// Takes note of the revision and the spec that are applied now. Those that are new may change objects as their author wants: what
+    /// has changed is compared from there on, and what has not, with what was before.
     pub(super) async fn arrived(&mut self, sight: &Sight) -> Result<(), CommandError> {
         let revision = sight.subject.revision.clone();
         let is_new = self.is_new(sight);
@@ -57,10 +57,19 @@ impl Move<'_> {
             if let Some(seen) = &mut self.seen {
                 seen.subject = sight.subject.clone();
             }
-            let look = self.look(None).await?;
-            self.facts.snapshot = look.map(|look| look.snapshot);
+            let before = self.facts.snapshot.take();
+            let salt = before.as_ref().map(|before| before.salt.clone());
+            let look = self.look(salt.as_deref()).await?;
             self.facts.revision = revision;
-            self.note("a new revision or spec came during the move, and was compared from there on");
+            let is_same = |now: &Snapshot| {
+                let before = before.as_ref();
+                before.is_some_and(|before| before.len() == now.len() && before.changes(now).is_empty())
+            };
+            let is_changed = !look.as_ref().is_some_and(|look| is_same(&look.snapshot));
+            self.facts.snapshot = look.map(|look| look.snapshot);
+            if is_changed {
+                self.note("a new revision or spec came during the move, and was compared from there on");
+            }
         }
         Ok(())
     }

@@ -1,23 +1,43 @@
-//! The Lease that keeps two runs of one migration apart.
+//! The Leases that keep two runs of one migration apart.
+//!
+//! Whether a holder is alive is judged by the clock of whoever looks: a Lease holds as long as it was seen to change less than its
+//! duration ago. What it says of times was written by another machine, whose clock may be wrong.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
 
 use flux_fleet::moving::MANAGER;
+use flux_fleet::text::clean;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::flux::patiently;
 use crate::cluster::CommandError;
 
 /// How long a Lease holds that is not renewed.
 const DURATION: Duration = Duration::from_mins(1);
 
-/// How often it is renewed.
+/// How long one of somebody else is waited for at most, whatever it says.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// How often it is renewed, and how soon again when that has failed.
 const RENEW: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// How long one renewal may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Without a renewal for so long the run stops, before anybody else may go on.
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// How often a Lease of somebody else is looked at.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// A Lease that is held and renewed until it is given back.
 pub(crate) struct Held {
@@ -27,7 +47,54 @@ pub(crate) struct Held {
     renewing: tokio::task::JoinHandle<()>,
 }
 
-/// Takes the Lease of a migration; `lost` is told when somebody else has taken it.
+/// A Lease of somebody else, as it was seen.
+struct Seen {
+    record: LeaseSpec,
+    /// When it was first seen like this.
+    since: Instant,
+}
+
+/// What a look at a Lease says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Nobody has it any more.
+    Free,
+    /// Its holder may be alive.
+    Held,
+    /// Its holder is alive.
+    Renewed,
+}
+
+impl Seen {
+    /// Takes note of what a Lease says now.
+    fn look(seen: &mut Option<Self>, record: &LeaseSpec, now: Instant) -> Look {
+        let holder = record.holder_identity.as_deref().unwrap_or_default();
+        if holder.is_empty() || is_dead(holder) {
+            return Look::Free;
+        }
+        let duration = u64::try_from(record.lease_duration_seconds.unwrap_or_default());
+        let duration = duration.map_or(DURATION, Duration::from_secs).min(LONGEST);
+        match seen {
+            Some(before) if before.record == *record => {
+                if now.saturating_duration_since(before.since) >= duration {
+                    Look::Free
+                } else {
+                    Look::Held
+                }
+            }
+            Some(_) => Look::Renewed,
+            None => {
+                *seen = Some(Self {
+                    record: record.clone(),
+                    since: now,
+                });
+                Look::Held
+            }
+        }
+    }
+}
+
+/// Takes the Lease of a migration; `lost` is told when somebody else may take it.
 pub(crate) async fn take(
     client: &Client,
     namespace: &str,
@@ -36,7 +103,7 @@ pub(crate) async fn take(
 ) -> Result<Held, CommandError> {
     let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
     let holder = holder();
-    let mut seen: Option<Option<MicroTime>> = None;
+    let mut seen = None;
     loop {
         let what = || CommandError::api(format!("the Lease {namespace}/{name}"));
         let params = PostParams {
@@ -51,18 +118,28 @@ pub(crate) async fn take(
                 api.create(&params, &lease).await
             }
             Some(mut lease) => {
-                let held = lease.spec.clone().unwrap_or_default();
-                let by = held.holder_identity.clone().unwrap_or_default();
-                if !by.is_empty() && !is_dead(&by) && !is_expired(&held) {
-                    if seen.as_ref().is_some_and(|before| *before != held.renew_time) {
+                let record = lease.spec.clone().unwrap_or_default();
+                let by = record.holder_identity.clone().unwrap_or_default();
+                let is_first = seen.is_none();
+                match Seen::look(&mut seen, &record, Instant::now()) {
+                    Look::Renewed => {
                         return Err(CommandError::Usage(format!(
-                            "somebody else is at this migration: {by}, by the Lease {namespace}/{name}"
+                            "somebody else is at this migration: {}, by the Lease {namespace}/{name}. Wait until that has ended, and \
+                             try again",
+                            clean(&by)
                         )));
                     }
-                    // Whoever was killed renews no more; who is alive does so within a while.
-                    seen = Some(held.renew_time);
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    continue;
+                    Look::Held => {
+                        if is_first {
+                            say(&format!(
+                                "{} had the Lease {namespace}/{name}: waiting whether it renews it, for a minute at most",
+                                clean(&by)
+                            ));
+                        }
+                        tokio::time::sleep(GLANCE).await;
+                        continue;
+                    }
+                    Look::Free => {}
                 }
                 lease.spec = Some(spec(&holder));
                 lease.metadata.managed_fields = None;
@@ -83,6 +160,44 @@ pub(crate) async fn take(
         holder,
         renewing,
     })
+}
+
+/// Takes Leases in their order, all or none.
+pub(crate) async fn take_all(
+    client: &Client,
+    namespace: &str,
+    names: &BTreeSet<String>,
+    lost: &watch::Sender<bool>,
+) -> Result<Vec<Held>, CommandError> {
+    let mut all = Vec::new();
+    for name in names {
+        match take(client, namespace, name, lost.clone()).await {
+            Ok(held) => all.push(held),
+            Err(error) => {
+                give_back_all(all).await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Gives Leases back.
+pub(crate) async fn give_back_all(all: Vec<Held>) {
+    for held in all {
+        held.give_back().await;
+    }
+}
+
+/// The names of the Leases that somebody has, or had when it was killed.
+pub(crate) async fn names(client: &Client, namespace: &str) -> Result<BTreeSet<String>, CommandError> {
+    let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    let all = patiently(async || {
+        let all = api.list_metadata(&ListParams::default()).await;
+        all.map_err(CommandError::api("the Leases"))
+    })
+    .await?;
+    Ok(all.items.iter().map(ResourceExt::name_any).collect())
 }
 
 impl Held {
@@ -111,35 +226,41 @@ impl Held {
 }
 
 async fn renew(api: Api<Lease>, name: String, holder: String, lost: watch::Sender<bool>) {
-    let mut last = Timestamp::now();
+    let (mut last, mut pause) = (Instant::now(), RENEW);
     loop {
-        tokio::time::sleep(RENEW).await;
+        tokio::time::sleep(pause).await;
+        let begun = Instant::now();
         let renewed = async {
             let mut lease = api.get(&name).await?;
-            let by = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone());
-            if by.as_deref() != Some(&*holder) {
+            let held = lease.spec.clone().unwrap_or_default();
+            if held.holder_identity.as_deref() != Some(&*holder) {
                 return Ok(false);
             }
-            lease.spec = Some(spec(&holder));
+            lease.spec = Some(LeaseSpec {
+                acquire_time: held.acquire_time,
+                ..spec(&holder)
+            });
             lease.metadata.managed_fields = None;
             api.replace(&name, &PostParams::default(), &lease).await?;
             Ok::<_, kube::Error>(true)
-        }
-        .await;
-        let now = Timestamp::now();
-        match renewed {
-            Ok(true) => last = now,
-            Ok(false) => break,
-            Err(_) if now.as_second() - last.as_second() < seconds(DURATION) => {}
-            Err(_) => break,
+        };
+        match tokio::time::timeout(ANSWER, renewed).await {
+            // Others count from when they see it, which is not before it was asked for.
+            Ok(Ok(true)) => (last, pause) = (begun, RENEW),
+            Ok(Ok(false)) => break,
+            Ok(Err(_)) | Err(_) if last.elapsed() < DEADLINE => pause = AGAIN,
+            Ok(Err(_)) | Err(_) => break,
         }
     }
-    // Whoever closed stderr does not want to know.
-    let _ = writeln!(
-        std::io::stderr(),
+    say(&format!(
         "the Lease {name} is not ours any more, so that somebody else may go on: stopping"
-    );
+    ));
     lost.send_replace(true);
+}
+
+fn say(text: &str) {
+    // Whoever closed stderr does not want to know.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn spec(holder: &str) -> LeaseSpec {
@@ -151,15 +272,6 @@ fn spec(holder: &str) -> LeaseSpec {
         renew_time: Some(now),
         ..LeaseSpec::default()
     }
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
-}
-
-fn is_expired(spec: &LeaseSpec) -> bool {
-    let renewed = spec.renew_time.as_ref().map(|time| time.0.as_second());
-    renewed.is_none_or(|renewed| Timestamp::now().as_second() - renewed > seconds(DURATION))
 }
 
 /// This process, so that others on the same machine can see that it has ended.
@@ -206,10 +318,29 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_not_renewed_runs_out() {
-        let mut spec = spec("x");
-        assert!(!is_expired(&spec));
-        spec.renew_time = Some(MicroTime(Timestamp::UNIX_EPOCH));
-        assert!(is_expired(&spec));
+    fn a_lease_is_judged_by_when_it_was_seen_to_change() {
+        // The clock of its holder is ahead of ours, or far behind it.
+        for skew in [3600, -3600] {
+            let written = |seconds: i64| LeaseSpec {
+                renew_time: Some(MicroTime(
+                    Timestamp::from_second(1_800_000_000 + skew + seconds).unwrap(),
+                )),
+                ..spec("elsewhere/1")
+            };
+            let (begun, mut seen) = (Instant::now(), None);
+            let at = |seconds: u64| begun + Duration::from_secs(seconds);
+            assert_eq!(Seen::look(&mut seen, &written(0), at(0)), Look::Held);
+            assert_eq!(Seen::look(&mut seen, &written(0), at(59)), Look::Held);
+            assert_eq!(Seen::look(&mut seen, &written(0), at(60)), Look::Free);
+            assert_eq!(Seen::look(&mut seen, &written(15), at(16)), Look::Renewed);
+        }
+        let nobody = LeaseSpec::default();
+        assert_eq!(Seen::look(&mut None, &nobody, Instant::now()), Look::Free);
+    }
+
+    #[test]
+    fn a_run_stops_before_others_may_go_on() {
+        assert!(DEADLINE + ANSWER < DURATION);
+        assert!(RENEW < DEADLINE);
     }
 }

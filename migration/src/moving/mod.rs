@@ -1,9 +1,10 @@
 //! Moving objects between the controllers of a cluster: what `migrate apply` and `migrate rollback` do.
 //!
-//! What follows on what is decided by `flux_fleet::moving`; here is what reads and writes. `waves` goes through many objects, `one` the
+//! What follows on what is decided by `flux_fleet::moving`; here is what reads and writes. `waves` goes through many objects, with what `around` does before and after each wave, `one` the
 //! way of each, by the steps of `there`, `held` and `back`, with what `state` knows. `store` keeps the journal, `lease` keeps two
 //! runs apart, `look` reads what objects have applied, `flux` reads and writes the objects that move.
 
+pub(crate) mod around;
 pub(crate) mod back;
 pub(crate) mod flux;
 mod held;

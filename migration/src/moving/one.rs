@@ -7,7 +7,7 @@ use flux_fleet::moving::step::next;
 use flux_fleet::moving::{Ending, Event, Next, Progress, Step};
 
 use super::flux::said;
-use super::state::{Move, Mover, News, token};
+use super::state::{Move, Mover, News, Via, token};
 use crate::cluster::CommandError;
 
 impl Mover {
@@ -69,7 +69,10 @@ impl Move<'_> {
             }
             let news = News {
                 object: self.handle.clone(),
-                doing: step.doing(),
+                doing: match (step, self.mover.options.via) {
+                    (Step::Label, Via::Git) => "waiting for its label to come from Git",
+                    _ => step.doing(),
+                },
             };
             // Nobody listens any more when the run was interrupted.
             let _ = self.mover.news.send(news);

@@ -176,6 +176,7 @@ pub(crate) fn options_of_return(patience: &PatienceArgs, strip: bool) -> Options
         soak: Duration::ZERO,
         idle_timeout: patience.idle_timeout,
         timeout: patience.timeout,
+        arrival: Duration::ZERO,
         tolerate_foreign: false,
         include_suspended: true,
         keep_failed: false,

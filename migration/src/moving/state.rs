@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) soak: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) timeout: Duration,
+    /// How long a label may take to come from Git.
+    pub(crate) arrival: Duration,
     pub(crate) tolerate_foreign: bool,
     pub(crate) include_suspended: bool,
     pub(crate) keep_failed: bool,

@@ -105,8 +105,10 @@ impl Store {
 
     /// Writes down a step before it is taken.
     pub(crate) async fn write(&self, object: &Handle, step: Step, facts: &Facts) -> Result<(), CommandError> {
+        let before = self.progress(object);
         let record = Record {
             at: Timestamp::now(),
+            number: before.as_ref().map_or(0, |progress| progress.number) + 1,
             object: object.clone(),
             step,
             facts: facts.clone(),
@@ -114,8 +116,8 @@ impl Store {
         let text = line(&record)?;
         // The file has it from an earlier line.
         let is_known = facts.snapshot.is_some()
-            && self
-                .progress(object)
+            && before
+                .as_ref()
                 .is_some_and(|progress| step != Step::Guard && progress.facts.snapshot == facts.snapshot);
         let short = Record {
             facts: Facts {
@@ -210,7 +212,7 @@ pub(crate) async fn journals(client: &Client, namespace: &str) -> Result<Vec<Jou
     Ok(journals)
 }
 
-/// Reads the journal of a migration; what a file has of it counts where it says more.
+/// Reads the journal of a migration; what a file has of it counts where that goes further.
 pub(crate) async fn read(
     client: &Client,
     namespace: &str,
@@ -225,24 +227,7 @@ pub(crate) async fn read(
     let what = format!("the journal, ConfigMap {namespace}/{name}");
     let map = api.get_opt(&name).await.map_err(CommandError::api(what))?;
     Ok(match (map.as_ref().and_then(of_config_map), local) {
-        (Some(mut journal), Some(local)) => {
-            for (object, progress) in local.progress {
-                match journal.progress.get_mut(&object) {
-                    // Somebody else has gone on since; the snapshot may have been too large for the ConfigMap.
-                    Some(known) if known.at > progress.at => {
-                        let is_same = known.facts.token == progress.facts.token;
-                        let missing = known.facts.snapshot.is_none() && is_same;
-                        if missing {
-                            known.facts.snapshot = progress.facts.snapshot;
-                        }
-                    }
-                    _ => {
-                        journal.progress.insert(object, progress);
-                    }
-                }
-            }
-            Some(journal)
-        }
+        (Some(journal), Some(local)) => Some(journal.join(local)),
         (journal, local) => journal.or(local),
     })
 }

@@ -199,9 +199,12 @@ impl Move<'_> {
     pub(super) async fn arrive(&mut self) -> Result<Event, CommandError> {
         let Mover { flux, options, .. } = self.mover;
         let waited = flux
-            .wait(self.handle, options.timeout, |sight| match &sight.owner {
+            .wait(self.handle, options.arrival, |sight| match &sight.owner {
                 Owner::Openflux { .. } => Readiness::Now,
-                _ => Readiness::Wait("the label has not come from Git".to_owned()),
+                _ => Readiness::Wait(
+                    "its label has not come from Git: commit and push it, wait until the parent has applied that, and go on"
+                        .to_owned(),
+                ),
             })
             .await?;
         match waited {

@@ -14,6 +14,7 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::around::Around;
 use super::flux::{Flux, patiently, resource};
 use super::state::{Mover, News};
 use crate::cluster::{CommandError, print_lines};
@@ -108,6 +109,8 @@ pub(crate) struct Run<'a> {
     pub(crate) news: mpsc::UnboundedReceiver<News>,
     pub(crate) pace: Pace,
     pub(crate) stop: &'a Stop,
+    /// What is done around each wave of the way there.
+    pub(crate) around: &'a Around,
     pub(crate) report: &'a mut Report,
     pub(crate) out: &'a mut dyn Write,
 }
@@ -117,9 +120,20 @@ impl Run<'_> {
     pub(crate) async fn go(&mut self, waves: &[Vec<Handle>], from: Option<Step>) -> Result<(), CommandError> {
         let returns = from == Some(Step::Back);
         for (number, wave) in waves.iter().enumerate() {
+            if !returns {
+                let before = self.around.before(number + 1, wave).await?;
+                if self.is_held_up(before)? {
+                    return Ok(());
+                }
+            }
             let is_over = self.walk(wave, from).await?;
             if self.stop.is_asked() {
                 self.report.end(Ending::Interrupted);
+            } else if !returns {
+                let after = self.around.after(number + 1, wave, !is_over).await?;
+                if self.is_held_up(after)? {
+                    return Ok(());
+                }
             }
             if is_over || !returns && self.report.ending > Ending::Paused {
                 return Ok(());
@@ -153,6 +167,18 @@ impl Run<'_> {
             return Ok(());
         }
         Ok(())
+    }
+
+    /// Says why no other wave is begun, if there is a reason, and whether there is.
+    fn is_held_up(&mut self, why: Option<String>) -> Result<bool, CommandError> {
+        let Some(why) = why else { return Ok(false) };
+        self.report.end(Ending::Stopped);
+        if self.pace.shows {
+            print_lines(self.out, [why])?;
+        } else {
+            writeln!(std::io::stderr(), "{why}")?;
+        }
+        Ok(true)
     }
 
     /// Goes through one wave, and says whether that is all: once an object has not moved, no other is begun.

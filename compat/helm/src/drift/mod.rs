@@ -5,7 +5,7 @@
 //! the cluster, in this order; nothing here does:
 //!
 //! 1. [`set_helm_metadata`] on the normalised objects of the stored manifest;
-//! 2. [`IgnoreRules::is_excluded`] of the desired object, which saves the requests, then [`is_marked`] of the live one;
+//! 2. [`is_excluded`] of the desired object, which saves the requests, then [`is_marked`] of the live one;
 //! 3. the dry run, whose result has no resource version if the object is not there ([`Diff::creation`]);
 //! 4. [`Diff::between`].
 //!
@@ -14,13 +14,14 @@
 //! of a list that another one is ignored in, and put masks into Secrets. See [`Diff::correction`].
 
 mod difference;
-mod ignore;
+mod pointers;
 mod summary;
 
 use serde_json::{Map, Value};
 
 pub use difference::{Operation, OperationKind};
-pub use ignore::{IgnoreRule, IgnoreRuleError, IgnoreRules, IgnoreTarget, InvalidPointer};
+pub use flux_ignore::{IgnoreRule, IgnoreRuleError, IgnoreRules, IgnoreTarget};
+pub use pointers::InvalidPointer;
 pub use summary::{
     Corrected, Correction, correction_failure, drift_message, mask_error, resource_name, summarize,
     summarize_briefly,
@@ -103,7 +104,7 @@ impl Diff {
         let correction = if upstream.is_empty() {
             Vec::new()
         } else {
-            let wanted = ignore::with_ignored_of(dry_run, &live, &paths);
+            let wanted = pointers::with_ignored_of(dry_run, &live, &paths);
             compare(&live, &wanted, difference::Style::Careful)
         };
         let found = if correction.is_empty() {
@@ -184,6 +185,11 @@ pub fn is_marked(object: &Value) -> bool {
     is_disabled("labels") || is_disabled("annotations")
 }
 
+/// Says whether an object is not to be looked at: by a mark on it or by a rule for the whole of it.
+pub fn is_excluded(rules: &IgnoreRules, desired: &Value) -> bool {
+    is_marked(desired) || rules.paths_for(desired).contains(&"")
+}
+
 /// Marks an object as one of a release, as Helm does when it creates it.
 pub fn set_helm_metadata(object: &mut Value, release: &str, namespace: &str) {
     let mut set = |field: &str, key: &str, value: &str| {
@@ -222,8 +228,8 @@ fn is_string_map(value: &Value) -> bool {
 /// The patch that upstream makes of the two, whose operations it counts.
 fn upstream_patch(live: &Value, dry_run: &Value, paths: &[&str]) -> Result<Vec<Operation>, InvalidPointer> {
     let (mut live, mut dry_run) = (live.clone(), dry_run.clone());
-    ignore::remove(&mut dry_run, paths)?;
-    ignore::remove(&mut live, paths)?;
+    pointers::remove(&mut dry_run, paths)?;
+    pointers::remove(&mut live, paths)?;
     Ok(compare(&live, &dry_run, difference::Style::Upstream))
 }
 

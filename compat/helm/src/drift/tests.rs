@@ -68,7 +68,7 @@ impl Case {
     fn diff(&self) -> Result<Diff, String> {
         let rules = self.rules()?;
         let desired = self.desired.clone();
-        if rules.is_excluded(&desired) || is_marked(&self.live) {
+        if is_excluded(&rules, &desired) || is_marked(&self.live) {
             return Ok(Diff::exclusion(desired));
         }
         if self.dry_run.pointer("/metadata/resourceVersion").is_none() {
@@ -120,7 +120,7 @@ impl Case {
         for operation in diff.correction() {
             apply(&mut mended, operation);
         }
-        let wanted = ignore::with_ignored_of(&self.dry_run, &self.live, paths);
+        let wanted = pointers::with_ignored_of(&self.dry_run, &self.live, paths);
         let left = compare(&mended, &wanted, difference::Style::Careful);
         if diff.found == DiffType::Update {
             assert_eq!(left, [], "{mended}");

@@ -312,7 +312,7 @@ fn patch_lines(built: &Built, key: &str, value: &str) -> Vec<String> {
 }
 
 /// Which document of a file an object was made of: the one of its kind with its name, or the only one of its kind.
-fn document(text: &[u8], built: &Built) -> Result<usize, String> {
+pub(super) fn document(text: &[u8], built: &Built) -> Result<usize, String> {
     let defined = definitions(text).map_err(|error| error.to_string())?;
     let of_kind: Vec<_> = defined
         .iter()

@@ -7,6 +7,7 @@
 mod change;
 mod checkout;
 mod document;
+mod exclude;
 mod insert;
 mod kustomizations;
 mod patch;
@@ -17,6 +18,7 @@ mod tests;
 pub use change::{Changes, Labelled, Unplaced, label};
 pub use checkout::Checkout;
 pub use document::{Definition, definitions};
+pub use exclude::{Argument, Excluded, Holder, exclude};
 pub use insert::{Edit, Refusal, set_label};
 pub use patch::add_patch;
 pub use repository::{Built, Cluster, Repository, Root};

@@ -28,6 +28,9 @@ pub struct Header {
     pub by: String,
     /// The objects of each wave, in order.
     pub waves: Vec<Vec<Handle>>,
+    /// Whether the labels come by commits, so that none is set in the cluster.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub via_git: bool,
 }
 
 impl Header {
@@ -47,8 +50,11 @@ impl Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// When.
+    /// When, by the clock of whoever wrote it.
     pub at: Timestamp,
+    /// Which record of the object it is, from one: clocks of two machines need not agree on what came first.
+    #[serde(default)]
+    pub number: u64,
     /// Of which object.
     pub object: Handle,
     /// The step.
@@ -89,6 +95,8 @@ pub struct Progress {
     pub step: Step,
     /// When.
     pub at: Timestamp,
+    /// How many records there were.
+    pub number: u64,
     /// What was known.
     pub facts: Facts,
 }
@@ -152,9 +160,31 @@ impl Journal {
         let progress = Progress {
             step: record.step,
             at: record.at,
+            number: record.number,
             facts,
         };
         self.progress.insert(record.object, progress);
+    }
+
+    /// Adds what another copy of the same journal says, where that goes further.
+    ///
+    /// This one is that of the cluster, in which anybody may have gone on since; the other one may know what was too large for it.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        for (object, progress) in other.progress {
+            match self.progress.get_mut(&object) {
+                Some(known) if known.number >= progress.number => {
+                    let is_same = known.facts.token == progress.facts.token;
+                    if is_same && known.facts.snapshot.is_none() {
+                        known.facts.snapshot = progress.facts.snapshot;
+                    }
+                }
+                _ => {
+                    self.progress.insert(object, progress);
+                }
+            }
+        }
+        self
     }
 
     /// Returns the number of the first wave that has not ended, from zero; the number of waves if all have.
@@ -199,12 +229,14 @@ mod tests {
             started: Timestamp::UNIX_EPOCH,
             by: "alice".to_owned(),
             waves: vec![vec![app("one")], vec![app("two")]],
+            via_git: false,
         }
     }
 
     fn record(object: &str, step: Step, facts: Facts) -> Record {
         Record {
             at: Timestamp::UNIX_EPOCH,
+            number: 1,
             object: app(object),
             step,
             facts,
@@ -289,6 +321,44 @@ mod tests {
         journal.note(record("one", Step::Returned, Facts::default()));
         let progress = journal.progress.get(&app("one"));
         assert_eq!(Progress::resume(progress, false), Step::Guard);
+    }
+
+    #[test]
+    fn whoever_has_gone_on_counts_whatever_the_clocks_say() {
+        let copy = |step: Step, number: u64, at: i64, facts: Facts| {
+            let mut journal = Journal::new(header());
+            journal.note(Record {
+                at: Timestamp::from_second(at).unwrap(),
+                number,
+                ..record("one", step, facts)
+            });
+            journal
+        };
+        let token = |token: &str| Facts {
+            token: token.to_owned(),
+            ..Facts::default()
+        };
+        let step = |journal: Journal| journal.progress[&app("one")].step;
+        // A clock that is a minute ahead said that it was being given back; somebody has gone on since.
+        let (cluster, file) = (
+            copy(Step::Done, 12, 1_000, token("b")),
+            copy(Step::Back, 9, 1_060, token("a")),
+        );
+        assert_eq!(step(cluster.join(file)), Step::Done);
+        // It was killed between the file and the cluster.
+        let (cluster, file) = (
+            copy(Step::Snapshot, 3, 1_000, token("a")),
+            copy(Step::Label, 4, 940, token("a")),
+        );
+        assert_eq!(step(cluster.join(file)), Step::Label);
+        let large = Facts {
+            snapshot: Some(Snapshot::default()),
+            ..token("a")
+        };
+        let joined = copy(Step::Taken, 5, 1_000, token("a")).join(copy(Step::Taken, 5, 1_000, large.clone()));
+        assert!(joined.progress[&app("one")].facts.snapshot.is_some());
+        let joined = copy(Step::Taken, 5, 1_000, token("b")).join(copy(Step::Taken, 5, 1_000, large));
+        assert!(joined.progress[&app("one")].facts.snapshot.is_none());
     }
 
     #[test]

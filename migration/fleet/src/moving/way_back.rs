@@ -1,5 +1,7 @@
 //! How an object returns to stock: by which means, and by whom.
 
+use std::collections::BTreeMap;
+
 use flux_api::ObjectKey;
 use k8s_openapi::api::core::v1::Container;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -48,19 +50,27 @@ pub fn way_back(meta: &ObjectMeta, (key, value): &(String, String)) -> Return {
     }
 }
 
-/// The lines of `kubectl` that give all moved objects back, without this tool and without our controller.
+/// The lines of `kubectl` that give all moved objects back, without this tool and without our controller, in the order in which they are
+/// typed: the label is the whole state.
 ///
-/// Objects that had another value before get it back first.
+/// Objects that had another value before, those of a shard of stock, get it back first, by name; then all others lose the label.
 pub fn back_lines<'a>(
-    (key, value): &(String, String),
+    (key, value): (&str, &str),
     former: impl IntoIterator<Item = (&'a Handle, &'a str)>,
 ) -> Vec<String> {
-    let mut lines: Vec<String> = former
+    let mut shards: BTreeMap<(DeployerKind, &str, &str), Vec<&str>> = BTreeMap::new();
+    for (handle, former) in former.into_iter().filter(|(_, former)| !former.is_empty()) {
+        let ObjectKey { namespace, name } = &handle.key;
+        shards
+            .entry((handle.kind, namespace, former))
+            .or_default()
+            .push(name);
+    }
+    let mut lines: Vec<String> = shards
         .into_iter()
-        .filter(|(_, former)| !former.is_empty())
-        .map(|(handle, former)| {
-            let (kind, ObjectKey { namespace, name }) = (handle.kind.short(), &handle.key);
-            format!("kubectl -n {namespace} label {kind} {name} {key}={former} --overwrite")
+        .map(|((kind, namespace, former), names)| {
+            let (kind, names) = (kind.short(), names.join(" "));
+            format!("kubectl label {kind} -n {namespace} {names} {key}={former} --overwrite")
         })
         .collect();
     let kinds = DeployerKind::ALL.map(DeployerKind::short).join(",");
@@ -175,9 +185,9 @@ mod tests {
         let tenant = Handle::new(DeployerKind::HelmRelease, "tenant", "redis");
         let other = Handle::new(DeployerKind::Kustomization, "apps", "app");
         assert_eq!(
-            back_lines(&label(), [(&tenant, "shard1"), (&other, "")]),
+            back_lines((KEY, "openflux"), [(&tenant, "shard1"), (&other, "")]),
             [
-                "kubectl -n tenant label hr redis sharding.fluxcd.io/key=shard1 --overwrite",
+                "kubectl label hr -n tenant redis sharding.fluxcd.io/key=shard1 --overwrite",
                 "kubectl label ks,hr -A -l sharding.fluxcd.io/key=openflux sharding.fluxcd.io/key-",
             ]
         );

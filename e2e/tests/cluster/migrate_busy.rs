@@ -1,0 +1,355 @@
+//! Moves of objects that a controller is in the middle of something with, and of objects that others write meanwhile.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::testbed::{
+    CONFIG_MAP, GIT_REPOSITORY, HELM_RELEASE, KUSTOMIZATION, Kind, SECRET, condition, is_ready,
+};
+use kube::api::{DynamicObject, Patch, PatchParams};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Child;
+use tokio::sync::Semaphore;
+
+use crate::app::config_map;
+use crate::beside::{Fleet, KEY};
+use crate::ownership::{Moving, moves, two_writers, workload_writes};
+
+const POD: Kind = Kind {
+    api_version: "v1",
+    kind: "Pod",
+    plural: "pods",
+};
+
+impl Fleet {
+    /// Commits more, and has it fetched.
+    async fn add(&self, files: &[(&str, &str)]) -> Result<()> {
+        let commit = self.repo.commit("more", files).await?;
+        self.request(GIT_REPOSITORY, "app", &commit).await?;
+        let fetched = |object: &DynamicObject| {
+            let revision = object.data["status"]["artifact"]["revision"].as_str();
+            revision.is_some_and(|revision| revision.ends_with(&commit))
+        };
+        self.namespace
+            .wait(GIT_REPOSITORY, "app", "has the commit", fetched)
+            .await?;
+        Ok(())
+    }
+
+    /// Starts the tool beside everything else.
+    fn begin(&self, words: &[&str]) -> Result<Child> {
+        Ok(self
+            .beside
+            .command(words)?
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()?)
+    }
+
+    /// Waits until the tool has asked for a run, or has begun to wait for one that is under way.
+    async fn step(&self, journal: &Path, step: &str) -> Result<()> {
+        e2e::testbed::eventually(&format!("the tool to come to {step}"), async || {
+            Ok(steps(journal).iter().any(|seen| seen == step).then_some(()))
+        })
+        .await
+    }
+
+    /// Makes sure that an object keeps its label, or keeps having none, for a while.
+    async fn stays(&self, kind: Kind, name: &str, label: Option<&str>) -> Result<()> {
+        for _ in 0..10 {
+            let found = self.label(kind, name).await?;
+            ensure!(
+                found.as_deref() == label,
+                "{name} has the label {found:?} already"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
+    fn journal(&self, name: &str) -> PathBuf {
+        let name = format!("{}-{name}.journal", self.namespace.name());
+        self.beside.testbed.dir().join(name)
+    }
+}
+
+/// The steps that a journal tells of.
+fn steps(journal: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(journal).unwrap_or_default();
+    let records = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let steps = records.filter_map(|record| record["step"].as_str().map(str::to_owned));
+    steps.collect()
+}
+
+async fn ends(tool: Child, code: i32) -> Result<String> {
+    let output = tool.wait_with_output().await?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(code),
+        "{}\n{text}{errors}",
+        output.status
+    );
+    Ok(text)
+}
+
+#[tokio::test]
+async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
+    let fleet = Fleet::start("migrate-busy").await?;
+    let namespace = &fleet.namespace;
+    fleet.add(&[("busy/a.yaml", &config_map("busy", "blue"))]).await?;
+    let gate = config_map("gate", "open");
+    namespace.apply(&gate).await?;
+    let checks =
+        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "gate", "namespace": namespace.name()}]);
+    let object = json!({
+        "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind, "metadata": {"name": "busy"},
+        "spec": {"interval": "1h", "retryInterval": "2s", "timeout": "2m", "prune": true, "path": "busy",
+            "targetNamespace": namespace.name(), "healthChecks": checks,
+            "sourceRef": {"kind": "GitRepository", "name": "app"}},
+    });
+    namespace.apply(&object.to_string()).await?;
+    fleet.settled(KUSTOMIZATION, "busy").await?;
+    let before = namespace.get(CONFIG_MAP, "busy").await?.context("busy")?.metadata;
+    let moving = [Moving {
+        resource: "kustomizations",
+        name: "busy".to_owned(),
+        workloads: vec![("configmaps", "busy".to_owned())],
+    }];
+    let waits =
+        |object: &DynamicObject| condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown");
+    let written = fleet.beside.testbed.writes(namespace).await?.len();
+
+    let (busy, journal) = (fleet.handle("ks", "busy"), fleet.journal("there"));
+    let path = journal.display().to_string();
+    namespace.delete(CONFIG_MAP, "gate").await?;
+    fleet.request(KUSTOMIZATION, "busy", "under-way").await?;
+    namespace
+        .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
+        .await?;
+    let tool = fleet.begin(&[
+        "migrate",
+        "apply",
+        &busy,
+        "--yes",
+        "--soak",
+        "0",
+        "--journal",
+        &path,
+    ])?;
+    fleet.step(&journal, "guard").await?;
+    fleet.stays(KUSTOMIZATION, "busy", None).await?;
+    namespace.apply(&gate).await?;
+    let told = ends(tool, 0).await?;
+    ensure!(told.contains("unmoved 1/1"), "{told}");
+
+    // And back, while ours waits.
+    namespace.delete(CONFIG_MAP, "gate").await?;
+    fleet.request(KUSTOMIZATION, "busy", "under-way-again").await?;
+    namespace
+        .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
+        .await?;
+    let tool = fleet.begin(&["migrate", "rollback", &busy, "--yes"])?;
+    fleet.stays(KUSTOMIZATION, "busy", Some("openflux")).await?;
+    namespace.apply(&gate).await?;
+    let told = ends(tool, 0).await?;
+    ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
+    fleet.settled(KUSTOMIZATION, "busy").await?;
+
+    let after = namespace.get(CONFIG_MAP, "busy").await?.context("busy")?.metadata;
+    ensure!(before == after, "an object was written");
+    let writes = fleet.beside.testbed.writes(namespace).await?;
+    let writes = &writes[written..];
+    ensure!(moves(writes, &moving) == 1, "{writes:?}");
+    let faults = [two_writers(writes, &moving), workload_writes(writes, &moving)].concat();
+    ensure!(faults.is_empty(), "{faults:#?}");
+    Ok(())
+}
+
+const CHART: &str = "{apiVersion: v2, name: slow, version: 1.0.0}\n";
+const TEMPLATE: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: slow}
+spec:
+  replicas: {{ .Values.replicas }}
+  selector: {matchLabels: {app: slow}}
+  template:
+    metadata: {labels: {app: slow}}
+    spec: {containers: [{name: app, image: app}]}
+";
+
+/// Says in place of a kubelet that the pods of the namespace run.
+async fn run_pods(fleet: &Fleet) -> Result<()> {
+    let ready = json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+    let status = json!({"status": {"phase": "Running", "conditions": ready}});
+    for pod in fleet.namespace.list(POD).await? {
+        let name = pod.metadata.name.unwrap_or_default();
+        fleet
+            .namespace
+            .api(POD)
+            .patch_status(&name, &PatchParams::default(), &Patch::Merge(&status))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Waits until this many pods have been made, and has them run.
+async fn run_as_many(fleet: &Fleet, number: usize) -> Result<()> {
+    e2e::testbed::eventually("the pods to be made", async || {
+        Ok((fleet.namespace.list(POD).await?.len() >= number).then_some(()))
+    })
+    .await?;
+    run_pods(fleet).await
+}
+
+/// How many records of the release there are, and how the newest stands.
+async fn records(fleet: &Fleet) -> Result<(usize, String)> {
+    let secrets = fleet.namespace.list(SECRET).await?;
+    let mut records: Vec<(u64, String)> = secrets
+        .iter()
+        .filter_map(|secret| {
+            let labels = secret.metadata.labels.as_ref()?;
+            let is_slow = labels.get("name")? == "slow" && labels.get("owner")? == "helm";
+            is_slow.then_some((
+                labels.get("version")?.parse().ok()?,
+                labels.get("status")?.clone(),
+            ))
+        })
+        .collect();
+    records.sort();
+    let newest = records.last().map(|(_, status)| status.clone());
+    Ok((records.len(), newest.unwrap_or_default()))
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
+    let fleet = Fleet::start("migrate-upgrade").await?;
+    let namespace = &fleet.namespace;
+    fleet
+        .add(&[("slow/Chart.yaml", CHART), ("slow/templates/web.yaml", TEMPLATE)])
+        .await?;
+    let object = json!({
+        "apiVersion": HELM_RELEASE.api_version, "kind": HELM_RELEASE.kind, "metadata": {"name": "slow"},
+        "spec": {"interval": "1h", "timeout": "2m", "chart": {"spec": {"chart": "slow",
+            "sourceRef": {"kind": "GitRepository", "name": "app"}}}, "values": {"replicas": 0}},
+    });
+    namespace.apply(&object.to_string()).await?;
+    fleet.settled(HELM_RELEASE, "slow").await?;
+    let pending = async || {
+        e2e::testbed::eventually("the upgrade to be under way", async || {
+            Ok((records(&fleet).await?.1 == "pending-upgrade").then_some(()))
+        })
+        .await
+    };
+    let replicas = |number: usize| json!({"spec": {"values": {"replicas": number}}});
+    let written = fleet.beside.testbed.writes(namespace).await?.len();
+
+    let (slow, journal) = (fleet.handle("hr", "slow"), fleet.journal("there"));
+    let path = journal.display().to_string();
+    namespace.patch(HELM_RELEASE, "slow", replicas(1)).await?;
+    pending().await?;
+    let tool = fleet.begin(&[
+        "migrate",
+        "apply",
+        &slow,
+        "--yes",
+        "--soak",
+        "0",
+        "--journal",
+        &path,
+    ])?;
+    fleet.step(&journal, "guard").await?;
+    fleet.stays(HELM_RELEASE, "slow", None).await?;
+    run_as_many(&fleet, 1).await?;
+    ends(tool, 0).await?;
+    ensure!(records(&fleet).await? == (2, "deployed".to_owned()));
+
+    namespace.patch(HELM_RELEASE, "slow", replicas(2)).await?;
+    pending().await?;
+    let tool = fleet.begin(&["migrate", "rollback", &slow, "--yes"])?;
+    fleet.stays(HELM_RELEASE, "slow", Some("openflux")).await?;
+    run_as_many(&fleet, 2).await?;
+    let told = ends(tool, 0).await?;
+    ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
+    fleet.settled(HELM_RELEASE, "slow").await?;
+    // Nobody has taken up what another was about.
+    ensure!(records(&fleet).await? == (3, "deployed".to_owned()));
+    let moving = [Moving {
+        resource: "helmreleases",
+        name: "slow".to_owned(),
+        workloads: vec![("deployments", "slow".to_owned())],
+    }];
+    let writes = fleet.beside.testbed.writes(namespace).await?;
+    let faults = two_writers(&writes[written..], &moving);
+    ensure!(faults.is_empty(), "{faults:#?}");
+    Ok(())
+}
+
+/// Our controller, as somebody reaches it who waits before each question until that is let through.
+async fn hold_questions(to: String, let_through: Arc<Semaphore>) -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            let (to, let_through) = (to.clone(), Arc::clone(&let_through));
+            tokio::spawn(async move {
+                if let Ok(permit) = let_through.acquire().await {
+                    permit.forget();
+                }
+                if let Ok(mut to) = TcpStream::connect(&to).await {
+                    // Either end may go first.
+                    let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                }
+            });
+        }
+    });
+    Ok(address)
+}
+
+#[tokio::test]
+async fn what_others_write_between_the_look_and_the_label_is_seen() -> Result<()> {
+    let fleet = Fleet::start("migrate-conflict").await?;
+    let (app, journal) = (fleet.handle("ks", "app"), fleet.journal("conflict"));
+    let path = journal.display().to_string();
+    let before = fleet.traces().await?;
+    // The first question finds out whether it is there.
+    let let_through = Arc::new(Semaphore::new(1));
+    let url = fleet.beside.testbed.shadow_url();
+    let to = url.trim_start_matches("http://").to_owned();
+    let held = hold_questions(to, Arc::clone(&let_through)).await?;
+    let words = [
+        "migrate",
+        "apply",
+        &app,
+        "--yes",
+        "--soak",
+        "0",
+        "--journal",
+        &path,
+        "--shadow-url",
+        &held,
+    ];
+    let tool = fleet.begin(&words)?;
+    fleet.step(&journal, "prove").await?;
+    let note = json!({"metadata": {"annotations": {"example.com/note": "written meanwhile"}}});
+    fleet.namespace.patch(KUSTOMIZATION, "app", note).await?;
+    let_through.add_permits(100);
+    let told = ends(tool, 0).await?;
+    ensure!(told.contains("unmoved 3/3"), "{told}");
+    let steps = steps(&journal);
+    let guards = steps.iter().filter(|step| *step == "guard").count();
+    ensure!(guards == 2, "{steps:?}");
+    let moved = fleet.app().await?;
+    let labels = moved.metadata.labels.clone().unwrap_or_default();
+    ensure!(labels.contains_key(KEY) && is_ready(&moved), "{moved:?}");
+    ensure!(fleet.traces().await? == before, "an object was written");
+    let words = ["migrate", "rollback", &app, "--yes"];
+    fleet.beside.ends(0, &words).await?;
+    Ok(())
+}

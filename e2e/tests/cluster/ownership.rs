@@ -1,0 +1,209 @@
+//! Who has written what while objects moved, by the audit log: at any time one controller alone.
+
+use e2e::testbed::Write;
+use serde_json::Value;
+
+use crate::beside::KEY;
+
+/// An object that moves, and what it applies.
+pub(crate) struct Moving {
+    /// Plural of its kind.
+    pub(crate) resource: &'static str,
+    pub(crate) name: String,
+    /// Plural of their kind, and name.
+    pub(crate) workloads: Vec<(&'static str, String)>,
+}
+
+/// A controller, as far as a write tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    Stock,
+    Ours,
+}
+
+const CONTROLLERS: [&str; 2] = ["kustomize-controller", "helm-controller"];
+
+/// Stock says what it is; ours writes under the names of the same field managers, and says nothing.
+fn writer(write: &Write) -> Option<Writer> {
+    let is_one = |text: &str| CONTROLLERS.iter().any(|name| text.starts_with(name));
+    if is_one(&write.agent) {
+        Some(Writer::Stock)
+    } else if write.agent.is_empty() && is_one(&write.manager) {
+        Some(Writer::Ours)
+    } else {
+        None
+    }
+}
+
+/// A write of the label of an object: from when to when it was not known whether it is there, and what it is afterwards.
+struct Turn<'a> {
+    begun: &'a str,
+    ended: &'a str,
+    is_ours: bool,
+}
+
+/// The turns of an object, in their order.
+fn turns<'a>(writes: &'a [Write], object: &Moving, faults: &mut Vec<String>) -> Vec<Turn<'a>> {
+    let mut turns = Vec::new();
+    let of_object = writes.iter().filter(|write| {
+        write.resource == object.resource
+            && write.name == object.name
+            && write.subresource.is_empty()
+            && is_done(write)
+    });
+    for write in of_object {
+        let label = write
+            .body
+            .pointer("/metadata/labels")
+            .and_then(|labels| labels.get(KEY));
+        let is_ours = match label {
+            Some(Value::String(value)) if value == "openflux" => true,
+            Some(Value::Null) => false,
+            Some(other) => {
+                faults.push(format!("{} got the label {other}", object.name));
+                continue;
+            }
+            // What a manager does not apply any more goes; others have nothing to do with it.
+            None if write.manager == "openflux-migrate" && write.body.get("apiVersion").is_some() => false,
+            None => continue,
+        };
+        if turns.last().is_none_or(|last: &Turn<'_>| last.is_ours != is_ours) {
+            turns.push(Turn {
+                begun: &write.begun,
+                ended: &write.ended,
+                is_ours,
+            });
+        }
+    }
+    turns
+}
+
+fn is_done(write: &Write) -> bool {
+    !write.dry_run && (200..300).contains(&write.code)
+}
+
+/// What was written by a controller that did not have the object, of its status and of what it applies.
+///
+/// Before the first label an object is stock's. What is written while the label is, may be either's.
+pub(crate) fn two_writers(writes: &[Write], objects: &[Moving]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for object in objects {
+        let turns = turns(writes, object, &mut faults);
+        let of_object = |write: &&Write| {
+            let is_status = write.resource == object.resource
+                && write.name == object.name
+                && write.subresource == "status";
+            let mut workloads = object.workloads.iter();
+            is_status || workloads.any(|(resource, name)| write.resource == *resource && write.name == *name)
+        };
+        for write in writes.iter().filter(|write| is_done(write)).filter(of_object) {
+            let Some(writer) = writer(write) else { continue };
+            let is_allowed = |is_ours: bool| (writer == Writer::Ours) == is_ours;
+            // Those who may have had it from its beginning to its end.
+            let at_begin = turns.iter().rfind(|turn| turn.ended <= write.begun.as_str());
+            let meanwhile = turns
+                .iter()
+                .filter(|turn| turn.ended > write.begun.as_str() && turn.begun < write.ended.as_str());
+            let mut had = meanwhile
+                .flat_map(|turn| [turn.is_ours, !turn.is_ours])
+                .chain([at_begin.is_some_and(|turn| turn.is_ours)]);
+            if !had.any(is_allowed) {
+                faults.push(format!(
+                    "{writer:?} wrote {}/{} {} at {}, and had not {}",
+                    write.resource, write.name, write.subresource, write.begun, object.name
+                ));
+            }
+        }
+    }
+    faults
+}
+
+/// How often objects became ours.
+pub(crate) fn moves(writes: &[Write], objects: &[Moving]) -> usize {
+    let turns = objects
+        .iter()
+        .flat_map(|object| turns(writes, object, &mut Vec::new()));
+    turns.filter(|turn| turn.is_ours).count()
+}
+
+/// What was written of workloads, dry-runs aside.
+pub(crate) fn workload_writes(writes: &[Write], objects: &[Moving]) -> Vec<String> {
+    let workloads: Vec<_> = objects.iter().flat_map(|object| &object.workloads).collect();
+    let is_of_workload = |write: &&Write| {
+        workloads
+            .iter()
+            .any(|(resource, name)| write.resource == *resource && write.name == *name)
+    };
+    writes
+        .iter()
+        .filter(|write| is_done(write) && write.subresource.is_empty())
+        .filter(is_of_workload)
+        .map(|write| {
+            format!(
+                "{} {}/{} by {}{}",
+                write.verb, write.resource, write.name, write.manager, write.agent
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn write(at: u32, agent: &str, manager: &str, subresource: &str, body: Value) -> Write {
+        Write {
+            verb: "patch".to_owned(),
+            resource: "kustomizations".to_owned(),
+            name: "app".to_owned(),
+            subresource: subresource.to_owned(),
+            manager: manager.to_owned(),
+            dry_run: false,
+            agent: agent.to_owned(),
+            begun: format!("{at:03}"),
+            ended: format!("{:03}", at + 5),
+            code: 200,
+            body,
+        }
+    }
+
+    #[test]
+    fn whoever_writes_what_it_has_not_is_found() {
+        let app = [Moving {
+            resource: "kustomizations",
+            name: "app".to_owned(),
+            workloads: Vec::new(),
+        }];
+        let stock = |at| write(at, "kustomize-controller/v0", "gotk", "status", Value::Null);
+        let ours = |at| write(at, "", "kustomize-controller", "status", Value::Null);
+        let label = |at| {
+            let body = json!({"apiVersion": "v1", "metadata": {"labels": {KEY: "openflux"}}});
+            write(at, "", "openflux-migrate", "", body)
+        };
+        let release = |at| {
+            write(
+                at,
+                "",
+                "openflux-migrate",
+                "",
+                json!({"apiVersion": "v1", "metadata": {}}),
+            )
+        };
+        let good = [
+            stock(1),
+            label(10),
+            stock(12),
+            ours(13),
+            ours(20),
+            release(30),
+            stock(40),
+        ];
+        assert_eq!(two_writers(&good, &app), Vec::<String>::new());
+        assert_eq!(moves(&good, &app), 1);
+        assert_eq!(two_writers(&[label(10), stock(20)], &app).len(), 1);
+        assert_eq!(two_writers(&[ours(1), label(10)], &app).len(), 1);
+        assert_eq!(two_writers(&[label(10), release(20), ours(30)], &app).len(), 1);
+    }
+}

@@ -1,0 +1,206 @@
+//! A controller on this machine that proves with the rights of whoever runs the tool, where that in the cluster cannot be asked.
+//!
+//! It is `openflux-controller` itself, with a selector that nothing has, so that it reconciles nothing: it says what a run would change,
+//! as the one in the cluster does. What it reads it reads from the cluster, and artifacts through a port that kubectl forwards.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Args;
+use flux_api::Arguments;
+use flux_fleet::doctor::Facts;
+use flux_fleet::text::clean;
+use kube::ResourceExt;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use super::shadow::{Controller, forward};
+use super::{CommandError, ConnectArgs};
+
+/// How long it may take until its caches are complete.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How much of what it says is kept.
+const LINES: usize = 5;
+
+/// The selector that no object has.
+const NOTHING: &str = "--watch-label-selector=openfluxcd.ocm.software/nothing=selected";
+
+/// The flags by which a proof becomes another: those of the controller in the cluster, or else of stock, count here too.
+const MIRRORED: [&str; 6] = [
+    "no-cross-namespace-refs",
+    "no-remote-bases",
+    "default-service-account",
+    "default-kubeconfig-service-account",
+    "default-decryption-service-account",
+    "custom-apply-stage-kinds",
+];
+/// Those that only ours has like this.
+const OURS: [&str; 3] = ["remote-base-hosts", "feature-gates", "override-manager"];
+
+/// Whether a controller on this machine proves.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct LocalArgs {
+    /// Prove with a controller on this machine and with your rights, where that in the cluster cannot be asked; it writes nothing. You
+    /// need the rights that it has in the cluster, and what decrypts files has to be there.
+    #[arg(long)]
+    local: bool,
+    /// The program of that controller.
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        env = "OPENFLUX_CONTROLLER",
+        default_value = "openflux-controller"
+    )]
+    local_controller: PathBuf,
+    /// Host and port at which source-controller's artifacts are there for this machine, instead of a port that kubectl forwards.
+    #[arg(long, value_name = "HOST:PORT", requires = "local")]
+    artifact_host: Option<String>,
+}
+
+impl LocalArgs {
+    /// Starts the controller, if one on this machine is asked for.
+    pub(crate) async fn start(
+        &self,
+        connect: &ConnectArgs,
+        facts: &Facts,
+    ) -> Result<Option<Controller>, CommandError> {
+        if !self.local {
+            return Ok(None);
+        }
+        let kubeconfig = connect.only_files()?;
+        let stock = facts.world.stock.first().and_then(ResourceExt::namespace);
+        let namespace = stock.unwrap_or_else(|| "flux-system".to_owned());
+        let mut children = Vec::new();
+        let artifacts = if let Some(host) = &self.artifact_host {
+            host.clone()
+        } else {
+            let forwarded = forward(connect, &namespace, "service/source-controller", 80).await;
+            let (address, child) = forwarded.map_err(|why| {
+                CommandError::Usage(format!(
+                    "the artifacts of source-controller cannot be reached: {why}. Forward a port to it, and say \
+                     --artifact-host=127.0.0.1:PORT"
+                ))
+            })?;
+            children.push(child);
+            address
+        };
+        let ours = facts.ours().map(|(_, arguments)| arguments).next();
+        let stock = facts.stock("kustomize-controller").next();
+        let stock = stock.map(|(_, container)| Arguments::of(container));
+        let port = free_port()?;
+        let address = format!("127.0.0.1:{port}");
+        let mut command = Command::new(&self.local_controller);
+        command
+            .args(["run", "--controllers=kustomize,helm", NOTHING])
+            .args([
+                "--enable-leader-election=false",
+                "--metrics-addr=0",
+                "--health-addr=0",
+            ])
+            .arg(format!("--shadow-addr={address}"))
+            .args(mirrored(ours.as_ref(), stock.as_ref()))
+            .env("SOURCE_CONTROLLER_LOCALHOST", artifacts)
+            .env("RUNTIME_NAMESPACE", &namespace)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        if let Some(path) = kubeconfig {
+            command.env("KUBECONFIG", path);
+        }
+        let mut child = command.spawn().map_err(|error| {
+            CommandError::Usage(format!(
+                "{}: {error}. --local-controller says where openflux-controller is",
+                self.local_controller.display()
+            ))
+        })?;
+        let said = listen(&mut child);
+        children.push(child);
+        let found = Controller::here(address, children, PATIENCE).await;
+        found.map(Some).map_err(|error| {
+            let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            let said: Vec<_> = said.iter().map(|line| clean(line).into_owned()).collect();
+            CommandError::Usage(format!(
+                "the controller on this machine does not come up: {error}\n{}",
+                said.join("\n")
+            ))
+        })
+    }
+}
+
+/// Arguments of the controller in the cluster, or else of stock, that count here too.
+fn mirrored(ours: Option<&Arguments>, stock: Option<&Arguments>) -> Vec<String> {
+    let Some(arguments) = ours.or(stock) else {
+        return Vec::new();
+    };
+    let flags = MIRRORED.iter().chain(OURS.iter().filter(|_| ours.is_some()));
+    let mirrored = flags.filter_map(|flag| {
+        let value = arguments.value(flag).filter(|value| !value.starts_with("--"));
+        Some(format!("--{flag}={}", value.or_else(|| arguments.switch(flag))?))
+    });
+    mirrored.collect()
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> Result<u16, CommandError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Keeps the last of what the controller says.
+fn listen(child: &mut Child) -> Arc<Mutex<VecDeque<String>>> {
+    let said = Arc::new(Mutex::new(VecDeque::new()));
+    if let Some(stdout) = child.stdout.take() {
+        tokio::spawn(keep(stdout, Arc::clone(&said)));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        tokio::spawn(keep(stderr, Arc::clone(&said)));
+    }
+    said
+}
+
+async fn keep(output: impl AsyncRead + Unpin, said: Arc<Mutex<VecDeque<String>>>) {
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() == LINES {
+            said.pop_front();
+        }
+        said.push_back(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Container;
+
+    use super::*;
+
+    #[test]
+    fn flags_that_change_a_proof_count_here_too() {
+        let arguments = |args: &[&str]| {
+            Arguments::of(&Container {
+                args: Some(args.iter().map(|arg| (*arg).to_owned()).collect()),
+                ..Container::default()
+            })
+        };
+        let stock = arguments(&["--no-remote-bases", "--feature-gates=A=true", "--concurrent=4"]);
+        assert_eq!(mirrored(None, Some(&stock)), ["--no-remote-bases=true"]);
+        let ours = arguments(&[
+            "run",
+            "--default-service-account=x",
+            "--feature-gates=A=true",
+            "--shadow-addr=a",
+        ]);
+        assert_eq!(
+            mirrored(Some(&ours), Some(&stock)),
+            ["--default-service-account=x", "--feature-gates=A=true"]
+        );
+        assert_eq!(mirrored(None, None), Vec::<String>::new());
+    }
+}
