@@ -26,7 +26,7 @@ const POD: Kind = Kind {
 
 impl Fleet {
     /// Commits more, and has it fetched.
-    async fn add(&self, files: &[(&str, &str)]) -> Result<()> {
+    pub(crate) async fn add(&self, files: &[(&str, &str)]) -> Result<()> {
         let commit = self.repo.commit("more", files).await?;
         self.request(GIT_REPOSITORY, "app", &commit).await?;
         let fetched = |object: &DynamicObject| {
@@ -77,7 +77,7 @@ impl Fleet {
 }
 
 /// The steps that a journal tells of.
-fn steps(journal: &Path) -> Vec<String> {
+pub(crate) fn steps(journal: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(journal).unwrap_or_default();
     let records = text
         .lines()

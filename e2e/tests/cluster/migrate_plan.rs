@@ -315,6 +315,25 @@ stringData: {password: canary-of-the-plan}
     );
     ensure!(text.contains("kustomize.toolkit.fluxcd.io/name: vars"), "{text}");
 
+    // With what stock reads now it is no difference any more.
+    let refreshed = [
+        "migrate",
+        "plan",
+        "ks/vars",
+        "-n",
+        fleet.apps.name(),
+        "-o",
+        "json",
+        "--refresh",
+    ];
+    // Our controller hears of stock's run a moment later.
+    e2e::testbed::eventually("a plan after a run of stock", async || {
+        let output = fleet.openflux(&refreshed).await?;
+        let plan: Value = serde_json::from_slice(&output.stdout).with_context(|| format!("{output:?}"))?;
+        Ok((planned(&plan, "vars")?["verdict"] == "canMove").then_some(()))
+    })
+    .await?;
+
     // In a file, and on the screen.
     let file = fleet.testbed.dir().join("plan.json");
     let path = file.display().to_string();

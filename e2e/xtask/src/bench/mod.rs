@@ -8,6 +8,7 @@ mod helm;
 mod helm_controller;
 mod kustomize;
 pub(crate) mod measure;
+mod migrate;
 mod producers;
 mod side_by_side;
 mod sops;
@@ -32,6 +33,7 @@ const BENCHMARKS: &[Benchmark] = &[
     helm::HELM,
     helm_controller::HELM_CONTROLLER,
     kustomize::KUSTOMIZE,
+    migrate::MIGRATE,
     producers::PRODUCERS,
     sops::SOPS,
     sources::SOURCES,

@@ -1,0 +1,166 @@
+//! Moves that do not go as moves go: of what is suspended, with a commit while it is watched, killed on the way back.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::testbed::{CONFIG_MAP, GIT_REPOSITORY, KUSTOMIZATION, eventually};
+use serde_json::json;
+
+use crate::app::config_map;
+use crate::beside::Fleet;
+use crate::migrate_busy::steps;
+
+async fn comes_to(journal: &Path, step: &str) -> Result<()> {
+    eventually(&format!("the tool to come to {step}"), async || {
+        Ok(steps(journal).iter().any(|seen| seen == step).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_suspended_moves_when_that_is_asked_for_and_stays_suspended() -> Result<()> {
+    let fleet = Fleet::start("migrate-suspended").await?;
+    let (app, before) = (fleet.handle("ks", "app"), fleet.traces().await?);
+    // Its parent would take that back.
+    let suspend = |suspend: bool| json!({"spec": {"suspend": suspend}});
+    fleet
+        .namespace
+        .patch(KUSTOMIZATION, "root", suspend(true))
+        .await?;
+    fleet.namespace.patch(KUSTOMIZATION, "app", suspend(true)).await?;
+    let words = ["migrate", "apply", &app, "--yes", "--soak", "0"];
+    let told = fleet.beside.ends(1, &words).await?;
+    ensure!(told.contains("M103"), "{told}");
+    ensure!(fleet.label(KUSTOMIZATION, "app").await?.is_none());
+
+    let told = fleet
+        .beside
+        .ends(0, &[&words[..], &["--include-suspended"]].concat())
+        .await?;
+    ensure!(told.contains("not proven: it is suspended"), "{told}");
+    ensure!(told.contains("unmoved 3/3"), "{told}");
+    ensure!(fleet.label(KUSTOMIZATION, "app").await?.as_deref() == Some("openflux"));
+    ensure!(fleet.app().await?.data["spec"]["suspend"] == true);
+    let told = fleet
+        .beside
+        .ends(0, &["migrate", "rollback", &app, "--yes"])
+        .await?;
+    ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
+    ensure!(fleet.app().await?.data["spec"]["suspend"] == true);
+    fleet
+        .namespace
+        .patch(KUSTOMIZATION, "app", suspend(false))
+        .await?;
+    fleet.reconcile("app", "resumed").await?;
+    ensure!(fleet.traces().await? == before, "an object was written");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_commit_while_it_is_watched_is_no_surprise() -> Result<()> {
+    let fleet = Fleet::start("migrate-soak").await?;
+    let app = fleet.handle("ks", "app");
+    let journal = fleet.beside.testbed.dir().join("soak.journal");
+    let path = journal.display().to_string();
+    let tool = fleet
+        .beside
+        .command(&[
+            "migrate",
+            "apply",
+            &app,
+            "--yes",
+            "--soak",
+            "8s",
+            "--journal",
+            &path,
+        ])?
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    comes_to(&journal, "soak").await?;
+    let commit = fleet
+        .repo
+        .commit("red", &[("deploy/settings.yaml", &config_map("settings", "red"))])
+        .await?;
+    fleet.request(GIT_REPOSITORY, "app", &commit).await?;
+    let is_red = |object: &kube::api::DynamicObject| object.data["data"]["colour"] == "red";
+    fleet
+        .namespace
+        .wait(CONFIG_MAP, "settings", "is red", is_red)
+        .await?;
+    let output = tool.wait_with_output().await?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.success(),
+        "{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    ensure!(
+        told.contains("a new revision or spec came during the move"),
+        "{told}"
+    );
+    ensure!(
+        told.contains("soak 8s") && told.contains("With openflux: 1."),
+        "{told}"
+    );
+    fleet
+        .beside
+        .ends(0, &["migrate", "rollback", &app, "--yes"])
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tool_that_is_killed_on_the_way_back_is_gone_on_with() -> Result<()> {
+    let fleet = Fleet::start("migrate-back").await?;
+    let app = fleet.handle("ks", "app");
+    let mut caught = false;
+    for number in 0..5 {
+        let journal = fleet.beside.testbed.dir().join(format!("back-{number}.journal"));
+        let path = journal.display().to_string();
+        let mut tool = fleet
+            .beside
+            .command(&[
+                "migrate",
+                "apply",
+                &app,
+                "--yes",
+                "--soak",
+                "60s",
+                "--journal",
+                &path,
+            ])?
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        comes_to(&journal, "soak").await?;
+        let change = json!({"data": {"by-hand": number.to_string()}});
+        fleet.namespace.patch(CONFIG_MAP, "settings", change).await?;
+        while !steps(&journal).iter().any(|step| step == "back") && tool.try_wait()?.is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // It may have ended by itself.
+        let _ = tool.start_kill();
+        tool.wait().await?;
+        let last = steps(&journal).pop().context("the journal is empty")?;
+        if last == "back" {
+            caught = true;
+            let migration = fleet.migration().await?;
+            let words = ["migrate", "apply", &migration, "--resume", "--yes", "--soak", "0"];
+            let told = fleet.beside.ends(3, &words).await?;
+            ensure!(told.contains("with stock"), "{told}");
+            ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
+        }
+        ensure!(fleet.label(KUSTOMIZATION, "app").await?.is_none());
+        let change = json!({"data": {"by-hand": null}});
+        fleet.namespace.patch(CONFIG_MAP, "settings", change).await?;
+        fleet.reconcile("app", &format!("after-{number}")).await?;
+        if caught {
+            break;
+        }
+    }
+    ensure!(caught, "the tool was never killed on its way back");
+    Ok(())
+}
