@@ -315,6 +315,34 @@ stringData: {password: canary-of-the-plan}
     );
     ensure!(text.contains("kustomize.toolkit.fluxcd.io/name: vars"), "{text}");
 
+    // By a controller on this machine, which reads what the other one reads.
+    let controller = controller()?.display().to_string();
+    let host = fleet.testbed.source_controller().await?.address();
+    let mut command = tokio::process::Command::new(program("openflux")?);
+    let words = [
+        "migrate",
+        "plan",
+        "ks/same",
+        "-n",
+        fleet.apps.name(),
+        "-o",
+        "json",
+        "--local",
+    ];
+    let output = command
+        .args(words)
+        .args(["--local-controller", &controller, "--artifact-host", &host])
+        .env("KUBECONFIG", fleet.testbed.kubeconfig())
+        .env("HOME", fleet.testbed.dir())
+        .output()
+        .await?;
+    let local: Value = serde_json::from_slice(&output.stdout).with_context(|| format!("{output:?}"))?;
+    let by = &planned(&local, "same")?["proof"];
+    ensure!(
+        by["by"] == "local" && by["counts"] == *counts && by["inputs"] == moves["proof"]["inputs"],
+        "{local:#}"
+    );
+
     // With what stock reads now it is no difference any more.
     let refreshed = [
         "migrate",

@@ -189,7 +189,17 @@ fn with_a_replica(deployment: &Deployment) -> Deployment {
 
 /// The arguments of a Deployment of ours; nothing if it is none.
 pub fn our_arguments(deployment: &Deployment) -> Option<Arguments> {
-    controller_container(OPENFLUX, deployment).map(Arguments::of)
+    let labelled = || {
+        // Whoever builds the image gives it the name that they like.
+        let name = deployment.labels().get("app.kubernetes.io/name");
+        let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
+        let mut containers = pod.containers.iter();
+        let manager = containers.find(|container| container.name == "manager");
+        manager.filter(|_| name.is_some_and(|name| name == OPENFLUX))
+    };
+    controller_container(OPENFLUX, deployment)
+        .or_else(labelled)
+        .map(Arguments::of)
 }
 
 /// The value of one of our flags for one kind: what is said for it alone wins.
@@ -294,6 +304,21 @@ pub(crate) mod tests {
             Some("openflux"),
             "nobody",
         );
+    }
+
+    #[test]
+    fn ours_is_known_whatever_its_image_is_called() {
+        let image = |image: &str, name: &str| {
+            let mut ours = deployment(OPENFLUX, &["run"], 1, 1);
+            let pod = ours.spec.as_mut().unwrap().template.spec.as_mut().unwrap();
+            pod.containers[0].image = Some(image.to_owned());
+            let labels = [("app.kubernetes.io/name".to_owned(), name.to_owned())];
+            ours.metadata.labels = Some(labels.into());
+            our_arguments(&ours).is_some()
+        };
+        assert!(image("registry.example.com/team/openflux:1", OPENFLUX));
+        assert!(image("registry.example.com/team/openflux-controller:1", "other"));
+        assert!(!image("registry.example.com/team/source:1", "other"));
     }
 
     #[test]

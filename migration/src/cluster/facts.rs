@@ -1,6 +1,7 @@
 //! What `doctor` knows of a cluster.
 
 use std::fmt::Debug;
+use std::io::Write as _;
 
 use flux_api::{HelmRelease, Kustomization, ObjectKey, Tolerant};
 use flux_fleet::doctor::{Facts, Refusal, Right, Who};
@@ -92,6 +93,18 @@ pub(crate) async fn facts(cluster: &Cluster, before_installation: bool) -> Resul
     facts.rights = rights;
     facts.skew = skew;
     Ok(facts)
+}
+
+/// Says on standard error what there has to be before anything can move.
+pub(crate) fn tell_what_is_missing(facts: &Facts) {
+    if facts.ours().next().is_some() || !facts.world.unread.is_empty() {
+        return;
+    }
+    // Whoever closed stderr does not want to know.
+    let _ = std::io::stderr().write_all(
+        b"openflux-controller is not in this cluster yet, so that nothing can move: openflux-controller install --export --image IMAGE | \
+          kubectl apply --server-side -f -\n",
+    );
 }
 
 /// Reads the pods of our controller.

@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How much of what it says is kept.
 const LINES: usize = 5;
 
+/// The hosts of artifacts in a cluster.
+const HOSTS: &str = "*.svc,*.svc.cluster.local";
+
 /// The selector that no object has.
 const NOTHING: &str = "--watch-label-selector=openfluxcd.ocm.software/nothing=selected";
 
@@ -92,6 +95,8 @@ impl LocalArgs {
         let ours = facts.ours().map(|(_, arguments)| arguments).next();
         let stock = facts.stock("kustomize-controller").next();
         let stock = stock.map(|(_, container)| Arguments::of(container));
+        let hosts = ours.as_ref().and_then(|ours| ours.value("artifact-hosts"));
+        let hosts = hosts.unwrap_or(HOSTS);
         let port = free_port()?;
         let address = format!("127.0.0.1:{port}");
         let mut command = Command::new(&self.local_controller);
@@ -103,6 +108,7 @@ impl LocalArgs {
                 "--health-addr=0",
             ])
             .arg(format!("--shadow-addr={address}"))
+            .arg(format!("--artifact-hosts={hosts},{artifacts}"))
             .args(mirrored(ours.as_ref(), stock.as_ref()))
             .env("SOURCE_CONTROLLER_LOCALHOST", artifacts)
             .env("RUNTIME_NAMESPACE", &namespace)

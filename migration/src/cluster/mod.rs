@@ -14,7 +14,7 @@ pub(crate) use artifacts::Artifacts;
 pub(crate) use connect::{Cluster, ConnectArgs, ScopeArgs, duration};
 pub use error::CommandError;
 pub(crate) use error::describe;
-pub(crate) use facts::{facts, our_pods};
+pub(crate) use facts::{facts, our_pods, tell_what_is_missing};
 pub(crate) use local::LocalArgs;
 pub(crate) use output::{Format, OutputArgs, Printer, StyleArgs, print_lines};
 pub(crate) use read::{STOCK_AND_OURS, Wanted, list, read};

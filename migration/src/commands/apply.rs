@@ -20,6 +20,7 @@ use super::Outcome;
 use crate::checkout::Dirty;
 use crate::cluster::{
     CommandError, ConnectArgs, Controller, Format, OutputArgs, Printer, ShadowArgs, duration, print_lines,
+    tell_what_is_missing,
 };
 use crate::moving::around::{Around, Edit};
 use crate::moving::lease;
@@ -159,6 +160,7 @@ pub(crate) async fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<Outco
             .map_err(|error| CommandError::Usage(error.to_string()))?;
         is_label(plan, &setting.label)?;
     }
+    tell_what_is_missing(&setting.facts);
     let found = verdicts(&setting.facts);
     let journal = if args.resume {
         let migration = migration_of(args)?;
@@ -260,7 +262,20 @@ async fn carry_out(
         return Ok(Outcome::Ended(report.ending.exit_code()));
     }
     if args.dry_run || moving == 0 {
-        return finish(setting, &all, report, printer, out, |_| ()).await;
+        let code = work
+            .left
+            .iter()
+            .find_map(|told| told.why.get(..4))
+            .map(str::to_owned);
+        return finish(setting, &all, report, printer, out, |report| {
+            if let Some(code) = code {
+                let command = format!("openflux explain {code}");
+                report
+                    .next
+                    .push(("what that means, and what to do".to_owned(), command));
+            }
+        })
+        .await;
     }
     if shows {
         print_lines(out, ["Back, at any time, also without this tool:".to_owned()])?;
@@ -391,9 +406,14 @@ fn advise(report: &mut Report, migration: &str, via: Via) {
         Ending::Done | Ending::Skipped => {
             next("look again", format!("openflux migrate verify {migration}"));
             if via == Via::Cluster {
+                let objects = if Path::new(migration).is_file() {
+                    migration
+                } else {
+                    "OBJECT..."
+                };
                 next(
                     "put the labels into Git",
-                    "openflux migrate finish OBJECT... --git DIR --write".to_owned(),
+                    format!("openflux migrate finish {objects} --git DIR --write"),
                 );
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use flux_fleet::git::{Changes, Checkout, Cluster, Repository, label};
@@ -20,9 +20,12 @@ use super::prepare::PrepareArgs;
 use super::rollback::RollbackArgs;
 use super::verify::{MigrationsArgs, VerifyArgs};
 use crate::checkout::{self, Dirty};
-use crate::cluster::{CommandError, ConnectArgs, Format, OutputArgs, facts, print_lines};
+use crate::cluster::{
+    CommandError, ConnectArgs, Format, OutputArgs, facts, print_lines, tell_what_is_missing,
+};
 use crate::moving::flux::Flux;
 use crate::moving::inherit::hand_over;
+use crate::moving::setting::read_plan;
 
 /// What to do about moving objects to our controller.
 #[derive(Debug, Subcommand)]
@@ -181,6 +184,7 @@ async fn of_cluster(
 ) -> Result<Scan, CommandError> {
     let cluster = args.connect.connect().await?;
     let facts = facts(&cluster, false).await?;
+    tell_what_is_missing(&facts);
     let world = &facts.world;
     let about = format!(
         "Kubernetes {}, Flux {}: {}, {}, {}",
@@ -255,8 +259,8 @@ fn places(
 /// Which objects, and in which checkout.
 #[derive(Args, Debug)]
 pub(crate) struct FinishArgs {
-    /// The objects, as ks/NAMESPACE/NAME or hr/NAMESPACE/NAME.
-    #[arg(value_name = "OBJECT", required = true)]
+    /// The objects, as ks/NAMESPACE/NAME or hr/NAMESPACE/NAME, or the file of the plan by which they move.
+    #[arg(value_name = "OBJECT|PLAN", required = true)]
     objects: Vec<String>,
     /// The checkout.
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -301,8 +305,7 @@ pub(crate) async fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Out
             .ok_or_else(|| CommandError::Usage(format!("{label:?} is not KEY=VALUE")))?,
         None => usual_label(),
     };
-    let objects: Result<Vec<Handle>, _> = args.objects.iter().map(|object| object.parse()).collect();
-    let objects = objects.map_err(|error: flux_fleet::HandleError| CommandError::Usage(error.to_string()))?;
+    let objects = objects(&args.objects)?;
     let changes = label(&checkout, &repository, cluster, &objects, (&key, &value));
     let files: BTreeMap<&str, (&[u8], &[u8])> = changes
         .files
@@ -354,6 +357,18 @@ pub(crate) async fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Out
     } else {
         Outcome::Finding
     })
+}
+
+/// The objects that are named, or those that move by a plan.
+fn objects(words: &[String]) -> Result<Vec<Handle>, CommandError> {
+    if let [file] = words
+        && Path::new(file).is_file()
+    {
+        let plan = read_plan(Path::new(file))?;
+        return Ok(plan.moving().map(|(_, planned)| planned.object.clone()).collect());
+    }
+    let objects: Result<Vec<Handle>, _> = words.iter().map(|object| object.parse()).collect();
+    objects.map_err(|error: flux_fleet::HandleError| CommandError::Usage(error.to_string()))
 }
 
 /// Has the controllers that bring objects from Git own their labels, where they have applied what the checkout has.

@@ -24,7 +24,7 @@ use super::refresh::refresh;
 use crate::checkout;
 use crate::cluster::{
     Cluster, CommandError, ConnectArgs, Controller, Format, LocalArgs, ScopeArgs, ShadowArgs, StyleArgs,
-    duration, facts as read_facts, print_lines,
+    duration, facts as read_facts, print_lines, tell_what_is_missing,
 };
 
 /// Which objects, in which order, and what becomes of the plan.
@@ -101,6 +101,7 @@ pub(crate) async fn plan(args: &PlanArgs, out: &mut dyn Write) -> Result<Outcome
     let target = target(&args.output)?;
     let cluster = args.connect.connect().await?;
     let mut facts = read_facts(&cluster, false).await?;
+    tell_what_is_missing(&facts);
     let uid = cluster_uid(&facts)?;
     let objects = chosen(args, &cluster, &facts)?;
     if args.refresh {
