@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::testbed::{CONFIG_MAP, HELM_RELEASE, KUSTOMIZATION, SECRET};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::beside::Fleet;
 
@@ -132,133 +131,6 @@ async fn each_command_prints_one_document_that_its_schema_has() -> Result<()> {
             output.status.code() == Some(2) && output.stdout.is_empty(),
             "{output:?}"
         );
-    }
-    Ok(())
-}
-
-const CHART: &str = "{apiVersion: v2, name: sealed, version: 1.0.0}\n";
-const TEMPLATE: &str = "
-apiVersion: v1
-kind: Secret
-metadata: {name: sealed-release}
-stringData: {password: '{{ .Values.password }}'}
-";
-const SEALED: &str = "
-apiVersion: v1
-kind: Secret
-metadata: {name: sealed}
-stringData: {password: canary-of-git, token: '${token}'}
-";
-
-/// What no output may have: the secrets, plain and in base64.
-const CANARIES: [&str; 2] = ["canary", "Y2FuYXJ5"];
-
-fn is_clean(text: &str) -> bool {
-    !CANARIES.iter().any(|canary| text.contains(canary))
-}
-
-#[tokio::test]
-async fn no_secret_leaves_the_cluster_in_whatever_is_printed_or_kept() -> Result<()> {
-    let fleet = Fleet::start("migrate-secrets").await?;
-    let namespace = &fleet.namespace;
-    fleet
-        .add(&[
-            ("sealed/secret.yaml", SEALED),
-            ("sealed-chart/Chart.yaml", CHART),
-            ("sealed-chart/templates/secret.yaml", TEMPLATE),
-        ])
-        .await?;
-    for (name, key, value) in [
-        ("variables", "token", "canary-of-variables"),
-        ("values", "values.yaml", "password: canary-of-values"),
-    ] {
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}});
-        namespace.apply(&secret.to_string()).await?;
-    }
-    let source = json!({"kind": "GitRepository", "name": "app"});
-    for object in [
-        json!({"apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind, "metadata": {"name": "sealed"},
-            "spec": {"interval": "1h", "prune": true, "path": "sealed", "targetNamespace": namespace.name(), "sourceRef": source,
-                "postBuild": {"substituteFrom": [{"kind": "Secret", "name": "variables"}]}}}),
-        json!({"apiVersion": HELM_RELEASE.api_version, "kind": HELM_RELEASE.kind, "metadata": {"name": "sealed"},
-            "spec": {"interval": "1h", "chart": {"spec": {"chart": "sealed-chart", "sourceRef": source}},
-                "driftDetection": {"mode": "enabled"}, "valuesFrom": [{"kind": "Secret", "name": "values"}]}}),
-    ] {
-        namespace.apply(&object.to_string()).await?;
-    }
-    fleet.settled(KUSTOMIZATION, "sealed").await?;
-    fleet.settled(HELM_RELEASE, "sealed").await?;
-    let (ks, hr) = (fleet.handle("ks", "sealed"), fleet.handle("hr", "sealed"));
-    let folder = fleet
-        .beside
-        .testbed
-        .dir()
-        .join(format!("{}-secrets", namespace.name()));
-    std::fs::create_dir_all(&folder)?;
-    let (plan, journal) = (folder.join("plan.json"), folder.join("m.journal"));
-    let (plan_path, journal_path) = (plan.display().to_string(), journal.display().to_string());
-    let run = async |words: &[&str]| -> Result<()> {
-        let output = fleet.beside.openflux(words).await?;
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        ensure!(is_clean(&text), "openflux {}:\n{text}", words.join(" "));
-        Ok(())
-    };
-    let look = async || -> Result<()> {
-        for format in ["table", "json", "yaml"] {
-            for words in [
-                &["diff", "ks/sealed"][..],
-                &["diff", "hr/sealed"],
-                &["tree", "ks/sealed"],
-                &["trace", "secret/sealed"],
-                &["migrate", "plan", "ks/sealed", "hr/sealed"],
-            ] {
-                run(&[words, &["-n", namespace.name(), "-o", format]].concat()).await?;
-            }
-            for words in [
-                &["migrate", "scan"][..],
-                &["status"],
-                &["doctor"],
-                &["migrate", "verify"],
-            ] {
-                run(&[words, &["-o", format]].concat()).await?;
-            }
-        }
-        run(&["migrate", "plan", "-n", namespace.name(), "-o", &plan_path]).await
-    };
-    look().await?;
-    // With drift, whose values are secrets too.
-    let change = json!({"stringData": {"password": "canary-by-hand", "more": "canary-by-hand"}});
-    for name in ["sealed", "sealed-release"] {
-        namespace.patch(SECRET, name, change.clone()).await?;
-    }
-    look().await?;
-    run(&["migrate", "apply", &ks, &hr, "--yes", "--soak", "0"]).await?;
-    let back = json!({"data": {"password": null, "more": null}});
-    for name in ["sealed", "sealed-release"] {
-        namespace.patch(SECRET, name, back.clone()).await?;
-    }
-    fleet.reconcile("sealed", "mended").await?;
-    run(&[
-        "migrate",
-        "apply",
-        &ks,
-        "--yes",
-        "--soak",
-        "1s",
-        "--journal",
-        &journal_path,
-        "-o",
-        "json",
-    ])
-    .await?;
-    run(&["migrate", "status"]).await?;
-    run(&["migrate", "rollback", &ks, &hr, "--yes", "-o", "json"]).await?;
-    for file in [plan, journal] {
-        let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        ensure!(!text.is_empty() && is_clean(&text), "{}", file.display());
-    }
-    for map in fleet.beside.testbed.home().await?.list(CONFIG_MAP).await? {
-        ensure!(is_clean(&json!(map.data).to_string()), "{:?}", map.metadata.name);
     }
     Ok(())
 }
