@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::testbed::without_unpacked;
+
 /// Fields whose values are chance; whether there is one counts all the same.
 const CHANCE: [&str; 18] = [
     "lastTransitionTime",
@@ -74,12 +76,10 @@ impl Origin<'_> {
 /// What a duration that was measured comes after.
 const MEASURED: [&str; 3] = ["finished in ", "passed in ", "failed after "];
 
-/// Where stock unpacks an artifact: a number follows, and then what is in it.
-const UNPACKED: &str = "/tmp/kustomization-";
-
 /// A text without UIDs, durations, and ports and folders of this machine.
 fn text_of(text: &str) -> String {
-    let mut rest = text;
+    let text = without_unpacked(text);
+    let mut rest = &*text;
     let mut neutral = String::with_capacity(text.len());
     while let Some(first) = rest.chars().next() {
         if let Some(before) = MEASURED.iter().find(|before| rest.starts_with(**before)) {
@@ -90,11 +90,6 @@ fn text_of(text: &str) -> String {
                 .strip_prefix(before)
                 .unwrap_or_default()
                 .trim_start_matches(is_time);
-        } else if let Some(after) = rest.strip_prefix(UNPACKED) {
-            rest = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
-            if !rest.starts_with('/') {
-                neutral.push('/');
-            }
         } else if let Some(after) = after_uid(rest) {
             neutral.push_str("UID");
             rest = after;

@@ -33,14 +33,41 @@ impl Stock {
     pub(super) fn start(self, kubeconfig: &Path, logs: &Path, arguments: &[&str]) -> Result<Process> {
         let [program] = tools::ensure([self.tool()])?;
         let arguments = COMMON.iter().chain(arguments);
-        Process::spawn(
-            self.tool().name(),
-            logs,
-            &program,
-            arguments,
-            &environment(kubeconfig),
-        )
+        // The kustomize-controller removes what others have unpacked when it starts.
+        let temporary = tempfile::Builder::new()
+            .prefix("tmp-")
+            .tempdir_in(logs)?
+            .keep()
+            .display()
+            .to_string();
+        let environment: Vec<_> = environment(kubeconfig)
+            .into_iter()
+            .chain([("TMPDIR", temporary)])
+            .collect();
+        Process::spawn(self.tool().name(), logs, &program, arguments, &environment)
     }
+}
+
+/// What comes before the number of a folder that stock's kustomize-controller unpacks an artifact into.
+const UNPACKED: &str = "/kustomization-";
+
+/// Tells a text without the folders that stock's kustomize-controller unpacks artifacts into, as if it did so at the root.
+pub fn without_unpacked(text: &str) -> String {
+    let (mut neutral, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once(UNPACKED) {
+        rest = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        if rest.len() == after.len() {
+            neutral.push_str(before);
+            neutral.push_str(UNPACKED);
+            continue;
+        }
+        neutral.push_str(before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c)));
+        if !rest.starts_with('/') {
+            neutral.push('/');
+        }
+    }
+    neutral.push_str(rest);
+    neutral
 }
 
 const COMMON: [&str; 5] = [
@@ -96,5 +123,21 @@ impl SourceController {
     /// The process, to stop it or to see what it prints.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_left_out_and_nothing_else() {
+        for (text, expected) in [
+            ("stat /tmp/kustomization-123/a: no", "stat /a: no"),
+            ("'/dev/shm/b-1/logs/tmp-x_Y/kustomization-9' is", "'/' is"),
+            ("Kind/kustomization-a and x", "Kind/kustomization-a and x"),
+        ] {
+            assert_eq!(without_unpacked(text), expected);
+        }
     }
 }

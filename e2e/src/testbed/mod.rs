@@ -34,7 +34,7 @@ mod watchdog;
 pub use artifacts::{Answer, Archive, ArtifactServer};
 pub use audit::{Audit, Write};
 pub use custom::{Custom, FILE_MAP, Feed, NIGHTLY, STAMP, reference};
-pub use flux::{SourceController, Stock};
+pub use flux::{SourceController, Stock, without_unpacked};
 pub use git::{GitRepo, GitServer};
 pub use kinds::*;
 pub use namespace::{Namespace, PATIENCE, condition, eventually, is_ready};

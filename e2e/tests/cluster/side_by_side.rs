@@ -1,7 +1,7 @@
 //! The same work for stock and for ours: what both leave in the cluster must read the same.
 
 use anyhow::Result;
-use e2e::testbed::KUSTOMIZATION;
+use e2e::testbed::{KUSTOMIZATION, without_unpacked};
 use futures::future::try_join_all;
 use kube::api::DynamicObject;
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use crate::together::{Side, together};
 
 /// A text without what differs between two runs of anything: the namespace, durations and commits.
 pub(crate) fn neutral(text: &str, namespace: &str) -> String {
-    text.trim_end()
+    without_unpacked(text.trim_end())
         .replace(namespace, "NAMESPACE")
         .split(' ')
         .map(|word| {
@@ -19,10 +19,6 @@ pub(crate) fn neutral(text: &str, namespace: &str) -> String {
             let is_time = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.ends_with('s');
             if is_time {
                 word.replace(bare, "TIME")
-            } else if let Some((before, after)) = word.split_once("/tmp/kustomization-") {
-                // Where stock unpacks the artifact.
-                let path = after.trim_start_matches(|c: char| c.is_ascii_digit());
-                format!("{before}{path}")
             } else if let Some((branch, _)) = word.split_once("@sha1:") {
                 format!("{branch}@COMMIT")
             } else {

@@ -349,7 +349,8 @@ pub(crate) async fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Out
         print_lines(out, summary(&changes, files.len(), written, &left_out))?;
         let told = let_go
             .iter()
-            .map(|object| format!("{object}: the label is Git's alone now"));
+            .map(|object| format!("{object}: the label is Git's alone now"))
+            .chain(waiting.iter().map(|why| clean(why).into_owned()));
         print_lines(out, told)?;
     }
     Ok(if changes.unplaced.is_empty() && waiting.is_empty() {

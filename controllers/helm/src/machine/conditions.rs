@@ -163,6 +163,9 @@ impl Machine<'_> {
 /// How long actions take that neither wait for anything nor say in the status what came of them.
 const SHORT: Duration = Duration::from_secs(10);
 
+/// How long the others take for what they do besides waiting: the timeout that they announce begins with each wait.
+const WORK: Duration = Duration::from_secs(30);
+
 /// How much longer somebody may be at work on a release, by what was announced: see [`Machine::announce`].
 ///
 /// A controller that does not watch the object any more cannot write its conditions, so that its announcement stays; what
@@ -188,7 +191,11 @@ pub fn action_under_way(
     let is_short = [Action::Unlock, Action::CorrectDrift]
         .iter()
         .any(|short| short.name() == action);
-    let longest = if is_short { timeout.min(SHORT) } else { timeout };
+    let longest = if is_short {
+        timeout.min(SHORT)
+    } else {
+        timeout.saturating_add(WORK)
+    };
     let passed = now.duration_since(announced.last_transition_time.0);
     let left = longest.checked_sub(Duration::try_from(passed).unwrap_or_default())?;
     (announced.status == "True" && !left.is_zero()).then_some(left)

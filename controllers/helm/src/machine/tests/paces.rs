@@ -274,12 +274,13 @@ fn what_was_announced_goes_on_until_its_time_is_over() {
         action_under_way(&status, &status, at(now)).map(|left| left.as_secs())
     };
     for (status, message, now, expected) in [
-        ("True", UPGRADE, 0, Some(90)),
-        ("True", UPGRADE, 89, Some(1)),
-        ("True", UPGRADE, 90, None),
+        // It applies objects before it waits for them, and its timeout counts from then on.
+        ("True", UPGRADE, 0, Some(120)),
+        ("True", UPGRADE, 119, Some(1)),
+        ("True", UPGRADE, 120, None),
         ("True", UPGRADE, 1000, None),
         // The clocks of two controllers differ.
-        ("True", UPGRADE, -5, Some(90)),
+        ("True", UPGRADE, -5, Some(120)),
         ("False", UPGRADE, 0, None),
         (
             "True",
