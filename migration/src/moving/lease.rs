@@ -320,12 +320,13 @@ mod tests {
     #[test]
     fn a_lease_is_judged_by_when_it_was_seen_to_change() {
         // The clock of its holder is ahead of ours, or far behind it.
+        let held = spec("elsewhere/1");
         for skew in [3600, -3600] {
             let written = |seconds: i64| LeaseSpec {
                 renew_time: Some(MicroTime(
                     Timestamp::from_second(1_800_000_000 + skew + seconds).unwrap(),
                 )),
-                ..spec("elsewhere/1")
+                ..held.clone()
             };
             let (begun, mut seen) = (Instant::now(), None);
             let at = |seconds: u64| begun + Duration::from_secs(seconds);
