@@ -36,7 +36,12 @@ pub(super) struct Published {
 
 impl<'a> Stage<'a> {
     pub(super) async fn set(side: &'a Side, scenario: &'a Scenario, offered: &'a Offered) -> Result<Self> {
-        let name = format!("{}{}", side.prefix, scenario.name);
+        // Scenarios of both deployers may share a cluster, and their names.
+        let of = match scenario.deployer {
+            Deployer::Helm => "",
+            Deployer::Kustomize => "ks-",
+        };
+        let name = format!("{}{of}{}", side.prefix, scenario.name);
         let namespace = side.testbed().namespace_called(&name).await?;
         let source = match scenario.deployer {
             Deployer::Helm => json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository",

@@ -242,9 +242,9 @@ async fn who_makes_two_kinds_leads_both_or_none() -> Result<()> {
         "--http-source-label-selector=test=nested",
         "--transform-label-selector=test=nested",
         "--enable-leader-election",
-        "--leader-election-lease-duration=4s",
-        "--leader-election-renew-deadline=3s",
-        "--leader-election-retry-period=500ms",
+        "--leader-election-lease-duration=15s",
+        "--leader-election-renew-deadline=10s",
+        "--leader-election-retry-period=1s",
     ];
     let start = |name: &str, controllers: &str| {
         let controllers = format!("--controllers={controllers}");
