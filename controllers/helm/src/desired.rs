@@ -1,5 +1,7 @@
 //! What a HelmRelease wants: a chart, values, and their digests.
 
+use std::sync::Arc;
+
 use artifact_consumer::SourceKey;
 use artifact_crd::Artifact;
 use bytes::Bytes;
@@ -29,7 +31,7 @@ pub(crate) struct Desired {
     /// What the chart is, under the version that tells its digest.
     head: Head,
     /// The chart, once it was needed.
-    chart: OnceCell<Chart>,
+    chart: OnceCell<Versioned>,
     /// The values.
     pub(crate) values: Map,
     /// The values as a record keeps them.
@@ -40,6 +42,22 @@ pub(crate) struct Desired {
     pub(crate) oci_digest: String,
     /// Digests of parts of the spec.
     pub(crate) digests: SpecDigests,
+}
+
+/// A chart under the version that tells its digest.
+struct Versioned {
+    chart: Chart,
+    /// The chart as others use it, too.
+    _shared: Arc<Chart>,
+}
+
+impl Versioned {
+    fn of(shared: Arc<Chart>, version: &str) -> Self {
+        Self {
+            chart: shared.with_version(version),
+            _shared: shared,
+        }
+    }
 }
 
 impl Desired {
@@ -67,7 +85,7 @@ impl Desired {
         if !run.context.own.settings.ignores_digests && !tracked.digest.is_empty() {
             head.version = tracked.version;
         }
-        let chart = loaded.map(|chart| chart.with_version(&head.version));
+        let chart = loaded.map(|chart| Versioned::of(chart, &head.version));
         let algorithm = run.context.own.settings.digests;
         let recorded = config::from_values(&values).map_err(no_digest)?;
         let config_digest = Digest::of_values(algorithm, &recorded).map_err(no_digest)?;
@@ -100,9 +118,9 @@ impl Desired {
     pub(crate) async fn chart(&self, run: &mut Run<'_, Helm>) -> Result<&Chart, Stop> {
         let load = async || {
             let chart = load(run, &self.artifact).await?;
-            Ok(chart.with_version(&self.head.version))
+            Ok::<_, Stop>(Versioned::of(chart, &self.head.version))
         };
-        self.chart.get_or_try_init(load).await
+        Ok(&self.chart.get_or_try_init(load).await?.chart)
     }
 
     /// Tells whether a digest of values, of whatever algorithm, is that of the wanted ones.
@@ -137,8 +155,12 @@ pub(crate) fn no_digest(error: impl std::fmt::Display) -> Stop {
     Stop::Digest(error.to_string())
 }
 
-/// Loads the chart in an artifact.
-async fn load(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Chart, Stop> {
+/// Loads the chart in an artifact, unless somebody has it in use.
+async fn load(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Arc<Chart>, Stop> {
+    let digest = artifact.spec.digest.as_deref().unwrap_or_default();
+    if let Some(chart) = run.context.own.loaded.get(digest) {
+        return Ok(chart);
+    }
     let bytes = match fetch::bytes(run, artifact).await? {
         Ok(bytes) => bytes,
         Err(ArtifactError::NotFound(_)) => {
@@ -149,5 +171,6 @@ async fn load(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Chart, Sto
     };
     let limits = run.context.own.settings.chart_limits;
     let loading = move |bytes: &Bytes, limits: &Limits| Chart::from_archive(bytes, limits);
-    Ok(tokio::task::spawn_blocking(move || loading(&bytes, &limits)).await??)
+    let chart = tokio::task::spawn_blocking(move || loading(&bytes, &limits)).await??;
+    Ok(run.context.own.loaded.share(digest, chart))
 }

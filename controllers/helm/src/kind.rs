@@ -21,6 +21,7 @@ use crate::cluster::KnownDiscovery;
 use crate::decide::decide;
 use crate::environment::SystemEnvironment;
 use crate::heads::Heads;
+use crate::loaded::Loaded;
 use crate::machine::action_under_way;
 use crate::made::Made;
 use crate::source::source;
@@ -36,6 +37,8 @@ pub(crate) struct Helm {
     pub(crate) discovery: KnownDiscovery,
     /// Charts that need not be loaded to know what they are.
     pub(crate) heads: Heads,
+    /// Charts that runs have in use.
+    pub(crate) loaded: Loaded,
     /// Whose fields become ours where drift is looked for.
     pub(crate) managers: FieldManagers,
     /// The HelmCharts that were made, by HelmRelease.
@@ -51,6 +54,7 @@ impl Helm {
             renderer: Renderer::new(Arc::new(environment)),
             discovery: KnownDiscovery::default(),
             heads: Heads::default(),
+            loaded: Loaded::default(),
             managers: FieldManagers {
                 own: CONTROLLER.to_owned(),
                 overridden,

@@ -33,6 +33,7 @@ mod finalize;
 mod heads;
 mod helm_chart;
 mod kind;
+mod loaded;
 mod made;
 mod observe;
 mod perform;
