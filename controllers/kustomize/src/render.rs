@@ -229,6 +229,13 @@ pub(crate) fn render(
             if floats::round(&mut value) || is_replaced {
                 text = sigs::value_to_string(&value).map_err(yaml_error)?;
             }
+            // A name may have become a number by now; without one it would be left out, and the object pruned.
+            if let Some(field) = missing_identity(&value) {
+                return Err(RenderError::Identity {
+                    subject: subject(),
+                    field,
+                });
+            }
             let (before, after) = (identity(&built.id()), identity(&id_of(&value)));
             if before != after {
                 ids.entry(before).and_modify(|count| *count -= 1);
@@ -537,6 +544,69 @@ mod tests {
         let text = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: run-\n";
         let error = check(&[("a.yaml", text)], &json!({}), &[]).unwrap_err();
         assert!(error.contains("metadata.name"), "{error}");
+    }
+
+    /// A ConfigMap with a name that is substituted, and more metadata.
+    fn named(name: &str, more: &str) -> String {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n{more}")
+    }
+
+    fn substituted(first: &str, second: &str, variables: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let files = [("a.yaml", first), ("b.yaml", second)];
+        let objects = check(&files, &json!({"postBuild": {}}), variables)?;
+        let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        Ok(objects.iter().map(name).collect())
+    }
+
+    #[test]
+    fn a_name_that_becomes_no_text_is_refused_and_not_left_out() {
+        for value in ["42", "true", "null", "\"\"", "[a]", "1.5"] {
+            let error = substituted(&named("${x}", ""), &named("b", ""), &[("x", value)]).unwrap_err();
+            assert!(error.contains("has no metadata.name"), "{value}: {error}");
+            assert!(error.contains("ConfigMap.v1.[noGrp]/${x}"), "{value}: {error}");
+        }
+        // Two of them have no id in common, since they have none.
+        let both = [("x", "1"), ("y", "2")];
+        let error = substituted(&named("${x}", ""), &named("${y}", ""), &both).unwrap_err();
+        assert!(error.contains("has no metadata.name"), "{error}");
+        let quoted = substituted(&named("\"${x}\"", ""), &named("b", ""), &[("x", "\"42\"")]);
+        assert_eq!(quoted.unwrap(), ["42", "b"]);
+    }
+
+    #[test]
+    fn what_substitution_makes_one_object_is_refused() {
+        let same = [("x", "same"), ("y", "same")];
+        let error = substituted(&named("${x}", ""), &named("${y}", ""), &same).unwrap_err();
+        assert_eq!(error, "in Replace: id matched 2 resources");
+        let error = substituted(&named("${x}", ""), &named("same", ""), &same).unwrap_err();
+        assert_eq!(error, "in Replace: id matched 2 resources");
+        let apart = substituted(
+            &named("${x}", "  namespace: one\n"),
+            &named("${y}", "  namespace: two\n"),
+            &same,
+        );
+        assert_eq!(apart.unwrap(), ["same", "same"]);
+    }
+
+    #[test]
+    fn an_object_that_opts_out_keeps_its_id() {
+        let out = format!("  labels: {{{}: disabled}}\n", envsubst::SUBSTITUTE);
+        let error = substituted(&named("${x}", ""), &named("same", &out), &[("x", "same")]).unwrap_err();
+        assert_eq!(error, "in Replace: id matched 2 resources");
+        let names = substituted(&named("${x}", ""), &named("same", &out), &[("x", "other")]);
+        assert_eq!(names.unwrap(), ["other", "same"]);
+    }
+
+    #[test]
+    fn names_that_are_swapped_meet_on_their_way() {
+        // As in stock, one after the other takes its new id: the first finds the second under it.
+        let swapped = [("x", "${y}"), ("y", "${x}")];
+        let error = substituted(&named("${x}", ""), &named("${y}", ""), &swapped).unwrap_err();
+        assert_eq!(error, "in Replace: id matched 2 resources");
+        // The second has gone on by then.
+        let after = [("x", "${y}"), ("y", "b")];
+        let names = substituted(&named("${y}", ""), &named("${x}", ""), &after);
+        assert_eq!(names.unwrap(), ["b", "${y}"]);
     }
 
     #[test]
