@@ -45,6 +45,8 @@ struct Refreshed {
     /// The runs in progress, by queue.
     working: Mutex<BTreeMap<String, Working>>,
     tokens: TokenMetrics,
+    /// One at a time renders: what is read anew is set to zero first, which nobody else may see.
+    rendering: Mutex<()>,
 }
 
 impl Metrics {
@@ -146,6 +148,7 @@ impl Metrics {
             refreshed: Arc::new(Refreshed {
                 working: Mutex::default(),
                 tokens: TokenMetrics::new()?,
+                rendering: Mutex::default(),
             }),
             process: ProcessMetrics::register(&registry)?,
             terminal_errors: counter(
@@ -188,6 +191,7 @@ impl Metrics {
     /// # Errors
     /// A family that cannot be encoded, which is a bug.
     pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let _rendering = self.refreshed.rendering.lock();
         for (name, working) in &*self.refreshed.working.lock() {
             let (sum, longest) = working.seconds();
             self.queue_unfinished.with_label_values(&[name]).set(sum);

@@ -26,6 +26,17 @@ const SPREAD: Duration = Duration::from_mins(5);
 
 impl<D: Deploy> Controller<D> {
     pub(crate) async fn handle(&self, run: controller_kit::Run<ObjectKey>) -> Requeue {
+        let key = run.key.clone();
+        let next = self.handle_one(run).await;
+        if self.objects.get(&key).is_none() {
+            // It went meanwhile; what was counted after that was counted anew.
+            self.metrics
+                .object_deleted(&kind::<D>(), &key.namespace, &key.name);
+        }
+        next
+    }
+
+    async fn handle_one(&self, run: controller_kit::Run<ObjectKey>) -> Requeue {
         let Some(object) = self.objects.get(&run.key) else {
             return Requeue::Never;
         };
