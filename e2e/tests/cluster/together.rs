@@ -42,11 +42,27 @@ struct Seat {
     steps: usize,
     /// What was compared after each.
     names: Vec<String>,
-    /// What it sees after the last one, and since when; nothing as long as that is not over.
-    seen: Option<(Value, Instant)>,
+    /// What it sees after the last one; nothing as long as that is not over.
+    seen: Option<Seen>,
+}
+
+/// What one of the two sees.
+struct Seen {
+    value: Value,
+    /// When it saw that first, and when last without anything else in between.
+    first: Instant,
+    last: Instant,
+}
+
+impl Seen {
+    /// Whether it has seen the same for long enough: one look tells nothing, however long ago it was.
+    fn is_still(&self) -> bool {
+        self.last.duration_since(self.first) >= STILL
+    }
 }
 
 /// What there is to say about a step.
+#[derive(Debug, PartialEq)]
 enum Verdict {
     Agreed(Value),
     /// The other one has not come so far.
@@ -66,9 +82,15 @@ impl Meeting {
     fn note(&mut self, owner: Owner, seen: Option<Value>, now: Instant) -> Verdict {
         let (own, _) = self.seats(owner);
         let steps = own.steps;
-        let is_known = matches!((&own.seen, &seen), (Some((known, _)), Some(seen)) if known == seen);
-        if !is_known {
-            own.seen = seen.map(|seen| (seen, now));
+        match (&mut own.seen, seen) {
+            (Some(known), Some(value)) if known.value == value => known.last = now,
+            (known, value) => {
+                *known = value.map(|value| Seen {
+                    value,
+                    first: now,
+                    last: now,
+                });
+            }
         }
         if self.agreed.0 == steps {
             return Verdict::Agreed(self.agreed.1.clone());
@@ -78,16 +100,16 @@ impl Meeting {
             return Verdict::Alone;
         }
         match (&stock.seen, &ours.seen) {
-            (Some((stock, first)), Some((ours, second))) if stock == ours => {
-                if now.duration_since(*first.max(second)) < STILL {
+            (Some(stock), Some(ours)) if stock.value == ours.value => {
+                if !stock.is_still() || !ours.is_still() {
                     return Verdict::Apart("both see the same, but not for long enough".to_owned());
                 }
-                self.agreed = (steps, ours.clone());
-                Verdict::Agreed(ours.clone())
+                self.agreed = (steps, ours.value.clone());
+                Verdict::Agreed(self.agreed.1.clone())
             }
             (stock, ours) => {
-                let [stock, ours] =
-                    [stock, ours].map(|seen| seen.as_ref().map(|(seen, _)| seen.clone()).unwrap_or_default());
+                let [stock, ours] = [stock, ours]
+                    .map(|seen| seen.as_ref().map(|seen| seen.value.clone()).unwrap_or_default());
                 Verdict::Apart(format!(
                     "{}\n\nall of it:\nours  {ours:#}\nstock {stock:#}",
                     difference("", &stock, &ours)
@@ -206,6 +228,56 @@ async fn both_look_until_they_have_seen_the_same_for_a_while() -> Result<()> {
     let (stock, _) = looks(&way, &[json!({"ready": true})]).await?;
     assert!(stock > way.len(), "{stock}");
     Ok(())
+}
+
+/// Both have taken a step, and look when they are told to.
+fn after_a_step() -> Meeting {
+    let mut meeting = Meeting::default();
+    (meeting.stock.steps, meeting.ours.steps) = (1, 1);
+    meeting
+}
+
+#[test]
+fn two_who_see_something_else_never_agree() {
+    let (mut meeting, start) = (after_a_step(), Instant::now());
+    for look in 0..20 {
+        let now = start + STILL * look;
+        for (owner, value) in [(Owner::Stock, json!(1)), (Owner::Ours, json!(2))] {
+            let verdict = meeting.note(owner, Some(value), now);
+            assert!(matches!(verdict, Verdict::Apart(_)), "{look}: {verdict:?}");
+        }
+    }
+    // One of them comes to what the other sees, and from then on it takes its time.
+    let now = |more| start + STILL * 20 + more;
+    let pause = STILL / 4;
+    for look in 0..4 {
+        let verdict = meeting.note(Owner::Ours, Some(json!(1)), now(pause * look));
+        assert!(matches!(verdict, Verdict::Apart(_)), "{look}: {verdict:?}");
+        let verdict = meeting.note(Owner::Stock, Some(json!(1)), now(pause * look));
+        assert!(matches!(verdict, Verdict::Apart(_)), "{look}: {verdict:?}");
+    }
+    let verdict = meeting.note(Owner::Ours, Some(json!(1)), now(STILL));
+    assert_eq!(verdict, Verdict::Agreed(json!(1)));
+}
+
+#[test]
+fn one_look_of_either_is_not_enough_however_long_ago_it_was() {
+    let start = Instant::now();
+    for (often, once) in [(Owner::Stock, Owner::Ours), (Owner::Ours, Owner::Stock)] {
+        let mut meeting = after_a_step();
+        meeting.note(once, Some(json!(1)), start);
+        for look in 0..20 {
+            let verdict = meeting.note(often, Some(json!(1)), start + STILL * look);
+            assert!(matches!(verdict, Verdict::Apart(_)), "{look}: {verdict:?}");
+        }
+        // Its second look may be another one, and counts anew.
+        let verdict = meeting.note(once, None, start + STILL * 20);
+        assert!(matches!(verdict, Verdict::Apart(_)), "{verdict:?}");
+        let verdict = meeting.note(once, Some(json!(1)), start + STILL * 21);
+        assert!(matches!(verdict, Verdict::Apart(_)), "{verdict:?}");
+        let verdict = meeting.note(once, Some(json!(1)), start + STILL * 22);
+        assert_eq!(verdict, Verdict::Agreed(json!(1)));
+    }
 }
 
 #[test]
