@@ -37,8 +37,8 @@ struct Arguments {
     /// The program of OpenBao, for tests that need a Vault; by default `bao` on the PATH.
     #[arg(long)]
     openbao: Option<PathBuf>,
-    /// Writes the table to `e2e/suites`.
-    #[arg(long)]
+    /// Writes the table to `e2e/suites`, which is about all tests on both.
+    #[arg(long, conflicts_with_all = ["run", "only_ours"])]
     write: bool,
 }
 

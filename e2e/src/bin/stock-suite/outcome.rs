@@ -10,7 +10,11 @@ const UNITS: [&str; 3] = ["TestListStaleTempDirs", "TestPruneSurvivors", "TestPu
 
 /// How tests ended, by their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcomes(BTreeMap<String, Outcome>);
+pub(crate) struct Outcomes {
+    tests: BTreeMap<String, Outcome>,
+    /// Whether the line was there that says how all ended: without it, some may not have been run.
+    is_whole: bool,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -22,6 +26,12 @@ enum Outcome {
 impl Outcomes {
     /// Takes a line that a test has printed; tells whether it says how one ended.
     pub(crate) fn take(&mut self, line: &str) -> bool {
+        if ["PASS", "FAIL"].contains(&line.trim_end()) {
+            self.is_whole = true;
+        } else if line.starts_with("=== RUN") || line.starts_with("--- ") {
+            // It was not that line, but something that a test has printed.
+            self.is_whole = false;
+        }
         let Some((verdict, rest)) = line
             .trim_start()
             .strip_prefix("--- ")
@@ -36,24 +46,29 @@ impl Outcomes {
             _ => return false,
         };
         let name = rest.rsplit_once(" (").map_or(rest, |(name, _)| name);
-        self.0.insert(name.to_owned(), outcome);
+        self.tests.insert(name.to_owned(), outcome);
         true
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.tests.is_empty()
+    }
+
+    /// Whether the run came to its end.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     pub(crate) fn all_passed(&self) -> bool {
-        self.0.values().all(|outcome| *outcome == Outcome::Passed)
+        self.tests.values().all(|outcome| *outcome == Outcome::Passed)
     }
 
     fn has_passed(&self, name: &str) -> bool {
-        self.0.get(name) == Some(&Outcome::Passed)
+        self.tests.get(name) == Some(&Outcome::Passed)
     }
 
     fn verdict(&self, name: &str) -> &'static str {
-        match self.0.get(name) {
+        match self.tests.get(name) {
             Some(Outcome::Passed) => "passes",
             Some(Outcome::Failed) => "FAILS",
             Some(Outcome::Skipped) => "skips",
@@ -63,7 +78,7 @@ impl Outcomes {
 
     /// The tests that are no part of another, or those that are.
     fn passed(&self, parts: bool) -> usize {
-        let passed = self.0.iter().filter(|(name, outcome)| {
+        let passed = self.tests.iter().filter(|(name, outcome)| {
             name.contains('/') == parts && **outcome == Outcome::Passed && !is_unit(name)
         });
         passed.count()
@@ -77,7 +92,7 @@ fn is_unit(name: &str) -> bool {
 
 /// Writes down what both pass, and counts what only stock does.
 pub(crate) fn table(stock: &Outcomes, ours: &Outcomes, has_vault: bool) -> (String, usize) {
-    let names: BTreeSet<&String> = stock.0.keys().chain(ours.0.keys()).collect();
+    let names: BTreeSet<&String> = stock.tests.keys().chain(ours.tests.keys()).collect();
     let missing = names
         .iter()
         .filter(|name| stock.has_passed(name) && !ours.has_passed(name) && !is_unit(name))
@@ -132,6 +147,22 @@ mod tests {
             outcomes.take(line);
         }
         outcomes
+    }
+
+    #[test]
+    fn a_run_that_broke_off_is_not_whole() {
+        assert!(outcomes(&["--- PASS: TestA (1.20s)", "PASS"]).is_whole());
+        let stopping = ["--- FAIL: TestA (1.20s)", "FAIL", "Stopping the test environment"];
+        assert!(outcomes(&stopping).is_whole());
+        for broken in [
+            &["--- PASS: TestA (1.20s)"][..],
+            &["PASS: TestA"],
+            &["--- FAIL: TestA (0.10s)", "panic: test timed out after 40m0s"],
+            &["PASS", "=== RUN   TestB"],
+            &[],
+        ] {
+            assert!(!outcomes(broken).is_whole(), "{broken:?}");
+        }
     }
 
     #[test]

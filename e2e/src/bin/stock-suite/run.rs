@@ -128,6 +128,9 @@ impl<'s> Runner<'s> {
         if outcomes.is_empty() {
             bail!("no test was run ({status}); see {}", log.display());
         }
+        if !outcomes.is_whole() {
+            bail!("the tests broke off ({status}); see {}", log.display());
+        }
         Ok(outcomes)
     }
 }
