@@ -41,10 +41,12 @@ pub fn compare(scenario: &Scenario, stock: &Played, ours: &Played) -> Compared {
         a.map(|(line, about)| format!("{line} {about}")).collect()
     };
     for line in only(&stock_told, &ours_told) {
-        found.push(Place::new("/events/stock", format!("only stock tells: {line}")));
+        let at = format!("/events/stock/{}", reason_of(&line));
+        found.push(Place::new(&at, format!("only stock tells: {line}")));
     }
     for line in only(&ours_told, &stock_told) {
-        found.push(Place::new("/events/ours", format!("only ours tells: {line}")));
+        let at = format!("/events/ours/{}", reason_of(&line));
+        found.push(Place::new(&at, format!("only ours tells: {line}")));
     }
     for (who, played) in [("stock", stock), ("ours", ours)] {
         for (to, before, after) in &played.moves {
@@ -75,11 +77,18 @@ pub fn compare(scenario: &Scenario, stock: &Played, ours: &Played) -> Compared {
     compared
 }
 
+/// The reason of an event, which is told as its type, its reason and its text.
+fn reason_of(line: &str) -> &str {
+    line.split(' ').nth(1).unwrap_or_default()
+}
+
 /// What ours adds to texts of stock, so that people know what to do; COMPATIBILITY.md says so.
-const ADVICE: [&str; 4] = [
+const ADVICE: [&str; 6] = [
     "; to have the object deleted and created anew, set spec.force: true of the Kustomization, or annotate the object with kustomize.toolkit.fluxcd.io/force: enabled",
     "; grant this permission, or change spec.serviceAccountName of the Kustomization",
     "; install its CustomResourceDefinition first, or correct apiVersion and kind",
+    "; nothing was pruned by status.inventory, which has this entry: correct or remove it in the status of the Kustomization",
+    "; nothing was deleted by status.inventory, which has this entry: correct or remove it in the status of the Kustomization, or set spec.deletionPolicy: Orphan to let the object go",
     "; set metadata.namespace, or spec.targetNamespace of the Kustomization",
 ];
 

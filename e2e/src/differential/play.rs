@@ -28,7 +28,7 @@ pub struct Played {
 impl Played {
     /// Whether something was told that holds this text.
     pub(super) fn tells(&self, text: &str) -> bool {
-        self.events.iter().any(|(_, line)| line.contains(text))
+        self.events.iter().any(|(line, _)| line.contains(text))
     }
 }
 

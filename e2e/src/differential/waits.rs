@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
@@ -150,7 +150,12 @@ impl Stage<'_> {
                 last = object;
             }
             let is_calm = since.elapsed() >= calm && is_right;
-            if is_calm || start.elapsed() > CALM_AT_LAST {
+            let is_late = start.elapsed() > CALM_AT_LAST;
+            ensure!(
+                !is_late || since.elapsed() >= calm,
+                "{app} is still written to after {CALM_AT_LAST:?}"
+            );
+            if is_calm || is_late {
                 return Ok(last);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
