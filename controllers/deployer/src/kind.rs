@@ -26,6 +26,12 @@ pub trait Kind: Send + Sync + Sized + 'static {
     /// Decides the next step; reads no clock, no cluster and no cache.
     fn decide(observed: &Observed<'_, Self::Object>) -> Step;
 
+    /// Whether an object that is suspended gets the finalizer: one that would be refused otherwise has nothing to be dealt
+    /// with.
+    fn holds_at_rest(_object: &Self::Object) -> bool {
+        true
+    }
+
     /// Whether objects ask for sources that are up to date: a run is due once a source has become that, even if its
     /// artifact is still the same.
     const FOLLOWS_SOURCES: bool = false;

@@ -83,7 +83,12 @@ pub enum Wait {
     /// The artifact does not exist, or its file does not.
     Artifact(String),
     /// A dependency is not ready.
-    Dependency(String),
+    Dependency {
+        /// Text of the condition.
+        message: String,
+        /// What the event tells, where the deployer has words of its own for it.
+        told: Option<String>,
+    },
 }
 
 /// A step that failed.

@@ -176,7 +176,9 @@ pub(crate) async fn look_elsewhere<K: Kind>(run: &mut Run<'_, K>) {
 
 async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
     run.context.awaiting.lock().remove(&run.key);
+    let is_refused_at_rest = step == Step::Rest && !D::holds_at_rest(&run.object);
     if is_held_without_deploying(&step)
+        && !is_refused_at_rest
         && let Err(outcome) = hold_or_end(run).await
     {
         return outcome;
@@ -197,7 +199,10 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
             if D::decide(&context.observe(&run.object)) != Step::AwaitDependency(reason.clone()) {
                 context.queue.add(run.key.clone(), Triggers::DEPENDENCY);
             }
-            Outcome::Waiting(Wait::Dependency(reason))
+            Outcome::Waiting(Wait::Dependency {
+                message: reason,
+                told: None,
+            })
         }
         Step::Deploy(artifact) => {
             if let Err(outcome) = hold_or_end(run).await {

@@ -124,13 +124,13 @@ pub(crate) fn conclude<O: Deployed>(
         }
         Outcome::Waiting(Wait::Artifact(message)) => {
             conditions.not_ready(reason::ARTIFACT_FAILED, message);
-            Report::silent(after(pace.dependency.min(pace.retry)), "requeue_after")
+            Report::silent(after(pace.dependency), "requeue_after")
         }
-        Outcome::Waiting(Wait::Dependency(message)) => {
+        Outcome::Waiting(Wait::Dependency { message, told }) => {
             conditions.not_ready(reason::DEPENDENCY_NOT_READY, message);
             let announced = is_announced(object, reason::DEPENDENCY_NOT_READY, message);
-            let again = GoDuration::from(pace.dependency);
-            let text = format!("Dependencies do not meet ready condition, retrying in {again}");
+            let names = || format!("Dependencies do not meet ready condition: {message}");
+            let text = told.clone().unwrap_or_else(names);
             Report {
                 event: (!announced).then_some((Severity::Info, reason::DEPENDENCY_NOT_READY, text)),
                 requeue: after(pace.dependency),
@@ -343,7 +343,20 @@ mod tests {
             -1,
         );
         check(
-            &Outcome::Waiting(Wait::Dependency("dependency 'a/b' is not ready".into())),
+            &Outcome::Waiting(Wait::Artifact("there is none".into())),
+            &[
+                ("Reconciling", "True", "ProgressingWithRetry"),
+                ("Ready", "False", "ArtifactFailed"),
+            ],
+            Requeue::After(PACE.dependency),
+            false,
+            -1,
+        );
+        check(
+            &Outcome::Waiting(Wait::Dependency {
+                message: "dependency 'a/b' is not ready".into(),
+                told: None,
+            }),
             &[
                 ("Reconciling", "True", "ProgressingWithRetry"),
                 ("Ready", "False", "DependencyNotReady"),
@@ -412,6 +425,24 @@ mod tests {
         assert!(!says("boom", failure(Fate::RetrySoon)));
         assert!(says("bang", failure(Fate::RetrySoon)), "something else");
         assert!(says("boom", failure(Fate::Retry)), "stock says it at each retry");
+    }
+
+    #[test]
+    fn a_wait_for_a_dependency_names_it_unless_the_deployer_has_words_of_its_own() {
+        let tells = |told: Option<&str>| {
+            let object = object(&json!({}));
+            let (took, now) = (Duration::ZERO, Timestamp::UNIX_EPOCH);
+            let outcome = Outcome::Waiting(Wait::Dependency {
+                message: "dependency 'a/b' is not ready".to_owned(),
+                told: told.map(ToOwned::to_owned),
+            });
+            let mut status = object.status.clone();
+            let report = conclude(&outcome, &object, &mut status, "", &PACE, took, now);
+            report.event.map(|(_, _, text)| text).unwrap_or_default()
+        };
+        let names = "Dependencies do not meet ready condition: dependency 'a/b' is not ready";
+        assert_eq!(tells(None), names);
+        assert_eq!(tells(Some("in a while")), "in a while");
     }
 
     #[test]

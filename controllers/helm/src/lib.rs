@@ -111,7 +111,7 @@ impl Deployer for Helm {
 
     fn conclude(run: &mut Run<'_, Self>, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::Waiting(Wait::Dependency(message)) => Stop::Dependency(message).conclude(run),
+            Outcome::Waiting(Wait::Dependency { message, .. }) => Stop::Dependency(message).conclude(run),
             Outcome::Waiting(Wait::Artifact(message)) => Stop::Source(message).conclude(run),
             Outcome::Refused(refusal) => Stop::Refused(refusal).conclude(run),
             // Nothing is said about it, but that it was seen.

@@ -56,7 +56,8 @@ pub(crate) fn decide(observed: &Observed<'_, Kustomization>) -> Step {
         if !is_held(object) {
             return Step::LetGo;
         }
-        return match whereabouts(object).filter(|_| deletes(object)) {
+        // What has no inventory has nothing anywhere, and nobody would let it go.
+        return match whereabouts(object).filter(|_| deletes(object) && is_listed(object)) {
             Some(field) => Step::Refuse(Unfit::Whereabouts { field }.into()),
             None => Step::Finalize,
         };
@@ -91,6 +92,12 @@ pub(crate) fn deletes(object: &Kustomization) -> bool {
         DeletionPolicy::Orphan => false,
     };
     by_policy && !object.spec.suspend
+}
+
+/// Tells whether anything has been applied, or was about to be: what is, is written to the inventory before.
+fn is_listed(object: &Kustomization) -> bool {
+    let inventory = object.status.inventory.as_ref();
+    inventory.is_some_and(|inventory| !inventory.entries.is_empty())
 }
 
 /// A field that decides where objects live, or as whom they are handled, and that is not understood: nothing may be
@@ -311,9 +318,14 @@ mod tests {
         }
     }
 
-    /// The step of an object that is being deleted.
+    /// The step of an object that is being deleted and has applied something.
     fn last_step(spec: &Value, finalizers: &[&str]) -> Step {
-        let mut object = kustomization(spec, &json!({}));
+        let entry = json!({"id": "apps_a__ConfigMap", "v": "v1"});
+        last_step_with(spec, finalizers, &json!({"inventory": {"entries": [entry]}}))
+    }
+
+    fn last_step_with(spec: &Value, finalizers: &[&str], status: &Value) -> Step {
+        let mut object = kustomization(spec, status);
         object.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
             jiff::Timestamp::UNIX_EPOCH,
         ));
@@ -353,6 +365,37 @@ mod tests {
                 Step::Refuse(Unfit::Whereabouts { field }.into())
             });
             assert_eq!(last_step(&spec, &[FINALIZER]), expected, "{spec}");
+        }
+    }
+
+    #[test]
+    fn what_has_applied_nothing_can_be_deleted_whatever_it_says() {
+        for status in [
+            json!({}),
+            json!({"inventory": {"entries": []}}),
+            json!({"lastAttemptedRevision": "r"}),
+        ] {
+            let step = last_step_with(&json!({"invention": 1}), &[FINALIZER], &status);
+            assert_eq!(step, Step::Finalize, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_not_held_while_it_is_suspended() {
+        use flux_deployer::Kind as _;
+
+        use crate::kind::Kustomize;
+
+        for (spec, is_held) in [
+            (json!({"suspend": true}), true),
+            (json!({"suspend": true, "invention": 1}), false),
+            (
+                json!({"suspend": true, "decryption": {"provider": "other"}}),
+                false,
+            ),
+        ] {
+            let object = kustomization(&spec, &json!({}));
+            assert_eq!(Kustomize::holds_at_rest(&object), is_held, "{spec}");
         }
     }
 }

@@ -5,7 +5,7 @@ use controller_kit::Cluster;
 use controller_kit::apply::{Action, Entry, split_stages};
 use controller_kit::live::Target;
 use controller_kit::object::{ObjectId, id_of};
-use flux_api::{GoDuration, Inventory};
+use flux_api::{GoDuration, Inventory, STALLED};
 use flux_deployer::fetch::ArtifactError;
 use flux_deployer::takeover::{await_children, await_takeover};
 use flux_deployer::{Outcome, Run, Wait, fetch, health, inventory, prune};
@@ -31,7 +31,9 @@ pub(crate) async fn deploy(run: &mut Run<'_, Kustomize>, artifact: &Artifact) ->
         Err(Stop::Artifact(ArtifactError::NotFound(_))) => {
             let (revision, timeout) = (run.about().revision, GoDuration::from(run.timeout()));
             let stage = format!("Fetching manifests for revision {revision} with a timeout of {timeout}");
-            run.conditions().retrying(&stage);
+            let mut conditions = run.conditions();
+            conditions.remove(STALLED);
+            conditions.retrying(&stage);
             let again = GoDuration::from(run.context.settings.requeue_dependency);
             let message = format!("Source is not ready, artifact not found, retrying in {again}");
             Outcome::Waiting(Wait::Artifact(message))

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::Settings;
-use crate::decide::decide;
+use crate::decide::{decide, refusal};
 
 /// Field manager of applied objects, and the name under which events are reported.
 pub const CONTROLLER: &str = "kustomize-controller";
@@ -83,6 +83,10 @@ impl Kind for Kustomize {
 
     fn decide(observed: &Observed<'_, Kustomization>) -> Step {
         decide(observed)
+    }
+
+    fn holds_at_rest(object: &Kustomization) -> bool {
+        refusal(object).is_none()
     }
 
     fn forget(&self, key: &ObjectKey) {

@@ -189,7 +189,7 @@ pub(crate) fn ended(run: &mut Run<'_, Kustomize>, checksum: &str, end: &Result<(
 /// is ready, and of an object that was ready that its last run is over as well.
 pub(crate) fn concluded(run: &mut Run<'_, Kustomize>, outcome: &Outcome) {
     let is_about_dependency = match outcome {
-        Outcome::Waiting(Wait::Dependency(_)) => true,
+        Outcome::Waiting(Wait::Dependency { .. }) => true,
         Outcome::Refused(refusal) => {
             refusal.reason == reason::INVALID_CEL_EXPRESSION
                 && health_checks(&run.object.spec.health_check_exprs).is_ok()

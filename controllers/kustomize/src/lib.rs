@@ -84,7 +84,7 @@ impl Deployer for Kustomize {
 
     fn conclude(run: &mut Run<'_, Self>, outcome: Outcome) -> Outcome {
         ledger::concluded(run, &outcome);
-        outcome
+        source::told(run, outcome)
     }
 
     async fn clean_up(run: &mut Run<'_, Self>) -> Result<(), Outcome> {

@@ -1,9 +1,9 @@
-//! What a source lacks, in stock's words: runs read no sources, only Artifacts, until there is none.
+//! What a run waits for, in stock's words. Of a source: runs read none, only Artifacts, until there is none.
 
 use artifact_consumer::{LookupError, SourceKey};
 use controller_kit::Mapping;
 use flux_api::{GoDuration, SOURCE_GROUP};
-use flux_deployer::{ArtifactProblem, Run, missing as missing_at_all};
+use flux_deployer::{ArtifactProblem, Outcome, Run, Wait, missing as missing_at_all};
 
 use crate::kind::Kustomize;
 
@@ -26,6 +26,19 @@ pub(crate) async fn missing(run: &mut Run<'_, Kustomize>, problem: ArtifactProbl
         // It is about to be mirrored, or nobody does it, or it may not be read.
         Ok(Some(_)) | Err(_) => missing_at_all(problem),
     }
+}
+
+/// Has the event about a wait for a dependency say when it is looked at again, not which one it is.
+pub(crate) fn told(run: &Run<'_, Kustomize>, outcome: Outcome) -> Outcome {
+    let Outcome::Waiting(Wait::Dependency { message, .. }) = outcome else {
+        return outcome;
+    };
+    let again = GoDuration::from(run.context.settings.requeue_dependency);
+    let told = format!("Dependencies do not meet ready condition, retrying in {again}");
+    Outcome::Waiting(Wait::Dependency {
+        message,
+        told: Some(told),
+    })
 }
 
 fn mapping_of(key: &SourceKey) -> Option<Mapping> {

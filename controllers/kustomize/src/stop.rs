@@ -58,7 +58,9 @@ pub(crate) enum Problem {
     #[error("{0}\n")]
     Ignore(#[from] IgnoreRuleError),
     /// Nothing may be pruned by an inventory that cannot be read.
-    #[error("status.inventory cannot be read, nothing was pruned: {0}")]
+    #[error(
+        "{0}; nothing was pruned by status.inventory, which has this entry: correct or remove it in the status of the Kustomization"
+    )]
     Inventory(ObjectIdError),
     /// Objects that are no longer desired are still there.
     #[error("delete failed, errors: {}", ended(.0))]
@@ -76,7 +78,7 @@ pub(crate) enum Problem {
     },
     /// The end of an object: nothing may be deleted by an inventory that cannot be read.
     #[error(
-        "status.inventory cannot be read, nothing was deleted: {0}; set spec.deletionPolicy: Orphan to let the object go"
+        "{0}; nothing was deleted by status.inventory, which has this entry: correct or remove it in the status of the Kustomization, or set spec.deletionPolicy: Orphan to let the object go"
     )]
     LastInventory(ObjectIdError),
     /// The end of an object: it is not known whether its service account exists.
