@@ -89,8 +89,11 @@ impl Controller {
         let is_requested = requested.is_some() && requested != before.last_handled_reconcile_at.as_ref();
         let owner = Owner::of(found);
         if found.spec.suspend {
-            self.rest(&owner, &before).await;
-            return Requeue::Never;
+            return if self.rest(&owner, &before).await {
+                Requeue::Never
+            } else {
+                Requeue::Backoff
+            };
         }
         let outcome = self
             .run_once(key, found, &owner, &before, is_requested, triggers, slot)

@@ -263,9 +263,9 @@ impl Controller {
         ready: &Said,
         source: &Said,
         generation: Option<i64>,
-    ) {
+    ) -> bool {
         let Some(status) = status(artifact, ready, source, generation, Timestamp::now()) else {
-            return;
+            return true;
         };
         let api: Api<Artifact> = Api::namespaced(self.client.clone(), &owner.namespace);
         let writer = Writer {
@@ -274,8 +274,14 @@ impl Controller {
         };
         let name = artifact.name_any();
         match writer.apply_status(&api, &name, &status).await {
-            Ok(artifact) => self.remember(artifact),
-            Err(error) => tracing::warn!(artifact = %name, %error, "cannot write the status of an Artifact"),
+            Ok(artifact) => {
+                self.remember(artifact);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(artifact = %name, %error, "cannot write the status of an Artifact");
+                false
+            }
         }
     }
 

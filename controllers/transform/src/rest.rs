@@ -14,13 +14,16 @@ use crate::kind::{OutputStatus, Status};
 
 impl Controller {
     /// Puts Artifacts of a suspended transformation right that were edited or deleted, and has those say so whose file is gone.
-    pub(crate) async fn rest(&self, owner: &Owner, before: &Status) {
+    /// Tells whether all of that could be written.
+    pub(crate) async fn rest(&self, owner: &Owner, before: &Status) -> bool {
+        let mut is_right = true;
         for output in &before.outputs {
-            self.keep(owner, before, output).await;
+            is_right &= self.keep(owner, before, output).await;
         }
+        is_right
     }
 
-    async fn keep(&self, owner: &Owner, before: &Status, output: &OutputStatus) {
+    async fn keep(&self, owner: &Owner, before: &Status, output: &OutputStatus) -> bool {
         let name = output.artifact_name.as_str();
         let there = self.artifact(&owner.namespace, name);
         let is_deleted = there.is_none();
@@ -31,18 +34,17 @@ impl Controller {
                 .cloned()
         };
         let Some(artifact) = there.or_else(lost) else {
-            return;
+            return true;
         };
         if !ours(owner, &artifact).is_some_and(|(_, is_same)| is_same) {
-            return;
+            return true;
         }
         let generation = before.observed_generation;
         let Some(stored) = self.stored(owner, &artifact, output).await else {
-            if !is_deleted {
-                self.tell_artifact(owner, &artifact, &rebuilding(), &source(before), generation)
+            return is_deleted
+                || self
+                    .tell_artifact(owner, &artifact, &rebuilding(), &source(before), generation)
                     .await;
-            }
-            return;
         };
         let wished = as_it_was(owner, &artifact, output, &stored);
         let step = match decide(owner, &wished, Some(&artifact), false) {
@@ -52,17 +54,21 @@ impl Controller {
         match self.write(owner, &wished, &step).await {
             Ok(()) => {
                 let said = Said::new(true, reason::STORED, "the artifact is stored and served");
-                if let Some(artifact) = self.artifact(&owner.namespace, name) {
-                    self.tell_artifact(owner, &artifact, &said, &source(before), generation)
-                        .await;
+                match self.artifact(&owner.namespace, name) {
+                    Some(artifact) => {
+                        self.tell_artifact(owner, &artifact, &said, &source(before), generation)
+                            .await
+                    }
+                    None => true,
                 }
             }
             Err(failure) => {
                 tracing::warn!(
                     artifact = name,
                     error = failure.message,
-                    "cannot put an Artifact right"
+                    "cannot put an Artifact right, retrying"
                 );
+                false
             }
         }
     }
