@@ -180,7 +180,9 @@ mod tests {
             text.contains("--storage-adv-addr=feed.feeds.svc.cluster.local.") && text.contains("emptyDir")
         );
         let deployer = manifests("feed", &[kind(Role::Deployer)], &flags());
-        assert!(!kinds_of(&deployer).contains(&"Service") && !deployer.to_string().contains("--storage-path"));
+        assert!(
+            !kinds_of(&deployer).contains(&"Service") && !deployer.to_string().contains("--storage-path")
+        );
         let kept = InstallFlags {
             storage_claim: "files".into(),
             ..flags()
