@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use ureq::Agent;
 use ureq::http::{Uri, header};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
@@ -87,6 +88,8 @@ impl Client {
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Answer, FetchError> {
         let start = Instant::now();
         let mut next = request.url.clone();
+        let own = basic_of(request.url);
+        let authorization = request.authorization.or(own.as_deref());
         let failed = |reason: String| FetchError::Network {
             url: shown(request.url),
             reason,
@@ -104,7 +107,7 @@ impl Client {
             if !request.accept.is_empty() {
                 get = get.header(header::ACCEPT, request.accept);
             }
-            if let Some(authorization) = request.authorization.filter(|_| same_origin(request.url, &next)) {
+            if let Some(authorization) = authorization.filter(|_| same_origin(request.url, &next)) {
                 get = get.header(header::AUTHORIZATION, authorization);
             }
             let answer = get.config().timeout_global(Some(left)).build().call();
@@ -162,6 +165,18 @@ pub(crate) fn basic(username: &str, password: &str) -> Option<String> {
     given.then(|| format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
 }
 
+/// The same of the name and the password that a URL holds.
+fn basic_of(url: &Url) -> Option<String> {
+    let password = url.password().unwrap_or_default();
+    if url.username().is_empty() && password.is_empty() {
+        return None;
+    }
+    let mut login: Vec<u8> = percent_decode_str(url.username()).collect();
+    login.push(b':');
+    login.extend(percent_decode_str(password));
+    Some(format!("Basic {}", STANDARD.encode(login)))
+}
+
 /// Whether two URLs are of the same scheme, host and port, so that one gets the credentials of the other.
 pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     let origin = |url: &Url| {
@@ -177,6 +192,15 @@ pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
 /// A URL as messages may show it.
 pub(crate) fn shown(url: &Url) -> String {
     without_credentials(url).to_string()
+}
+
+/// A URL as messages may show it: without what its part for credentials holds; anything else as it is.
+#[must_use]
+pub fn without_password(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => shown(&parsed),
+        _ => url.to_owned(),
+    }
 }
 
 fn without_credentials(url: &Url) -> Url {
@@ -255,6 +279,16 @@ mod tests {
         }
         assert_eq!(basic("a", ""), None);
         assert_eq!(basic("a", "b").as_deref(), Some("Basic YTpi"));
+        assert_eq!(
+            basic_of(&url("https://a:b%3A@charts.test")).as_deref(),
+            Some("Basic YTpiOg==")
+        );
+        assert_eq!(basic_of(&repository), None);
+        assert_eq!(
+            without_password("https://u:p@charts.test/a"),
+            "https://charts.test/a"
+        );
+        assert_eq!(without_password("https://charts.test"), "https://charts.test");
         assert_eq!(shown(&url("https://u:p@charts.test/a")), "https://charts.test/a");
     }
 }

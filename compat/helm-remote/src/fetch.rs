@@ -1,17 +1,17 @@
 //! From the name of a chart to its archive: which of the three kinds of places it is in.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::client::{Client, Request, basic, same_origin, shown};
 use crate::digest::check_digest;
+use crate::fetched::Fetched;
 use crate::files::Repository;
 use crate::index::{Entry, Index, resolve};
-use crate::provenance::{self, ProvenanceError};
 use crate::reference::{Reference, SCHEME};
-use crate::registry::{Pulled, Registry};
+use crate::registry::Registry;
 use crate::{Access, FetchError, HelmFiles, Limits};
 
 /// Which chart.
@@ -27,37 +27,13 @@ pub struct Wanted {
     pub provenance: bool,
 }
 
-/// A chart that was fetched.
+/// Where the archive of a chart is, as an index says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
-    /// The archive.
-    pub archive: Vec<u8>,
-    /// The name of its file.
-    pub name: String,
-    /// Where it is from.
+pub struct Place {
+    /// The whole URL.
     pub url: String,
-    /// The file with its signature, or why there is none, if that was asked for.
-    pub provenance: Option<Result<Vec<u8>, FetchError>>,
-    /// What is worth a warning.
-    pub warnings: Vec<String>,
-    /// What Helm says about a chart of a registry: how it was found, and the digest of its manifest.
-    pub notes: Vec<String>,
-    /// The digest of the index is that of another archive. A signature says more about that, so it is looked at first.
-    mismatch: Option<FetchError>,
-}
-
-/// Why a chart is not taken for the one that was signed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyFetchedError {
-    /// There is no signature.
-    #[error("failed to fetch provenance {}", go_std::quote(.0))]
-    NoProvenance(String),
-    /// It is not the signed one.
-    #[error(transparent)]
-    Provenance(#[from] ProvenanceError),
-    /// The index has the digest of another one.
-    #[error(transparent)]
-    Digest(FetchError),
+    /// The digest of the archive; empty if the index has none.
+    pub digest: String,
 }
 
 /// As what a chart is asked for.
@@ -66,53 +42,6 @@ struct Asked<'a> {
     files: &'a HelmFiles,
     limits: &'a Limits,
     provenance: bool,
-}
-
-impl Fetched {
-    fn pulled(chart: Pulled, warning: Option<String>) -> Self {
-        let Pulled {
-            archive,
-            name,
-            provenance,
-            reference,
-            digest,
-        } = chart;
-        let mut notes = vec![format!("Pulled: {reference}"), format!("Digest: {digest}")];
-        if let Some(Ok(_)) = provenance {
-            // Helm pulls it by itself, and says so.
-            notes.extend_from_within(..);
-        }
-        Self {
-            archive,
-            name,
-            url: format!("{SCHEME}{reference}"),
-            provenance,
-            warnings: warning.into_iter().collect(),
-            notes,
-            mismatch: None,
-        }
-    }
-
-    /// Verifies that it is the chart that was signed by a key of a ring, if its signature was fetched.
-    ///
-    /// # Errors
-    /// It is not, or there is no signature, which may do where signatures are optional.
-    pub fn verify(&self, ring: &Path) -> Result<(), VerifyFetchedError> {
-        match &self.provenance {
-            Some(Ok(provenance)) => provenance::verify(&self.archive, &self.name, provenance, ring)?,
-            Some(Err(_)) => return Err(VerifyFetchedError::NoProvenance(format!("{}.prov", self.url))),
-            None => {}
-        }
-        self.check_digest().map_err(VerifyFetchedError::Digest)
-    }
-
-    /// Whether it is the archive that the index has the digest of, where that was not found out before.
-    ///
-    /// # Errors
-    /// It is another one.
-    pub fn check_digest(&self) -> Result<(), FetchError> {
-        self.mismatch.clone().map_or(Ok(()), Err)
-    }
 }
 
 /// Fetches the archive of a chart.
@@ -138,11 +67,11 @@ pub fn fetch(
         return asked.out_of_repository(chart, version, repo);
     }
     if chart.starts_with(SCHEME) {
-        return asked.pull(chart, version, None);
+        return pull(&asked, access, chart, version, None);
     }
     if chart.contains("://") {
         let url = Url::parse(chart).map_err(|_| FetchError::Url(chart.clone()))?;
-        return asked.by_url(&url);
+        return asked.by_url(&url, "");
     }
     asked.out_of_list(chart, version)
 }
@@ -157,9 +86,13 @@ pub fn locate(
     repo: &str,
     access: &Access,
     limits: &Limits,
-) -> Result<String, FetchError> {
+) -> Result<Place, FetchError> {
     let client = Client::new(access, limits)?;
-    Ok(look_up(&client, chart, version, repo, access)?.url.to_string())
+    let found = look_up(&client, chart, version, repo, access)?;
+    Ok(Place {
+        url: found.url.to_string(),
+        digest: found.entry.digest,
+    })
 }
 
 /// A chart that an index names.
@@ -215,14 +148,14 @@ pub(crate) fn fetch_index(client: &Client, base: &Url, access: &Access) -> Resul
     })
 }
 
-/// Fetches an archive of a listed repository, at a URL that its index names, with the repository's credentials.
+/// Fetches an archive of a listed repository, at a place that its index names, with the repository's credentials.
 pub(crate) fn fetch_listed(
     repository: &Repository,
-    url: &str,
+    place: &Place,
     provenance: bool,
     limits: &Limits,
 ) -> Result<Fetched, FetchError> {
-    let url = Url::parse(url).map_err(|_| FetchError::Url(url.to_owned()))?;
+    let url = Url::parse(&place.url).map_err(|_| FetchError::Url(place.url.clone()))?;
     let access = repository.access(&Access::default());
     let client = Client::new(&access, limits)?;
     let sent =
@@ -232,33 +165,57 @@ pub(crate) fn fetch_listed(
         &client,
         &url,
         authorization.as_deref(),
-        &Entry::nowhere(),
+        &place.digest,
         None,
         provenance,
     )
 }
 
-impl Asked<'_> {
-    /// A chart of a registry.
-    fn pull(&self, reference: &str, version: &str, warning: Option<String>) -> Result<Fetched, FetchError> {
-        let client = Client::new(self.access, self.limits)?;
-        let reference = Reference::parse(reference)?;
-        let mut registry = Registry::new(&client, reference, self.access, self.files)?;
-        Ok(Fetched::pulled(
-            registry.chart(version, self.provenance)?,
-            warning,
-        ))
-    }
+/// Fetches an archive of a repository that is not listed.
+pub(crate) fn fetch_unlisted(
+    place: &Place,
+    provenance: bool,
+    files: &HelmFiles,
+    limits: &Limits,
+) -> Result<Fetched, FetchError> {
+    let asked = Asked {
+        access: &Access::default(),
+        files,
+        limits,
+        provenance,
+    };
+    let url = Url::parse(&place.url).map_err(|_| FetchError::Url(place.url.clone()))?;
+    asked.by_url(&url, &place.digest)
+}
 
+/// Fetches a chart of a registry.
+fn pull(
+    asked: &Asked<'_>,
+    access: &Access,
+    reference: &str,
+    version: &str,
+    warning: Option<String>,
+) -> Result<Fetched, FetchError> {
+    let client = Client::new(access, asked.limits)?;
+    let reference = Reference::parse(reference)?;
+    let mut registry = Registry::new(&client, reference, access, asked.files)?;
+    Ok(Fetched::pulled(
+        registry.chart(version, asked.provenance)?,
+        warning,
+    ))
+}
+
+impl Asked<'_> {
     /// A chart of a repository that is named by its URL.
     fn out_of_repository(&self, chart: &str, version: &str, repo: &str) -> Result<Fetched, FetchError> {
         let client = Client::new(self.access, self.limits)?;
         let found = look_up(&client, chart, version, repo, self.access)?;
-        self.found(&client, found)
+        self.found(&client, self.access, found)
     }
 
-    /// Fetches what an index names, which may be a chart of a registry.
-    fn found(&self, client: &Client, found: Located) -> Result<Fetched, FetchError> {
+    /// Fetches what an index names, with the access of its repository. A chart of a registry is another's: it is pulled as
+    /// whoever the command line or the login of the registry says, unless the credentials are to be passed on.
+    fn found(&self, client: &Client, access: &Access, found: Located) -> Result<Fetched, FetchError> {
         let Located {
             base,
             url,
@@ -266,22 +223,27 @@ impl Asked<'_> {
             warning,
         } = found;
         if url.as_str().starts_with(SCHEME) {
-            return self.pull(url.as_str(), "", warning);
+            let access = if access.pass_credentials {
+                access
+            } else {
+                self.access
+            };
+            return pull(self, access, url.as_str(), "", warning);
         }
-        let sent = self.access.pass_credentials || same_origin(&base, &url);
-        let authorization = basic(&self.access.username, &self.access.password).filter(|_| sent);
+        let sent = access.pass_credentials || same_origin(&base, &url);
+        let authorization = basic(&access.username, &access.password).filter(|_| sent);
         download(
             client,
             &url,
             authorization.as_deref(),
-            &entry,
+            &entry.digest,
             warning,
             self.provenance,
         )
     }
 
     /// A chart at a URL. If the index of a listed repository names it, that repository's credentials are used.
-    fn by_url(&self, url: &Url) -> Result<Fetched, FetchError> {
+    fn by_url(&self, url: &Url, digest: &str) -> Result<Fetched, FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::Scheme(url.scheme().to_owned()));
         }
@@ -300,12 +262,11 @@ impl Asked<'_> {
         });
         let client = Client::new(&access, self.limits)?;
         let authorization = basic(&access.username, &access.password).filter(|_| sent);
-        let entry = Entry::nowhere();
         download(
             &client,
             url,
             authorization.as_deref(),
-            &entry,
+            digest,
             None,
             self.provenance,
         )
@@ -336,12 +297,9 @@ impl Asked<'_> {
         let url = resolve(&base, entry.urls.first().ok_or_else(no_url)?)?;
         let access = found.access(self.access);
         let client = Client::new(&access, self.limits)?;
-        let asked = Asked {
-            access: &access,
-            ..*self
-        };
-        asked.found(
+        self.found(
             &client,
+            &access,
             Located {
                 base,
                 url,
@@ -356,7 +314,7 @@ fn download(
     client: &Client,
     url: &Url,
     authorization: Option<&str>,
-    entry: &Entry,
+    digest: &str,
     warning: Option<String>,
     provenance: bool,
 ) -> Result<Fetched, FetchError> {
@@ -370,8 +328,8 @@ fn download(
         max: client.limits().chart_bytes,
     })?;
     let mut mismatch = None;
-    if !entry.digest.is_empty() {
-        let hex = entry.digest.rsplit(':').next().unwrap_or_default();
+    if !digest.is_empty() {
+        let hex = digest.rsplit(':').next().unwrap_or_default();
         mismatch = check_digest(&shown(url), &archive, &format!("sha256:{hex}")).err();
     }
     let signature = provenance.then(|| {
@@ -386,10 +344,9 @@ fn download(
     if let (Some(mismatch), None) = (&mismatch, &signature) {
         return Err(mismatch.clone());
     }
-    let name = url.path().rsplit('/').next().unwrap_or_default();
     Ok(Fetched {
         archive,
-        name: name.to_owned(),
+        name: file_name(url),
         url: shown(url),
         provenance: signature,
         warnings: warning.into_iter().collect(),
@@ -398,15 +355,10 @@ fn download(
     })
 }
 
-impl Entry {
-    /// What no index names.
-    fn nowhere() -> Self {
-        Self {
-            version: String::new(),
-            urls: Vec::new(),
-            digest: String::new(),
-        }
-    }
+/// The name of the file at a URL: what follows the last slash of the path, once that is decoded.
+fn file_name(url: &Url) -> String {
+    let path = percent_decode_str(url.path()).decode_utf8_lossy();
+    path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 impl Repository {
@@ -429,5 +381,43 @@ impl Repository {
         }
         access.insecure |= self.insecure;
         access
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_by_the_decoded_path() {
+        for (url, name) in [
+            ("https://charts.test/a/web-1.0.0.tgz?x=/y", "web-1.0.0.tgz"),
+            ("https://charts.test/web-1.0.0%2Ba.tgz", "web-1.0.0+a.tgz"),
+            ("https://charts.test/a%2F..%2Fb.tgz", "b.tgz"),
+            ("https://charts.test/", ""),
+        ] {
+            assert_eq!(file_name(&Url::parse(url).unwrap()), name, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_listed_password_goes_with_its_repository_alone() {
+        let repository = Repository {
+            username: "listed".to_owned(),
+            password: "secret".to_owned(),
+            ..Repository::default()
+        };
+        let given = Access {
+            username: "given".to_owned(),
+            password: "other".to_owned(),
+            pass_credentials: true,
+            ..Access::default()
+        };
+        let access = repository.access(&given);
+        assert_eq!(
+            (access.username.as_str(), access.pass_credentials),
+            ("listed", false)
+        );
+        assert_eq!(Repository::default().access(&given).username, "given");
     }
 }

@@ -9,7 +9,7 @@
 //! The controllers do not link this crate: they read Artifacts.
 //!
 //! Follow a chart through `fetch` (which of the three it is), then `index` and `files`, or `registry` and `reference`; all
-//! of them ask through `client`. `provenance` tells whether it is what somebody signed, `repositories` is what dependencies
+//! of them ask through `client`; what comes back is a `fetched` one. `provenance` tells whether it is what somebody signed, `repositories` is what dependencies
 //! are resolved with.
 
 mod access;
@@ -17,6 +17,7 @@ mod client;
 mod digest;
 mod error;
 mod fetch;
+mod fetched;
 mod files;
 mod index;
 mod provenance;
@@ -25,8 +26,10 @@ mod registry;
 mod repositories;
 
 pub use access::{Access, Limits};
+pub use client::without_password;
 pub use error::FetchError;
-pub use fetch::{Fetched, VerifyFetchedError, Wanted, fetch, locate};
+pub use fetch::{Place, Wanted, fetch, locate};
+pub use fetched::{Fetched, VerifyFetchedError};
 pub use files::HelmFiles;
 pub use openpgp::VerifyError;
 pub use provenance::{ProvenanceError, verify};

@@ -132,6 +132,34 @@ fn second_part(text: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
+    /// Charts that GnuPG has signed, on 2 January 2020.
+    const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/cases/verify");
+    const NOW: u64 = 1_600_000_000;
+
+    #[test]
+    fn only_the_signed_archive_is_taken() {
+        let ring = read_ring(&Path::new(CASES).join("ring.gpg")).unwrap();
+        let name = "signed-1.0.0.tgz";
+        let read = |case: &str, name: &str| fs::read(format!("{CASES}/{case}/{name}")).unwrap();
+        let check = |case: &str, archive: &[u8], name: &str| {
+            let provenance = read(case, "signed-1.0.0.tgz.prov");
+            verify_with(archive, name, &provenance, &ring, NOW)
+        };
+        let archive = read("rsa", name);
+        assert_eq!(check("rsa", &archive, name), Ok(()));
+        assert!(matches!(
+            check("rsa", b"other", name),
+            Err(ProvenanceError::OtherSum { .. })
+        ));
+        assert_eq!(
+            check("rsa", &archive, "other-1.0.0.tgz"),
+            Err(ProvenanceError::OtherFile("other-1.0.0.tgz".to_owned()))
+        );
+        let error = check("wrong-key", &archive, name).unwrap_err();
+        assert!(matches!(error, ProvenanceError::Signature(_)), "{error}");
+        assert_eq!(error.to_string(), "openpgp: signature made by unknown entity");
+    }
+
     #[test]
     fn the_second_part_is_the_one_that_counts() {
         for (text, part) in [

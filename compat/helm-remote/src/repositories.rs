@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::client::Client;
 use crate::digest::sha256;
-use crate::fetch::{fetch_index, fetch_listed};
+use crate::fetch::{Place, fetch_index, fetch_listed, fetch_unlisted};
 use crate::files::Repository;
 use crate::index::{Index, resolve};
 use crate::reference::{Reference, SCHEME};
@@ -41,6 +41,8 @@ pub struct ChartVersion {
     pub version: String,
     /// Where it is, relative to the repository or not.
     pub url: String,
+    /// The digest of its archive; empty if the index has none.
+    pub digest: String,
 }
 
 impl Kept {
@@ -166,8 +168,16 @@ impl<'f> Repositories<'f> {
     ///
     /// # Errors
     /// It is not there.
-    pub fn fetch(&self, kept: &Kept, url: &str, provenance: bool) -> Result<Fetched, FetchError> {
-        fetch_listed(&kept.repository, url, provenance, self.limits)
+    pub fn fetch(&self, kept: &Kept, place: &Place, provenance: bool) -> Result<Fetched, FetchError> {
+        fetch_listed(&kept.repository, place, provenance, self.limits)
+    }
+
+    /// Fetches an archive of a repository that the list does not have.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn fetch_unlisted(&self, place: &Place, provenance: bool) -> Result<Fetched, FetchError> {
+        fetch_unlisted(place, provenance, self.files, self.limits)
     }
 
     /// The versions of a chart of a registry, the highest first.
@@ -190,6 +200,7 @@ impl Charts {
             Some(ChartVersion {
                 url: entry.urls.into_iter().next()?,
                 version: entry.version,
+                digest: entry.digest,
             })
         });
         Some(with_url.collect())

@@ -482,6 +482,59 @@ async fn dependencies_are_fetched_as_by_helm() -> Result<()> {
     both.same(&plain("update"), 0, "Digest: sha256:")?;
     both.same(&plain("build"), 0, "Pulled: ")?;
 
+    // Of a registry that the index of a listed repository names; and of one that asks who is there.
+    let index = |name: &str, url: &str, digest: &str| {
+        format!(
+            "apiVersion: v1\nentries:\n  {name}:\n  - {{apiVersion: v2, name: {name}, version: 1.10.0, urls: ['{url}'], digest: '{digest}'}}\n"
+        )
+    };
+    for (name, place, digest) in [
+        ("away", format!("{registry}/web:1.10.0"), String::new()),
+        ("untagged", format!("{registry}/web"), String::new()),
+        ("changed", format!("{url}/web-1.10.0.tgz"), "00".repeat(32)),
+    ] {
+        write(
+            &repository.folder().join(name),
+            &[("index.yaml", &index("web", &place, &digest))],
+        )?;
+        both.prepare(&["repo", "add", name, &format!("{}/{name}", repository.url())])?;
+    }
+    both.chart(&[("Chart.yaml", &asking(&on("web", "^1", "@away")))])?;
+    both.same(&plain("update"), 0, "Pulled: ")?;
+    both.same(&plain("build"), 0, "Digest: sha256:")?;
+    for (name, words) in [
+        ("untagged", "could not parse OCI reference"),
+        // Helm does not compare it.
+        ("changed", "the digest is sha256:"),
+    ] {
+        both.chart(&[("Chart.yaml", &asking(&on("web", "^1", &format!("@{name}"))))])?;
+        let args = ["helm", "dependency", "update", "app", "--plain-http"];
+        let outcome = both.run("ours", &both.ours, &args)?;
+        let is_told = outcome.said.join("\n").contains(words);
+        ensure!(
+            outcome.code == Some(1) && is_told && outcome.charts.is_empty(),
+            "{outcome:#?}"
+        );
+    }
+    for name in ["away", "untagged", "changed"] {
+        both.prepare(&["repo", "remove", name])?;
+    }
+    let guarded = repository.guarded("user", "pass:word")?;
+    let login = guarded
+        .url("/dependencies")
+        .replace("://", "://user:pass%3Aword@");
+    both.chart(&[("Chart.yaml", &asking(&on("web", "^1", &login)))])?;
+    both.same(&["dependency", "update", "app"], 0, "Saving 1 charts")?;
+
+    // A folder that leads elsewhere.
+    both.chart(&[("Chart.yaml", &asking(&on("web", "^1", &url)))])?;
+    let elsewhere = both.root.path().join("elsewhere");
+    fs::create_dir_all(&elsewhere)?;
+    std::os::unix::fs::symlink(&elsewhere, both.root.path().join("ours/app/charts"))?;
+    let outcome = both.run("ours", &both.ours, &["helm", "dependency", "update", "app"])?;
+    ensure!(outcome.code == Some(1), "{outcome:#?}");
+    ensure!(fs::read_dir(&elsewhere)?.next().is_none(), "{outcome:#?}");
+
     // Signatures.
     let ring = format!("{SIGNED}/ring.gpg");
     let verify = |command: &'static str, more: &[&'static str]| {

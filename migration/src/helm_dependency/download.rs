@@ -7,15 +7,15 @@ use std::path::Path;
 
 use helm::{Dependency, Limits};
 use helm_remote::{
-    Access, Charts, FetchError, Fetched, HelmFiles, Kept, Repositories, Wanted, fetch, locate,
-    resolve_reference, same_repository,
+    Access, Charts, FetchError, Fetched, HelmFiles, Kept, Place, Repositories, VerifyFetchedError, Wanted,
+    fetch, locate, resolve_reference, same_repository, without_password,
 };
 use jiff::Timestamp;
 use sprig::semver::{Constraints, Version};
 
 use super::HelmDependencyError;
 use super::chart::{files_of, is_local, is_registry, load_folder, local_path};
-use crate::helm_template::load_archive;
+use super::place::{Beside, file_error, put};
 
 /// Whether signatures count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,23 +39,6 @@ pub(super) struct Download<'a> {
     pub(super) remote_limits: &'a helm_remote::Limits,
 }
 
-/// A folder beside `charts/` that goes when it is no longer needed.
-struct Beside(String);
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // What is left is told by the next one who looks into the chart; there is nobody else to tell.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn file_error(path: &str) -> impl Fn(std::io::Error) -> HelmDependencyError + '_ {
-    move |error| HelmDependencyError::File {
-        path: path.to_owned(),
-        error,
-    }
-}
-
 impl Download<'_> {
     /// Fetches all subcharts, and only then changes `charts/`. The versions of those on disk are filled in.
     pub(super) fn all(
@@ -65,7 +48,9 @@ impl Download<'_> {
     ) -> Result<(), HelmDependencyError> {
         let indexes = self.indexes(dependencies)?;
         let charts = go_std::path::join(self.chart, "charts");
-        match fs::metadata(&charts) {
+        // What is saved stays in the chart, whatever was put there.
+        match fs::symlink_metadata(&charts) {
+            Ok(metadata) if metadata.is_symlink() => return Err(HelmDependencyError::ChartsIsLink(charts)),
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => return Err(HelmDependencyError::NotAFolder(charts)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -73,9 +58,7 @@ impl Download<'_> {
             }
             Err(error) => return Err(file_error(&charts)(error)),
         }
-        let name = format!("tmpcharts-{}", std::process::id());
-        let beside = Beside(go_std::path::join(self.chart, &name));
-        fs::create_dir_all(&beside.0).map_err(file_error(&beside.0))?;
+        let beside = Beside::new(self.chart)?;
 
         writeln!(out, "Saving {} charts", dependencies.len())?;
         let mut fetched = HashSet::new();
@@ -88,15 +71,18 @@ impl Download<'_> {
                 continue;
             }
             let saved = if is_local(&dependency.repository) {
-                self.pack(dependency, &beside.0, out)
+                self.pack(dependency, beside.path(), out)
             } else {
-                self.fetch(dependency, &indexes, &beside.0, &mut fetched, out)
+                self.fetch(dependency, &indexes, beside.path(), &mut fetched, out)
             };
             if let Err(error) = saved {
                 return save_error(error, out);
             }
         }
-        self.put(dependencies, &beside.0, &charts, out)
+        let locals = dependencies.iter().flatten();
+        let locals = locals.filter(|dependency| dependency.repository.is_empty());
+        let locals: Vec<_> = locals.map(|dependency| dependency.name.as_str()).collect();
+        put(beside.path(), &charts, &locals, self.limits, out)
     }
 
     /// The indexes of the repositories that are meant, of those that Helm's list has; all of them have to be there.
@@ -177,7 +163,11 @@ impl Download<'_> {
         if !constraint.check(&parsed) {
             return Err(HelmDependencyError::NoValidVersion(name.clone()));
         }
-        let file = format!("{beside}/{}-{}.tgz", metadata.name, metadata.version);
+        let file = format!("{}-{}.tgz", metadata.name, metadata.version);
+        if !is_file_name(&file) {
+            return Err(HelmDependencyError::NoValidVersion(name.clone()));
+        }
+        let file = format!("{beside}/{file}");
         fs::write(&file, archive).map_err(file_error(&file))?;
         dependency.version = metadata.version;
         Ok(())
@@ -201,36 +191,39 @@ impl Download<'_> {
         let listed = indexes
             .iter()
             .find(|(kept, _)| same_repository(repository, kept.url()));
-        let is_registry = is_registry(repository);
-        let url = if is_registry {
-            format!("{repository}/{name}")
+        let (place, version) = if is_registry(repository) {
+            let url = format!("{repository}/{name}");
+            let digest = String::new();
+            (Place { url, digest }, version.as_str())
         } else {
-            self.url_of(dependency, listed)?
+            // The index may name a chart of a registry, with its tag.
+            (self.place_of(dependency, listed)?, "")
         };
-        if known.contains(&url) && !is_registry {
+        let is_pulled = is_registry(&place.url);
+        let url = without_password(&place.url);
+        if known.contains(&place.url) && !is_pulled {
             writeln!(out, "Already downloaded {name} from repo {repository}")?;
             return Ok(());
         }
         writeln!(out, "Downloading {name} from repo {repository}")?;
         let provenance = self.verification != Verification::Never;
         let fetched = match listed {
-            Some((kept, _)) if !is_registry => self.repositories.fetch(kept, &url, provenance),
-            _ => {
+            // The credentials of a repository are not those of registries.
+            _ if is_pulled => {
+                if !is_registry(repository) && !has_tag(&url) {
+                    return Err(HelmDependencyError::NoTag(url));
+                }
                 let wanted = Wanted {
-                    chart: url.clone(),
+                    chart: place.url.clone(),
                     repo: String::new(),
-                    version: if is_registry {
-                        version.clone()
-                    } else {
-                        String::new()
-                    },
+                    version: version.to_owned(),
                     provenance,
                 };
-                // What is not in Helm's list is asked without credentials; those given are for registries.
-                let nobody = Access::default();
-                let access = if is_registry { self.access } else { &nobody };
-                fetch(&wanted, access, self.files, self.remote_limits)
+                fetch(&wanted, self.access, self.files, self.remote_limits)
             }
+            Some((kept, _)) => self.repositories.fetch(kept, &place, provenance),
+            // What is not in Helm's list is asked without credentials; those given are for registries.
+            None => self.repositories.fetch_unlisted(&place, provenance),
         };
         let fetched = fetched.map_err(|error| HelmDependencyError::Download {
             url: url.clone(),
@@ -240,16 +233,16 @@ impl Download<'_> {
             writeln!(out, "{note}")?;
         }
         self.check(&fetched, &url, beside, out)?;
-        known.insert(url);
+        known.insert(place.url);
         Ok(())
     }
 
     /// Where a chart of a repository is.
-    fn url_of(
+    fn place_of(
         &self,
         dependency: &Dependency,
         listed: Option<&(Kept, Charts)>,
-    ) -> Result<String, HelmDependencyError> {
+    ) -> Result<Place, HelmDependencyError> {
         let Dependency {
             name,
             version,
@@ -271,7 +264,9 @@ impl Download<'_> {
             .into_iter()
             .find(|found| version.is_empty() || is_same_version(version, &found.version));
         let found = found.ok_or_else(|| not_found("no matching version".to_owned()))?;
-        resolve_reference(repository, &found.url).map_err(|error| not_found(error.to_string()))
+        let url = resolve_reference(repository, &found.url).map_err(|error| not_found(error.to_string()))?;
+        let digest = found.digest;
+        Ok(Place { url, digest })
     }
 
     /// Writes what was fetched beside `charts/`, and verifies it if that is asked for.
@@ -283,7 +278,7 @@ impl Download<'_> {
         out: &mut dyn Write,
     ) -> Result<(), HelmDependencyError> {
         // A name of a server's is that of a file in here, and nothing else.
-        if matches!(fetched.name.as_str(), "" | "." | "..") || fetched.name.contains(['/', '\0']) {
+        if !is_file_name(&fetched.name) {
             return Err(HelmDependencyError::Download {
                 url: url.to_owned(),
                 error: FetchError::Url(url.to_owned()),
@@ -291,82 +286,40 @@ impl Download<'_> {
         }
         let file = format!("{beside}/{}", fetched.name);
         fs::write(&file, &fetched.archive).map_err(file_error(&file))?;
-        match (&fetched.provenance, self.verification) {
+        let is_verified = match (&fetched.provenance, self.verification) {
+            (_, Verification::Never) => false,
             (Some(Err(error)), Verification::IfPossible) => {
                 writeln!(out, "WARNING: Verification not found for {url}: {error}")?;
-                return Ok(());
+                false
             }
             (Some(Ok(provenance)), _) => {
                 let file = format!("{file}.prov");
                 fs::write(&file, provenance).map_err(file_error(&file))?;
+                true
             }
-            _ => {}
-        }
-        fetched
-            .verify(self.ring)
-            .map_err(|error| HelmDependencyError::Verify {
-                url: url.to_owned(),
-                error,
-            })
+            _ => true,
+        };
+        let checked = if is_verified {
+            fetched.verify(self.ring)
+        } else {
+            fetched.check_digest().map_err(VerifyFetchedError::Digest)
+        };
+        checked.map_err(|error| HelmDependencyError::Verify {
+            url: url.to_owned(),
+            error,
+        })
     }
+}
 
-    /// Moves what was fetched into `charts/`, and removes the archives there that are none of it.
-    fn put(
-        &self,
-        dependencies: &[Option<Dependency>],
-        beside: &str,
-        charts: &str,
-        out: &mut dyn Write,
-    ) -> Result<(), HelmDependencyError> {
-        let names = |folder: &str| -> Result<Vec<(String, bool)>, HelmDependencyError> {
-            let mut names = Vec::new();
-            for entry in fs::read_dir(folder).map_err(file_error(folder))? {
-                let entry = entry.map_err(file_error(folder))?;
-                let is_folder = entry.file_type().map_err(file_error(folder))?.is_dir();
-                names.push((entry.file_name().to_string_lossy().into_owned(), is_folder));
-            }
-            names.sort();
-            Ok(names)
-        };
-        let (new, old) = (names(beside)?, names(charts)?);
-        let load = |path: &str| load_archive(Path::new(path), self.limits);
-        let mut present: HashSet<&str> = HashSet::new();
-        for (name, _) in new.iter().filter(|(_, is_folder)| !is_folder) {
-            let (source, target) = (format!("{beside}/{name}"), format!("{charts}/{name}"));
-            present.insert(name);
-            if let Err(error) = load(&source) {
-                write!(out, "Could not verify {source} for moving: {error} (Skipping)")?;
-            } else if let Err(error) = fs::rename(&source, &target) {
-                write!(
-                    out,
-                    "Unable to move {source} to charts dir {target} (Skipping): {error}"
-                )?;
-            }
-        }
-        writeln!(out, "Deleting outdated charts")?;
-        let is_local = |name: &str| {
-            let mut all = dependencies.iter().flatten();
-            all.any(|dependency| dependency.repository.is_empty() && dependency.name == name)
-        };
-        for (name, is_folder) in old {
-            if is_folder || present.contains(name.as_str()) {
-                continue;
-            }
-            let path = format!("{charts}/{name}");
-            match load(&path) {
-                Err(error) => {
-                    writeln!(out, "Could not verify {path} for deletion: {error} (Skipping)")?;
-                }
-                Ok(chart) if is_local(chart.name()) => {}
-                Ok(_) => {
-                    if let Err(error) = fs::remove_file(&path) {
-                        write!(out, "Could not delete {path}: {error} (Skipping)")?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
+/// Whether a name, which may be a server's, is that of a file in a folder, and nothing else.
+fn is_file_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
+}
+
+/// Whether a reference to a registry has a tag.
+fn has_tag(url: &str) -> bool {
+    let last = url.rsplit('/').next().unwrap_or_default();
+    last.split('@').next().is_some_and(|name| name.contains(':'))
 }
 
 /// Tells why nothing is saved, as Helm does: where it tells everything, and as the error.
@@ -388,5 +341,30 @@ fn is_same_version(a: &str, b: &str) -> bool {
         (Ok(a), Ok(b)) => a.cmp(&b).is_eq(),
         (Err(_), _) => a == b,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{has_tag, is_file_name};
+
+    #[test]
+    fn tags_are_told_from_ports() {
+        for (url, expected) in [
+            ("oci://r.test/a/web:1.0.0", true),
+            ("oci://r.test:5000/web", false),
+            ("oci://r.test/web@sha256:ab", false),
+            ("oci://r.test/web:1@sha256:ab", true),
+        ] {
+            assert_eq!(has_tag(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        assert!(is_file_name("web-1.0.0.tgz"));
+        for name in ["", ".", "..", "../a", "/a", "a\0"] {
+            assert!(!is_file_name(name), "{name:?}");
+        }
     }
 }

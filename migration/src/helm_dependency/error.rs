@@ -104,6 +104,20 @@ pub enum HelmDependencyError {
     /// There is a file in the place of `charts/`.
     #[error("{} is not a directory", go_std::quote(.0))]
     NotAFolder(String),
+    /// `charts/` is a link, which could lead anywhere; Helm follows it.
+    #[error("{} is a symlink; what is saved has to stay in the chart", go_std::quote(.0))]
+    ChartsIsLink(String),
+    /// What was fetched cannot be moved to where it belongs; what was there stays.
+    #[error("unable to move {} to {charts}", .names.join(", "))]
+    NotMoved {
+        /// Where it belongs.
+        charts: String,
+        /// The archives.
+        names: Vec<String>,
+    },
+    /// An index names a chart of a registry without saying which version.
+    #[error("could not parse OCI reference: improperly formatted oci chart reference: {0}")]
+    NoTag(String),
     /// A subchart that should lie in `charts/` cannot be loaded.
     #[error("unable to load chart '{path}': {error}")]
     Local {

@@ -1,7 +1,7 @@
 //! `openflux helm dependency`: find, fetch and list the subcharts of a chart as `helm dependency` does, without Helm.
 //!
 //! `manager` has the order of things. `repositories` finds out which repository is meant by each dependency, `resolve`
-//! which version, `download` fetches them into `charts/`, and `list` tells what is there. `chart` reads charts on disk.
+//! which version, `download` fetches them, `place` puts them into `charts/`, and `list` tells what is there. `chart` reads charts on disk.
 
 mod args;
 mod chart;
@@ -9,6 +9,7 @@ mod download;
 mod error;
 mod list;
 mod manager;
+mod place;
 mod repositories;
 mod resolve;
 

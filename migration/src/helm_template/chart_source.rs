@@ -131,8 +131,13 @@ pub fn load_chart(
 /// Loads a chart from its archive.
 pub(crate) fn load_archive(path: &Path, limits: &Limits) -> Result<Chart, ChartSourceError> {
     let bytes = fs::read(path).map_err(|error| read_error(path, &error))?;
-    check_is_archive(path, &bytes)?;
-    read_archive(&bytes, limits)
+    archive_at(path, &bytes, limits)
+}
+
+/// Reads the archive of a chart that lies at a path.
+pub(super) fn archive_at(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Chart, ChartSourceError> {
+    check_is_archive(path, bytes)?;
+    read_archive(bytes, limits)
 }
 
 /// Reads the files of a chart's folder that take part; also returns what is worth a warning.

@@ -91,14 +91,13 @@ pub fn helm_template(
     } else {
         chart_source::locate(chart_path)?
     };
-    let fetched = match &on_disk {
-        Some(path) => {
-            if args.remote.verify {
-                verify::verify_on_disk(path, &args.remote.ring())?;
-            }
-            None
-        }
-        None => Some(fetch(args, chart_path.trim())?),
+    let (verified, fetched) = match &on_disk {
+        Some(path) if args.remote.verify => (
+            Some(verify::verify_on_disk(path, &args.remote.ring(), &limits)?),
+            None,
+        ),
+        Some(_) => (None, None),
+        None => (None, Some(fetch(args, chart_path.trim())?)),
     };
     if let Some(fetched) = &fetched {
         for warning in &fetched.warnings {
@@ -107,12 +106,17 @@ pub fn helm_template(
         for note in &fetched.notes {
             writeln!(warnings, "{note}")?;
         }
-        fetched.verify(&args.remote.ring())?;
+        if args.remote.verify {
+            fetched.verify(&args.remote.ring())?;
+        } else {
+            fetched.check_digest()?;
+        }
     }
     let values = user_values::read(value_files, args)?;
-    let (chart, left_out) = match (&on_disk, fetched) {
-        (Some(path), _) => load_chart(path, args.allow_outside_links, &limits)?,
-        (None, fetched) => {
+    let (chart, left_out) = match (&on_disk, verified, fetched) {
+        (Some(path), Some(archive), _) => (chart_source::archive_at(path, &archive, &limits)?, Vec::new()),
+        (Some(path), None, _) => load_chart(path, args.allow_outside_links, &limits)?,
+        (None, _, fetched) => {
             let archive = fetched.map(|fetched| fetched.archive).unwrap_or_default();
             (chart_source::read_archive(&archive, &limits)?, Vec::new())
         }

@@ -1,11 +1,16 @@
 //! Whether the archive of a chart on disk is the one that somebody signed.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
 
+use helm::Limits;
 use helm_remote::ProvenanceError;
 
 use crate::go_message::go_message;
+
+/// Most bytes of a signature with the metadata that it is about; Helm has no such limit.
+const MAX_PROVENANCE: u64 = 4 << 20;
 
 /// Why a chart on disk is not taken for a signed one; the words are Helm's.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +44,8 @@ pub enum VerifyChartError {
     Provenance(#[from] ProvenanceError),
 }
 
-/// Verifies an archive by the file with its signature, which lies beside it.
-pub(crate) fn verify_on_disk(path: &Path, ring: &Path) -> Result<(), VerifyChartError> {
+/// Verifies an archive by the file with its signature, which lies beside it; what was verified is what is to be used.
+pub(crate) fn verify_on_disk(path: &Path, ring: &Path, limits: &Limits) -> Result<Vec<u8>, VerifyChartError> {
     if path.is_dir() {
         return Err(VerifyChartError::Folder);
     }
@@ -59,14 +64,28 @@ pub(crate) fn verify_on_disk(path: &Path, ring: &Path) -> Result<(), VerifyChart
             error: go_message(&error),
         });
     }
-    let read = |what, path: &Path| {
-        fs::read(path).map_err(|error| VerifyChartError::Read {
+    let read = |what, path: &Path, max| {
+        read_bounded(path, max).map_err(|error| VerifyChartError::Read {
             what,
             path: path.display().to_string(),
             error: go_message(&error),
         })
     };
-    let (archive, provenance) = (read("chart archive", path)?, read("provenance file", beside)?);
+    // Helm allows no more than this unpacked.
+    let archive = read("chart archive", path, limits.chart_bytes)?;
+    let provenance = read("provenance file", beside, MAX_PROVENANCE)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(helm_remote::verify(&archive, &name, &provenance, ring)?)
+    helm_remote::verify(&archive, &name, &provenance, ring)?;
+    Ok(archive)
+}
+
+/// Reads a file, and no more of it than is needed to see that it is too long.
+fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(max.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() as u64 > max {
+        return Err(io::Error::other(format!("larger than the maximum size {max}")));
+    }
+    Ok(content)
 }
