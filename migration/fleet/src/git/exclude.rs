@@ -65,13 +65,13 @@ pub fn exclude(
         let mut others = others.filter(|other| other.path != cluster.path);
         others.any(|other| other.files.contains(file) || other.kustomizations.contains(file))
     };
+    let missing = missing(cluster, holder, arguments);
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let arguments = &missing[..];
     let (file, document, path) = match holder {
-        Holder::Kustomization => {
-            if is_done(cluster, arguments) {
-                return Ok(None);
-            }
-            (kustomization(checkout, cluster, arguments)?, 0, &[][..])
-        }
+        Holder::Kustomization => (kustomization(checkout, cluster, arguments)?, 0, &[][..]),
         Holder::Instance(key) => {
             let built = instance(cluster, key)?;
             let file = built.origin.clone().ok_or("the FluxInstance is generated")?;
@@ -86,9 +86,6 @@ pub fn exclude(
         ));
     }
     let text = checkout.get(&file).ok_or("its file is not there")?;
-    if arguments.iter().all(|argument| has(text, &argument.value)) {
-        return Ok(None);
-    }
     let items: Vec<_> = arguments.iter().map(item).collect();
     let edit = add_items(text, document, path, &items).map_err(|refusal| format!("{file}: {refusal}"))?;
     let mut edited = checkout.clone();
@@ -102,9 +99,44 @@ pub fn exclude(
     }))
 }
 
-/// Whether a file says something already, for a FluxInstance whose Deployments no checkout has.
-fn has(text: &[u8], value: &str) -> bool {
-    String::from_utf8_lossy(text).contains(value)
+/// The changes of those Deployments that do not have theirs in the checkout already.
+fn missing(cluster: &Cluster, holder: &Holder, arguments: &[Argument]) -> Vec<Argument> {
+    let is_missing = |argument: &Argument, name: &str| match holder {
+        Holder::Kustomization => !is_done(cluster, argument, name),
+        Holder::Instance(key) => {
+            let built = instance(cluster, key).ok();
+            let patches = built.and_then(|built| built.object.pointer("/spec/kustomize/patches"));
+            let mut patches = patches.and_then(Value::as_array).into_iter().flatten();
+            !patches.any(|patch| patches_name(patch, name, &argument.value))
+        }
+    };
+    let missing = arguments.iter().map(|argument| Argument {
+        names: argument
+            .names
+            .iter()
+            .filter(|name| is_missing(argument, name))
+            .cloned()
+            .collect(),
+        ..argument.clone()
+    });
+    missing.filter(|argument| !argument.names.is_empty()).collect()
+}
+
+/// Whether a patch of a FluxInstance, whose Deployments no checkout has, gives a Deployment this argument.
+fn patches_name(patch: &Value, name: &str, value: &str) -> bool {
+    let text = patch["patch"].as_str().unwrap_or_default();
+    if !text.contains(value) {
+        return false;
+    }
+    match patch.pointer("/target/name").and_then(Value::as_str) {
+        Some(target) => {
+            let target = target.trim_start_matches(['^', '(']).trim_end_matches(['$', ')']);
+            // Which names other expressions mean is for whoever wrote them to know.
+            let is_odd = target.contains(['.', '*', '+', '?', '[', '\\', '(']);
+            is_odd || target.split('|').any(|part| part == name)
+        }
+        None => patch["target"].is_object() || text.contains(name),
+    }
 }
 
 /// The lines of the patch, as an item of `patches`.
@@ -140,10 +172,21 @@ fn of<'a>(built: &Built, arguments: &'a [Argument]) -> Option<&'a Argument> {
     arguments.find(|argument| is_deployment && argument.names.contains(&built.key.name))
 }
 
-/// Whether all Deployments have their arguments already, which have not come to the cluster yet.
-fn is_done(cluster: &Cluster, arguments: &[Argument]) -> bool {
-    let mut all = deployments(cluster, arguments).peekable();
-    all.peek().is_some() && all.all(|(_, built, argument)| built.object.to_string().contains(&argument.value))
+/// Whether a Deployment has its argument already, which has not come to the cluster yet.
+fn is_done(cluster: &Cluster, argument: &Argument, name: &str) -> bool {
+    let list = argument.path.rsplit_once('/').map_or("", |(list, _)| list);
+    let found = deployments(cluster, std::slice::from_ref(argument));
+    let mut found = found.filter(|(_, built, _)| built.key.name == name).peekable();
+    found.peek().is_some()
+        && found.all(|(_, built, _)| {
+            let mut arguments = built
+                .object
+                .pointer(list)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
+            arguments.any(|present| present.as_str() == Some(&argument.value))
+        })
 }
 
 /// The kustomization file that is nearest to where the Deployments are written.
@@ -369,6 +412,40 @@ mod tests {
             edited.contains("patches:\n  - target: {kind: Deployment, name: (kustomize-controller|helm-controller)}\n    patch: |\n      - {op: add"),
             "{edited}"
         );
+    }
+
+    #[test]
+    fn a_deployment_that_has_no_patch_yet_gets_one() {
+        let one = format!(
+            "{PLAIN}patches:\n- target: {{kind: Deployment, name: kustomize-controller}}\n  patch: |\n    - {{op: add, path: /spec/template/spec/containers/0/args/-, value: \"{KEY}\"}}\n"
+        );
+        let edited = put(&checkout(&one), &Holder::Kustomization, &arguments())
+            .unwrap()
+            .unwrap();
+        assert!(
+            edited.contains("- target: {kind: Deployment, name: helm-controller}")
+                && edited.contains(&one[PLAIN.len() + 9..]),
+            "{edited}"
+        );
+        let patch = |target: &str| serde_json::json!({"target": {"name": target}, "patch": KEY});
+        for (target, expected) in [
+            ("helm-controller", true),
+            ("(kustomize-controller|helm-controller)", true),
+            ("^(helm-controller)$", true),
+            (".*-controller", true),
+            ("kustomize-controller", false),
+        ] {
+            assert_eq!(
+                patches_name(&patch(target), "helm-controller", KEY),
+                expected,
+                "{target}"
+            );
+        }
+        assert!(!patches_name(
+            &patch("helm-controller"),
+            "helm-controller",
+            "another"
+        ));
     }
 
     #[test]
