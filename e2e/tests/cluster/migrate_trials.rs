@@ -17,7 +17,7 @@ use crate::app::config_map;
 use crate::beside::{Beside, KEY};
 use crate::crash::moments;
 use crate::moves::trials;
-use crate::ownership::{Moving, moves, two_writers, workload_writes};
+use crate::ownership::{Moving, moves, two_writers, unseen, workload_writes};
 
 /// Whether somebody wants to know better than every run of the tests does.
 fn is_long() -> bool {
@@ -211,7 +211,18 @@ async fn many_move_there_and_back_while_others_commit() -> Result<()> {
     ensure!(many.traces().await? == before, "an object was written");
     let writes = testbed.writes(&many.namespace).await?;
     let (writes, moving) = (&writes[written..], many.moving());
-    let faults = [two_writers(writes, &moving), workload_writes(writes, &moving)].concat();
+    // A short trip may be over before a commit gives ours something to write.
+    let unseen = if is_long() {
+        unseen(writes, &moving)
+    } else {
+        Vec::new()
+    };
+    let faults = [
+        two_writers(writes, &moving),
+        unseen,
+        workload_writes(writes, &moving),
+    ]
+    .concat();
     ensure!(faults.is_empty(), "{faults:#?}");
     ensure!(moves(writes, &moving) >= count * times);
     println!("{count} objects {times} times there and back: {each:?} each");
@@ -274,8 +285,8 @@ impl Mortal<'_> {
         Ok(())
     }
 
-    /// Begins to move everything, and kills somebody in the middle of that.
-    async fn attempt(&mut self, words: &[&str], victim: Victim, moment: Duration) -> Result<()> {
+    /// Begins to move everything, and kills somebody in the middle of that; says whether the tool was at work then.
+    async fn attempt(&mut self, words: &[&str], victim: Victim, moment: Duration) -> Result<bool> {
         let mut tool = self
             .many
             .beside
@@ -284,11 +295,12 @@ impl Mortal<'_> {
             .stderr(std::process::Stdio::null())
             .spawn()?;
         tokio::time::sleep(moment).await;
+        let was_at_work = tool.try_wait()?.is_none();
         if victim == Victim::Tool {
             // It may have ended by itself.
             let _ = tool.start_kill();
             tool.wait().await?;
-            return Ok(());
+            return Ok(was_at_work);
         }
         self.kill(victim)?;
         let ended = tool.wait().await?;
@@ -297,7 +309,7 @@ impl Mortal<'_> {
             matches!(ended.code(), Some(0 | 1 | 3)),
             "{ended} after {victim:?}"
         );
-        Ok(())
+        Ok(was_at_work)
     }
 
     /// Goes on until everything is where it should be.
@@ -354,7 +366,7 @@ async fn whoever_is_killed_while_objects_move_each_has_one_owner() -> Result<()>
         Victim::Helm,
         Victim::Ours,
     ];
-    let (mut chances, mut moved) = (moments(23), false);
+    let (mut chances, mut moved, mut hits) = (moments(23), false, 0);
     for (number, moment) in (0..count).zip(moments(19)) {
         let victim = victims[number % victims.len()];
         let there = ["migrate", "apply", "-l", SELECTOR, "--soak", "0"];
@@ -362,7 +374,8 @@ async fn whoever_is_killed_while_objects_move_each_has_one_owner() -> Result<()>
         let words = if moved { &back[..] } else { &there[..] };
         // A whole trip takes a few seconds.
         let tried = mortal.attempt(words, victim, moment.mul_f64(1.5)).await;
-        tried.with_context(|| format!("trial {number}"))?;
+        let was_at_work = tried.with_context(|| format!("trial {number}"))?;
+        hits += usize::from(was_at_work && victim == Victim::Tool);
         let chance = chances.next().unwrap_or_default().as_millis();
         // Whoever goes on may want to have it back.
         moved = if chance % 4 == 0 { moved } else { !moved };
@@ -378,9 +391,17 @@ async fn whoever_is_killed_while_objects_move_each_has_one_owner() -> Result<()>
     }
     let writes = beside.testbed.writes(&many.namespace).await?;
     let (writes, moving) = (&writes[written..], many.moving());
-    let faults = [two_writers(writes, &moving), workload_writes(writes, &moving)].concat();
+    let faults = [
+        two_writers(writes, &moving),
+        unseen(writes, &moving),
+        workload_writes(writes, &moving),
+    ]
+    .concat();
     ensure!(faults.is_empty(), "{faults:#?}");
-    println!("{count} kills, {} moves", moves(writes, &moving));
+    let number = moves(writes, &moving);
+    ensure!(number > 0, "nothing has moved");
+    ensure!(hits > 0, "the tool was never killed while it was at work");
+    println!("{count} kills, {hits} of the tool at work, {number} moves");
 
     // What is deleted while ours is dead hangs on the finalizer until stock has it again, and is pruned by it then.
     mortal.end(true).await?;

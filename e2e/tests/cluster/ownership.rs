@@ -118,6 +118,22 @@ pub(crate) fn two_writers(writes: &[Write], objects: &[Moving]) -> Vec<String> {
     faults
 }
 
+/// The controllers of which not one write of a status was seen: then nothing is said of them by finding no fault.
+pub(crate) fn unseen(writes: &[Write], objects: &[Moving]) -> Vec<String> {
+    let is_status = |write: &&Write| {
+        let mut objects = objects.iter();
+        is_done(write)
+            && write.subresource == "status"
+            && objects.any(|object| write.resource == object.resource && write.name == object.name)
+    };
+    let seen: Vec<_> = writes.iter().filter(is_status).filter_map(writer).collect();
+    let unseen = [Writer::Stock, Writer::Ours].into_iter();
+    let unseen = unseen.filter(|writer| !seen.contains(writer));
+    unseen
+        .map(|writer| format!("{writer:?} was not seen to write"))
+        .collect()
+}
+
 /// How often objects became ours.
 pub(crate) fn moves(writes: &[Write], objects: &[Moving]) -> usize {
     let turns = objects
@@ -202,6 +218,8 @@ mod tests {
         ];
         assert_eq!(two_writers(&good, &app), Vec::<String>::new());
         assert_eq!(moves(&good, &app), 1);
+        assert_eq!(unseen(&good, &app), Vec::<String>::new());
+        assert_eq!(unseen(&[stock(1)], &app), ["Ours was not seen to write"]);
         assert_eq!(two_writers(&[label(10), stock(20)], &app).len(), 1);
         assert_eq!(two_writers(&[ours(1), label(10)], &app).len(), 1);
         assert_eq!(two_writers(&[label(10), release(20), ours(30)], &app).len(), 1);
