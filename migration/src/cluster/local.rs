@@ -42,6 +42,12 @@ const MIRRORED: [&str; 6] = [
     "default-decryption-service-account",
     "custom-apply-stage-kinds",
 ];
+/// Those of them that each kind of controller has for itself.
+const SHARED: [&str; 3] = [
+    "no-cross-namespace-refs",
+    "default-service-account",
+    "default-kubeconfig-service-account",
+];
 /// Those that only ours has like this.
 const OURS: [&str; 3] = ["remote-base-hosts", "feature-gates", "override-manager"];
 
@@ -93,8 +99,14 @@ impl LocalArgs {
             address
         };
         let ours = facts.ours().map(|(_, arguments)| arguments).next();
-        let stock = facts.stock("kustomize-controller").next();
-        let stock = stock.map(|(_, container)| Arguments::of(container));
+        let of_stock = |name: &'static str| {
+            let stock = facts.stock(name).next();
+            stock.map(|(_, container)| Arguments::of(container))
+        };
+        let stock = [
+            ("kustomize", of_stock("kustomize-controller")),
+            ("helm", of_stock("helm-controller")),
+        ];
         let hosts = ours.as_ref().and_then(|ours| ours.value("artifact-hosts"));
         let hosts = hosts.unwrap_or(HOSTS);
         let port = free_port()?;
@@ -109,7 +121,7 @@ impl LocalArgs {
             ])
             .arg(format!("--shadow-addr={address}"))
             .arg(format!("--artifact-hosts={hosts},{artifacts}"))
-            .args(mirrored(ours.as_ref(), stock.as_ref()))
+            .args(mirrored(ours.as_ref(), &stock))
             .env("SOURCE_CONTROLLER_LOCALHOST", artifacts)
             .env("RUNTIME_NAMESPACE", &namespace)
             .stdin(Stdio::null())
@@ -139,17 +151,49 @@ impl LocalArgs {
     }
 }
 
-/// Arguments of the controller in the cluster, or else of stock, that count here too.
-fn mirrored(ours: Option<&Arguments>, stock: Option<&Arguments>) -> Vec<String> {
-    let Some(arguments) = ours.or(stock) else {
-        return Vec::new();
+/// Arguments of the controller in the cluster, or else of those of stock, each for its own kind, that count here too.
+fn mirrored(ours: Option<&Arguments>, stock: &[(&str, Option<Arguments>)]) -> Vec<String> {
+    let mut mirrored = Vec::new();
+    if let Some(ours) = ours {
+        for flag in MIRRORED.iter().chain(&OURS) {
+            for name in [
+                (*flag).to_owned(),
+                format!("kustomize.{flag}"),
+                format!("helm.{flag}"),
+            ] {
+                let values = given(ours, &name);
+                mirrored.extend(values.map(|value| format!("--{name}={value}")));
+            }
+        }
+        return mirrored;
+    }
+    for (kind, arguments) in stock {
+        for flag in MIRRORED {
+            // Those of one kind alone have no other form.
+            let name = if SHARED.contains(&flag) {
+                format!("{kind}.{flag}")
+            } else if *kind == "kustomize" {
+                flag.to_owned()
+            } else {
+                continue;
+            };
+            let values = arguments.iter().flat_map(|arguments| given(arguments, flag));
+            mirrored.extend(values.map(|value| format!("--{name}={value}")));
+        }
+    }
+    mirrored
+}
+
+/// All values of a flag, which may be there more than once; a switch without one is on.
+fn given<'a>(arguments: &'a Arguments, flag: &str) -> impl Iterator<Item = &'a str> {
+    let values: Vec<_> = arguments.values(flag, None).collect();
+    let values = if values.is_empty() {
+        arguments.switch(flag).into_iter().collect()
+    } else {
+        values
     };
-    let flags = MIRRORED.iter().chain(OURS.iter().filter(|_| ours.is_some()));
-    let mirrored = flags.filter_map(|flag| {
-        let value = arguments.value(flag).filter(|value| !value.starts_with("--"));
-        Some(format!("--{flag}={}", value.or_else(|| arguments.switch(flag))?))
-    });
-    mirrored.collect()
+    let values = values.into_iter();
+    values.map(|value| if value.starts_with("--") { "true" } else { value })
 }
 
 /// A port that nobody listens on now.
@@ -196,17 +240,29 @@ mod tests {
             })
         };
         let stock = arguments(&["--no-remote-bases", "--feature-gates=A=true", "--concurrent=4"]);
-        assert_eq!(mirrored(None, Some(&stock)), ["--no-remote-bases=true"]);
+        let helm = arguments(&["--default-service-account=y"]);
+        let stock = [("kustomize", Some(stock)), ("helm", Some(helm))];
+        assert_eq!(
+            mirrored(None, &stock),
+            ["--no-remote-bases=true", "--helm.default-service-account=y"]
+        );
         let ours = arguments(&[
             "run",
             "--default-service-account=x",
+            "--helm.default-service-account=z",
             "--feature-gates=A=true",
+            "--feature-gates=B=true",
             "--shadow-addr=a",
         ]);
         assert_eq!(
-            mirrored(Some(&ours), Some(&stock)),
-            ["--default-service-account=x", "--feature-gates=A=true"]
+            mirrored(Some(&ours), &stock),
+            [
+                "--default-service-account=x",
+                "--helm.default-service-account=z",
+                "--feature-gates=A=true",
+                "--feature-gates=B=true"
+            ]
         );
-        assert_eq!(mirrored(None, None), Vec::<String>::new());
+        assert_eq!(mirrored(None, &[("helm", None)]), Vec::<String>::new());
     }
 }
