@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use flux_fleet::git::{Changes, Checkout, Cluster, Repository, label};
+use flux_fleet::plan::MigrationPlan;
 use flux_fleet::scan::{Class, Place, Scan, Shown, verdicts};
 use flux_fleet::status::flux_version;
 use flux_fleet::subject::applied_by;
 use flux_fleet::text::{clean, count};
 use flux_fleet::{Handle, Subject};
+use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::Outcome;
@@ -23,7 +25,7 @@ use crate::checkout::{self, Dirty};
 use crate::cluster::{
     CommandError, ConnectArgs, Format, OutputArgs, facts, print_lines, tell_what_is_missing,
 };
-use crate::moving::flux::Flux;
+use crate::moving::flux::{Flux, cluster_uid};
 use crate::moving::inherit::hand_over;
 use crate::moving::setting::read_plan;
 
@@ -259,7 +261,8 @@ fn places(
 /// Which objects, and in which checkout.
 #[derive(Args, Debug)]
 pub(crate) struct FinishArgs {
-    /// The objects, as ks/NAMESPACE/NAME or hr/NAMESPACE/NAME, or the file of the plan by which they move.
+    /// The objects, as ks/NAMESPACE/NAME or hr/NAMESPACE/NAME, or the file of the plan by which they have moved: then
+    /// those that carry the label in the cluster, and that label.
     #[arg(value_name = "OBJECT|PLAN", required = true)]
     objects: Vec<String>,
     /// The checkout.
@@ -298,14 +301,7 @@ pub(crate) async fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Out
     let (checkout, left_out) = checkout::read(&args.git)?;
     let repository = Repository::starting_at(&checkout, args.path.as_deref());
     let cluster = checkout::pick(&repository, args.path.as_deref())?;
-    let (key, value) = match &args.label {
-        Some(label) => label
-            .split_once('=')
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .ok_or_else(|| CommandError::Usage(format!("{label:?} is not KEY=VALUE")))?,
-        None => usual_label(),
-    };
-    let objects = objects(&args.objects)?;
+    let ((key, value), objects) = meant(args).await?;
     let changes = label(&checkout, &repository, cluster, &objects, (&key, &value));
     let files: BTreeMap<&str, (&[u8], &[u8])> = changes
         .files
@@ -360,16 +356,63 @@ pub(crate) async fn finish(args: &FinishArgs, out: &mut dyn Write) -> Result<Out
     })
 }
 
-/// The objects that are named, or those that move by a plan.
-fn objects(words: &[String]) -> Result<Vec<Handle>, CommandError> {
-    if let [file] = words
+/// The label, and the objects that are named, or those that have moved by a plan.
+async fn meant(args: &FinishArgs) -> Result<((String, String), Vec<Handle>), CommandError> {
+    let label = args.label.as_ref().map(|label| {
+        label
+            .split_once('=')
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .ok_or_else(|| CommandError::Usage(format!("{label:?} is not KEY=VALUE")))
+    });
+    let label = label.transpose()?;
+    if let [file] = &args.objects[..]
         && Path::new(file).is_file()
     {
         let plan = read_plan(Path::new(file))?;
-        return Ok(plan.moving().map(|(_, planned)| planned.object.clone()).collect());
+        let planned = (plan.label.key.clone(), plan.label.value.clone());
+        if label.is_some_and(|label| label != planned) {
+            return Err(CommandError::Usage(format!(
+                "the plan is about the label {}={}: leave out --label",
+                clean(&planned.0),
+                clean(&planned.1)
+            )));
+        }
+        let objects = moved(args, &plan, &planned).await?;
+        return Ok((planned, objects));
     }
-    let objects: Result<Vec<Handle>, _> = words.iter().map(|object| object.parse()).collect();
-    objects.map_err(|error: flux_fleet::HandleError| CommandError::Usage(error.to_string()))
+    let objects: Result<Vec<Handle>, _> = args.objects.iter().map(|object| object.parse()).collect();
+    let objects = objects.map_err(|error: flux_fleet::HandleError| CommandError::Usage(error.to_string()))?;
+    Ok((label.unwrap_or_else(usual_label), objects))
+}
+
+/// The objects of a plan that carry its label in the cluster: what was left out, has returned or is not begun yet is not to move by a
+/// commit.
+async fn moved(
+    args: &FinishArgs,
+    plan: &MigrationPlan,
+    label: &(String, String),
+) -> Result<Vec<Handle>, CommandError> {
+    let client = args.connect.connect().await?.client;
+    plan.is_for(&cluster_uid(&client).await?)
+        .map_err(|error| CommandError::Usage(error.to_string()))?;
+    let flux = Flux {
+        client,
+        label: label.clone(),
+    };
+    let mut moved = Vec::new();
+    for (_, planned) in plan.moving() {
+        let found = flux.get(&planned.object).await?;
+        if found.is_some_and(|object| object.labels().get(&label.0) == Some(&label.1)) {
+            moved.push(planned.object.clone());
+        } else {
+            let line = format!(
+                "{} does not carry the label in the cluster, and is left out",
+                planned.object
+            );
+            writeln!(std::io::stderr(), "{}", clean(&line))?;
+        }
+    }
+    Ok(moved)
 }
 
 /// Has the controllers that bring objects from Git own their labels, where they have applied what the checkout has.
