@@ -153,6 +153,31 @@ async fn a_move_by_commit_waits_for_it_and_goes_back_by_revert() -> Result<()> {
     );
     fleet.reconcile("app", "by-revert").await?;
     ensure!(fleet.traces().await? == before, "the way back wrote to an object");
+
+    // A commit that brings more than the labels is no move that went well.
+    let tool = fleet
+        .beside
+        .command(&by_git)?
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    eventually("the label to be put into the checkout again", async || {
+        Ok(std::fs::read_to_string(&file)?.contains("openflux").then_some(()))
+    })
+    .await?;
+    let settings = checkout.join("deploy/settings.yaml");
+    let text = std::fs::read_to_string(&settings)?;
+    std::fs::write(&settings, text.replace("blue", "green"))?;
+    fleet.publish(&checkout).await?;
+    let output = tool.wait_with_output().await?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.code() == Some(3) && told.contains("commit the labels alone"),
+        "{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    git(&checkout, &["revert", "--no-edit", "HEAD"]).await?;
+    fleet.bring(&checkout).await?;
     Ok(())
 }
 

@@ -27,8 +27,9 @@ use crate::moving::lease;
 use crate::moving::prove::{Asking, Planned};
 use crate::moving::setting::{self, PatienceArgs, Setting, Target, target};
 use crate::moving::state::{Options, Via, random};
+use crate::moving::stop::Stop;
 use crate::moving::store::{Store, journals, name_of, path_beside};
-use crate::moving::waves::{Pace, Run, Stop, confirm, question, shares};
+use crate::moving::waves::{Numbered, Pace, Run, confirm, question, shares};
 
 /// Which objects move, and how.
 #[derive(Args, Debug)]
@@ -52,9 +53,9 @@ pub(crate) struct ApplyArgs {
     /// Leave this object where it is. Repeatable.
     #[arg(long, value_name = "OBJECT")]
     skip: Vec<String>,
-    /// How the label comes to the objects.
-    #[arg(long, value_enum, default_value = "cluster", value_name = "WAY")]
-    via: ViaArg,
+    /// How the label comes to the objects; cluster if nothing is said, and as it has begun with --resume.
+    #[arg(long, value_enum, value_name = "WAY")]
+    via: Option<ViaArg>,
     #[command(flatten)]
     commit: CommitArgs,
     /// A command that a shell runs before each wave and after it; if it fails, no other wave is begun. OPENFLUX_EVENT is before or
@@ -116,8 +117,8 @@ enum ViaArg {
 /// How labels get into Git.
 #[derive(Args, Debug)]
 struct CommitArgs {
-    /// With --via=git: the checkout into which the labels of each wave are put when its turn has come; you commit and push. Without
-    /// it somebody else does.
+    /// With --via=git: the checkout into which the labels of those objects of each wave are put that are proven; you commit and push,
+    /// the labels alone. Without it somebody else does, once they are named.
     #[arg(long, value_name = "DIR")]
     git: Option<PathBuf>,
     /// The folder where the cluster begins, such as clusters/production; needed where the checkout is for several.
@@ -135,7 +136,7 @@ struct CommitArgs {
 struct Work {
     header: Header,
     /// The waves that are to be gone through, without what is done.
-    waves: Vec<Vec<Handle>>,
+    waves: Vec<Numbered>,
     /// What was asked for and does not move.
     left: Vec<Told>,
     /// What was asked for and has moved already.
@@ -147,11 +148,8 @@ pub(crate) async fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<Outco
     let printer = args
         .output
         .printer("migrate apply", &[Format::Table, Format::Json, Format::Yaml])?;
-    if args.commit.git.is_some() && args.via != ViaArg::Git && !args.resume {
-        return Err(CommandError::Usage(
-            "--git is for --via=git; labels that are in the cluster get into Git by openflux migrate finish"
-                .to_owned(),
-        ));
+    if args.commit.git.is_some() && !args.resume {
+        refuse_git(args, via(args))?;
     }
     let plan = read_plan(args)?;
     let setting = Setting::find(&args.connect, None).await?;
@@ -174,10 +172,11 @@ pub(crate) async fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<Outco
     };
     let mut work = match &journal {
         Some(journal) => {
+            refuse_other_way(args, &journal.header)?;
             let moved: BTreeSet<_> = moved(&found);
             let mut work = Work {
                 header: journal.header.clone(),
-                waves: journal.header.waves.clone(),
+                waves: numbered(&journal.header.waves),
                 left: Vec::new(),
                 already: Vec::new(),
                 plan,
@@ -187,7 +186,7 @@ pub(crate) async fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<Outco
                 progress.is_some_and(|progress| progress.step == Step::Done) && moved.contains(object)
             };
             for wave in &mut work.waves {
-                wave.retain(|object| !is_done(object));
+                wave.objects.retain(|object| !is_done(object));
             }
             work
         }
@@ -206,18 +205,14 @@ pub(crate) async fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<Outco
         .collect();
     let skipped = skipped?;
     for wave in &mut work.waves {
-        wave.retain(|object| !skipped.contains(object));
+        wave.objects.retain(|object| !skipped.contains(object));
     }
-    let mut number = 0;
-    let waves = std::mem::take(&mut work.waves);
-    work.waves = waves
-        .into_iter()
-        .filter(|_| {
-            number += 1;
-            args.wave.is_none_or(|only| only == number) && args.until.is_none_or(|last| number <= last)
-        })
-        .filter(|wave| !wave.is_empty())
-        .collect();
+    work.waves.retain(|wave| {
+        let number = wave.number;
+        let is_meant =
+            args.wave.is_none_or(|only| only == number) && args.until.is_none_or(|last| number <= last);
+        is_meant && !wave.objects.is_empty()
+    });
     carry_out(args, &setting, work, journal, printer, out).await
 }
 
@@ -234,7 +229,7 @@ async fn carry_out(
     if !work.left.is_empty() {
         report.end(Ending::Skipped);
     }
-    let moving: usize = work.waves.iter().map(Vec::len).sum();
+    let moving: usize = work.waves.iter().map(|wave| wave.objects.len()).sum();
     if shows {
         let about = format!(
             "{} as {}: {} in {}, 0 changes to workloads expected.",
@@ -250,7 +245,8 @@ async fn carry_out(
         let already = work.already.iter();
         print_lines(out, already.map(|object| format!("{object} has moved already")))?;
     }
-    if shows && via(args) == Via::Git {
+    let via = via_of(&work.header);
+    if shows && via == Via::Git {
         let about = "The labels come from Git: when they do, nobody makes sure that stock is idle. A cluster label first, and Git then \
                      (openflux migrate finish), is the careful way.";
         print_lines(out, [about.to_owned()])?;
@@ -258,7 +254,7 @@ async fn carry_out(
     report.objects.extend(work.left.iter().cloned());
     let all: Vec<Handle> = work.header.objects().cloned().collect();
     if args.dry_run && shows {
-        print_lines(out, would(&work, setting, via(args)))?;
+        print_lines(out, would(&work, setting, via))?;
         return Ok(Outcome::Ended(report.ending.exit_code()));
     }
     if args.dry_run || moving == 0 {
@@ -302,15 +298,29 @@ async fn carry_out(
         .journal
         .clone()
         .unwrap_or_else(|| path_beside(plan_file(args), &work.header.migration));
-    let journal = journal.unwrap_or_else(|| Journal::new(work.header.clone()));
-    let store = match Store::keep(client, &setting.home, journal, Some(&path)).await {
+    let keeping = async {
+        // Another may have gone on until the Lease was free.
+        let journal = match (&journal, &work.plan) {
+            (Some(_), _) => {
+                let migration = migration_of(args)?.unwrap_or_else(|| work.header.migration.clone());
+                let journal = setting.journal(Some(&migration), args.journal.as_deref());
+                journal.await?
+            }
+            (None, Some(plan)) => {
+                refuse_begun(setting, plan).await?;
+                Journal::new(work.header.clone())
+            }
+            (None, None) => Journal::new(work.header.clone()),
+        };
+        Store::keep(client, &setting.home, journal, Some(&path)).await
+    };
+    let store = match keeping.await {
         Ok(store) => store,
         Err(error) => {
             held.give_back().await;
             return Err(error);
         }
     };
-    let via = if work.header.via_git { Via::Git } else { via(args) };
     let prover = Box::new(prover(args, setting, work.plan).await);
     let (mover, news) = setting.mover(options(args, via), Some(store), prover)?;
     let around = Around {
@@ -340,11 +350,12 @@ async fn carry_out(
         news,
         pace,
         stop: &stop,
+        total: work.header.waves.len(),
         around: &around,
         report: &mut report,
         out,
     };
-    let went = run.go(&work.waves, None).await;
+    let went = run.go(&work.waves, false).await;
     held.give_back().await;
     went?;
     // By its plan it is found with the journal beside that.
@@ -396,6 +407,11 @@ async fn finish(
 }
 
 fn advise(report: &mut Report, migration: &str, via: Via) {
+    let moved = report
+        .objects
+        .iter()
+        .filter(|told| matches!(told.step, Step::Done));
+    let moved: Vec<_> = moved.map(|told| told.object.to_string()).collect();
     let mut next = |what: &str, command: String| report.next.push((what.to_owned(), command));
     let failed = report
         .objects
@@ -405,11 +421,12 @@ fn advise(report: &mut Report, migration: &str, via: Via) {
     match report.ending {
         Ending::Done | Ending::Skipped => {
             next("look again", format!("openflux migrate verify {migration}"));
-            if via == Via::Cluster {
+            if via == Via::Cluster && !moved.is_empty() {
+                // By the plan those are found that carry the label.
                 let objects = if Path::new(migration).is_file() {
-                    migration
+                    migration.to_owned()
                 } else {
-                    "OBJECT..."
+                    moved.join(" ")
                 };
                 next(
                     "put the labels into Git",
@@ -439,9 +456,38 @@ fn advise(report: &mut Report, migration: &str, via: Via) {
 
 fn via(args: &ApplyArgs) -> Via {
     match args.via {
-        ViaArg::Cluster => Via::Cluster,
-        ViaArg::Git => Via::Git,
+        Some(ViaArg::Git) => Via::Git,
+        Some(ViaArg::Cluster) | None => Via::Cluster,
     }
+}
+
+/// How the labels of a migration come, whatever this run was asked for.
+const fn via_of(header: &Header) -> Via {
+    if header.via_git { Via::Git } else { Via::Cluster }
+}
+
+/// Refuses a checkout where labels do not come from Git.
+fn refuse_git(args: &ApplyArgs, via: Via) -> Result<(), CommandError> {
+    if args.commit.git.is_some() && via != Via::Git {
+        return Err(CommandError::Usage(
+            "--git is for --via=git; labels that are in the cluster get into Git by openflux migrate finish"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses to go on otherwise than the migration has begun.
+fn refuse_other_way(args: &ApplyArgs, header: &Header) -> Result<(), CommandError> {
+    let began = via_of(header);
+    if args.via.is_some() && via(args) != began {
+        let word = if header.via_git { "git" } else { "cluster" };
+        return Err(CommandError::Usage(format!(
+            "migration {} has begun with --via={word}, and goes on like that",
+            header.migration
+        )));
+    }
+    refuse_git(args, began)
 }
 
 fn options(args: &ApplyArgs, via: Via) -> Options {
@@ -558,12 +604,12 @@ fn choose(args: &ApplyArgs, setting: &Setting, found: &[Verdict]) -> Result<Work
         label: format!("{}={}", setting.label.0, setting.label.1),
         started: Timestamp::now(),
         by: setting.by.clone(),
-        waves: waves.clone(),
+        waves,
         via_git: via(args) == Via::Git,
     };
     Ok(Work {
+        waves: numbered(&header.waves),
         header,
-        waves,
         left,
         already,
         plan: None,
@@ -591,12 +637,12 @@ fn planned(plan: MigrationPlan, args: &ApplyArgs, setting: &Setting) -> Work {
         label: format!("{}={}", plan.label.key, plan.label.value),
         started: Timestamp::now(),
         by: setting.by.clone(),
-        waves: waves.clone(),
+        waves,
         via_git: via(args) == Via::Git,
     };
     Work {
+        waves: numbered(&header.waves),
         header,
-        waves,
         left: left.collect(),
         already: Vec::new(),
         plan: Some(plan),
@@ -649,6 +695,15 @@ fn is_label(plan: &MigrationPlan, (key, value): &(String, String)) -> Result<(),
     )))
 }
 
+fn numbered(waves: &[Vec<Handle>]) -> Vec<Numbered> {
+    let waves = waves.iter().enumerate();
+    let waves = waves.map(|(at, objects)| Numbered {
+        number: at + 1,
+        objects: objects.clone(),
+    });
+    waves.collect()
+}
+
 fn reasons(notes: &[Note]) -> String {
     let notes: Vec<_> = notes
         .iter()
@@ -680,9 +735,9 @@ fn way_back(objects: &[Handle], setting: &Setting) -> Vec<String> {
 fn would(work: &Work, setting: &Setting, via: Via) -> Vec<String> {
     let (key, value) = &setting.label;
     let mut lines = Vec::new();
-    for (number, wave) in work.waves.iter().enumerate() {
-        lines.push(format!("wave {}", number + 1));
-        for object in wave {
+    for wave in &work.waves {
+        lines.push(format!("wave {}", wave.number));
+        for object in &wave.objects {
             lines.push(match via {
                 Via::Cluster => {
                     format!("  {object}: label {key}={value}, once stock has ended a run of it")

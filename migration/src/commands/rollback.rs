@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::Args;
 use flux_fleet::moving::way_back::way_back;
-use flux_fleet::moving::{Ending, Report, Return, SUSPENDED_FOR, Step};
+use flux_fleet::moving::{Ending, Report, Return, SUSPENDED_FOR};
 use flux_fleet::text::clean;
 use flux_fleet::{Handle, Subject};
 use tokio::sync::watch;
@@ -19,8 +19,9 @@ use crate::moving::flux::said;
 use crate::moving::lease::{self, Held, give_back_all};
 use crate::moving::prove::Planned;
 use crate::moving::setting::{PatienceArgs, Setting, Target, options_of_return, target};
+use crate::moving::stop::Stop;
 use crate::moving::store::{journals, name_of};
-use crate::moving::waves::{Pace, Run, Stop, confirm, question, shares};
+use crate::moving::waves::{Numbered, Pace, Run, confirm, question, shares};
 
 /// What returns to stock, and how.
 #[derive(Args, Debug)]
@@ -192,11 +193,17 @@ async fn give_back(
             style: printer.style,
         },
         stop: &stop,
+        total: waves.len(),
         around: &around,
         report,
         out,
     };
-    run.go(waves, Some(Step::Back)).await
+    let waves = waves.iter().enumerate().map(|(at, objects)| Numbered {
+        number: at + 1,
+        objects: objects.clone(),
+    });
+    let waves: Vec<_> = waves.collect();
+    run.go(&waves, true).await
 }
 
 /// The Lease of rollbacks that belong to no migration.

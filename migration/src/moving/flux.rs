@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flux_api::REQUESTED_AT;
+use flux_fleet::carrier::label_managers;
 use flux_fleet::moving::{MANAGER, MOVED_AT, MOVED_BY, MOVED_FROM, Readiness, SUSPENDED_FOR, Sight};
 use flux_fleet::{DeployerKind, Handle, Owners, World};
 use futures::{StreamExt, pin_mut};
@@ -157,10 +158,41 @@ impl Flux {
         }
     }
 
-    /// Asks the controller of an object for a run, and writes nothing else.
-    pub(crate) async fn ask(&self, handle: &Handle, uid: &str, token: &str) -> Result<(), CommandError> {
-        let body = Self::body(handle, json!({"uid": uid, "annotations": {REQUESTED_AT: token}}));
+    /// Asks the controller of an object for a run, and writes nothing else: a label of this tool stays as it is.
+    pub(crate) async fn ask(
+        &self,
+        handle: &Handle,
+        object: &DynamicObject,
+        token: &str,
+    ) -> Result<(), CommandError> {
+        let meta = &object.metadata;
+        let mut metadata = json!({"uid": meta.uid, "annotations": {REQUESTED_AT: token}});
+        let (key, _) = &self.label;
+        let is_own = label_managers(meta, key).iter().any(|manager| manager == MANAGER);
+        if let Some(value) = object.labels().get(key).filter(|_| is_own) {
+            // What is left out of what a manager applies is taken away: a shard that was put back, for one.
+            metadata["labels"] = json!({key: value});
+        }
+        let body = Self::body(handle, metadata);
         self.apply(handle, &body, true).await.map(|_| ())
+    }
+
+    /// Asks for a run by the one annotation, unless the object was written since it was looked at; says whether it was asked for.
+    pub(crate) async fn request(
+        &self,
+        handle: &Handle,
+        object: &DynamicObject,
+        token: &str,
+    ) -> Result<bool, CommandError> {
+        let version = object.metadata.resource_version.as_deref();
+        let patch = json!({"metadata": {"resourceVersion": version, "annotations": {REQUESTED_AT: token}}});
+        match self.merge(handle, patch).await {
+            Ok(()) => Ok(true),
+            Err(CommandError::Api { error, .. }) if matches!(&*error, kube::Error::Api(status) if status.code == 409) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets the label, unless the object was written since it was looked at; asks for a run in the same write if there is a token.

@@ -9,7 +9,7 @@ use flux_fleet::{Owner, State};
 
 use super::flux::{Carried, LabelError, Waited};
 use super::look::watch_lists;
-use super::state::{Move, Mover, elapsed, token, whole_second};
+use super::state::{Move, Mover, Via, elapsed, token, whole_second};
 use crate::cluster::CommandError;
 
 /// How often a run is asked for when others write the object at the same time, and how long they have in between.
@@ -38,8 +38,7 @@ impl Move<'_> {
             .await?;
         Ok(match waited {
             Waited::Now(sight) => {
-                self.arrived(&sight).await?;
-                Event::Well
+                return Ok(self.arrived(&sight).await?.unwrap_or(Event::Well));
             }
             Waited::Never(why) | Waited::Late(why) => Event::Wrong(why),
             Waited::Gone => Event::Wrong("it was deleted".to_owned()),
@@ -48,11 +47,18 @@ impl Move<'_> {
 
     /// Takes note of the revision and the spec that are applied now. Those that are new may change objects as their author wants: what
     /// has changed is compared from there on, and what has not, with what was before.
-    pub(super) async fn arrived(&mut self, sight: &Sight) -> Result<(), CommandError> {
+    ///
+    /// With labels that come from Git there is always a new revision, which has to bring the labels alone: then a change is what has gone
+    /// wrong, and it is returned.
+    pub(super) async fn arrived(&mut self, sight: &Sight) -> Result<Option<Event>, CommandError> {
         let revision = sight.subject.revision.clone();
         let is_new = self.is_new(sight);
         self.generation = Some(sight.subject.generation);
         self.told.revision.clone_from(&revision);
+        if is_new && self.mover.options.via == Via::Git {
+            self.facts.revision = revision;
+            return self.compare_commit(sight).await;
+        }
         if is_new {
             if let Some(seen) = &mut self.seen {
                 seen.subject = sight.subject.clone();
@@ -71,7 +77,32 @@ impl Move<'_> {
                 self.note("a new revision or spec came during the move, and was compared from there on");
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Compares what the commit with the labels has made with what was before it; gives what is wrong.
+    async fn compare_commit(&mut self, sight: &Sight) -> Result<Option<Event>, CommandError> {
+        if let Some(seen) = &mut self.seen {
+            seen.subject = sight.subject.clone();
+        }
+        let Some(before) = self.facts.snapshot.clone() else {
+            return Ok(None);
+        };
+        let Some(look) = self.look(Some(&before.salt)).await? else {
+            return Ok(None);
+        };
+        self.told.compared = Some(before.len());
+        let more = look.snapshot.objects.keys();
+        let more = more.filter(|id| !before.objects.contains_key(*id)).count();
+        let event = self.judge(&before, before.changes(&look.snapshot));
+        let why = match event {
+            Some(Event::Wrong(why)) => why,
+            _ if more > 0 => format!("{} came", count(more, "object")),
+            other => return Ok(other),
+        };
+        Ok(Some(Event::Wrong(format!(
+            "{why}: something has changed with the commit or since it was proven; commit the labels alone"
+        ))))
     }
 
     fn is_new(&self, sight: &Sight) -> bool {
@@ -107,8 +138,7 @@ impl Move<'_> {
                 subject.reason, subject.message
             ));
         }
-        self.arrived(&sight).await?;
-        Ok(Some(Event::Well))
+        Ok(Some(self.arrived(&sight).await?.unwrap_or(Event::Well)))
     }
 
     pub(super) async fn verify(&mut self) -> Result<Event, CommandError> {
@@ -150,12 +180,11 @@ impl Move<'_> {
             // Whoever took the label away wants it so, as the wait for the run says; and what is suspended handles no request.
             return Ok(true);
         }
-        let uid = object.metadata.uid.clone().unwrap_or_default();
         let annotations = object.metadata.annotations.as_ref();
         let said = |key: &str| annotations.and_then(|annotations| annotations.get(key)).cloned();
         let Some(at) = said(MOVED_AT) else {
             // The label came from Git, or from somebody at a terminal.
-            flux.ask(self.handle, &uid, &self.facts.token).await?;
+            flux.ask(self.handle, &object, &self.facts.token).await?;
             return Ok(true);
         };
         let version = object.metadata.resource_version.clone().unwrap_or_default();

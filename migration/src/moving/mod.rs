@@ -2,7 +2,7 @@
 //!
 //! What follows on what is decided by `flux_fleet::moving`; here is what reads and writes. `waves` goes through many objects, with what `around` does before and after each wave, `one` the
 //! way of each, by the steps of `there`, `held` and `back`, with what `state` knows. `store` keeps the journal, `lease` keeps two
-//! runs apart, `look` reads what objects have applied, `flux` reads and writes the objects that move.
+//! runs apart, `stop` hears that one is to end, `look` reads what objects have applied, `flux` reads and writes the objects that move.
 
 pub(crate) mod around;
 pub(crate) mod back;
@@ -15,6 +15,7 @@ mod one;
 pub(crate) mod prove;
 pub(crate) mod setting;
 pub(crate) mod state;
+pub(crate) mod stop;
 pub(crate) mod store;
 mod there;
 pub(crate) mod waves;

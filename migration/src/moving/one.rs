@@ -11,9 +11,9 @@ use super::state::{Move, Mover, News, Via, token};
 use crate::cluster::CommandError;
 
 impl Mover {
-    /// Moves an object, or goes on with that, or takes it back when the way begins with [`Step::Back`].
-    pub(crate) async fn walk(&self, handle: &Handle, from: Option<Step>) -> (Told, Ending) {
-        let mut walk = Move {
+    /// Begins with an object.
+    pub(crate) fn begin<'a>(&'a self, handle: &'a Handle) -> Move<'a> {
+        Move {
             mover: self,
             handle,
             facts: Facts::default(),
@@ -21,25 +21,46 @@ impl Mover {
             seen: None,
             generation: None,
             asks: false,
-        };
-        match walk.run(from).await {
-            Ok(ending) => (walk.told, ending),
-            Err(error) => {
-                // Nothing more can be done here: the label says who has it.
-                walk.told.why = said(&error);
-                (walk.told, Ending::Stopped)
-            }
+            is_unknown: false,
         }
     }
 }
 
-impl Move<'_> {
-    async fn run(&mut self, from: Option<Step>) -> Result<Ending, CommandError> {
+/// How far an object has come.
+pub(crate) enum Walked<'a> {
+    /// To its end.
+    Ended(Box<Told>, Ending),
+    /// All is known that has to be known before its label.
+    Ready(Box<Move<'a>>),
+}
+
+impl<'a> Move<'a> {
+    /// Moves the object, or goes on with that, or takes it back when the way begins with [`Step::Back`]; halts before its label if that
+    /// is asked for.
+    pub(crate) async fn walk(mut self, from: Option<Step>, halts: bool) -> Walked<'a> {
+        match self.run(from, halts).await {
+            Ok(Some(ending)) => Walked::Ended(Box::new(self.told), ending),
+            Ok(None) => Walked::Ready(Box::new(self)),
+            Err(error) => {
+                // Nothing more can be done here: the label says who has it.
+                self.told.why = said(&error);
+                Walked::Ended(Box::new(self.told), Ending::Stopped)
+            }
+        }
+    }
+
+    /// Gives how it has ended; nothing if it halts before the label.
+    async fn run(&mut self, from: Option<Step>, halts: bool) -> Result<Option<Ending>, CommandError> {
         let mut step = match from {
             Some(step) => step,
             None => self.begin().await?,
         };
         let mut ending = Ending::Done;
+        if step == Step::Taken && self.is_unknown {
+            // It has an owner and goes on, but nobody can say that nothing has changed.
+            self.note("it carried the label before it was known what it looked like, so that nothing was compared with that");
+            ending = Ending::Skipped;
+        }
         if from.is_none() && step == Step::Back {
             // It was given back for a reason, and whoever goes on with that hears it.
             if self.facts.why.is_empty() {
@@ -65,7 +86,10 @@ impl Move<'_> {
                 store.write(self.handle, step, &self.facts).await?;
             }
             if step.is_end() {
-                return Ok(ending);
+                return Ok(Some(ending));
+            }
+            if halts && step == Step::Label {
+                return Ok(None);
             }
             let news = News {
                 object: self.handle.clone(),
@@ -94,7 +118,7 @@ impl Move<'_> {
                     self.note(&why);
                     ending = ending.max(Ending::Stopped);
                     if step == Step::Back {
-                        return Ok(ending);
+                        return Ok(Some(ending));
                     }
                     step = Step::Skipped;
                 }
@@ -106,13 +130,13 @@ impl Move<'_> {
                             .why
                             .push_str("; it stays with openflux (--keep-failed)");
                         self.told.why.clone_from(&self.facts.why);
-                        return Ok(ending);
+                        return Ok(Some(ending));
                     }
                     step = Step::Back;
                 }
                 Next::Lost(why) => {
                     self.note(&why);
-                    return Ok(Ending::Lost);
+                    return Ok(Some(Ending::Lost));
                 }
             }
         }
@@ -136,6 +160,8 @@ impl Move<'_> {
             self.facts = progress.facts;
         }
         if step == Step::Taken {
+            let is_remote = object.data["spec"]["kubeConfig"].is_object();
+            self.is_unknown = self.facts.snapshot.is_none() && !is_remote;
             // Whether the request was made is not known, and one more does no harm.
             self.facts.token = token()?;
             self.asks = true;

@@ -60,7 +60,7 @@ pub(crate) struct Mover {
 }
 
 /// A move that goes on.
-pub(super) struct Move<'a> {
+pub(crate) struct Move<'a> {
     pub(super) mover: &'a Mover,
     pub(super) handle: &'a Handle,
     pub(super) facts: Facts,
@@ -71,6 +71,8 @@ pub(super) struct Move<'a> {
     pub(super) generation: Option<i64>,
     /// Whether a run is to be asked for before it is waited for.
     pub(super) asks: bool,
+    /// Whether it carries the label and nothing is known of what was before.
+    pub(super) is_unknown: bool,
 }
 
 impl Move<'_> {

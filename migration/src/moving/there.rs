@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use flux_fleet::carrier::{is_set_by_hand, label_managers};
 use flux_fleet::moving::sight::guard;
-use flux_fleet::moving::{Event, Readiness};
+use flux_fleet::moving::{Event, Readiness, Sight};
 use flux_fleet::{DeployerKind, Owner, State};
 
 use super::flux::{Carried, Flux, LabelError, Waited};
@@ -12,6 +12,10 @@ use super::look::{Applied, Look};
 use super::prove::{Proven, Seen};
 use super::state::{Move, Mover, Via, elapsed, whole_second};
 use crate::cluster::CommandError;
+
+/// Why an object whose label has come from Git too early is not one that has moved.
+const EARLY: &str = "its label has come from Git before it was proven and known what it looked like: openflux has it, and nothing is \
+                     compared. Look at it with openflux migrate verify, or revert the commit";
 
 impl Move<'_> {
     pub(super) async fn guard(&mut self) -> Result<Event, CommandError> {
@@ -24,11 +28,12 @@ impl Move<'_> {
         let sight = Flux::sight(self.handle, &object, &owners)?;
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let via_git = options.via == Via::Git;
+        if via_git && matches!(sight.owner, Owner::Openflux { .. }) {
+            return Ok(Event::NotNow(EARLY.to_owned()));
+        }
         // Nobody is asked for anything about an object that would not move.
         let handled = sight.handled.clone();
-        if let Readiness::Never(why) = guard(&sight, &handled, options.include_suspended)
-            && !(via_git && matches!(sight.owner, Owner::Openflux { .. }))
-        {
+        if let Readiness::Never(why) = guard(&sight, &handled, options.include_suspended) {
             return Ok(Event::NotNow(why));
         }
         let mut labels = sight.subject.labels.clone();
@@ -45,7 +50,7 @@ impl Move<'_> {
         let idle = if is_suspended || via_git {
             Waited::Now(Box::new(sight))
         } else {
-            flux.ask(self.handle, &uid, &self.facts.token).await?;
+            flux.ask(self.handle, &object, &self.facts.token).await?;
             let token = self.facts.token.clone();
             flux.wait(self.handle, options.idle_timeout, |sight| {
                 guard(sight, &token, options.include_suspended)
@@ -125,6 +130,17 @@ impl Move<'_> {
                 }
             )));
         }
+        if self.mover.options.via == Via::Git {
+            // What it looked like before is known only if it had no label until now.
+            let owners = self.mover.flux.owners().await?;
+            let Some(object) = self.mover.flux.get(self.handle).await? else {
+                return Ok(Event::NotNow("it is not there any more".to_owned()));
+            };
+            let sight = Flux::sight(self.handle, &object, &owners)?;
+            if !matches!(sight.owner, Owner::Stock { .. }) {
+                return Ok(Event::NotNow(EARLY.to_owned()));
+            }
+        }
         self.told.compared = Some(look.snapshot.len());
         self.facts.snapshot = Some(look.snapshot);
         Ok(Event::Well)
@@ -198,23 +214,32 @@ impl Move<'_> {
     /// Waits until the label has come from Git, and asks for a run.
     pub(super) async fn arrive(&mut self) -> Result<Event, CommandError> {
         let Mover { flux, options, .. } = self.mover;
-        let waited = flux
-            .wait(self.handle, options.arrival, |sight| match &sight.owner {
-                Owner::Openflux { .. } => Readiness::Now,
-                _ => Readiness::Wait(
-                    "its label has not come from Git: commit and push it, wait until the parent has applied that, and go on"
-                        .to_owned(),
-                ),
-            })
-            .await?;
+        let arrived = |sight: &Sight| {
+            match &sight.owner {
+            Owner::Openflux { .. } | Owner::Nobody { .. } => Readiness::Now,
+            Owner::Contested { .. } => Readiness::Never(format!(
+                "its label has come from Git, and it would be {}: revert the commit",
+                sight.owner
+            )),
+            Owner::Stock { .. } => Readiness::Wait(
+                "its label has not come from Git: commit and push it, wait until the parent has applied that, and go on"
+                    .to_owned(),
+            ),
+        }
+        };
+        let mut waited = flux.wait(self.handle, options.arrival, arrived).await?;
+        if matches!(&waited, Waited::Now(sight) if matches!(sight.owner, Owner::Nobody { .. })) {
+            let has_owner = |sight: &Sight| match &sight.owner {
+                Owner::Nobody { why } => Readiness::Wait(format!(
+                    "its label has come from Git, and nobody has it: {why}. Revert the commit"
+                )),
+                _ => arrived(sight),
+            };
+            waited = flux.wait(self.handle, options.timeout, has_owner).await?;
+        }
         match waited {
             Waited::Now(_) => {
-                let uid = self
-                    .seen
-                    .as_ref()
-                    .map(|seen| seen.uid.clone())
-                    .unwrap_or_default();
-                flux.ask(self.handle, &uid, &self.facts.token).await?;
+                self.ask_moved().await?;
                 Ok(Event::Well)
             }
             Waited::Never(why) | Waited::Late(why) => Ok(Event::NotNow(why)),

@@ -12,11 +12,13 @@ use flux_fleet::{DeployerKind, Handle, Owner};
 use futures::StreamExt;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::around::Around;
 use super::flux::{Flux, patiently, resource};
-use super::state::{Mover, News};
+use super::one::Walked;
+use super::state::{Move, Mover, News, Via};
+use super::stop::Stop;
 use crate::cluster::{CommandError, print_lines};
 
 /// After how long of silence it is said what is waited for.
@@ -56,49 +58,33 @@ impl Answer {
     }
 }
 
-/// Whether the run is to end early.
-#[derive(Clone)]
-pub(crate) struct Stop {
-    asked: watch::Receiver<bool>,
-    /// Asked for a second time, or the Lease is lost.
-    now: watch::Receiver<bool>,
+/// Objects that move together, and which wave of the migration they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbered {
+    /// From one; waves that are left out count too.
+    pub(crate) number: usize,
+    pub(crate) objects: Vec<Handle>,
 }
 
-impl Stop {
-    /// Listens for Ctrl-C: once for the end after the current objects, twice for the end.
-    pub(crate) fn listen(now: watch::Sender<bool>) -> Self {
-        let (asks, asked) = watch::channel(false);
-        let stop = Self {
-            asked,
-            now: now.subscribe(),
-        };
-        tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                if asks.send_replace(true) {
-                    now.send_replace(true);
-                    break;
-                }
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "stopping when the current objects are done; once more to stop now"
-                );
-            }
-        });
-        stop
-    }
+/// Which part of their way objects go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leg {
+    /// From where the journal ends to the end.
+    Whole,
+    /// From there until all is known that has to be known before the label.
+    ToLabel,
+    /// From the label to the end.
+    FromLabel,
+    /// Back to stock.
+    Back,
+}
 
-    fn is_asked(&self) -> bool {
-        *self.asked.borrow() || *self.now.borrow()
-    }
-
-    /// Waits until the run is to end.
-    async fn wait(&self) {
-        let (mut asked, mut now) = (self.asked.clone(), self.now.clone());
-        tokio::select! {
-            Ok(_) = asked.wait_for(|asked| *asked) => {}
-            Ok(_) = now.wait_for(|now| *now) => {}
-            // Nobody can say so any more.
-            else => std::future::pending().await,
+impl Leg {
+    const fn from(self) -> Option<Step> {
+        match self {
+            Self::Whole | Self::ToLabel => None,
+            Self::FromLabel => Some(Step::Label),
+            Self::Back => Some(Step::Back),
         }
     }
 }
@@ -109,6 +95,8 @@ pub(crate) struct Run<'a> {
     pub(crate) news: mpsc::UnboundedReceiver<News>,
     pub(crate) pace: Pace,
     pub(crate) stop: &'a Stop,
+    /// How many waves the migration has.
+    pub(crate) total: usize,
     /// What is done around each wave of the way there.
     pub(crate) around: &'a Around,
     pub(crate) report: &'a mut Report,
@@ -116,32 +104,25 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Goes through waves; each object begins with `from`, or where its journal ends.
-    pub(crate) async fn go(&mut self, waves: &[Vec<Handle>], from: Option<Step>) -> Result<(), CommandError> {
-        let returns = from == Some(Step::Back);
-        for (number, wave) in waves.iter().enumerate() {
-            if !returns {
-                let before = self.around.before(number + 1, wave).await?;
-                if self.is_held_up(before)? {
-                    return Ok(());
-                }
-            }
-            let is_over = self.walk(wave, from).await?;
+    /// Goes through waves; each object begins where its journal ends, or goes back.
+    pub(crate) async fn go(&mut self, waves: &[Numbered], returns: bool) -> Result<(), CommandError> {
+        for (at, wave) in waves.iter().enumerate() {
+            let is_over = if returns {
+                self.back(wave).await?;
+                self.stop.is_asked()
+            } else {
+                self.there(wave).await?
+            };
             if self.stop.is_asked() {
                 self.report.end(Ending::Interrupted);
-            } else if !returns {
-                let after = self.around.after(number + 1, wave, !is_over).await?;
-                if self.is_held_up(after)? {
-                    return Ok(());
-                }
             }
             if is_over || !returns && self.report.ending > Ending::Paused {
                 return Ok(());
             }
-            if number + 1 == waves.len() || returns {
+            if at + 1 == waves.len() || returns {
                 continue;
             }
-            let told = format!("Wave {} of {} done.", number + 1, waves.len());
+            let told = format!("Wave {} of {} done.", wave.number, self.total);
             if self.pace.shows {
                 print_lines(self.out, [told.clone()])?;
                 self.out.flush()?;
@@ -157,7 +138,7 @@ impl Run<'_> {
                 continue;
             }
             if matches!(answer, Answer::Back) {
-                self.walk(wave, Some(Step::Back)).await?;
+                self.back(wave).await?;
             }
             self.report.end(if matches!(answer, Answer::Stop) {
                 Ending::Interrupted
@@ -169,10 +150,58 @@ impl Run<'_> {
         Ok(())
     }
 
+    async fn back(&mut self, wave: &Numbered) -> Result<(), CommandError> {
+        let moves = wave.objects.iter().map(|handle| self.mover.begin(handle));
+        self.walk(moves.collect(), Leg::Back).await.map(|_| ())
+    }
+
+    /// Moves one wave, with what is done before and after it, and says whether that is all.
+    async fn there(&mut self, wave: &Numbered) -> Result<bool, CommandError> {
+        let before = self.around.before(wave.number, &wave.objects, self.stop).await;
+        if self.is_held_up(before)? {
+            return Ok(true);
+        }
+        let moves = wave
+            .objects
+            .iter()
+            .map(|handle| self.mover.begin(handle))
+            .collect();
+        let is_over = match self.mover.options.via {
+            Via::Cluster => self.walk(moves, Leg::Whole).await?.0,
+            Via::Git => {
+                let (is_over, ready) = self.walk(moves, Leg::ToLabel).await?;
+                if is_over || ready.is_empty() || self.stop.is_asked() {
+                    is_over
+                } else {
+                    // The commit moves all of them at once, so that each is known before any label is written.
+                    let objects: Vec<_> = ready.iter().map(|ready| ready.handle.clone()).collect();
+                    let written = self.around.label(&objects);
+                    if self.is_held_up(written)? {
+                        return Ok(true);
+                    }
+                    self.walk(ready, Leg::FromLabel).await?.0
+                }
+            }
+        };
+        if !self.stop.is_asked() {
+            let after = self.around.after(wave.number, &wave.objects, !is_over, self.stop);
+            let after = after.await;
+            if self.is_held_up(after)? {
+                return Ok(true);
+            }
+        }
+        Ok(is_over)
+    }
+
     /// Says why no other wave is begun, if there is a reason, and whether there is.
     fn is_held_up(&mut self, why: Option<String>) -> Result<bool, CommandError> {
         let Some(why) = why else { return Ok(false) };
-        self.report.end(Ending::Stopped);
+        let is_asked = self.stop.is_asked();
+        self.report.end(if is_asked {
+            Ending::Interrupted
+        } else {
+            Ending::Stopped
+        });
         if self.pace.shows {
             print_lines(self.out, [why])?;
         } else {
@@ -181,41 +210,58 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Goes through one wave, and says whether that is all: once an object has not moved, no other is begun.
-    async fn walk(&mut self, wave: &[Handle], from: Option<Step>) -> Result<bool, CommandError> {
+    /// Goes a part of the way with objects of one wave. Says whether that is all, since no other is begun once an object has not moved;
+    /// and which objects are ready for the label.
+    async fn walk<'m>(
+        &mut self,
+        moves: Vec<Move<'m>>,
+        leg: Leg,
+    ) -> Result<(bool, Vec<Move<'m>>), CommandError> {
         let is_over = AtomicBool::new(false);
-        let walk = |handle: &Handle| {
-            let handle = handle.clone();
-            let (is_over, stop, mover) = (&is_over, self.stop, self.mover);
+        let at_once = match leg {
+            // Their labels are on their way, however many they are.
+            Leg::FromLabel => moves.len(),
+            _ => self.pace.at_once,
+        };
+        let walk = |walk: Move<'m>| {
+            let (is_over, stop) = (&is_over, self.stop);
             async move {
-                if is_over.load(Ordering::Relaxed) || stop.is_asked() {
+                if is_over.load(Ordering::Relaxed) && leg != Leg::FromLabel || stop.is_asked() {
                     return None;
                 }
-                let walked = mover.walk(&handle, from).await;
+                let walked = walk.walk(leg.from(), leg == Leg::ToLabel).await;
                 // Those that go their way back hinder no other.
-                if from != Some(Step::Back) && walked.1 > Ending::Skipped {
+                if let Walked::Ended(_, ending) = &walked
+                    && leg != Leg::Back
+                    && *ending > Ending::Skipped
+                {
                     is_over.store(true, Ordering::Relaxed);
                 }
                 Some(walked)
             }
         };
-        let walks: Vec<_> = wave.iter().map(walk).collect();
-        let mut walks = futures::stream::iter(walks).buffer_unordered(self.pace.at_once.max(1));
-        let mut now = self.stop.now.clone();
+        let walks: Vec<_> = moves.into_iter().map(walk).collect();
+        let mut walks = futures::stream::iter(walks).buffer_unordered(at_once.max(1));
+        let mut now = self.stop.now();
+        let mut ready = Vec::new();
         let mut doing: BTreeMap<Handle, &'static str> = BTreeMap::new();
         loop {
             tokio::select! {
                 walked = walks.next() => match walked {
-                    None => return Ok(is_over.load(Ordering::Relaxed)),
+                    None => return Ok((is_over.load(Ordering::Relaxed), ready)),
                     Some(None) => {}
-                    Some(Some((told, ending))) => {
+                    Some(Some(Walked::Ready(walk))) => {
+                        doing.remove(walk.handle);
+                        ready.push(*walk);
+                    }
+                    Some(Some(Walked::Ended(told, ending))) => {
                         doing.remove(&told.object);
                         if self.pace.shows {
                             print_lines(self.out, told.lines(self.pace.style))?;
                             self.out.flush()?;
                         }
                         self.report.end(ending);
-                        note(self.report, told);
+                        note(self.report, *told);
                     }
                 },
                 Some(new) = self.news.recv() => {
@@ -223,7 +269,7 @@ impl Run<'_> {
                 }
                 _ = now.wait_for(|now| *now) => {
                     self.report.end(Ending::Interrupted);
-                    return Ok(true);
+                    return Ok((true, ready));
                 }
                 () = tokio::time::sleep(SILENCE) => {
                     let all: Vec<_> = doing.iter().map(|(object, doing)| format!("{object}: {doing}")).collect();
@@ -343,13 +389,15 @@ pub(crate) fn question(verb: &str, objects: usize, cluster: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::watch;
+
     use super::*;
 
     #[tokio::test]
     async fn nobody_is_waited_for_once_the_run_is_to_end() {
         let channels = || {
             let ((asks, asked), (ends, now)) = (watch::channel(false), watch::channel(false));
-            (asks, ends, Stop { asked, now })
+            (asks, ends, Stop::new(asked, now))
         };
         let (_asks, _ends, stop) = channels();
         for (line, expected) in [("", Answer::Next), ("b", Answer::Back), ("p", Answer::Pause)] {
