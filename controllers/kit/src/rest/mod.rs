@@ -1,19 +1,22 @@
 //! Requests for untyped objects, on one shared connection pool, as one identity.
 
+mod error;
+mod request;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, Request};
 use kube::Client;
-use kube::core::Status;
-use serde::Serialize as _;
 use serde_json::Value;
 
+pub use self::error::RestError;
+use self::error::in_full;
+pub use self::request::{Ask, ObjectPath, Seen};
+use self::request::{JSON, encode};
 use crate::backoff::Backoff;
 use crate::mapping::Mapping;
-use crate::object::{metadata_text, resource_version};
 use crate::reach::Reach;
-use crate::redact;
 
 /// A Kubernetes client for untyped objects that acts as one identity; clones are cheap.
 ///
@@ -26,104 +29,6 @@ pub struct Rest {
     timeout: Duration,
     /// Whether the API server answers, where it may be out of reach.
     reach: Option<Arc<Reach>>,
-}
-
-/// A request that the API server refused or that never got an answer.
-#[derive(Debug, thiserror::Error)]
-pub enum RestError {
-    /// The API server answered with a failure status.
-    #[error("{}", .0.message)]
-    Api(Box<Status>),
-    /// No usable answer: connection, TLS, time-out or malformed body.
-    #[error("{0}")]
-    Transport(#[source] Box<kube::Error>),
-    /// The API server took the request and said nothing.
-    #[error("no answer from the API server within {}s", .0.as_secs())]
-    NoAnswer(Duration),
-    /// Somebody has just found out that the API server does not answer; nothing was sent.
-    #[error("the cluster cannot be reached: {0}")]
-    Unreachable(Arc<str>),
-    /// The request could not be built, because a name is not valid in a URL or a header.
-    #[error("invalid request: {0}")]
-    Request(String),
-}
-
-impl RestError {
-    /// Tells whether the object, its kind or its namespace does not exist.
-    pub fn is_not_found(&self) -> bool {
-        self.code() == Some(404)
-    }
-
-    /// Tells whether what was read is no longer what is there, so that whatever rests on it has to be decided anew.
-    pub fn is_conflict(&self) -> bool {
-        self.code() == Some(409) && self.reason() == "Conflict"
-    }
-
-    /// Tells whether there is nothing at the address of the kind itself.
-    pub fn is_not_served(&self) -> bool {
-        let text = self.to_string();
-        let says = |part: &str| text.contains(part);
-        self.is_not_found()
-            && (says("the server could not find the requested resource") || says("404 page not found"))
-    }
-
-    /// Tells whether the identity lacks a permission.
-    pub fn is_forbidden(&self) -> bool {
-        self.code() == Some(403)
-    }
-
-    /// Tells whether what was to be created exists.
-    pub fn is_already_there(&self) -> bool {
-        self.code() == Some(409) && self.reason() == "AlreadyExists"
-    }
-
-    /// Tells whether this says nothing about the object of the request: no answer, no room, a broken webhook.
-    ///
-    /// What a kind's schema does not know is answered by 500 too, but without a reason.
-    pub fn is_of_system(&self) -> bool {
-        match self {
-            Self::Api(status) => match status.code {
-                401 | 408 | 429 => true,
-                500 => !matches!(&*status.reason, "" | "Unknown"),
-                code => code > 500,
-            },
-            Self::Transport(_) | Self::NoAnswer(_) | Self::Unreachable(_) => true,
-            Self::Request(_) => false,
-        }
-    }
-
-    /// Tells whether the request would change a field that never changes, as upstream recognises it by the text.
-    pub fn is_immutable(&self) -> bool {
-        let text = self.to_string();
-        ["is immutable", "immutable field", "cannot change roleRef"]
-            .iter()
-            .any(|part| text.contains(part))
-    }
-
-    /// Leaves out of the text what the API server repeats of the object's values: they may be secret.
-    #[must_use]
-    pub fn without_values(mut self) -> Self {
-        if let Self::Api(status) = &mut self {
-            status.message = redact::values(&status.message);
-        }
-        self
-    }
-
-    /// Gives the HTTP status code of an answer.
-    pub fn code(&self) -> Option<u16> {
-        match self {
-            Self::Api(status) => Some(status.code),
-            Self::Transport(_) | Self::NoAnswer(_) | Self::Unreachable(_) | Self::Request(_) => None,
-        }
-    }
-
-    /// Gives the reason of a failure status, such as `Invalid`.
-    pub fn reason(&self) -> &str {
-        match self {
-            Self::Api(status) => &status.reason,
-            Self::Transport(_) | Self::NoAnswer(_) | Self::Unreachable(_) | Self::Request(_) => "",
-        }
-    }
 }
 
 /// Longest wait for an answer: API servers themselves give up after a minute.
@@ -140,15 +45,6 @@ const PAUSES: Backoff = Backoff {
     min: Duration::from_millis(100),
     max: Duration::from_millis(800),
 };
-
-impl From<kube::Error> for RestError {
-    fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => Self::Api(status),
-            other => Self::Transport(Box::new(other)),
-        }
-    }
-}
 
 impl Rest {
     /// Acts as the controller itself.
@@ -499,128 +395,6 @@ impl Rest {
     }
 }
 
-/// An error with all of its causes: what went wrong with a connection is at their end.
-fn in_full(error: &kube::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
-/// What is accepted unless something else is asked for.
-const JSON: &str = "application/json";
-
-/// A request to the API server.
-#[derive(Clone, Debug)]
-pub struct Ask<'a> {
-    /// The HTTP method.
-    pub method: Method,
-    /// Path and query.
-    pub path: &'a str,
-    /// The media type of the answer.
-    pub accept: &'a str,
-    /// Media type and content of the body.
-    pub body: Option<(&'a str, &'a Value)>,
-}
-
-impl<'a> Ask<'a> {
-    /// A request without a body that is answered in JSON.
-    pub fn new(method: Method, path: &'a str) -> Self {
-        Self {
-            method,
-            path,
-            accept: JSON,
-            body: None,
-        }
-    }
-
-    /// The request with a body of the given media type.
-    #[must_use]
-    pub fn with(self, content: &'a str, body: &'a Value) -> Self {
-        Self {
-            body: Some((content, body)),
-            ..self
-        }
-    }
-}
-
-/// The version of an object that a decision rests on.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// Its UID: another object of the same name is another matter.
-    pub uid: &'a str,
-    /// Its resource version.
-    pub resource_version: &'a str,
-}
-
-impl<'a> Seen<'a> {
-    /// Takes note of what was read.
-    pub fn of(object: &'a Value) -> Self {
-        Self {
-            uid: metadata_text(object, "uid"),
-            resource_version: resource_version(object),
-        }
-    }
-}
-
-/// Where an object lies: its kind's endpoint, its namespace and its name.
-#[derive(Clone, Copy, Debug)]
-pub struct ObjectPath<'a> {
-    /// Endpoint and scope of the kind.
-    pub mapping: &'a Mapping,
-    /// Namespace; ignored for cluster-scoped kinds.
-    pub namespace: &'a str,
-    /// Name.
-    pub name: &'a str,
-}
-
-impl ObjectPath<'_> {
-    /// Gives the URL path.
-    pub fn path(&self) -> String {
-        self.mapping.path(self.namespace, self.name)
-    }
-}
-
-/// JSON that is also YAML of the same meaning: the API server reads the body of an apply as YAML, where a line separator
-/// ends a line and takes the spaces around it along. encoding/json escapes both separators, so stock never meets this.
-fn encode(value: &Value) -> Result<Vec<u8>, RestError> {
-    let mut body = Vec::new();
-    let mut writer = serde_json::Serializer::with_formatter(&mut body, SeparatorsEscaped);
-    let written = value.serialize(&mut writer);
-    written.map_err(|error| RestError::Request(error.to_string()))?;
-    Ok(body)
-}
-
-struct SeparatorsEscaped;
-
-impl serde_json::ser::Formatter for SeparatorsEscaped {
-    fn write_string_fragment<W: std::io::Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> std::io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(['\u{2028}', '\u{2029}']) {
-            let (before, from) = rest.split_at(at);
-            let escape = if from.starts_with('\u{2028}') {
-                "\\u2028"
-            } else {
-                "\\u2029"
-            };
-            writer.write_all(before.as_bytes())?;
-            writer.write_all(escape.as_bytes())?;
-            rest = &from['\u{2028}'.len_utf8()..];
-        }
-        writer.write_all(rest.as_bytes())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -629,14 +403,6 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-
-    #[test]
-    fn line_separators_are_escaped_in_bodies() {
-        let value = serde_json::json!({"a \u{2028} b": ["\u{2029}", "ü \u{2028}\u{2029}\n"]});
-        let body = String::from_utf8(encode(&value).unwrap()).unwrap();
-        assert_eq!(body, r#"{"a \u2028 b":["\u2029","ü \u2028\u2029\n"]}"#);
-        assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), value);
-    }
 
     fn config_maps() -> Mapping {
         Mapping {
