@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::deployment::STORAGE_TLS;
 use super::package::{Files, print};
-use super::{InstallFlags, NAME, STORAGE_TLS, objects};
+use super::{InstallFlags, NAME, objects};
 
 /// What stands for the namespace until templates do.
 const NAMESPACE: &str = "OPENFLUX_NAMESPACE";

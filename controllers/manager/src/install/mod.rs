@@ -1,15 +1,21 @@
 //! `openflux-controller install`: the manifests, from the same source as the code that they run.
 
+mod admission;
 mod chart;
+mod deployment;
 mod package;
+mod rules;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args};
-use flux_sources::SourceKind;
 use serde_json::{Value, json};
+
+use admission::{network_policy, writers_policy};
+use deployment::deployment;
+use rules::{rules, rules_at_home};
 
 /// What to install, and where.
 #[derive(Args, Clone, Debug, Default)]
@@ -88,9 +94,6 @@ pub(crate) struct InstallFlags {
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
 const NAME: &str = "openflux-controller";
-
-/// Where the certificate of the file server is.
-const STORAGE_TLS: &str = "/etc/openflux/storage-tls";
 
 /// Prints or writes the manifests.
 ///
@@ -288,102 +291,6 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
     objects
 }
 
-/// Nobody has to reach the controller but for its metrics, and for artifacts that it serves.
-fn network_policy(flags: &InstallFlags, metadata: &Value) -> Value {
-    let mut ports = vec![json!({"port": "http-prom", "protocol": "TCP"})];
-    if flags.produces() {
-        ports.push(json!({"port": "storage", "protocol": "TCP"}));
-    }
-    json!({
-        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata,
-        "spec": {
-            "podSelector": {"matchLabels": {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "openflux"}},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"ports": ports}],
-        },
-    })
-}
-
-/// Users that take the reference to an owner away when the owner is deleted without its dependents.
-const GARBAGE_COLLECTORS: [&str; 2] = [
-    "system:serviceaccount:kube-system:generic-garbage-collector",
-    "system:kube-controller-manager",
-];
-
-/// Says who may write Artifacts; others may change nothing that deployers read.
-fn writers_policy(flags: &InstallFlags, writers: &[String], labels: &Value) -> [Value; 2] {
-    let name = format!("{NAME}-artifact-writers");
-    let metadata = json!({"name": name, "labels": labels});
-    let named = writers.iter().map(String::as_str).filter(|user| !user.is_empty());
-    let users: Vec<_> = named.chain(GARBAGE_COLLECTORS).collect();
-    let ours = format!("system:serviceaccounts:{}", flags.namespace);
-    let expression = format!(
-        "request.userInfo.username in {users} || {ours} in request.userInfo.groups || \
-         'system:masters' in request.userInfo.groups || (oldObject != null && object.spec == oldObject.spec && \
-         object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences)",
-        users = json!(users),
-        ours = json!(ours),
-    );
-    let policy = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": metadata,
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [{
-                "apiGroups": ["openfluxcd.ocm.software"], "apiVersions": ["*"], "resources": ["artifacts"],
-                "operations": ["CREATE", "UPDATE"],
-            }]},
-            "validations": [{
-                "expression": expression, "reason": "Forbidden",
-                "message": "only the controllers of Flux and the --artifact-writers of openflux-controller may write Artifacts",
-            }],
-        },
-    });
-    let binding = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": metadata, "spec": {"policyName": name, "validationActions": ["Deny"]},
-    });
-    [policy, binding]
-}
-
-/// The arguments of the controller.
-fn arguments(flags: &InstallFlags) -> Vec<String> {
-    let mut arguments = vec![
-        "run".to_owned(),
-        format!("--watch-label-selector={}", flags.watch_label_selector),
-        format!("--events-addr={}", events_address(flags)),
-        "--enable-leader-election".to_owned(),
-        "--shadow-addr=127.0.0.1:9292".to_owned(),
-    ];
-    let mut add = |name: &str, value: &str| {
-        if !value.is_empty() {
-            arguments.push(format!("--{name}={value}"));
-        }
-    };
-    let switch = |on: bool| if on { "true" } else { "" };
-    add("controllers", &flags.controllers.join(","));
-    add("default-service-account", &flags.default_service_account);
-    add("no-cross-namespace-refs", switch(flags.no_cross_namespace_refs));
-    add("no-remote-bases", switch(flags.no_remote_bases));
-    add("remote-base-hosts", &flags.remote_base_hosts.join(","));
-    if flags.artifact_hosts.is_empty() && flags.cluster_domain != CLUSTER_DOMAIN {
-        add("artifact-hosts", &format!("*.svc,*.svc.{}", flags.cluster_domain));
-    } else {
-        add("artifact-hosts", &flags.artifact_hosts.join(","));
-    }
-    if flags.produces() {
-        let address = format!("{NAME}.{}.svc.{}", flags.namespace, flags.cluster_domain);
-        if flags.storage_tls_secret.is_empty() {
-            arguments.push(format!("--storage-adv-addr={address}."));
-        } else {
-            // No certificate is for a name with a dot at its end.
-            arguments.push(format!("--storage-adv-addr=https://{address}"));
-            arguments.push(format!("--storage-tls-secret-dir={STORAGE_TLS}"));
-        }
-    }
-    arguments.extend_from_slice(&flags.arg);
-    arguments
-}
-
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 fn labels() -> Value {
@@ -392,152 +299,6 @@ fn labels() -> Value {
         "app.kubernetes.io/part-of": "openflux",
         "app.kubernetes.io/version": env!("CARGO_PKG_VERSION"),
     })
-}
-
-/// What the controller needs besides what it applies.
-fn rules(flags: &InstallFlags) -> Value {
-    let read = ["get", "list", "watch"];
-    let sources = SourceKind::ALL.map(SourceKind::plural);
-    // Where owner references are checked, whoever blocks the deletion of an owner needs this right on it.
-    let owners = sources.map(|plural| format!("{plural}/finalizers"));
-    let mut rules = json!([
-        {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts"],
-         "verbs": ["get", "list", "watch", "create", "patch", "delete"]},
-        {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts/status"], "verbs": ["patch"]},
-        {"apiGroups": ["openfluxcd.ocm.software"], "resources": ["artifacts/finalizers"], "verbs": ["update"]},
-        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": sources, "verbs": read},
-        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": owners, "verbs": ["update"]},
-        // For the bridge.
-        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["externalartifacts"], "verbs": ["create", "patch"]},
-        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["externalartifacts/status"], "verbs": ["patch"]},
-        {"apiGroups": ["kustomize.toolkit.fluxcd.io"], "resources": ["kustomizations"],
-         "verbs": ["get", "list", "watch", "patch"]},
-        {"apiGroups": ["kustomize.toolkit.fluxcd.io"], "resources": ["kustomizations/status"], "verbs": ["patch"]},
-        {"apiGroups": ["helm.toolkit.fluxcd.io"], "resources": ["helmreleases"], "verbs": ["get", "list", "watch", "patch"]},
-        {"apiGroups": ["helm.toolkit.fluxcd.io"], "resources": ["helmreleases/status"], "verbs": ["patch"]},
-        // Those that HelmReleases ask for.
-        {"apiGroups": ["source.toolkit.fluxcd.io"], "resources": ["helmcharts"], "verbs": ["create", "patch", "delete"]},
-        // To leave alone what stock's controllers select.
-        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": read},
-        // Variables, and their changes.
-        {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": read},
-        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "impersonate"]},
-        // Tokens for others than this cluster, as stock's controllers may ask for them.
-        {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
-    ]);
-    for (plural, _) in flags.produced_kinds() {
-        let group = if plural == artifact_crd::HTTP_PLURAL {
-            artifact_crd::HTTP_GROUP
-        } else {
-            "openfluxcd.ocm.software"
-        };
-        let mut rule = |resource: String, verbs: &[&str]| {
-            if let Some(rules) = rules.as_array_mut() {
-                rules.push(json!({"apiGroups": [group], "resources": [resource], "verbs": verbs}));
-            }
-        };
-        rule(plural.to_owned(), &read);
-        rule(format!("{plural}/status"), &["patch"]);
-        rule(format!("{plural}/finalizers"), &["update"]);
-    }
-    rules
-}
-
-/// What the controller needs in its own namespace.
-fn rules_at_home() -> Value {
-    json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}])
-}
-
-fn deployment(flags: &InstallFlags, name: &str, metadata: &Value) -> Value {
-    let selected = json!({"app": name});
-    let mut labels = labels();
-    labels["app"] = name.into();
-    let temp = match flags.temp_size.as_str() {
-        "" => json!({}),
-        size => json!({"sizeLimit": size}),
-    };
-    let probe = |path: &str| json!({"httpGet": {"path": path, "port": "healthz"}});
-    let mut deployment = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
-        "spec": {
-            "replicas": flags.replicas,
-            "selector": {"matchLabels": selected},
-            "template": {
-                "metadata": {"labels": labels, "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}},
-                "spec": {
-                    "serviceAccountName": NAME,
-                    "nodeSelector": {"kubernetes.io/os": "linux"},
-                    "priorityClassName": "system-cluster-critical",
-                    "terminationGracePeriodSeconds": flags.grace_seconds(),
-                    "securityContext": {"runAsNonRoot": true, "runAsUser": 65534, "fsGroup": 1337,
-                        "seccompProfile": {"type": "RuntimeDefault"}},
-                    "containers": [{
-                        "name": "manager",
-                        "image": flags.image,
-                        "args": arguments(flags),
-                        "env": [
-                            {"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-                            // Two arenas are enough for the runtime's threads, and keep the memory small.
-                            {"name": "MALLOC_ARENA_MAX", "value": "2"},
-                        ],
-                        "ports": [
-                            {"name": "http-prom", "containerPort": 8080, "protocol": "TCP"},
-                            {"name": "healthz", "containerPort": 9440, "protocol": "TCP"},
-                        ],
-                        "livenessProbe": probe("/healthz"),
-                        "readinessProbe": probe("/readyz"),
-                        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": flags.memory}},
-                        "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
-                            "capabilities": {"drop": ["ALL"]}},
-                        // Remote bases are cloned there.
-                        "volumeMounts": [{"name": "temp", "mountPath": "/tmp"}],
-                    }],
-                    "volumes": [{"name": "temp", "emptyDir": temp}],
-                },
-            },
-        },
-    });
-    if flags.produces() {
-        // A second pod could not serve what the first one stores.
-        deployment["spec"]["strategy"] = json!({"type": "Recreate"});
-        let pod = &mut deployment["spec"]["template"]["spec"];
-        let mut push = |pointer: &str, value: Value| {
-            if let Some(list) = pod.pointer_mut(pointer).and_then(Value::as_array_mut) {
-                list.push(value);
-            }
-        };
-        push(
-            "/containers/0/ports",
-            json!({"name": "storage", "containerPort": 9090, "protocol": "TCP"}),
-        );
-        push(
-            "/containers/0/volumeMounts",
-            json!({"name": "artifacts", "mountPath": "/data"}),
-        );
-        let volume = if flags.storage_claim.is_empty() {
-            json!({"name": "artifacts", "emptyDir": {}})
-        } else {
-            json!({"name": "artifacts", "persistentVolumeClaim": {"claimName": flags.storage_claim}})
-        };
-        push("/volumes", volume);
-        if !flags.storage_tls_secret.is_empty() {
-            push(
-                "/containers/0/volumeMounts",
-                json!({"name": "storage-tls", "mountPath": STORAGE_TLS, "readOnly": true}),
-            );
-            let secret = json!({"secretName": flags.storage_tls_secret});
-            push("/volumes", json!({"name": "storage-tls", "secret": secret}));
-        }
-    }
-    deployment
-}
-
-fn events_address(flags: &InstallFlags) -> String {
-    format!(
-        "http://notification-controller.{}.svc.{}./",
-        flags.namespace, flags.cluster_domain
-    )
 }
 
 #[cfg(test)]
