@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use e2e::testbed::Audit;
+use serde_json::json;
 
 use crate::deployers::stage::{App, Contender, Stage, names};
 use crate::deployers::table::{Figure, Measured, Row};
@@ -39,7 +40,10 @@ async fn climb(contender: Contender) -> Result<Row> {
         source: source[0].clone(),
         wait: true,
         timeout: "1m",
-        depends_on: at.checked_sub(1).map(|before| names[before].clone()),
+        more: match at.checked_sub(1) {
+            Some(before) => json!({"dependsOn": [{"name": names[before]}]}),
+            None => json!({}),
+        },
     });
     let start = Instant::now();
     tokio::try_join!(stage.ready(&names, &release), stage.deploy(apps))?;

@@ -10,11 +10,13 @@ mod chain;
 #[path = "../deployers/mod.rs"]
 mod deployers;
 mod load;
+mod remote;
 
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use serde_json::json;
 
 use crate::deployers::rollout::Load;
 use crate::deployers::table::{Measured, Row};
@@ -34,6 +36,10 @@ enum Scenario {
     Stuck,
     /// A chain of dependencies.
     Chain,
+    /// As `wait`, with one encrypted Secret each.
+    Encrypted,
+    /// Kustomizations that deploy to ten other clusters.
+    Remote,
 }
 
 impl Scenario {
@@ -47,9 +53,18 @@ impl Scenario {
         Load {
             count: if shared { Self::share(count) } else { count },
             one_source: shared,
-            wait: self == Self::Wait,
+            wait: matches!(self, Self::Wait | Self::Encrypted | Self::Remote),
             concurrent: if shared { 4 } else { 20 },
-            size: Size::Four,
+            size: match self {
+                Self::Encrypted => Size::Encrypted,
+                Self::Remote => Size::Still,
+                _ => Size::Four,
+            },
+            more: match self {
+                Self::Encrypted => |_| load::decryption(),
+                Self::Remote => remote::through,
+                _ => |_| json!({}),
+            },
         }
     }
 }
@@ -75,12 +90,24 @@ impl harness::Scenario for Scenario {
             ),
             Self::Stuck => "`stuck`: 20 Kustomizations that never become ready".to_owned(),
             Self::Chain => "`chain`: 10 Kustomizations, each depending on the one before".to_owned(),
+            Self::Encrypted => {
+                format!(
+                    "`encrypted`: {count} Kustomizations with one encrypted Secret each, `--concurrent=20`"
+                )
+            }
+            Self::Remote => format!(
+                "`remote`: {count} Kustomizations for {} other clusters, `--concurrent=20`",
+                remote::CLUSTERS
+            ),
         }
     }
 
     async fn measure(self, count: usize, only_ours: bool) -> Result<Measured> {
         match self {
-            Self::Wait | Self::NoWait | Self::Shared => self.load(count).measure(only_ours).await,
+            Self::Wait | Self::NoWait | Self::Shared | Self::Encrypted => {
+                self.load(count).measure(only_ours).await
+            }
+            Self::Remote => remote::measure(self.load(count), only_ours).await,
             Self::Stuck => stuck::measure(only_ours).await,
             Self::Chain => chain::measure(only_ours).await,
         }
@@ -88,7 +115,7 @@ impl harness::Scenario for Scenario {
 
     fn columns(self) -> &'static [&'static str] {
         match self {
-            Self::Wait | Self::NoWait | Self::Shared => rollout::COLUMNS,
+            Self::Wait | Self::NoWait | Self::Shared | Self::Encrypted | Self::Remote => rollout::COLUMNS,
             Self::Stuck => stuck::COLUMNS,
             Self::Chain => chain::COLUMNS,
         }
@@ -96,7 +123,9 @@ impl harness::Scenario for Scenario {
 
     fn conclude(self, rows: &[Row]) -> String {
         match self {
-            Self::Wait | Self::NoWait | Self::Shared => rollout::conclude(rows),
+            Self::Wait | Self::NoWait | Self::Shared | Self::Encrypted | Self::Remote => {
+                rollout::conclude(rows)
+            }
             Self::Stuck | Self::Chain => String::new(),
         }
     }

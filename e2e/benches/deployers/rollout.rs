@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use e2e::testbed::Audit;
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 
 use super::floor;
 use super::stage::{App, Contender, Release, Stage, names};
@@ -21,6 +22,8 @@ pub(crate) struct Load {
     pub(crate) concurrent: usize,
     /// What each of them consists of.
     pub(crate) size: Size,
+    /// Further fields of the spec of each, by its number.
+    pub(crate) more: fn(usize) -> Value,
 }
 
 pub(crate) const COLUMNS: &[&str] = &[
@@ -51,17 +54,20 @@ impl Load {
     }
 
     fn objects(self) -> impl Iterator<Item = App> {
-        self.apps().into_iter().map(move |name| App {
-            source: if self.one_source {
-                "shared".to_owned()
-            } else {
-                name.clone()
-            },
-            name,
-            wait: self.wait,
-            timeout: "5m",
-            depends_on: None,
-        })
+        self.apps()
+            .into_iter()
+            .enumerate()
+            .map(move |(number, name)| App {
+                source: if self.one_source {
+                    "shared".to_owned()
+                } else {
+                    name.clone()
+                },
+                name,
+                wait: self.wait,
+                timeout: "5m",
+                more: (self.more)(number),
+            })
     }
 
     pub(crate) async fn measure(self, only_ours: bool) -> Result<Measured> {
@@ -152,7 +158,7 @@ pub(crate) struct Rollout {
 }
 
 impl Rollout {
-    fn row(&self, name: &'static str) -> Row {
+    pub(crate) fn row(&self, name: &'static str) -> Row {
         Row {
             name,
             figures: vec![

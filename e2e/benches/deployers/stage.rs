@@ -139,8 +139,8 @@ impl Stage {
     pub(crate) async fn deploy(&self, apps: impl IntoIterator<Item = App>) -> Result<()> {
         let create = apps.into_iter().map(|app| {
             let mut spec = load::spec(&app, self.namespace.name());
-            if let Some(dependency) = &app.depends_on {
-                spec["dependsOn"] = json!([{"name": dependency}]);
+            for (field, value) in app.more.as_object().into_iter().flatten() {
+                spec[field] = value.clone();
             }
             let object = json!({"apiVersion": OBJECT.api_version, "kind": OBJECT.kind,
                 "metadata": {"name": app.name}, "spec": spec});
@@ -204,7 +204,8 @@ pub(crate) struct App {
     pub(crate) source: String,
     pub(crate) wait: bool,
     pub(crate) timeout: &'static str,
-    pub(crate) depends_on: Option<String>,
+    /// Further fields of its spec.
+    pub(crate) more: Value,
 }
 
 /// One artifact: its archive and what describes it.

@@ -103,7 +103,7 @@ fn app(name: String, source: &str, timeout: &'static str) -> App {
         source: source.to_owned(),
         wait: true,
         timeout,
-        depends_on: None,
+        more: json!({}),
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use serde_json::json;
 
 use crate::deployers::rollout::Load;
 use crate::deployers::table::{Measured, Row};
@@ -40,6 +41,7 @@ impl Scenario {
             wait: true,
             concurrent: 10,
             size: if is_large { Size::Many } else { Size::Four },
+            more: |_| json!({}),
         }
     }
 }
