@@ -2,11 +2,13 @@
 //!
 //! Keys are served first in, first out; a key never runs twice at once; what arrives while it runs is merged
 //! into one more run. A run holds one of `concurrency` slots, and gives it up while it only waits
-//! ([`Slot::park`]), so that a hung rollout costs a parked future and not a worker.
+//! ([`Slot::park`]), so that a hung rollout costs a parked future and not a worker; when it comes back, it goes before
+//! those that have not begun.
 
 mod report;
 mod slot;
 mod triggers;
+mod workers;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt::Display;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,6 +28,7 @@ use crate::inspect::{self, Runs};
 use crate::metrics::QueueMetrics;
 
 use slot::{Note, Place};
+use workers::Workers;
 
 pub use slot::Slot;
 pub use triggers::Triggers;
@@ -229,7 +232,7 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
         F: Future<Output = Requeue> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        let semaphore = Arc::new(Semaphore::new(concurrency.max(1)));
+        let workers = Arc::new(Workers::new(concurrency, self.shared.metrics.clone()));
         let tasks = TaskTracker::new();
         loop {
             tokio::select! {
@@ -237,18 +240,17 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Queue<K> {
                 () = shutdown.cancelled() => break,
                 () = self.wait_for_ready() => {}
             }
-            let permit = tokio::select! {
+            let worker = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                permit = Arc::clone(&semaphore).acquire_owned() => permit.ok(),
+                worker = workers.begin() => worker,
             };
             let Some((key, triggers, superseded, note)) = self.pop() else {
                 continue;
             };
-            let metrics = self.shared.metrics.clone();
             let slot = Slot {
-                place: permit.map(|permit| Place::worker(permit, &metrics)),
-                workers: Some((Arc::clone(&semaphore), metrics)),
+                place: worker.map(|worker| Place::Worker { _worker: worker }),
+                workers: Some(Arc::clone(&workers)),
                 elsewhere: None,
                 next: None,
                 note,

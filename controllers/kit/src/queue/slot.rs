@@ -4,16 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::workers::{Worker, Workers};
 use crate::fair::{FairBudget, Portion};
-use crate::metrics::{ActiveGuard, QueueMetrics};
 
 /// A worker slot, which its run can give up while it waits for the cluster.
 pub struct Slot {
     /// Where places are taken; nowhere if the run takes none.
-    pub(super) workers: Option<(Arc<Semaphore>, QueueMetrics)>,
+    pub(super) workers: Option<Arc<Workers>>,
     /// The place, as long as it is held.
     pub(super) place: Option<Place>,
     /// Where places are taken instead, and as whose, once the run has moved there.
@@ -25,11 +24,8 @@ pub struct Slot {
 
 /// A place of a run.
 pub(super) enum Place {
-    /// One of the workers', counted as long as it is held.
-    Worker {
-        _permit: OwnedSemaphorePermit,
-        _active: ActiveGuard,
-    },
+    /// One of the workers'.
+    Worker { _worker: Worker },
     /// One that takes nothing from the workers.
     Elsewhere { _portion: Portion },
 }
@@ -81,21 +77,10 @@ impl Slot {
             let portion = Box::pin(places.take(owner, 1)).await;
             return Some(Place::Elsewhere { _portion: portion });
         }
-        let (semaphore, metrics) = self.workers.as_ref()?;
+        let workers = self.workers.as_ref()?;
         let _noted = Noted::new(&self.note, Cow::Borrowed("a free worker slot"));
-        // The semaphore is never closed, so that acquiring fails is impossible; running without a slot would
-        // merely exceed the concurrency.
-        let permit = Arc::clone(semaphore).acquire_owned().await.ok();
-        permit.map(|permit| Place::worker(permit, metrics))
-    }
-}
-
-impl Place {
-    pub(super) fn worker(permit: OwnedSemaphorePermit, metrics: &QueueMetrics) -> Self {
-        Self::Worker {
-            _permit: permit,
-            _active: metrics.active(),
-        }
+        let worker = workers.come_back().await;
+        worker.map(|worker| Place::Worker { _worker: worker })
     }
 }
 

@@ -66,6 +66,34 @@ async fn a_parked_run_does_not_hold_its_slot() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_comes_back_goes_before_those_that_have_not_begun() {
+    let (queue, shutdown) = (queue(), CancellationToken::new());
+    let order = Arc::new(Mutex::new(vec![]));
+    for key in 0..10 {
+        queue.add(key, Triggers::STARTUP);
+    }
+    let (ended, stop) = (Arc::clone(&order), shutdown.clone());
+    let handler = move |mut run: Run<u32>| {
+        let (ended, stop) = (Arc::clone(&ended), stop.clone());
+        async move {
+            if run.key == 0 {
+                run.slot.park(tokio::time::sleep(Duration::from_secs(1))).await;
+            } else {
+                tokio::time::sleep(Duration::from_millis(400)).await;
+            }
+            ended.lock().push(run.key);
+            if ended.lock().len() == 10 {
+                stop.cancel();
+            }
+            Requeue::Never
+        }
+    };
+    queue.serve(1, shutdown, handler).await;
+    // The third ends after 1.2 s; the first, which wants its place back since 1.0 s, gets it.
+    assert_eq!(*order.lock(), [1, 2, 3, 0, 4, 5, 6, 7, 8, 9]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_during_a_run_supersedes_it_and_runs_once_more() {
     let (queue, shutdown) = (queue(), CancellationToken::new());
     let runs = Arc::new(Mutex::new(vec![]));
