@@ -61,7 +61,7 @@ pub(crate) fn is_made_for(release: &Release, object: &HelmRelease) -> bool {
         object.metadata.namespace.as_deref(),
     );
     let hooks = release.hooks.iter().map(|hook| hook.manifest.as_str());
-    let texts = std::iter::once(release.manifest.as_str()).chain(hooks);
+    let texts = std::iter::once(&*release.manifest).chain(hooks);
     let objects: Vec<_> = texts.flat_map(documents).flatten().collect();
     if objects.is_empty() {
         return release.info.status.is_pending();
@@ -176,7 +176,7 @@ mod tests {
             (String::new(), String::new(), Status::Deployed, false),
         ] {
             let mut release = Release {
-                manifest,
+                manifest: manifest.into(),
                 ..Release::default()
             };
             release.info.status = status;

@@ -315,7 +315,7 @@ mod tests {
 
     fn release(manifest: &str, hook: &str) -> Release {
         Release {
-            manifest: manifest.to_owned(),
+            manifest: manifest.into(),
             hooks: vec![Hook {
                 path: "web/templates/hook.yaml".to_owned(),
                 manifest: hook.to_owned(),

@@ -31,8 +31,10 @@ mod name;
 pub(crate) mod reuse;
 mod snapshot;
 pub mod storage;
+mod text;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -47,6 +49,7 @@ pub use name::{release_name, shorten_name};
 pub use snapshot::{SNAPSHOT_API_VERSION, Snapshot, SnapshotError};
 
 use hook::{is_zero, or_default};
+use text::{as_text, is_empty, shared_text};
 
 /// A revision of a release.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -71,13 +74,14 @@ pub struct Release {
         skip_serializing_if = "Map::is_empty"
     )]
     pub config: Map<String, Json>,
-    /// The objects, without hooks, as one stream of YAML.
+    /// The objects, without hooks, as one stream of YAML; it is long, and copies of a record share it.
     #[serde(
         default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "String::is_empty"
+        deserialize_with = "shared_text",
+        serialize_with = "as_text",
+        skip_serializing_if = "is_empty"
     )]
-    pub manifest: String,
+    pub manifest: Arc<str>,
     /// The hooks.
     #[serde(
         default,

@@ -97,12 +97,11 @@ pub struct Rendered {
 impl Rendered {
     /// The objects as one stream of YAML, as the release's record keeps them.
     pub fn manifest(&self) -> String {
-        let mut stream = String::new();
-        for manifest in &self.manifests {
-            let Manifest { path, content, .. } = manifest;
-            stream.extend(["---\n# Source: ", path, "\n", content, "\n"]);
+        let mut parts = Vec::with_capacity(5 * self.manifests.len());
+        for Manifest { path, content, .. } in &self.manifests {
+            parts.extend(["---\n# Source: ", path, "\n", content, "\n"]);
         }
-        stream
+        parts.concat()
     }
 }
 

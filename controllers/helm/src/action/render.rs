@@ -74,7 +74,7 @@ impl Revision {
         policy: CrdPolicy,
         apply_method: &str,
     ) -> Result<Release, ActionError> {
-        let manifest = self.rendered.manifest();
+        let manifest = self.rendered.manifest().into();
         let mut chart = self.rendered.chart;
         if let Some(chart) = chart.as_mut().filter(|_| is_processed_twice(wanted, policy)) {
             chart.forget_imports();
