@@ -88,6 +88,7 @@ mod telling;
 mod together;
 mod transformation;
 mod transformation_changes;
+mod uninstall;
 mod untrusted_artifacts;
 mod walk_through;
 mod webhooks;

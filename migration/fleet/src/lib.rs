@@ -21,6 +21,7 @@ pub mod subject;
 pub mod text;
 pub mod trace;
 pub mod tree;
+pub mod uninstall;
 pub mod world;
 
 pub use owner::{Owner, Owners};

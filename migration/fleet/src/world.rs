@@ -6,6 +6,9 @@ use flux_api::{Source, SourceArtifact, Tolerant};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+/// The label of what the bridge made; its value is the kind that the Artifact was made from.
+const BRIDGED_FROM: &str = "openfluxcd.ocm.software/bridged-from";
+
 /// The Flux objects and controllers of a cluster.
 #[derive(Clone, Debug, Default)]
 pub struct World {
@@ -68,6 +71,11 @@ impl SourceState {
             generations: (meta.generation.unwrap_or_default(), status.observed_generation),
             ..Self::default()
         }
+    }
+
+    /// Returns whether the bridge made it of an Artifact.
+    pub fn is_bridged(&self) -> bool {
+        self.labels.contains_key(BRIDGED_FROM)
     }
 
     /// Returns what the source says of itself, if it says anything.

@@ -18,6 +18,7 @@ mod rollback_fleet;
 mod status;
 mod trace;
 mod tree;
+mod uninstall;
 mod verify;
 
 use std::ffi::OsString;
@@ -57,7 +58,7 @@ impl Outcome {
 type Entry = (&'static str, &'static str, fn(Command) -> Command);
 
 /// The commands.
-const COMMANDS: [Entry; 10] = [
+const COMMANDS: [Entry; 11] = [
     (
         "build",
         "Make on this machine what the controllers make in a cluster",
@@ -105,6 +106,11 @@ const COMMANDS: [Entry; 10] = [
         "migrate",
         "Move objects to our controller and back, one by one, and put labels where objects are defined",
         |command| migrate::MigrateCommand::augment_subcommands(command).subcommand_required(true),
+    ),
+    (
+        "uninstall",
+        "Take our controller away, once nothing needs it; what was deployed stays",
+        uninstall::UninstallArgs::augment_args,
     ),
 ];
 
@@ -161,6 +167,7 @@ pub fn run_cluster_command(matches: &ArgMatches, out: &mut dyn Write) -> Result<
                 migrate::MigrateCommand::Status(args) => Box::pin(verify::migrations(&args, out)).await,
                 migrate::MigrateCommand::Rollback(args) => Box::pin(rollback::rollback(&args, out)).await,
             },
+            "uninstall" => Box::pin(uninstall::uninstall(&read_args(matches)?, out)).await,
             other => Err(CommandError::Usage(format!("there is no command {other}"))),
         }
     })

@@ -30,11 +30,7 @@ pub(super) fn mirrored(facts: &Facts) -> Vec<Finding> {
     for source in &facts.world.sources {
         let Some(wanted) = &source.artifact else { continue };
         // What the bridge made of an Artifact is not made into one again.
-        if source
-            .labels
-            .keys()
-            .any(|key| key.starts_with("openfluxcd.ocm.software/bridged-from"))
-        {
+        if source.is_bridged() {
             continue;
         }
         let shown = format!("{}/{}", source.kind, source.key);
