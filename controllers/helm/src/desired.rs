@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use artifact_consumer::SourceKey;
 use artifact_crd::Artifact;
-use bytes::Bytes;
 use flux_api::{GoDuration, HelmReleaseStatus};
 use flux_deployer::fetch::ArtifactError;
 use flux_deployer::{Run, fetch};
 use gotmpl::Map;
+use helm::Chart;
 use helm::chart_version::track;
 use helm::digest::{Digest, verify_values};
 use helm::release::{Release, config};
-use helm::{Chart, Limits};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -170,7 +169,7 @@ async fn load(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Arc<Chart>
         Err(error) => return Err(Stop::Artifact(error)),
     };
     let limits = run.context.own.settings.chart_limits;
-    let loading = move |bytes: &Bytes, limits: &Limits| Chart::from_archive(bytes, limits);
-    let chart = tokio::task::spawn_blocking(move || loading(&bytes, &limits)).await??;
-    Ok(run.context.own.loaded.share(digest, chart))
+    let (loaded, digest) = (Arc::clone(&run.context.own.loaded), digest.to_owned());
+    let loading = move || loaded.get_or_load(&digest, || Chart::from_archive(&bytes, &limits));
+    Ok(tokio::task::spawn_blocking(loading).await??)
 }

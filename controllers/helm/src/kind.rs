@@ -38,7 +38,7 @@ pub(crate) struct Helm {
     /// Charts that need not be loaded to know what they are.
     pub(crate) heads: Heads,
     /// Charts that runs have in use.
-    pub(crate) loaded: Loaded,
+    pub(crate) loaded: Arc<Loaded>,
     /// Whose fields become ours where drift is looked for.
     pub(crate) managers: FieldManagers,
     /// The HelmCharts that were made, by HelmRelease.
@@ -54,7 +54,7 @@ impl Helm {
             renderer: Renderer::new(Arc::new(environment)),
             discovery: KnownDiscovery::default(),
             heads: Heads::default(),
-            loaded: Loaded::default(),
+            loaded: Arc::default(),
             managers: FieldManagers {
                 own: CONTROLLER.to_owned(),
                 overridden,

@@ -56,6 +56,8 @@ pub(crate) fn parse(
     parser.tree = parser.new_tree(name.clone());
     let root = parser.top_level()?;
     parser.add(root)?;
+    // It is kept for as long as somebody renders the chart.
+    parser.ast.nodes.shrink_to_fit();
     Ok(Parsed {
         ast: Arc::new(parser.ast),
         templates: parser.templates,

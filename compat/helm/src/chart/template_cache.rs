@@ -38,26 +38,19 @@ impl PartialEq for Key {
 }
 
 impl TemplateCache {
-    /// Returns the set for a key, parsing it if it is not kept.
+    /// Returns the set for a key, parsing it if it is not kept; renders that begin at once wait for the first one to parse.
     pub(crate) fn get<E>(
         &self,
         key: Key,
         parse: impl FnOnce(&Key) -> Result<TemplateSet, E>,
     ) -> Result<TemplateSet, E> {
-        if let Some(set) = self.find(&key) {
-            return Ok(set);
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, set)) = sets.iter().find(|(kept, _)| *kept == key) {
+            return Ok(set.clone());
         }
         let set = parse(&key)?;
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         sets.truncate(KEPT - 1);
         sets.insert(0, (key, set.clone()));
         Ok(set)
-    }
-
-    fn find(&self, key: &Key) -> Option<TemplateSet> {
-        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        sets.iter()
-            .find(|(kept, _)| kept == key)
-            .map(|(_, set)| set.clone())
     }
 }
