@@ -1,5 +1,7 @@
 //! Making one output: copies, then steps, then what is left out, then its revision.
 
+use std::sync::LazyLock;
+
 use sourceignore::{DEFAULTS, Matcher, Pattern, VCS, read};
 
 use crate::copy::copy;
@@ -12,6 +14,12 @@ use crate::stage::{Inputs, Stage};
 use crate::steps;
 use crate::tree::Tree;
 use crate::wanted::Wanted;
+
+/// What stock leaves out of artifacts, read once.
+static STOCK: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    let lines = VCS.iter().chain(DEFAULTS);
+    lines.map(|line| Pattern::parse(line, &[])).collect()
+});
 
 /// An output that was made.
 #[derive(Clone, Debug)]
@@ -104,13 +112,13 @@ fn finish(mut stage: Stage<'_>, output: &Output, inputs: &Inputs) -> Result<Buil
 
 /// Takes out what the rules of the output say.
 fn leave_out(stage: &mut Stage<'_>, output: &Output) -> Result<(), Problem> {
-    let mut patterns = Vec::new();
-    if output.ignore_defaults {
-        patterns.extend(VCS.iter().chain(DEFAULTS).map(|line| Pattern::parse(line, &[])));
-    }
-    if let Some(ignore) = &output.ignore {
-        patterns.extend(read(ignore, &[]));
-    }
+    let defaults: &[Pattern] = if output.ignore_defaults { &STOCK } else { &[] };
+    let own = output.ignore.as_ref().map(|ignore| read(ignore, &[]));
+    let patterns: Vec<_> = defaults
+        .iter()
+        .cloned()
+        .chain(own.into_iter().flatten())
+        .collect();
     if patterns.is_empty() {
         return Ok(());
     }

@@ -22,7 +22,8 @@ pub(crate) type Captures = BTreeMap<String, String>;
 pub(crate) struct Pattern {
     /// The directory in which everything lies that it matches.
     prefix: String,
-    regex: Regex,
+    /// Compiled only by who looks for matches.
+    regex: String,
     names: Vec<String>,
 }
 
@@ -56,7 +57,6 @@ impl Pattern {
             .split('/')
             .take_while(|component| !component.contains('{'))
             .collect();
-        let regex = Regex::new(&regex).map_err(|error| invalid(error.to_string()))?;
         // A pattern without names matches one path, which lies in its directory.
         let kept = literal.len().min(path.split('/').count().saturating_sub(1));
         let pattern = Self {
@@ -89,10 +89,12 @@ impl Pattern {
                 Matches::Directories => paths.extend(path.match_indices('/').map(|(at, _)| &path[..at])),
             }
         }
+        let regex = Regex::new(&self.regex)
+            .map_err(|error| Problem::invalid("discover.pattern", error.to_string()))?;
         let mut found = Vec::new();
         for path in paths {
             work.spend(1)?;
-            let Some(captures) = self.regex.captures(path) else {
+            let Some(captures) = regex.captures(path) else {
                 continue;
             };
             let of = |name: &String| Some((name.clone(), captures.name(name)?.as_str().to_owned()));

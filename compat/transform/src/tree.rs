@@ -86,6 +86,24 @@ impl Tree {
         if !clean_path(path) {
             return Err(PathError::Unclean(path.chars().take(200).collect()));
         }
+        if !self.is_beside_the_last(path) {
+            self.check_room(path)?;
+        }
+        let replaced = self.files.insert(path.to_owned(), Placed { file, by, mark });
+        Ok(replaced.map(|placed| placed.file))
+    }
+
+    /// Whether a path comes right after the last file, in the same directory: then that is there, and nothing is below the path.
+    fn is_beside_the_last(&self, path: &str) -> bool {
+        let directory = |path: &str| path.rfind('/').unwrap_or(0);
+        self.files.last_key_value().is_some_and(|(last, _)| {
+            let (ours, theirs) = (directory(path), directory(last));
+            last.as_str() < path && path[..ours] == last[..theirs]
+        })
+    }
+
+    /// Tells whether a file is in the way of a path, or a directory is.
+    fn check_room(&self, path: &str) -> Result<(), PathError> {
         for (at, _) in path.match_indices('/') {
             let above = &path[..at];
             if let Some(there) = self.files.get(above) {
@@ -105,8 +123,7 @@ impl Tree {
                 by: placed.by,
             });
         }
-        let replaced = self.files.insert(path.to_owned(), Placed { file, by, mark });
-        Ok(replaced.map(|placed| placed.file))
+        Ok(())
     }
 
     /// Takes a file out.
@@ -251,6 +268,26 @@ mod tests {
             );
         }
         assert_eq!(tree.len(), 2);
+    }
+
+    #[test]
+    fn what_comes_after_the_last_file_is_checked_as_well() {
+        let mut tree = Tree::new();
+        for (path, is_fine) in [
+            ("a", true),
+            ("a/b", false),
+            ("b/c", true),
+            ("b/d", true),
+            ("b/d/e", false),
+            ("b/d.x", true),
+            ("c", true),
+            ("c/d", false),
+            ("b", false),
+            ("b/a", true),
+        ] {
+            assert_eq!(tree.insert(path, File::default()).is_ok(), is_fine, "{path}");
+        }
+        assert_eq!(tree.len(), 6);
     }
 
     #[test]
