@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::report::{Report, Severity, cut};
 use crate::artifact::shown_url;
 use crate::backoff::Backoff;
+use crate::http::system_tls;
 
 const MAX_MESSAGE: usize = 39_000;
 /// Attempts to reach the receiver, as in fluxcd/pkg/runtime/events.
@@ -34,7 +35,7 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) fn new(url: &str, instance: &str) -> std::io::Result<Self> {
         let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()?
+            .with_tls_config(system_tls()?)
             .https_or_http()
             .enable_http1()
             .build();

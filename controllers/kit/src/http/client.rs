@@ -17,6 +17,7 @@ use url::{Host, Url};
 
 use super::dial::Dial;
 use super::resolve::GuardedResolver;
+use super::tenant::system_tls;
 use super::{Guard, Refused, TenantError, TenantOptions};
 
 const USER_AGENT: &str = concat!("openflux/", env!("CARGO_PKG_VERSION"));
@@ -92,7 +93,7 @@ impl Client {
     fn through(guard: Guard, proxies: Option<Arc<Matcher>>) -> io::Result<Self> {
         let guard = Arc::new(guard);
         let connector = Dial::new(GuardedResolver::new(Arc::clone(&guard)), proxies.clone(), false);
-        let builder = HttpsConnectorBuilder::new().with_native_roots()?;
+        let builder = HttpsConnectorBuilder::new().with_tls_config(system_tls()?);
         let connector = builder.https_or_http().enable_http1().wrap_connector(connector);
         Ok(Self::over(guard, connector, proxies))
     }

@@ -145,7 +145,8 @@ impl Guard {
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for, if it does: mapped, compatible, translated (NAT64) or 6to4.
+/// The IPv4 address that an IPv6 address stands for, if it does: mapped, compatible, translated (NAT64),
+/// 6to4 or Teredo.
 fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address.to_canonical() else {
         return address.to_canonical();
@@ -157,6 +158,7 @@ fn plain(address: IpAddr) -> IpAddr {
     match v6.segments() {
         [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => v4(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => v4(high, low),
+        [0x2001, 0, .., high, low] => v4(!high, !low),
         _ => IpAddr::V6(v6),
     }
 }
@@ -184,12 +186,13 @@ fn never(address: IpAddr) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const NOWHERE: [&str; 17] = [
+    const NOWHERE: [&str; 18] = [
         "169.254.169.254",
         "::ffff:169.254.169.254",
         "::169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
+        "2001:0:4136:e378:8000:63bf:5601:5601",
         "fe80::1",
         "127.0.0.1",
         "127.9.9.9",

@@ -13,4 +13,5 @@ pub(crate) use client::error_text;
 pub use client::{Answer, Client, HttpError};
 pub use guard::{Guard, Refused};
 pub use hosts::{HostList, PatternError};
+pub(crate) use tenant::system_tls;
 pub use tenant::{TenantError, TenantOptions};

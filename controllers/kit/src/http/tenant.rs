@@ -1,5 +1,6 @@
 //! What a tenant says about the way to a server: whom to trust, who asks, and through which proxy.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use hyper_util::client::proxy::matcher::Matcher;
@@ -43,14 +44,21 @@ pub enum TenantError {
 
 impl TenantOptions {
     pub(super) fn tls(&self) -> Result<ClientConfig, TenantError> {
-        let mut roots = system().ok_or(TenantError::System)?.as_ref().clone();
-        if !self.authorities.is_empty() {
+        let (system, plain) = system().ok_or(TenantError::System)?;
+        let roots = if self.authorities.is_empty() {
+            if self.identity.is_none() {
+                return Ok(plain.clone());
+            }
+            Arc::clone(system)
+        } else {
+            let mut roots = RootCertStore::clone(system);
             for certificate in certificates(&self.authorities, "ca.crt")? {
                 roots
                     .add(certificate)
                     .map_err(|_| TenantError::Certificate("ca.crt"))?;
             }
-        }
+            Arc::new(roots)
+        };
         let config = ClientConfig::builder().with_root_certificates(roots);
         let Some((certificate, key)) = &self.identity else {
             return Ok(config.with_no_client_auth());
@@ -83,14 +91,25 @@ fn certificates(pem: &[u8], field: &'static str) -> Result<Vec<CertificateDer<'s
     }
 }
 
-/// The certificate authorities of the system, read once.
-fn system() -> Option<&'static Arc<RootCertStore>> {
-    static SYSTEM: OnceLock<Option<Arc<RootCertStore>>> = OnceLock::new();
+/// TLS that trusts the certificate authorities of the system, for clients without wishes of their own.
+///
+/// # Errors
+/// There are none.
+pub(crate) fn system_tls() -> io::Result<ClientConfig> {
+    let (_, plain) = system().ok_or_else(|| io::Error::other("none were found"))?;
+    Ok(plain.clone())
+}
+
+/// The certificate authorities of the system, and TLS that trusts them; read once, and kept once for all clients.
+fn system() -> Option<&'static (Arc<RootCertStore>, ClientConfig)> {
+    static SYSTEM: OnceLock<Option<(Arc<RootCertStore>, ClientConfig)>> = OnceLock::new();
     let read = || {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(found.certs);
-        (!roots.is_empty()).then(|| Arc::new(roots))
+        let roots = Arc::new(roots);
+        let config = || ClientConfig::builder().with_root_certificates(Arc::clone(&roots));
+        (!roots.is_empty()).then(|| (Arc::clone(&roots), config().with_no_client_auth()))
     };
     SYSTEM.get_or_init(read).as_ref()
 }
