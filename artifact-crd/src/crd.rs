@@ -50,9 +50,10 @@ pub fn crd() -> Value {
 fn columns() -> Value {
     json!([
         {"name": "Revision", "type": "string", "jsonPath": ".spec.revision"},
-        {"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"},
+        {"name": "Ready", "type": "string", "jsonPath": ready("status")},
         {"name": "Updated", "type": "date", "jsonPath": ".spec.lastUpdateTime"},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {"name": "Status", "type": "string", "jsonPath": ready("message"), "priority": 1},
         {"name": "URL", "type": "string", "jsonPath": ".spec.url", "priority": 1},
         {"name": "Digest", "type": "string", "jsonPath": ".spec.digest", "priority": 1},
         {"name": "Size", "type": "integer", "jsonPath": ".spec.size", "priority": 1},
@@ -121,6 +122,11 @@ fn status() -> Value {
             "conditions": conditions("Ready: the source still offers the artifact. SourceReady: the source is up to date."),
         },
     })
+}
+
+/// Where a column finds a field of the condition `Ready`.
+pub(crate) fn ready(field: &str) -> String {
+    format!(".status.conditions[?(@.type==\"Ready\")].{field}")
 }
 
 /// A list of conditions.

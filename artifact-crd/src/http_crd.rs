@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::crd::conditions;
+use crate::crd::{conditions, ready};
 use crate::http::{HTTP_GROUP, HTTP_KIND, HTTP_PLURAL, HTTP_VERSION};
 
 const DURATION: &str = "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$";
@@ -21,7 +21,7 @@ pub fn http_crd() -> Value {
                 "listKind": format!("{HTTP_KIND}List"),
                 "plural": HTTP_PLURAL,
                 "singular": "http",
-                "categories": ["all", "openflux"],
+                "categories": ["all", "fluxcd", "openflux"],
             },
             "scope": "Namespaced",
             "versions": [{
@@ -47,7 +47,6 @@ pub fn http_crd() -> Value {
 }
 
 fn columns() -> Value {
-    let ready = |field: &str| format!(".status.conditions[?(@.type==\"Ready\")].{field}");
     json!([
         {"name": "URL", "type": "string", "jsonPath": ".spec.url", "priority": 1},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},

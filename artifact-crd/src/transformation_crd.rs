@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::artifact::{GROUP, VERSION};
-use crate::crd::conditions;
+use crate::crd::{conditions, ready};
 
 /// The kind.
 pub const TRANSFORMATION_KIND: &str = "Transformation";
@@ -32,7 +32,7 @@ pub fn transformation_crd() -> Value {
                 "plural": TRANSFORMATION_PLURAL,
                 "singular": "transformation",
                 "shortNames": ["xf"],
-                "categories": ["all", "openflux"],
+                "categories": ["all", "fluxcd", "openflux"],
             },
             "scope": "Namespaced",
             "versions": [{
@@ -59,13 +59,13 @@ pub fn transformation_crd() -> Value {
 }
 
 fn columns() -> Value {
-    let ready = |field: &str| format!(".status.conditions[?(@.type==\"Ready\")].{field}");
     json!([
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
         {"name": "Ready", "type": "string", "jsonPath": ready("status")},
         {"name": "Status", "type": "string", "jsonPath": ready("message")},
         {"name": "Suspended", "type": "boolean", "jsonPath": ".spec.suspend", "priority": 1},
-        {"name": "Artifacts", "type": "string", "jsonPath": ".status.outputs[*].artifactName", "priority": 1},
+        // A column shows one value.
+        {"name": "Artifact", "type": "string", "jsonPath": ".status.outputs[0].artifactName", "priority": 1},
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::testbed::{
-    ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EVENT, EXTERNAL_ARTIFACT, KUSTOMIZATION,
+    ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EVENT, EXTERNAL_ARTIFACT, HTTP, KUSTOMIZATION,
     Namespace, Options, PATIENCE, SERVICE, Testbed, controller, eventually,
 };
 use k8s_openapi::api::apps::v1::Deployment;
@@ -120,11 +120,25 @@ async fn a_lockdown_says_who_may_write_artifacts() -> Result<()> {
     let tenant = kube::config::Kubeconfig::read_from(tenant)?;
     let config =
         kube::Config::from_custom_kubeconfig(tenant, &kube::config::KubeConfigOptions::default()).await?;
+    let client = kube::Client::try_from(config)?;
     let resource = kube::api::ApiResource::erase::<artifact_crd::Artifact>(&());
-    let artifacts: Api<DynamicObject> =
-        Api::namespaced_with(kube::Client::try_from(config)?, namespace.name(), &resource);
+    let artifacts: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace.name(), &resource);
     eventually("the role to be aggregated", async || {
         Ok(artifacts.list(&ListParams::default()).await.ok())
+    })
+    .await?;
+    // What becomes an Artifact is theirs to say, as Flux's own sources are.
+    let resource = kube::api::ApiResource::erase::<artifact_crd::Http>(&());
+    let sources: Api<DynamicObject> = Api::namespaced_with(client, namespace.name(), &resource);
+    let source = json!({
+        "apiVersion": HTTP.api_version, "kind": HTTP.kind, "metadata": {"name": "app"}, "spec": {"url": "https://example.org/a"},
+    });
+    eventually("the right to make sources to be aggregated", async || {
+        let parameters = PatchParams::apply("tenant").force();
+        Ok(sources
+            .patch("app", &parameters, &Patch::Apply(&source))
+            .await
+            .ok())
     })
     .await?;
     let write = async |body: &Value| {

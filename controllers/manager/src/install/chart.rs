@@ -324,28 +324,12 @@ fn condition(line: &str) -> &str {
 mod tests {
     use std::sync::Arc;
 
-    use clap::Parser;
     use helm::{Chart, File, Limits, Release, RenderOptions, Renderer};
     use serde_json::json;
     use sprig::FixedEnvironment;
 
+    use super::super::tests::{flags, sorted};
     use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        flags: InstallFlags,
-    }
-
-    fn flags(words: &[&str]) -> InstallFlags {
-        let words = ["install", "--export"].iter().chain(words);
-        Line::try_parse_from(words).unwrap().flags
-    }
-
-    fn sorted(mut objects: Vec<Value>) -> Vec<Value> {
-        objects.sort_by_key(|object| format!("{} {}", object["kind"], object["metadata"]["name"]));
-        objects
-    }
 
     fn rendered(values: &Value) -> Vec<Value> {
         let files = chart().unwrap();

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use admission::{network_policy, writers_policy};
 use deployment::deployment;
-use rules::{rules, rules_at_home};
+use rules::{group_of, rules, rules_at_home};
 
 /// What to install, and where.
 #[derive(Args, Clone, Debug, Default)]
@@ -248,7 +248,8 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
             role("ClusterRole", &name),
         ));
     }
-    // What people with the usual roles see; who may write Artifacts decides what is deployed, so that none of them may.
+    // What people with the usual roles see, and change, as with stock's sources; who may write Artifacts decides what is deployed, so
+    // that none of them may.
     let groups = ["openfluxcd.ocm.software", artifact_crd::HTTP_GROUP];
     let groups = if flags.runs("http") {
         &groups[..]
@@ -261,6 +262,21 @@ fn objects(flags: &InstallFlags) -> Vec<Value> {
         viewer["metadata"]["labels"][format!("{RBAC_GROUP}/aggregate-to-{role}")] = "true".into();
     }
     objects.push(with(viewer, json!({"rules": read})));
+    let kinds = flags.produced_kinds();
+    if !kinds.is_empty() {
+        let verbs = ["create", "delete", "deletecollection", "patch", "update"];
+        let rules: Vec<_> = kinds
+            .iter()
+            .map(
+                |(plural, _)| json!({"apiGroups": [group_of(plural)], "resources": [plural], "verbs": verbs}),
+            )
+            .collect();
+        let mut editor = rbac("ClusterRole", &cluster_wide(&format!("{NAME}-edit")));
+        for role in ["edit", "admin"] {
+            editor["metadata"]["labels"][format!("{RBAC_GROUP}/aggregate-to-{role}")] = "true".into();
+        }
+        objects.push(with(editor, json!({"rules": rules})));
+    }
     objects.push(network_policy(flags, &namespaced));
     if flags.produces() {
         let (name, port) = if flags.storage_tls_secret.is_empty() {
@@ -303,7 +319,27 @@ fn labels() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: InstallFlags,
+    }
+
+    /// What a command line asks for.
+    pub(super) fn flags(words: &[&str]) -> InstallFlags {
+        let words = ["install", "--export"].iter().chain(words);
+        Line::try_parse_from(words).unwrap().flags
+    }
+
+    /// Objects in an order that is nobody's.
+    pub(super) fn sorted(mut objects: Vec<Value>) -> Vec<Value> {
+        objects.sort_by_key(|object| format!("{} {}", object["kind"], object["metadata"]["name"]));
+        objects
+    }
 
     #[test]
     fn shards_reconcile_a_share_each_and_nothing_else() {

@@ -35,27 +35,14 @@ pub(super) fn folder(flags: &InstallFlags) -> anyhow::Result<Files> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use kustomize::{MemoryTree, Options};
 
+    use super::super::tests::{flags, sorted};
     use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        flags: InstallFlags,
-    }
-
-    fn sorted(mut objects: Vec<Value>) -> Vec<Value> {
-        objects.sort_by_key(|object| format!("{} {}", object["kind"], object["metadata"]["name"]));
-        objects
-    }
 
     #[test]
     fn the_folder_is_what_install_prints() {
-        let flags = Line::try_parse_from(["install", "--export", "--artifact-writers=jane"])
-            .unwrap()
-            .flags;
+        let flags = flags(&["--artifact-writers=jane"]);
         let mut tree = MemoryTree::new();
         for (name, text) in folder(&flags).unwrap() {
             tree.insert(&format!("install/{name}"), text);

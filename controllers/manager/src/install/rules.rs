@@ -38,11 +38,7 @@ pub(super) fn rules(flags: &InstallFlags) -> Value {
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
     ]);
     for (plural, _) in flags.produced_kinds() {
-        let group = if plural == artifact_crd::HTTP_PLURAL {
-            artifact_crd::HTTP_GROUP
-        } else {
-            "openfluxcd.ocm.software"
-        };
+        let group = group_of(plural);
         let mut rule = |resource: String, verbs: &[&str]| {
             if let Some(rules) = rules.as_array_mut() {
                 rules.push(json!({"apiGroups": [group], "resources": [resource], "verbs": verbs}));
@@ -53,6 +49,15 @@ pub(super) fn rules(flags: &InstallFlags) -> Value {
         rule(format!("{plural}/finalizers"), &["update"]);
     }
     rules
+}
+
+/// The group of a kind that artifacts are made of.
+pub(super) fn group_of(plural: &str) -> &'static str {
+    if plural == artifact_crd::HTTP_PLURAL {
+        artifact_crd::HTTP_GROUP
+    } else {
+        artifact_crd::GROUP
+    }
 }
 
 /// What the controller needs in its own namespace.
