@@ -8,6 +8,7 @@ use artifact_crd::{ADAPTER_MANAGER, Artifact, ArtifactSpec};
 use artifact_producer::Owner;
 use artifact_producer::publish::{self, Writer};
 use controller_kit::artifact::HostAllowList;
+use controller_kit::author::scope;
 use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
 use controller_kit::{
     Backoff, Change, Following, Metrics, ObjectKey, Queue, Requeue, Run, SharedWatch, Triggers, WatchCache,
@@ -137,19 +138,6 @@ enum Known {
     Unknown(WatchState),
 }
 
-impl AdapterOptions {
-    /// The objects of a kind that are watched.
-    pub(crate) fn watched<K>(&self, client: &Client) -> Api<K>
-    where
-        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-    {
-        match &self.namespace {
-            Some(namespace) => Api::namespaced(client.clone(), namespace),
-            None => Api::all(client.clone()),
-        }
-    }
-}
-
 impl Adapters {
     /// Has every source looked at once, as soon as it is known which there are.
     async fn look_at_all(&self, shutdown: &CancellationToken) {
@@ -197,7 +185,7 @@ impl Adapters {
         };
         cache
             .run(
-                self.options.watched(&self.client),
+                scope(&self.client, self.options.namespace.as_deref()),
                 watcher::Config::default(),
                 shutdown.clone(),
                 on_change,
@@ -275,28 +263,26 @@ impl Adapters {
 
     /// The newest known state of an Artifact: the cached one, or what was written after it.
     fn artifact(&self, key: &ObjectKey) -> Option<Artifact> {
-        let cached = self.artifacts.get(key);
-        let newer = self.written_after(key, cached.as_deref());
-        newer.or_else(|| cached.map(|cached| Artifact::clone(&cached)))
+        self.written.newest(key, || {
+            let cached = self.artifacts.get(key)?;
+            Some((version(&cached).to_owned(), Artifact::clone(&cached)))
+        })
     }
 
-    /// What was written of an Artifact and has not come back through the watch.
-    fn written_after(&self, key: &ObjectKey, cached: Option<&Artifact>) -> Option<Artifact> {
-        match cached {
-            Some(cached) => self.written.newer_than(key, version(cached)),
-            None => self.written.unseen(key),
-        }
+    /// Whether something was written of an Artifact that has not come back through the watch.
+    fn is_awaited(&self, key: &ObjectKey) -> bool {
+        let awaited = match self.artifacts.get(key) {
+            Some(cached) => self.written.newer_than(key, version(&cached)),
+            None => self.written.newest(key, || None),
+        };
+        awaited.is_some()
     }
 
     async fn handle(&self, id: &SourceId) -> Requeue {
         let requeue = self.mirror(id).await;
         // Anything else will be looked at again soon. What was written is not read by the deployers of this process
         // before the watch that they share has brought it back.
-        let is_awaited = |name: &String| {
-            let key = ObjectKey::new(&id.namespace, name);
-            self.written_after(&key, self.artifacts.get(&key).as_deref())
-                .is_some()
-        };
+        let is_awaited = |name: &String| self.is_awaited(&ObjectKey::new(&id.namespace, name));
         if requeue == Requeue::Never && !artifact_names(id).iter().any(is_awaited) {
             self.first_look.looked_at(id);
         }

@@ -1,8 +1,7 @@
 //! The names of mirrored Artifacts, and how ours are told from others.
 
 use artifact_crd::{ADAPTER_MANAGER, Artifact};
-use artifact_producer::publish::names;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use artifact_producer::publish::{is_written_by, names};
 
 use crate::SourceId;
 
@@ -31,8 +30,7 @@ pub fn is_ours(artifact: &Artifact) -> bool {
         .as_ref()
         .and_then(|labels| labels.get(MANAGED_BY))
         .is_some_and(|by| by == MANAGED_BY_VALUE);
-    let ours = |by: &ManagedFieldsEntry| by.manager.as_deref() == Some(ADAPTER_MANAGER);
-    labelled || meta.managed_fields.iter().flatten().any(ours)
+    labelled || is_written_by(artifact, ADAPTER_MANAGER)
 }
 
 #[cfg(test)]

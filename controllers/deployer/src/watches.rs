@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_consumer::{ArtifactName, consumed_as};
+use controller_kit::author::scope;
 use controller_kit::interlock::Claims;
 use controller_kit::{Change, ConfigKind, ObjectKey, Triggers, WatchCache};
 use flux_api::{ConditionsExt, Deployed, DeployedStatus, REQUESTED_AT, Tolerant};
@@ -20,17 +21,6 @@ use crate::step::dependency_key;
 
 /// How long outdated Artifacts are waited for: another process may be the one that mirrors.
 const MIRROR_PATIENCE: Duration = Duration::from_secs(15);
-
-/// The objects of a kind that are watched.
-fn watched<O>(client: &Client, namespace: Option<&str>) -> Api<O>
-where
-    O: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
-}
 
 /// What the watches of a deployer fill and feed.
 pub(crate) struct Watches<K: Kind> {
@@ -53,7 +43,7 @@ impl<K: Kind> Watches<K> {
         namespace: Option<String>,
         shutdown: CancellationToken,
     ) {
-        let api: Api<Tolerant<K::Object>> = watched(&client, namespace.as_deref());
+        let api: Api<Tolerant<K::Object>> = scope(&client, namespace.as_deref());
         let cache = self.context.objects.clone();
         cache
             .run(api, watcher::Config::default(), shutdown, |change| {

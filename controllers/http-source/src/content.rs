@@ -3,11 +3,11 @@
 use std::io::Read;
 
 use artifact_crd::{ContentType, HttpContent, HttpSpec};
+use artifact_producer::answers::{lasting, passing};
 use artifact_producer::{Content, Failure};
 use flux_archive::{Algorithm, Body, BodyError, Files, Form, Selection};
 use sourceignore::{Matcher, patterns_of, read};
 
-use crate::outcome::{lasting, passing};
 use crate::request::Request;
 use crate::verify;
 

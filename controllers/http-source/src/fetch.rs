@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use artifact_crd::Redirects;
 use artifact_producer::Failure;
+use artifact_producer::answers::{answered, lasting, passing, shown};
 use controller_kit::http::{Client, TenantOptions};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -17,8 +18,8 @@ use url::Url;
 
 use crate::Settings;
 use crate::credentials::Credentials;
-use crate::outcome::{answered, lasting, passing, printable, unanswered};
-use crate::request::{Request, same_origin, shown};
+use crate::outcome::{printable, unanswered};
+use crate::request::{Request, same_origin};
 use crate::upstream::Upstream;
 
 /// Most redirects that are followed.

@@ -2,7 +2,7 @@
 //!
 //! It is written on the public API of the producer library. One look is: read the spec (`request`), read the Secrets
 //! (`credentials`), ask the server (`fetch`), verify what came (`verify`), and take of it what is asked for (`content`). What goes
-//! wrong is sorted by `outcome`.
+//! wrong is sorted by `outcome`, and by what the library has for that.
 
 mod content;
 mod credentials;

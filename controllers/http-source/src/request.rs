@@ -85,16 +85,6 @@ fn last_segment(url: &Url) -> Option<String> {
     (!name.is_empty()).then(|| name.into_owned())
 }
 
-/// A URL as it may be shown: without its query, which may hold a signature, and without who asks.
-pub(crate) fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    shown.set_query(None);
-    shown.set_fragment(None);
-    // URLs that can have a host can have neither.
-    let _ = (shown.set_username(""), shown.set_password(None));
-    shown.to_string()
-}
-
 /// Whether two URLs lead to the same server.
 pub(crate) fn same_origin(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin()

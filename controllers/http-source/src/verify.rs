@@ -1,11 +1,9 @@
 //! Whether a body is the one that somebody vouches for.
 
 use artifact_producer::Failure;
+use artifact_producer::answers::{lasting, shown};
 use flux_archive::{Algorithm, Hasher};
 use url::Url;
-
-use crate::outcome::lasting;
-use crate::request::shown;
 
 /// The condition that says so.
 const VERIFIED: &str = "SourceVerified";

@@ -22,7 +22,7 @@ pub fn is_newer(version: &str, than: &str) -> bool {
 #[derive(Debug)]
 pub struct Written<V>(Mutex<HashMap<ObjectKey, Entry<V>>>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry<V> {
     version: String,
     at: Instant,
@@ -48,15 +48,20 @@ impl<V: Clone> Written<V> {
         self.0.lock().get(key).map(|written| written.value.clone())
     }
 
-    /// Gives what was written of an object that the watch does not show (yet).
+    /// Gives an object as it is known: as it was written, until `watched` gives it as new. That is asked after what was written has
+    /// been looked up; the other way round, the watch could bring it in between and have it forgotten.
     ///
-    /// It may have been deleted before the answer to the write came, so this is not believed for long.
-    pub fn unseen(&self, key: &ObjectKey) -> Option<V> {
-        let written = self.0.lock();
-        let recent = written
-            .get(key)
-            .filter(|written| written.at.elapsed() < UNSEEN_FOR);
-        recent.map(|written| written.value.clone())
+    /// What the watch does not show (yet) may have been deleted before the answer to the write came, so that is not believed for long.
+    pub fn newest(&self, key: &ObjectKey, watched: impl FnOnce() -> Option<(String, V)>) -> Option<V> {
+        let written = self.0.lock().get(key).cloned();
+        match (written, watched()) {
+            (Some(written), Some((version, value))) => {
+                let is_ahead = is_newer(&written.version, &version);
+                Some(if is_ahead { written.value } else { value })
+            }
+            (Some(written), None) => (written.at.elapsed() < UNSEEN_FOR).then_some(written.value),
+            (None, watched) => watched.map(|(_, value)| value),
+        }
     }
 
     /// Gives the resource version that a write got which has not been seen since.
@@ -91,9 +96,25 @@ mod tests {
         written.remember(&key, "10".to_owned(), "new");
         assert_eq!(written.newer_than(&key, "9"), Some("new"));
         assert_eq!(written.version(&key).as_deref(), Some("10"));
-        assert_eq!(written.unseen(&key), Some("new"));
         assert_eq!(written.newer_than(&key, "10"), None);
         assert!(written.0.lock().is_empty(), "it would be kept twice");
+    }
+
+    #[test]
+    fn what_the_watch_brings_while_somebody_reads_is_not_lost() {
+        let (written, key) = (Written::default(), ObjectKey::new("apps", "web"));
+        let at = |version: &str, value: &'static str| Some((version.to_owned(), value));
+        assert_eq!(written.newest(&key, || at("9", "old")), Some("old"));
+        written.remember(&key, "10".to_owned(), "new");
+        assert_eq!(written.newest(&key, || None), Some("new"));
+        assert_eq!(written.newest(&key, || at("11", "newer")), Some("newer"));
+        // The reader has an old copy, and the watch catches up before it has compared.
+        let behind = written.newest(&key, || {
+            written.seen(&key, "10");
+            at("9", "old")
+        });
+        assert_eq!(behind, Some("new"));
+        assert_eq!(written.newest(&key, || None), None);
     }
 
     #[test]

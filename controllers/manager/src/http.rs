@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use anyhow::{Context as _, anyhow};
-use artifact_producer::{Connections, FetchSettings, Storage};
+use artifact_producer::{FetchSettings, Storage};
 use controller_kit::http::{Guard, HostList};
 use controller_kit::{Backoff, selector};
 use controller_process::Process;
@@ -80,14 +80,7 @@ impl Http {
         storage: Storage,
         synced: CancellationToken,
     ) -> anyhow::Result<Running> {
-        let connections = Connections {
-            client: process.client(),
-            artifacts: process.artifacts(),
-            recorder: process.recorder(),
-            metrics: process.metrics(),
-            namespace: process.namespace(),
-            storage,
-        };
+        let connections = process.producing(storage);
         let source = HttpSource::new(self.source, &process.metrics())?;
         let shutdown = process.shutdown();
         let producer = artifact_producer::run(source, connections, self.settings, synced, shutdown);

@@ -1,9 +1,7 @@
 //! Those that make artifacts, with the one volume and file server that they share.
 
-use std::sync::Arc;
-
 use artifact_crd::{HTTP_KIND, TRANSFORMATION_KIND};
-use artifact_producer::{Storage, StorageSettings};
+use artifact_producer::StorageSettings;
 use controller_process::Process;
 use futures::FutureExt as _;
 use futures::future::join_all;
@@ -54,9 +52,7 @@ impl Producers {
         process: &Process,
         mut token: impl FnMut() -> CancellationToken,
     ) -> anyhow::Result<()> {
-        let (storage, listener) = Storage::bind(self.storage).await?;
-        process.spawn(storage.clone().serve(listener, process.shutdown()));
-        process.content().serve_locally(Arc::new(storage.clone()));
+        let storage = process.serve_artifacts(self.storage).await?;
         let (mut all, mut leases) = (Vec::new(), Vec::new());
         if let Some(http) = self.http {
             all.push(http.start(process, storage.clone(), token())?);

@@ -103,16 +103,7 @@ async fn manage(
         producers.start(&process, &mut token).await?;
     }
     // The process is ready once all of its controllers are.
-    let (ready, shutdown) = (process.ready(), process.shutdown());
-    process.spawn(async move {
-        let all = async {
-            for synced in synced {
-                synced.cancelled().await;
-            }
-            ready.cancel();
-        };
-        shutdown.run_until_cancelled(all).await;
-    });
+    process.ready_after(synced);
     Ok(process.until_signal().await?)
 }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use artifact_crd::Artifact;
+use artifact_producer::{Storage, StorageError, StorageSettings};
 use controller_kit::artifact::{
     CacheLimits, ContentCache, FetchOptions, Fetcher, HostAllowList, StandIns, UnpackLimits,
 };
@@ -281,6 +282,44 @@ impl Process {
     /// Makes the process ready once it fires.
     pub fn ready(&self) -> CancellationToken {
         self.shared.ready.clone()
+    }
+
+    /// Makes the process ready once all of these have fired, each for one of its controllers.
+    pub fn ready_after(&self, synced: Vec<CancellationToken>) {
+        let (ready, shutdown) = (self.ready(), self.shutdown());
+        self.spawn(async move {
+            let all = async {
+                for synced in synced {
+                    synced.cancelled().await;
+                }
+                ready.cancel();
+            };
+            shutdown.run_until_cancelled(all).await;
+        });
+    }
+
+    /// Takes the address of the file server, and serves until the process ends what is stored from then on; its own deployers read that
+    /// without it.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub async fn serve_artifacts(&self, settings: StorageSettings) -> Result<Storage, StorageError> {
+        let (storage, listener) = Storage::bind(settings).await?;
+        self.spawn(storage.clone().serve(listener, self.shutdown()));
+        self.content().serve_locally(Arc::new(storage.clone()));
+        Ok(storage)
+    }
+
+    /// Gives what a producer is connected to.
+    pub fn producing(&self, storage: Storage) -> artifact_producer::Connections {
+        artifact_producer::Connections {
+            client: self.client(),
+            artifacts: self.artifacts(),
+            recorder: self.recorder(),
+            metrics: self.metrics(),
+            namespace: self.namespace(),
+            storage,
+        }
     }
 
     /// Fires once the Artifacts of this process are up to date with the sources; whoever mirrors them says so.

@@ -14,10 +14,9 @@ use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::answers::{FAILED, answered, lasting, passing, shown};
 use crate::{Failure, Fate};
 
-/// The condition of everything that goes wrong with a server.
-const FAILED: &str = "FetchFailed";
 /// How long a server may send nothing of a body.
 const IDLE: Duration = Duration::from_secs(30);
 /// Most redirects that are followed.
@@ -87,30 +86,32 @@ impl Http {
     /// # Errors
     /// The URL must not be asked, nobody answers, or the answer is no success.
     pub async fn get(&self, url: &str) -> Result<Response, Failure> {
-        let mut url = Url::parse(url).map_err(|error| lasting("URLInvalid", format!("{url:?}: {error}")))?;
+        // It may hold a secret, and nobody knows where.
+        let invalid = |error| lasting("URLInvalid", format!("a URL cannot be read: {error}"));
+        let mut url = Url::parse(url).map_err(invalid)?;
         let mut headers = self.headers.clone();
         for _ in 0..=HOPS {
             if !url.username().is_empty() || url.password().is_some() {
                 let message = "a URL has a user or a password, which belong into a Secret";
                 return Err(lasting("URLInvalid", message));
             }
-            let shown = shown(&url);
+            let name = shown(&url);
             let sent = match self.fetching.client.send(&url, headers.clone(), None) {
                 Ok(sent) => sent.await,
                 Err(error) => Err(error),
             };
             let response = sent.map_err(|error| match error {
-                HttpError::Refused(_) => lasting("URLInvalid", format!("GET {shown}: {error}")),
-                HttpError::Failed(_) => passing(format!("GET {shown}: {error}")),
+                HttpError::Refused(_) => lasting("URLInvalid", format!("GET {name}: {error}")),
+                HttpError::Failed(_) => passing(format!("GET {name}: {error}")),
             })?;
             let status = response.status();
             if status == StatusCode::OK {
-                return self.body(shown, response);
+                return self.body(name, response);
             }
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Err(answered(&shown, status, response.headers()));
+                return Err(answered(&name, status, response.headers(), ""));
             }
-            let failed = |why: &str| lasting(FAILED, format!("GET {shown} answered {status}: {why}"));
+            let failed = |why: &str| lasting(FAILED, format!("GET {name} answered {status}: {why}"));
             let location = response.headers().get(header::LOCATION);
             let location = location.and_then(|location| location.to_str().ok());
             let next = location.and_then(|location| url.join(location).ok());
@@ -207,42 +208,6 @@ impl Response {
         let body = read.map_err(|error| lasting("InvalidContent", format!("GET {url}: {error}")))?;
         Ok(body.files)
     }
-}
-
-/// An answer that is no body.
-fn answered(url: &str, status: StatusCode, headers: &HeaderMap) -> Failure {
-    let text = format!("GET {url} answered {status}");
-    match status.as_u16() {
-        401 | 403 | 407 => lasting("AuthenticationFailed", text),
-        404 | 410 => lasting("NotFound", text),
-        408 | 429 | 500..=599 => {
-            let pause = headers.get(header::RETRY_AFTER);
-            let pause = pause.and_then(|pause| pause.to_str().ok()?.trim().parse().ok());
-            match pause.map(Duration::from_secs) {
-                Some(pause) => Failure::new(Fate::After(pause), FAILED, text).as_condition(FAILED),
-                None => passing(text),
-            }
-        }
-        _ => lasting(FAILED, text),
-    }
-}
-
-fn passing(message: impl Into<String>) -> Failure {
-    Failure::retry(FAILED, message).as_condition(FAILED)
-}
-
-fn lasting(reason: &'static str, message: impl Into<String>) -> Failure {
-    Failure::later(reason, message).as_condition(FAILED)
-}
-
-/// A URL without its query, which may hold a signature.
-fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    shown.set_query(None);
-    shown.set_fragment(None);
-    // URLs that can have a host can have neither.
-    let _ = (shown.set_username(""), shown.set_password(None));
-    shown.to_string()
 }
 
 /// Gives the headers that a Secret asks for: `username` and `password`, `bearerToken`, `header.NAME`.

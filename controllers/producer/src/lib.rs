@@ -6,6 +6,7 @@
 //!
 //! - [`Source`] and [`Produce`] are the author's part; [`Run`] is what the library gives it.
 //! - [`run`] is the controller: `handle` looks at one object, `upkeep` at what is stored for it, `report` says what became of it.
+//! - [`answers`] sorts what servers answer, for authors who ask them in other ways than [`Http`] does.
 //! - [`publish`] writes Artifacts: for producers, and for whoever mirrors what others store.
 //! - [`Storage`] opens the volume and serves it, for all producers of a process; [`tidy`] removes what nobody needs.
 //!
@@ -26,6 +27,7 @@ mod run;
 mod source;
 mod storage;
 
+pub mod answers;
 pub mod publish;
 pub mod tidy;
 

@@ -139,6 +139,22 @@ impl Storage {
         }
     }
 
+    /// Opens the volume for a controller, and gives its metrics; nothing if `shutdown` comes first, or it does not work, which is told.
+    pub async fn ready(
+        &self,
+        metrics: &Metrics,
+        shutdown: &CancellationToken,
+    ) -> Option<(Store, ProducerMetrics)> {
+        let opened = shutdown.run_until_cancelled(self.open()).await?;
+        let store = opened.inspect_err(
+            |error| tracing::error!(%error, "artifacts cannot be stored, so that none are made"),
+        );
+        let counts = self.counts(metrics).await.inspect_err(
+            |error| tracing::error!(%error, "cannot register metrics; this is a bug, please report it"),
+        );
+        Some((store.ok()?, counts.ok()?))
+    }
+
     /// Gives what the server does.
     pub fn state(&self) -> &ServerState {
         &self.shared.state

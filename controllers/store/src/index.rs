@@ -94,6 +94,11 @@ impl Index {
         files.find(|(_, entry)| entry.superseded.is_none() && !entry.pending)
     }
 
+    /// Whether there are files of a place.
+    pub(crate) fn has(&self, place: &Place) -> bool {
+        self.places.contains_key(place)
+    }
+
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         self.places.keys()
     }
@@ -109,6 +114,10 @@ impl Index {
 
     pub(crate) fn miss(&mut self, place: &Place, file: &str) {
         self.missing.insert(place.clone(), file.to_owned());
+    }
+
+    pub(crate) fn is_missing(&self, place: &Place) -> bool {
+        self.missing.contains_key(place)
     }
 
     pub(crate) fn no_longer_missing(&mut self, place: &Place) {

@@ -129,13 +129,13 @@ impl Shared {
             self.write_record(place, file, &record)?;
             record
         };
-        // The clock may have jumped in either direction: a file stays one time to live longer at most.
+        // The clock may have jumped in either direction: a file stays one time to live longer at most, and the grace at least.
+        let most = self.options.retention_ttl.saturating_sub(self.options.grace);
         let since = record.superseded.map(|at| {
             let age = Timestamp::now().duration_since(at);
             let age = Duration::try_from(age).unwrap_or_default();
             let now = Instant::now();
-            now.checked_sub(age.min(self.options.retention_ttl))
-                .unwrap_or(now)
+            now.checked_sub(age.min(most)).unwrap_or(now)
         });
         Ok(Some(Entry {
             record,

@@ -31,7 +31,7 @@ impl Store {
     /// See [`PutError`]; whatever was stored before stays as it is.
     pub fn put(&self, place: &Place, content: &Content<'_>) -> Result<Stored, PutError> {
         let shared = &self.shared;
-        let turn = Arc::clone(shared.turns.lock().entry(place.clone()).or_default());
+        let turn = shared.turn(place);
         let _turn = turn.lock();
         let hash = shared.hash(content)?;
         if let Some(known) = shared.known(place, &hash) {
@@ -43,7 +43,7 @@ impl Store {
         }
         let mut result = shared.write(place, content, &hash);
         if matches!(&result, Err(Unwritten::Full)) {
-            shared.make_room();
+            shared.make_room(place);
             result = shared.write(place, content, &hash);
         }
         result.map_err(|unwritten| match unwritten {
@@ -98,23 +98,38 @@ impl Shared {
 
     /// The same content that is stored already, be it what is advertised or what was before.
     fn known(&self, place: &Place, hash: &str) -> Option<Stored> {
-        let mut index = self.index.write();
+        let (stored, returned) = self.find_known(place, hash)?;
+        if let Some(record) = returned {
+            // Before it is advertised again: after the next start it would not be taken for what is.
+            if let Err(error) = self.write_record(place, &stored.file, &record) {
+                tracing::warn!(%place, file = stored.file, %error, "cannot write down that an artifact is back in its place");
+            }
+        }
+        Some(stored)
+    }
+
+    /// Finds the file of a content; with its record if others took its place and it comes back.
+    fn find_known(&self, place: &Place, hash: &str) -> Option<(Stored, Option<Record>)> {
         let (file, size) = {
+            let index = self.index.read();
             let mut files = index.files(place).into_iter();
             let (file, entry) = files.find(|(_, entry)| entry.record.content == hash)?;
             (file.clone(), entry.record.size)
         };
+        // A disk that does not answer holds nobody else up.
         let found = std::fs::symlink_metadata(self.path(place, &file));
+        let mut index = self.index.write();
         if !found.is_ok_and(|found| found.is_file() && found.len() == size) {
             index.remove(place, &file);
             return None;
         }
-        index.gone.remove(place);
         let entry = index.get_mut(place, &file)?;
-        if entry.superseded.take().is_some() {
-            entry.pending = true;
-        }
-        Some(self.stored(place, &file, entry, false))
+        entry.pending |= entry.superseded.take().is_some();
+        let is_back = entry.record.superseded.take().is_some();
+        let record = is_back.then(|| entry.record.clone());
+        let stored = self.stored(place, &file, entry, false);
+        index.gone.remove(place);
+        Some((stored, record))
     }
 
     fn write(

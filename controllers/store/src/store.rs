@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     /// Held for as long as the store is.
     pub(crate) _lock: File,
     pub(crate) index: RwLock<Index>,
-    /// Who writes for a place; a second one waits.
+    /// Who adds or removes files at a place; a second one waits.
     pub(crate) turns: Mutex<HashMap<Place, Arc<Mutex<()>>>>,
     /// Until when nothing is written, because there was no room.
     pub(crate) full_until: Mutex<Option<Instant>>,
@@ -139,6 +139,11 @@ impl Shared {
             published: entry.record.published,
             is_new,
         }
+    }
+
+    /// The turn at a place, which whoever adds or removes files there has.
+    pub(crate) fn turn(&self, place: &Place) -> Arc<Mutex<()>> {
+        Arc::clone(self.turns.lock().entry(place.clone()).or_default())
     }
 
     pub(crate) fn path(&self, place: &Place, file: &str) -> PathBuf {

@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use flux_archive::File;
+use parking_lot::Mutex;
 use rustix::io::Errno;
 use tempfile::TempDir;
 
 use crate::disk::faulty::{Fault, FaultyDisk};
+use crate::disk::{Disk, RealDisk};
 use crate::{Adopted, Content, OpenError, Place, PutError, Store, StoreOptions, Stored};
 
 fn place() -> Place {
@@ -201,6 +204,85 @@ fn a_content_that_comes_back_is_served_from_its_file() {
 }
 
 #[test]
+fn what_is_advertised_by_mistake_does_not_take_the_place_of_what_followed_it() {
+    let folder = TempDir::new().expect("a folder");
+    let store = open(folder.path());
+    let (old, new) = (publish(&store, "old"), publish(&store, "new"));
+    let adopted = |store: &Store, url: &str| match store.adopt(&place(), url) {
+        Adopted::Here(stored) => stored.file,
+        Adopted::Missing => String::new(),
+    };
+    for url in [
+        old.url.as_str(),
+        "http://files/http/apps/web/no.tar.gz",
+        "http://evil/x",
+        "",
+    ] {
+        assert_eq!(adopted(&store, url), new.file, "{url}");
+    }
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(
+        adopted(&store, &old.url),
+        new.file,
+        "and not after a restart either"
+    );
+    // It comes back, and the process ends before it is told that the API server knows.
+    assert!(!put(&store, "old").expect("it is there").is_new);
+    drop(store);
+    for (advertised, url) in [(&old.file, &old.url), (&new.file, &new.url)] {
+        let copy = TempDir::new().expect("a folder");
+        copy_all(folder.path(), copy.path());
+        assert_eq!(adopted(&open(copy.path()), url), *advertised);
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.file_type().expect("a file").is_dir() {
+            fs::create_dir_all(&to).expect("room");
+            copy_all(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("room");
+        }
+    }
+}
+
+#[test]
+fn clocks_that_jump_keep_no_file_for_ever_and_remove_none_at_once() {
+    for jump in [-1000_i64, 1000] {
+        let folder = TempDir::new().expect("a folder");
+        let store = open(folder.path());
+        let (old, new) = (publish(&store, "old"), publish(&store, "new"));
+        drop(store);
+        let record = folder.path().join(format!(
+            ".index/http/apps/web/{}.json",
+            old.file.trim_end_matches(".tar.gz")
+        ));
+        let mut written: serde_json::Value =
+            serde_json::from_slice(&fs::read(&record).expect("a record")).expect("JSON");
+        let at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(jump);
+        written["superseded"] = at.to_string().into();
+        fs::write(&record, written.to_string()).expect("the same disk");
+        let store = open(folder.path());
+        assert!(is_here(&store, &new), "{jump}");
+        let after = |seconds| Instant::now() + Duration::from_secs(seconds);
+        assert!(
+            store.collect_at(after(0)).is_empty(),
+            "{jump}: nobody could have fetched it"
+        );
+        let gone: Vec<_> = store
+            .collect_at(after(61))
+            .into_iter()
+            .map(|gone| gone.file)
+            .collect();
+        assert_eq!(gone, [old.file], "{jump}");
+    }
+}
+
+#[test]
 fn files_go_when_they_were_superseded_for_long_enough_or_their_object_is_gone() {
     let folder = TempDir::new().expect("a folder");
     let store = open(folder.path());
@@ -301,6 +383,39 @@ fn limits_hold() {
     let full = limited(|options| options.reserve = u64::MAX);
     assert!(matches!(full, Err(PutError::Full { .. })), "{full:?}");
     assert_eq!(temporary(folder.path()), 0);
+}
+
+/// A disk that says when it begins to remove a file, and takes its time.
+struct SlowDisk(Mutex<mpsc::Sender<()>>);
+
+impl Disk for SlowDisk {
+    fn remove(&self, path: &Path) -> std::io::Result<()> {
+        // Nobody may be listening any more.
+        let _ = self.0.lock().send(());
+        std::thread::sleep(Duration::from_millis(50));
+        RealDisk.remove(path)
+    }
+}
+
+#[test]
+fn what_comes_back_while_it_is_removed_is_there_afterwards() {
+    let folder = TempDir::new().expect("a folder");
+    let (sender, removing) = mpsc::channel();
+    let disk = Box::new(SlowDisk(Mutex::new(sender)));
+    let store = Store::open_on(options(folder.path()), disk).expect("a volume").0;
+    publish(&store, "old");
+    publish(&store, "new");
+    let collecting = {
+        let (store, later) = (store.clone(), Instant::now() + Duration::from_secs(61));
+        std::thread::spawn(move || store.collect_at(later).len())
+    };
+    removing.recv().expect("the old file is removed");
+    let back = publish(&store, "old");
+    assert_eq!(collecting.join().expect("no panic"), 1);
+    let path = folder.path().join("http/apps/web").join(&back.file);
+    assert!(path.exists() && is_here(&store, &back));
+    drop(store);
+    assert!(is_here(&open(folder.path()), &back));
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::task::spawn_blocking;
 
 use crate::index::Entry;
 use crate::record::matches;
@@ -43,9 +45,11 @@ impl Store {
         let file = Advertised::file_of(place, url).unwrap_or_default();
         let known = {
             let index = self.shared.index.read();
-            let entry = index.get(place, file).map(|entry| (file, entry));
-            // What is advertised may have been edited by somebody: then it is put right by what is stored.
-            let entry = entry.or_else(|| index.current(place).map(|(file, entry)| (file.as_str(), entry)));
+            let named = index.get(place, file).map(|entry| (file, entry));
+            let current = index.current(place).map(|(file, entry)| (file.as_str(), entry));
+            // What is advertised may have been edited by somebody, or be old news: then what took its place puts it right.
+            let standing = named.filter(|(_, entry)| entry.superseded.is_none());
+            let entry = standing.or(current).or(named);
             entry.map(|(file, entry)| self.shared.stored(place, file, entry, false))
         };
         let Some(stored) = known else {
@@ -89,6 +93,27 @@ impl Store {
         }
     }
 
+    /// [`Store::adopt`] for those who must not block: most of the time, there is nothing to write down.
+    pub async fn look_up(&self, place: &Place, url: &str) -> Adopted {
+        let file = Advertised::file_of(place, url).unwrap_or_default();
+        if let Some(stored) = self.shared.advertised(place, file) {
+            return Adopted::Here(Box::new(stored));
+        }
+        let (store, place, url) = (self.clone(), place.clone(), url.to_owned());
+        let adopted = spawn_blocking(move || store.adopt(&place, &url)).await;
+        adopted.unwrap_or(Adopted::Missing)
+    }
+
+    /// [`Store::publish`] for those who must not block.
+    pub async fn advertise(&self, place: &Place, file: &str) {
+        if self.shared.advertised(place, file).is_some() {
+            return;
+        }
+        let (store, place, file) = (self.clone(), place.clone(), file.to_owned());
+        // What is lost here is found at the next look.
+        let _ = spawn_blocking(move || store.publish(&place, &file)).await;
+    }
+
     /// Takes note that the object of a place is gone; its files follow after the grace period.
     pub fn remove(&self, place: &Place) {
         let mut index = self.shared.index.write();
@@ -101,8 +126,6 @@ impl Store {
         if any {
             index.gone.insert(place.clone());
         }
-        drop(index);
-        self.shared.turns.lock().remove(place);
     }
 
     /// Tells whether more files of a place wait for the end of the grace period than is healthy.
@@ -142,7 +165,7 @@ impl Store {
             }
             all
         };
-        self.shared.drop_all(garbage)
+        self.shared.drop_all(garbage, None)
     }
 
     /// Looks whether the next file that nobody has looked at is what its name says; blocks. Gives its size.
@@ -176,8 +199,20 @@ impl Entry {
 }
 
 impl Shared {
-    /// Removes everything that nobody needs, because there is no room.
-    pub(crate) fn make_room(&self) {
+    /// A file that is known to be what is advertised for a place, and all others not.
+    fn advertised(&self, place: &Place, file: &str) -> Option<Stored> {
+        let index = self.index.read();
+        let entry = index.get(place, file)?;
+        let mut others = index.files(place).into_iter().filter(|(name, _)| *name != file);
+        let is_settled = !entry.pending
+            && entry.superseded.is_none()
+            && !index.is_missing(place)
+            && others.all(|(_, other)| other.superseded.is_some());
+        is_settled.then(|| self.stored(place, file, entry, false))
+    }
+
+    /// Removes everything that nobody needs, because there is no room for whoever has the turn at `place`.
+    pub(crate) fn make_room(&self, place: &Place) {
         let now = Instant::now();
         let superseded = {
             let index = self.index.read();
@@ -187,12 +222,19 @@ impl Shared {
             old.map(|(place, file, _)| (place.clone(), file.clone(), Rule::NoRoom))
                 .collect()
         };
-        self.drop_all(superseded);
+        self.drop_all(superseded, Some(place));
     }
 
-    fn drop_all(&self, garbage: Vec<(Place, String, Rule)>) -> Vec<Collected> {
+    /// Removes files; the caller has the turn at the place `own`.
+    fn drop_all(&self, garbage: Vec<(Place, String, Rule)>, own: Option<&Place>) -> Vec<Collected> {
         let mut collected = Vec::new();
         for (place, file, rule) in garbage {
+            let turn = self.turn(&place);
+            let taking = (own != Some(&place)).then(|| turn.try_lock());
+            if let Some(None) = taking {
+                // Whoever stores there may be about to give this very file its place back.
+                continue;
+            }
             let taken = {
                 let mut index = self.index.write();
                 // It may have come back into its place since it was looked at.
@@ -212,6 +254,11 @@ impl Shared {
             self.remove_empty_folders(&place);
             let rule = rule.name();
             collected.push(Collected { place, file, rule });
+        }
+        if !collected.is_empty() {
+            let index = self.index.read();
+            let is_needed = |place: &Place, turn: &Arc<_>| Arc::strong_count(turn) > 1 || index.has(place);
+            self.turns.lock().retain(|place, turn| is_needed(place, turn));
         }
         collected
     }
@@ -234,16 +281,19 @@ impl Shared {
     /// Looks whether a file is what its name says, and takes it out of service if it is not.
     pub(crate) fn verify(&self, place: &Place, file: &str) -> bool {
         let path = self.path(place, file);
-        let digest = {
-            let index = self.index.read();
-            let entry = index.get(place, file);
-            entry.map(|entry| entry.record.digest.clone()).unwrap_or_default()
-        };
-        let looked = matches(&digest, &path);
+        let before = self
+            .index
+            .read()
+            .get(place, file)
+            .map(|entry| entry.record.clone());
+        let Some(before) = before else { return false };
+        let looked = matches(&before.digest, &path);
         let mut index = self.index.write();
-        let Some(entry) = index.get_mut(place, file) else {
-            return false;
-        };
+        // It may have been made anew since.
+        let same = index
+            .get_mut(place, file)
+            .filter(|entry| entry.record.published == before.published);
+        let Some(entry) = same else { return false };
         match &looked {
             Ok(true) => {
                 entry.verified = true;

@@ -10,7 +10,7 @@ use artifact_producer::tidy::tidy;
 use artifact_producer::{ProducerMetrics, Storage};
 use artifact_store::Store;
 use controller_kit::artifact::ContentCache;
-use controller_kit::author::{reason, record_unreadable, scope, serve};
+use controller_kit::author::{reason, record_unreadable, scope, serve, status_of};
 use controller_kit::events::EventRecorder;
 use controller_kit::{
     Backoff, Change, Following, Mapper, Metrics, ObjectKey, Queue, RefIndex, Run, SharedWatch, Triggers,
@@ -26,12 +26,9 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::kind::{Status, Transformation};
+use crate::kind::{CONTROLLER, Status, Transformation};
 use crate::last_read::LastRead;
 use crate::references::{owner_of, referred};
-
-/// The name of the controller: field manager, reporter of events, and `app.kubernetes.io/managed-by` of its Artifacts.
-pub const CONTROLLER: &str = "openflux-transformation";
 
 /// What the controller is connected to.
 pub struct Connections {
@@ -143,20 +140,8 @@ pub async fn run(
         namespace,
         storage,
     } = connections;
-    let store = match shutdown.run_until_cancelled(storage.open()).await {
-        None => return,
-        Some(Ok(store)) => store,
-        Some(Err(error)) => {
-            tracing::error!(%error, "artifacts cannot be stored, so that nothing is transformed");
-            return;
-        }
-    };
-    let counts = match storage.counts(&metrics).await {
-        Ok(counts) => counts,
-        Err(error) => {
-            tracing::error!(%error, "cannot register metrics; this is a bug, please report it");
-            return;
-        }
+    let Some((store, counts)) = storage.ready(&metrics, &shutdown).await else {
+        return;
     };
     let label = TRANSFORMATION_KIND.to_lowercase();
     metrics.set_concurrency(&label, settings.concurrent);
@@ -333,10 +318,7 @@ impl Controller {
 
     /// The status that a transformation has: what was written last, or what the watch has brought.
     pub(crate) fn status_of(&self, transformation: &Transformation) -> Status {
-        let key = ObjectKey::of(transformation);
-        let seen = transformation.resource_version().unwrap_or_default();
-        let newer = self.statuses.newer_than(&key, &seen);
-        newer.unwrap_or_else(|| transformation.status.clone())
+        status_of(transformation, &self.statuses, || transformation.status.clone())
     }
 
     /// An Artifact as it is known.

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use artifact_crd::{Artifact, ArtifactSpec, BRIDGED_TO_ANNOTATION};
 use artifact_producer::Owner;
-use artifact_producer::publish::is_same;
+use artifact_producer::publish::{is_abandoned, is_same};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+use crate::kind::CONTROLLER;
+
+/// Label with the name of the transformation that an Artifact was made by.
+pub(crate) const TRANSFORMATION_LABEL: &str = "openfluxcd.ocm.software/transformation";
 
 /// The Artifact of an output, as it is to be.
 #[derive(Clone, Debug, Default)]
@@ -41,11 +46,52 @@ pub(crate) fn reference(owner: &Owner, is_first: bool) -> OwnerReference {
     }
 }
 
-/// Tells whether an Artifact was made by this transformation, in whatever incarnation; and whether by this one.
-pub(crate) fn ours<'a>(owner: &Owner, artifact: &'a Artifact) -> Option<(&'a OwnerReference, bool)> {
+/// What an Artifact that a transformation made is to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ours {
+    /// Whether it was made by this incarnation of the transformation.
+    pub(crate) is_same: bool,
+    /// Whether it is what a reference to the transformation means.
+    pub(crate) is_first: bool,
+    /// Whether it does not say any more whose it is: somebody has taken its owner reference out.
+    pub(crate) is_stray: bool,
+}
+
+/// Tells whether an Artifact was made by this transformation, in whatever incarnation, and what it is to it.
+pub(crate) fn ours(owner: &Owner, artifact: &Artifact) -> Option<Ours> {
     let mut owners = artifact.metadata.owner_references.iter().flatten();
-    let found = owners.find(|reference| owner.is_named_by(reference))?;
-    Some((found, found.uid == owner.uid))
+    if let Some(found) = owners.find(|reference| owner.is_named_by(reference)) {
+        return Some(Ours {
+            is_same: found.uid == owner.uid,
+            is_first: found.controller == Some(true),
+            is_stray: false,
+        });
+    }
+    (maker_of(artifact) == Some(label_of(&owner.name))).then_some(Ours {
+        is_same: true,
+        is_first: false,
+        is_stray: true,
+    })
+}
+
+/// The transformation that made an Artifact which nobody owns, as its label has it: its owner reference was taken out.
+pub(crate) fn maker_of(artifact: &Artifact) -> Option<&str> {
+    let labels = artifact.metadata.labels.as_ref();
+    let label = labels.and_then(|labels| labels.get(TRANSFORMATION_LABEL))?;
+    let is_owned = artifact
+        .metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .next()
+        .is_some();
+    (!is_owned && is_abandoned(artifact, CONTROLLER)).then_some(label)
+}
+
+/// The name of a transformation as a value of a label.
+pub(crate) fn label_of(name: &str) -> &str {
+    let end = name.char_indices().nth(63).map_or(name.len(), |(end, _)| end);
+    name[..end].trim_end_matches(['-', '.'])
 }
 
 /// Tells whether something is there that is not to be there, and may be ours; what the bridge says of it is not.
@@ -66,10 +112,10 @@ pub(crate) fn decide(owner: &Owner, wished: &Wished, existing: Option<&Artifact>
         return Step::Create;
     };
     let uid = existing.metadata.uid.clone().unwrap_or_default();
-    let Some((reference, is_same_owner)) = ours(owner, existing) else {
+    let Some(ours) = ours(owner, existing) else {
         return Step::Taken;
     };
-    if !is_same_owner {
+    if !ours.is_same {
         return Step::Replace(uid);
     }
     let has = |there: Option<&BTreeMap<String, String>>, wished: &BTreeMap<String, String>| {
@@ -78,7 +124,8 @@ pub(crate) fn decide(owner: &Owner, wished: &Wished, existing: Option<&Artifact>
             .all(|(key, value)| there.and_then(|there| there.get(key)) == Some(value))
     };
     let is_as_wished = is_same(&existing.spec, &wished.spec)
-        && (reference.controller == Some(true)) == wished.is_first
+        && !ours.is_stray
+        && ours.is_first == wished.is_first
         && has(existing.metadata.labels.as_ref(), &wished.labels)
         && has(existing.metadata.annotations.as_ref(), &wished.annotations);
     if is_as_wished && !is_new {
@@ -90,17 +137,10 @@ pub(crate) fn decide(owner: &Owner, wished: &Wished, existing: Option<&Artifact>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 
-    fn owner(uid: &str) -> Owner {
-        Owner {
-            api_version: "openfluxcd.ocm.software/v1alpha1".into(),
-            kind: "Transformation".into(),
-            namespace: "apps".into(),
-            name: "web".into(),
-            uid: uid.into(),
-        }
-    }
+    use super::*;
+    use crate::fixture::owner;
 
     fn artifact(owners: Vec<OwnerReference>, revision: &str) -> Artifact {
         let mut artifact = Artifact::default();
@@ -160,5 +200,37 @@ mod tests {
         let earlier = artifact(vec![reference(&owner("0"), true)], "r");
         assert_eq!(step(Some(&earlier), false), Step::Replace("a".into()));
         assert_eq!(step(Some(&artifact(Vec::new(), "r")), false), Step::Taken);
+    }
+
+    #[test]
+    fn what_lost_its_owner_is_known_by_its_maker() {
+        let mut stray = artifact(Vec::new(), "r");
+        let wished = Wished {
+            spec: stray.spec.clone(),
+            ..Wished::default()
+        };
+        let step = |existing: &Artifact| decide(&owner("1"), &wished, Some(existing), false);
+        let label = |name: &str| Some([(TRANSFORMATION_LABEL.to_owned(), name.to_owned())].into());
+        stray.metadata.labels = label("web");
+        assert_eq!(step(&stray), Step::Taken, "anybody can write a label");
+        stray.metadata.managed_fields = Some(vec![ManagedFieldsEntry {
+            manager: Some(CONTROLLER.into()),
+            ..ManagedFieldsEntry::default()
+        }]);
+        assert_eq!(step(&stray), Step::Apply("a".into()));
+        stray.metadata.labels = label("other");
+        assert_eq!(step(&stray), Step::Taken, "it is that of another one");
+        stray.metadata.labels = label("web");
+        let mut other = owner("2");
+        other.name = "other".into();
+        stray.metadata.owner_references = Some(vec![reference(&other, false)]);
+        assert_eq!(step(&stray), Step::Taken, "it was given to another one");
+    }
+
+    #[test]
+    fn names_are_cut_to_labels() {
+        assert_eq!(label_of("web"), "web");
+        let long = format!("{}.-x", "a".repeat(61));
+        assert_eq!(label_of(&long), "a".repeat(61));
     }
 }

@@ -46,10 +46,12 @@ impl Snapshot {
         input.map_or("", |input| input.key.as_str())
     }
 
-    /// What is in an input.
-    pub(crate) fn digest(&self, name: &str) -> Option<String> {
-        let input = self.status.iter().find(|input| input.name == name)?;
-        Some(input.digest.clone())
+    /// What is in each input.
+    pub(crate) fn digests(&self) -> BTreeMap<String, String> {
+        let inputs = self.status.iter();
+        inputs
+            .map(|input| (input.name.clone(), input.digest.clone()))
+            .collect()
     }
 }
 

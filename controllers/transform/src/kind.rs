@@ -11,6 +11,9 @@ use kube::Resource;
 use kube::core::NamespaceResourceScope;
 use serde::{Deserialize, Serialize};
 
+/// The name of the controller: field manager, reporter of events, and `app.kubernetes.io/managed-by` of its Artifacts.
+pub const CONTROLLER: &str = "openflux-transformation";
+
 /// Artifacts that are made out of others.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Transformation {
@@ -111,6 +114,11 @@ impl Resource for Transformation {
 /// `group/version` of the kind.
 pub(crate) fn api_version() -> String {
     format!("{GROUP}/{VERSION}")
+}
+
+/// Whether an output, by its place among them, is what a reference to its transformation means.
+pub(crate) fn is_first(spec: &Spec, at: usize) -> bool {
+    at == 0 && spec.discover.is_none()
 }
 
 /// A duration of the specification, if there is one.

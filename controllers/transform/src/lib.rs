@@ -23,6 +23,8 @@ mod consent;
 mod controller;
 mod decide;
 mod failure;
+#[cfg(test)]
+mod fixture;
 mod graph;
 mod heavy;
 mod inputs;
@@ -39,5 +41,5 @@ mod said;
 mod tell;
 mod turn;
 
-pub use controller::{CONTROLLER, Connections, Settings, run};
-pub use kind::{InputStatus, OutputStatus, Status, Transformation};
+pub use controller::{Connections, Settings, run};
+pub use kind::{CONTROLLER, InputStatus, OutputStatus, Status, Transformation};

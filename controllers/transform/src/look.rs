@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use artifact_crd::TRANSFORMATION_KIND;
 use artifact_producer::Owner;
+use controller_kit::author;
 use controller_kit::{ObjectKey, Requeue, Run, Slot, Triggers, WatchState, spread};
 use flux_api::REQUESTED_AT;
 use kube::{Api, ResourceExt};
@@ -89,7 +90,7 @@ impl Controller {
         let is_requested = requested.is_some() && requested != before.last_handled_reconcile_at.as_ref();
         let owner = Owner::of(found);
         if found.spec.suspend {
-            return if self.rest(&owner, &before).await {
+            return if self.rest(&owner, found, &before).await {
                 Requeue::Never
             } else {
                 Requeue::Backoff
@@ -105,13 +106,13 @@ impl Controller {
         let handled = requested.filter(|_| is_requested).cloned();
         let is_told = self.tell(found, &owner, &before, handled, &outcome).await;
         let failure = outcome.told();
-        let (label, result) = (
-            TRANSFORMATION_KIND.to_lowercase(),
-            if failure.is_none() { "success" } else { "error" },
+        author::count(
+            &self.metrics,
+            TRANSFORMATION_KIND,
+            key,
+            failure.is_none(),
+            started.elapsed(),
         );
-        self.metrics.reconciled(&label, result, started.elapsed());
-        self.metrics
-            .object_reconciled(TRANSFORMATION_KIND, &key.namespace, &key.name, started.elapsed());
         let counted = match (&failure, outcome.changed.is_empty()) {
             (Some(_), _) => "error",
             (None, true) => "unchanged",

@@ -1,6 +1,5 @@
 //! Making what is wanted: the list of outputs, then one after the other, each unless it is offered already.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use artifact_crd::{GROUP, TRANSFORMATION_KIND};
@@ -13,9 +12,9 @@ use flux_transform::{Inputs, Wanted, build, outputs};
 
 use crate::controller::Controller;
 use crate::failure::{Failure, Fate};
-use crate::heavy::{Waits, aside};
+use crate::heavy::Waits;
 use crate::inputs::Snapshot;
-use crate::kind::{OutputStatus, Status, Transformation};
+use crate::kind::{OutputStatus, Status, Transformation, is_first};
 use crate::report::{Outcome, brief};
 use crate::said::{Common, key};
 
@@ -33,9 +32,11 @@ impl Controller {
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
         let inputs = Arc::new(self.files(snapshot, is_requested).await?);
-        let (spec, from) = (found.spec.clone(), Arc::clone(&inputs));
+        let (spec, from, digests) = (found.spec.clone(), Arc::clone(&inputs), snapshot.digests());
         let listing = self.heavy(waits, "the list of the outputs", move |work| {
-            outputs(&spec, &from, work)
+            let wanted = outputs(&spec, &from, work)?.into_iter();
+            let keyed = wanted.map(|wanted| (wanted.key(&from, |name| digests.get(name).cloned()), wanted));
+            Ok::<Vec<_>, flux_transform::Failure>(keyed.collect())
         });
         let wanted = listing.await?.0.map_err(|failure| Failure::from(&failure))?;
         let is_empty_by_choice = found
@@ -62,11 +63,12 @@ impl Controller {
                 .is_some_and(|discover| discover.bare_capture_labels),
         };
         outcome.outputs = Some(Vec::new());
-        for (at, wanted) in wanted.into_iter().enumerate() {
+        for (at, (build_key, wanted)) in wanted.into_iter().enumerate() {
             let name = wanted.name.clone().unwrap_or_else(|| default_name(owner));
-            let is_first = at == 0 && found.spec.discover.is_none();
+            let is_first = is_first(&found.spec, at);
             let known = before.outputs.iter().find(|output| output.artifact_name == name);
-            let one = self.one(found, &common, wanted, &name, is_first, known, &inputs);
+            let key = key(&build_key, &common, &wanted, is_first);
+            let one = self.one(found, &common, wanted, &name, is_first, key, known, &inputs);
             let output = match one.await {
                 Ok((output, is_changed)) => {
                     if is_changed {
@@ -113,25 +115,16 @@ impl Controller {
         wanted: Wanted,
         name: &str,
         is_first: bool,
+        key: String,
         known: Option<&OutputStatus>,
         inputs: &Arc<Inputs>,
     ) -> Result<(OutputStatus, bool), Failure> {
-        let wanted = Arc::new(wanted);
-        let of = wanted.inputs();
-        let digests: BTreeMap<_, _> = of
-            .into_iter()
-            .map(|name| (name.clone(), common.snapshot.digest(&name)))
-            .collect();
-        let (what, from) = (Arc::clone(&wanted), Arc::clone(inputs));
-        let keyed = aside("the key of an output", move |_| {
-            what.key(&from, |name| digests.get(name).cloned().flatten())
-        });
-        let key = key(&keyed.await?, common, &wanted, is_first);
         if let Some(known) = known.filter(|known| known.build_key == key)
             && self.is_intact(common.owner, known).await
         {
             return Ok((known.clone(), false));
         }
+        let wanted = Arc::new(wanted);
         let (what, from) = (Arc::clone(&wanted), Arc::clone(inputs));
         let said = format!("the build of output {name}");
         let memo = Arc::clone(&self.memo);

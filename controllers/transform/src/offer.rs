@@ -18,11 +18,11 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use crate::controller::{CONTROLLER, Controller};
+use crate::controller::Controller;
 use crate::decide::{Step, Wished, decide, ours, reference, takes_away};
 use crate::failure::{Failure, Fate};
 use crate::heavy::Permit;
-use crate::kind::OutputStatus;
+use crate::kind::{CONTROLLER, OutputStatus};
 use crate::said::{Common, annotations, labels, metadata};
 
 impl Controller {
@@ -35,7 +35,7 @@ impl Controller {
         let is_as_told = spec.revision == output.revision && spec.digest.as_deref() == Some(&output.digest);
         if !is_as_told
             || output.failure.is_some()
-            || !ours(owner, &artifact).is_some_and(|(_, is_same)| is_same)
+            || !ours(owner, &artifact).is_some_and(|ours| ours.is_same && !ours.is_stray)
         {
             return false;
         }
@@ -45,10 +45,9 @@ impl Controller {
 
     pub(crate) async fn adopt(&self, owner: &Owner, artifact: &Artifact) -> Option<Box<Stored>> {
         let place = place(owner, &artifact.name_any())?;
-        let (store, url) = (self.store.clone(), artifact.spec.url.clone());
-        match spawn_blocking(move || store.adopt(&place, &url)).await {
-            Ok(Adopted::Here(stored)) => Some(stored),
-            Ok(Adopted::Missing) | Err(_) => None,
+        match self.store.look_up(&place, &artifact.spec.url).await {
+            Adopted::Here(stored) => Some(stored),
+            Adopted::Missing => None,
         }
     }
 
@@ -146,9 +145,8 @@ impl Controller {
             self.step_down(owner, name).await?;
         }
         self.write(owner, &wished, &step).await?;
-        let (store, file) = (self.store.clone(), stored.file.clone());
-        // From here on what was stored before is superseded; what is lost here is found at the next run.
-        let _ = spawn_blocking(move || store.publish(&place, &file)).await;
+        // From here on what was stored before is superseded.
+        self.store.advertise(&place, &stored.file).await;
         let output = OutputStatus {
             artifact_name: name.to_owned(),
             revision: wished.spec.revision.clone(),
@@ -292,7 +290,7 @@ impl Controller {
         for artifact in self.artifacts.all() {
             let name = artifact.name_any();
             let is_ours = artifact.namespace().as_deref() == Some(&owner.namespace)
-                && ours(owner, &artifact).is_some_and(|(_, is_same)| is_same || owner.uid.is_empty());
+                && ours(owner, &artifact).is_some_and(|ours| ours.is_same || owner.uid.is_empty());
             if !is_ours || keep.contains(&name.as_str()) {
                 continue;
             }
@@ -340,10 +338,7 @@ async fn create(api: &Api<Artifact>, owner: &Owner, wished: &Wished) -> kube::Re
 
 /// Gives an Artifact as it is, but for that it is not what a reference to its transformation means.
 fn no_longer_first(owner: &Owner, artifact: &Artifact) -> Option<(Wished, Step)> {
-    let (reference, is_same) = ours(owner, artifact)?;
-    if !is_same || reference.controller != Some(true) {
-        return None;
-    }
+    ours(owner, artifact).filter(|ours| ours.is_same && ours.is_first)?;
     let wished = Wished {
         name: artifact.name_any(),
         spec: artifact.spec.clone(),
@@ -368,20 +363,11 @@ fn body(owner: &Owner, wished: &Wished) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn owner() -> Owner {
-        Owner {
-            api_version: "openfluxcd.ocm.software/v1alpha1".into(),
-            kind: TRANSFORMATION_KIND.into(),
-            namespace: "apps".into(),
-            name: "web".into(),
-            uid: "1".into(),
-        }
-    }
+    use crate::fixture::owner;
 
     #[test]
     fn who_steps_down_stays_as_it_is_otherwise() {
-        let owner = owner();
+        let owner = owner("1");
         let mut artifact = Artifact::default();
         artifact.metadata.name = Some("a".into());
         artifact.metadata.uid = Some("u".into());

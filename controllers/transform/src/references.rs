@@ -10,6 +10,7 @@ use flux_api::CrossNamespaceSourceReference;
 use flux_transform::spec::SourceReference;
 use kube::ResourceExt;
 
+use crate::decide::maker_of;
 use crate::graph::Graph;
 use crate::kind::Transformation;
 
@@ -48,15 +49,16 @@ pub(crate) fn referred(transformation: &Transformation, access: &Access) -> (Vec
     (sources.collect(), config_maps.collect())
 }
 
-/// The transformation that an Artifact says it belongs to.
+/// The transformation that an Artifact says it belongs to, or that has made it; a name that is too long for a label is not known by
+/// that.
 pub(crate) fn owner_of(artifact: &Artifact) -> Option<ObjectKey> {
     let owner = artifact.owner_references().iter().find(|owner| {
         owner.kind == TRANSFORMATION_KIND && owner.api_version.split('/').next() == Some(GROUP)
-    })?;
-    Some(ObjectKey::new(
-        artifact.namespace().unwrap_or_default(),
-        &owner.name,
-    ))
+    });
+    let name = owner
+        .map(|owner| owner.name.as_str())
+        .or_else(|| maker_of(artifact))?;
+    Some(ObjectKey::new(artifact.namespace().unwrap_or_default(), name))
 }
 
 /// Who is made of whom, by what transformations say, and by whose the Artifacts are.

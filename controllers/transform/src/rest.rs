@@ -10,20 +10,21 @@ use kube::ResourceExt;
 
 use crate::controller::Controller;
 use crate::decide::{Step, Wished, decide, ours};
-use crate::kind::{OutputStatus, Status};
+use crate::kind::{OutputStatus, Status, Transformation, is_first};
 
 impl Controller {
     /// Puts Artifacts of a suspended transformation right that were edited or deleted, and has those say so whose file is gone.
     /// Tells whether all of that could be written.
-    pub(crate) async fn rest(&self, owner: &Owner, before: &Status) -> bool {
+    pub(crate) async fn rest(&self, owner: &Owner, found: &Transformation, before: &Status) -> bool {
         let mut is_right = true;
-        for output in &before.outputs {
-            is_right &= self.keep(owner, before, output).await;
+        for (at, output) in before.outputs.iter().enumerate() {
+            let is_first = is_first(&found.spec, at);
+            is_right &= self.keep(owner, before, output, is_first).await;
         }
         is_right
     }
 
-    async fn keep(&self, owner: &Owner, before: &Status, output: &OutputStatus) -> bool {
+    async fn keep(&self, owner: &Owner, before: &Status, output: &OutputStatus, is_first: bool) -> bool {
         let name = output.artifact_name.as_str();
         let there = self.artifact(&owner.namespace, name);
         let is_deleted = there.is_none();
@@ -36,9 +37,9 @@ impl Controller {
         let Some(artifact) = there.or_else(lost) else {
             return true;
         };
-        if !ours(owner, &artifact).is_some_and(|(_, is_same)| is_same) {
+        let Some(ours) = ours(owner, &artifact).filter(|ours| ours.is_same) else {
             return true;
-        }
+        };
         let generation = before.observed_generation;
         let Some(stored) = self.stored(owner, &artifact, output).await else {
             return is_deleted
@@ -46,7 +47,9 @@ impl Controller {
                     .tell_artifact(owner, &artifact, &rebuilding(), &source(before), generation)
                     .await;
         };
-        let wished = as_it_was(owner, &artifact, output, &stored);
+        // One that lost its owner does not say any more what it was.
+        let was_first = if ours.is_stray { is_first } else { ours.is_first };
+        let wished = as_it_was(&artifact, output, &stored, was_first);
         let step = match decide(owner, &wished, Some(&artifact), false) {
             _ if is_deleted => Step::Create,
             step => step,
@@ -82,7 +85,7 @@ impl Controller {
 }
 
 /// The Artifact of an output, with what was made, and otherwise as it is.
-fn as_it_was(owner: &Owner, artifact: &Artifact, output: &OutputStatus, stored: &Stored) -> Wished {
+fn as_it_was(artifact: &Artifact, output: &OutputStatus, stored: &Stored, is_first: bool) -> Wished {
     let mut annotations = artifact.annotations().clone();
     // That is the bridge's to say.
     annotations.remove(BRIDGED_TO_ANNOTATION);
@@ -97,7 +100,7 @@ fn as_it_was(owner: &Owner, artifact: &Artifact, output: &OutputStatus, stored: 
         },
         labels: artifact.labels().clone(),
         annotations,
-        is_first: ours(owner, artifact).is_some_and(|(reference, _)| reference.controller == Some(true)),
+        is_first,
     }
 }
 
@@ -121,16 +124,11 @@ mod tests {
 
     use super::*;
     use crate::decide::reference;
+    use crate::fixture::owner;
 
     #[test]
     fn what_was_edited_is_put_right_and_the_rest_stays() {
-        let owner = Owner {
-            api_version: "openfluxcd.ocm.software/v1alpha1".into(),
-            kind: "Transformation".into(),
-            namespace: "apps".into(),
-            name: "web".into(),
-            uid: "1".into(),
-        };
+        let owner = owner("1");
         let output = OutputStatus {
             artifact_name: "out".into(),
             revision: "latest@sha256:c".into(),
@@ -150,10 +148,10 @@ mod tests {
         artifact.metadata.owner_references = Some(vec![reference(&owner, true)]);
         artifact.metadata.labels = Some([("team".to_owned(), "a".to_owned())].into());
         artifact.metadata.annotations = Some([(BRIDGED_TO_ANNOTATION.to_owned(), "x".to_owned())].into());
-        artifact.spec = as_it_was(&owner, &artifact, &output, &stored).spec;
+        artifact.spec = as_it_was(&artifact, &output, &stored, true).spec;
         let metadata = BTreeMap::from([("origin".to_owned(), "main".to_owned())]);
         artifact.spec.metadata = Some(metadata.clone());
-        let wished = as_it_was(&owner, &artifact, &output, &stored);
+        let wished = as_it_was(&artifact, &output, &stored, true);
         assert_eq!(decide(&owner, &wished, Some(&artifact), false), Step::Keep);
         assert_eq!(
             (wished.labels.len(), wished.annotations.len(), wished.is_first),
@@ -161,7 +159,7 @@ mod tests {
         );
         artifact.spec.url = "http://evil".into();
         artifact.spec.revision = "other".into();
-        let wished = as_it_was(&owner, &artifact, &output, &stored);
+        let wished = as_it_was(&artifact, &output, &stored, true);
         assert_eq!(
             decide(&owner, &wished, Some(&artifact), false),
             Step::Apply("u".into())

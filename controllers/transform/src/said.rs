@@ -9,12 +9,11 @@ use flux_transform::spec::CommonMetadata;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::controller::CONTROLLER;
+use crate::decide::{TRANSFORMATION_LABEL, label_of};
 use crate::heavy::Waits;
 use crate::inputs::{HOPS, Snapshot};
+use crate::kind::CONTROLLER;
 
-/// Label with the name of the transformation that an Artifact was made by.
-const TRANSFORMATION_LABEL: &str = "openfluxcd.ocm.software/transformation";
 /// What labels with captures begin with.
 const CAPTURE_LABEL: &str = "openfluxcd.ocm.software/capture-";
 /// What the artifact was made of, in its metadata.
@@ -58,11 +57,8 @@ pub(crate) fn labels(common: &Common<'_>, wanted: &Wanted) -> BTreeMap<String, S
             .flat_map(|metadata| metadata.labels.clone()),
     );
     labels.insert("app.kubernetes.io/managed-by".to_owned(), CONTROLLER.to_owned());
-    let name: String = common.owner.name.chars().take(63).collect();
-    labels.insert(
-        TRANSFORMATION_LABEL.to_owned(),
-        name.trim_end_matches(['-', '.']).to_owned(),
-    );
+    let name = label_of(&common.owner.name).to_owned();
+    labels.insert(TRANSFORMATION_LABEL.to_owned(), name);
     labels
 }
 
@@ -115,23 +111,12 @@ pub(crate) fn metadata(
 
 #[cfg(test)]
 mod tests {
-    use artifact_crd::TRANSFORMATION_KIND;
-
     use super::*;
-
-    fn owner() -> Owner {
-        Owner {
-            api_version: "openfluxcd.ocm.software/v1alpha1".into(),
-            kind: TRANSFORMATION_KIND.into(),
-            namespace: "apps".into(),
-            name: "web".into(),
-            uid: "1".into(),
-        }
-    }
+    use crate::fixture::owner;
 
     #[test]
     fn what_is_said_beside_the_content_is_part_of_the_key() {
-        let (owner, snapshot, waits) = (owner(), Snapshot::default(), Waits::default());
+        let (owner, snapshot, waits) = (owner("1"), Snapshot::default(), Waits::default());
         let metadata = CommonMetadata {
             labels: [("team".to_owned(), "a".to_owned())].into(),
             ..CommonMetadata::default()

@@ -6,9 +6,9 @@ use controller_kit::events::Severity;
 use controller_kit::{ObjectKey, author};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::controller::{CONTROLLER, Controller};
+use crate::controller::Controller;
 use crate::decide::ours;
-use crate::kind::{Status, Transformation};
+use crate::kind::{CONTROLLER, Status, Transformation};
 use crate::report::{self, Outcome};
 
 /// How many changed artifacts have an event of their own.

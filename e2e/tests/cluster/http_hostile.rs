@@ -179,6 +179,38 @@ async fn of_two_processes_on_a_volume_one_waits() -> Result<()> {
 }
 
 #[tokio::test]
+async fn servers_of_one_namespace_that_say_nothing_hold_nobody_else_up() -> Result<()> {
+    let testbed = Testbed::shared().await?;
+    let (slow, other) = (
+        testbed.namespace("slow").await?,
+        testbed.namespace("other").await?,
+    );
+    let flags = [
+        "--controllers=http",
+        "--http-source-label-selector=test=silence",
+        "--http-source-concurrent=4",
+    ];
+    let _producer = Producing::start(testbed, "http-silence", "http-silence", &flags)?;
+    let server = ArtifactServer::start([("silent", Answer::Silent), ("blue", Answer::Bytes(noise(1000)))])?;
+    for number in 0..8 {
+        let spec = json!({"url": server.url("silent")});
+        labelled(&slow, HTTP, "silence", &format!("silent-{number}"), spec).await?;
+    }
+    eventually("some of them to be asked", async || {
+        Ok((server.requests("silent") >= 3).then_some(()))
+    })
+    .await?;
+    let spec = json!({"url": server.url("blue"), "content": {"type": "File"}});
+    labelled(&other, HTTP, "silence", "web", spec).await?;
+    other.wait_ready(HTTP, "web").await?;
+    // It did not wait for one of them to be given up.
+    for object in slow.list(HTTP).await? {
+        ensure!(condition(&object, "Ready").is_none(), "{}", object.data["status"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn who_is_replaced_under_its_name_offers_the_same_file_as_its_own() -> Result<()> {
     let testbed = Testbed::shared().await?;
     let namespace = testbed.namespace("heir").await?;

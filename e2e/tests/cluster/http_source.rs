@@ -11,14 +11,14 @@ use e2e::testbed::{
     ARTIFACT, Answer, Archive, ArtifactServer, CONFIG_MAP, EVENT, EXTERNAL_ARTIFACT, HTTP, HttpServer,
     KUSTOMIZATION, Namespace, SECRET, Stock, Testbed, Write, condition, eventually, free_port, is_ready,
 };
+use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::app::{self, Owner, config_map};
 use crate::producer::Producer;
+use crate::producing::{get, labelled};
 
 /// The producer of sources with a label.
 fn producer(testbed: &'static Testbed, namespace: &Namespace, label: &str) -> Result<Producer> {
@@ -39,11 +39,7 @@ fn archive(colour: &str) -> Result<Vec<u8>> {
 }
 
 async fn source(namespace: &Namespace, label: &str, name: &str, spec: Value) -> Result<()> {
-    let object = json!({
-        "apiVersion": HTTP.api_version, "kind": HTTP.kind,
-        "metadata": {"name": name, "labels": {"test": label}}, "spec": spec,
-    });
-    namespace.apply(&object.to_string()).await
+    labelled(namespace, HTTP, label, name, spec).await
 }
 
 /// Asks for a look, and waits until it was taken.
@@ -52,24 +48,6 @@ async fn look(namespace: &Namespace, name: &str, token: &str) -> Result<DynamicO
     namespace.patch(HTTP, name, patch).await?;
     let handled = |object: &DynamicObject| object.data["status"]["lastHandledReconcileAt"] == token;
     namespace.wait(HTTP, name, "was looked at", handled).await
-}
-
-/// The bytes that a URL of an Artifact serves.
-async fn get(url: &str) -> Result<Vec<u8>> {
-    let (address, path) = url
-        .strip_prefix("http://")
-        .and_then(|rest| rest.split_once('/'))
-        .context("a URL")?;
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-    let body = answer.split_off(end.context("an HTTP answer")? + 4);
-    let head = String::from_utf8_lossy(&answer);
-    ensure!(head.split(' ').nth(1) == Some("200"), "{url} answered {head}");
-    Ok(body)
 }
 
 fn revision(artifact: &DynamicObject) -> String {
@@ -229,6 +207,13 @@ async fn a_restart_writes_nothing_and_a_lost_volume_is_made_anew() -> Result<()>
     namespace.patch(ARTIFACT, &name, forged).await?;
     let right = |object: &DynamicObject| object.data["spec"] == before.data["spec"];
     namespace.wait(ARTIFACT, &name, "is put right", right).await?;
+    // Somebody takes its owner out: it has it again, and is still the same.
+    let orphaned = json!({"metadata": {"ownerReferences": null}});
+    namespace.patch(ARTIFACT, &name, orphaned.clone()).await?;
+    let owned = |object: &DynamicObject| object.owner_references() == before.owner_references();
+    let mended = namespace.wait(ARTIFACT, &name, "has its owner", owned).await?;
+    assert_eq!(mended.metadata.uid, before.metadata.uid);
+    assert_eq!(mended.data["spec"], before.data["spec"]);
     // Somebody deletes it: it comes back, without a download as well.
     namespace.delete(ARTIFACT, &name).await?;
     let back = |object: &DynamicObject| {
@@ -237,7 +222,13 @@ async fn a_restart_writes_nothing_and_a_lost_volume_is_made_anew() -> Result<()>
     namespace.wait(ARTIFACT, &name, "is back", back).await?;
     namespace.wait_ready(ARTIFACT, &name).await?;
     assert_eq!(server.requests("blue"), 2);
-    Ok(())
+
+    // Nobody is there when it loses its owner and then its source: nobody else would remove it.
+    producer.kill()?;
+    namespace.patch(ARTIFACT, &name, orphaned).await?;
+    namespace.delete(HTTP, "web").await?;
+    producer.restart()?;
+    namespace.wait_gone(ARTIFACT, &name).await
 }
 
 #[tokio::test]

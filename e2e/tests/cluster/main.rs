@@ -44,6 +44,7 @@ mod helm_release;
 mod helm_waits;
 mod hostile_memory;
 mod http_hostile;
+mod http_kills;
 mod http_source;
 mod image;
 mod impersonation;

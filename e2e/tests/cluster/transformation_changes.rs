@@ -51,6 +51,12 @@ fn is_first(artifact: &DynamicObject) -> bool {
     owners.any(|owner| owner.controller == Some(true))
 }
 
+/// Takes the owner out of an Artifact.
+async fn orphan(namespace: &Namespace, name: &str) -> Result<()> {
+    let patch = json!({"metadata": {"ownerReferences": null}});
+    namespace.patch(ARTIFACT, name, patch).await.map(|_| ())
+}
+
 async fn request(namespace: &Namespace, token: &str) -> Result<()> {
     let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": token}}});
     namespace.patch(TRANSFORMATION, "fleet", patch).await.map(|_| ())
@@ -106,6 +112,15 @@ async fn an_edit_reaches_the_artifacts_and_there_is_one_first() -> Result<()> {
         assert_eq!(before.data["spec"], after.data["spec"]);
         assert_eq!(before.metadata.uid, after.metadata.uid);
     }
+
+    // Somebody takes their owner out: they have it again, and are what they were.
+    for (name, before) in [("a", &a_now), ("b", &b_now)] {
+        orphan(&namespace, name).await?;
+        let owned = |object: &DynamicObject| object.owner_references() == before.owner_references();
+        let mended = namespace.wait(ARTIFACT, name, "has its owner", owned).await?;
+        assert_eq!(before.data["spec"], mended.data["spec"]);
+        assert_eq!(before.metadata.uid, mended.metadata.uid);
+    }
     Ok(())
 }
 
@@ -142,6 +157,8 @@ async fn a_suspended_one_keeps_what_it_offers_and_makes_nothing() -> Result<()> 
             .all(|field| object.data["spec"][field] == before.data["spec"][field])
     };
     namespace.wait(ARTIFACT, "a", "is put right", is_right).await?;
+    orphan(&namespace, "a").await?;
+    namespace.wait(ARTIFACT, "a", "is the first", is_first).await?;
     namespace.delete(ARTIFACT, "a").await?;
     let is_back = |object: &DynamicObject| object.metadata.uid != before.metadata.uid && is_right(object);
     let back = namespace.wait(ARTIFACT, "a", "is back", is_back).await?;

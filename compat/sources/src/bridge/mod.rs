@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use artifact_crd::{Artifact, BRIDGED_TO_ANNOTATION, GROUP, KIND, VERSION};
 use artifact_producer::publish::claim;
+use controller_kit::author::scope;
 use controller_kit::events::{EventRecord, EventRecorder, Regarding, Severity};
 use controller_kit::{
     Backoff, Change, Following, Metrics, ObjectKey, Queue, Requeue, Run, SharedWatch, Triggers, WatchCache,
@@ -117,7 +118,12 @@ impl Bridge {
         };
         let config = watcher::Config::default();
         self.externals
-            .run(self.options.watched(&self.client), config, shutdown, on_change)
+            .run(
+                scope(&self.client, self.options.namespace.as_deref()),
+                config,
+                shutdown,
+                on_change,
+            )
             .await;
     }
 

@@ -1,14 +1,11 @@
 //! One look at one object.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use artifact_crd::ConsumerStatus;
-use controller_kit::author::{self, Due, Failure, Fate, ScheduleExt as _, Secrets};
-use controller_kit::events::Severity;
+use controller_kit::author::{self, Due, Failure, Fate, ScheduleExt as _, Secrets, guarded, timed_out};
 use controller_kit::{ObjectKey, Requeue, Triggers};
 use flux_api::REQUESTED_AT;
-use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource as _, ResourceExt};
@@ -75,14 +72,13 @@ impl<D: Deploy> Controller<D> {
         };
         let result = result.map_err(|failure| failure.rephrased(|message| run.secrets.mask(message)));
         self.secrets.note(key, &run.secrets);
-        let took = started.elapsed();
-        let (label, outcome) = (
-            kind::<D>().to_lowercase(),
-            if result.is_ok() { "success" } else { "error" },
+        author::count(
+            &self.metrics,
+            &kind::<D>(),
+            key,
+            result.is_ok(),
+            started.elapsed(),
         );
-        self.metrics.reconciled(&label, outcome, took);
-        self.metrics
-            .object_reconciled(&kind::<D>(), &key.namespace, &key.name, took);
         let is_away = inputs.as_ref().is_ok_and(Inputs::is_unreachable);
         if let Err(failure) = &result
             && is_there
@@ -96,7 +92,8 @@ impl<D: Deploy> Controller<D> {
                 .next(key, object.schedule().pause(), Err(failure.fate()));
         }
         for (severity, reason, message) in &run.events {
-            self.record(object, *severity, reason, &run.secrets.mask(message), None);
+            let message = run.secrets.mask(message);
+            author::record(&self.recorder, object, *severity, reason, &message, &[]);
         }
         self.conclude(key, object, &before, result, attempted).await
     }
@@ -152,7 +149,7 @@ impl<D: Deploy> Controller<D> {
             self.hold(object, finalizer).await?;
         }
         let deadline = object.schedule().deadline();
-        let deployed = guarded(deadline, self.deploy.deploy(object, inputs, run)).await;
+        let deployed = guarded("deployer", deadline, self.deploy.deploy(object, inputs, run)).await;
         let deployed = deployed.unwrap_or_else(|| Err(timed_out(deadline, run.step)))?;
         let revision = inputs.revisions();
         Ok(Done {
@@ -207,7 +204,7 @@ impl<D: Deploy> Controller<D> {
             Err(failure) => return self.conclude(key, object, &before, Err(failure), None).await,
         };
         let deadline = object.schedule().deadline();
-        let removed = guarded(deadline, self.deploy.remove(object, &mut run)).await;
+        let removed = guarded("deployer", deadline, self.deploy.remove(object, &mut run)).await;
         let mut removed = removed.unwrap_or_else(|| Err(timed_out(deadline, run.step)));
         if removed.is_ok() {
             let others = object.finalizers().iter().filter(|held| *held != finalizer);
@@ -246,56 +243,23 @@ impl<D: Deploy> Controller<D> {
             Timestamp::now(),
         );
         if let Some((severity, reason, message)) = report::event(before, &result) {
-            let revision = result.as_ref().ok().map(|done| done.revision.as_str());
-            self.record(object, severity, &reason, &message, revision);
+            let revision = result.as_ref().ok();
+            let revision = revision.map(|done| ("revision", done.revision.as_str()));
+            author::record(
+                &self.recorder,
+                object,
+                severity,
+                &reason,
+                &message,
+                revision.as_slice(),
+            );
         }
-        if status != *before {
-            let (client, manager) = (self.rest.client(), self.settings.name);
-            author::write_status(client, manager, object, status, &self.statuses).await;
-        }
+        let (client, manager) = (self.rest.client(), self.settings.name);
+        let is_told =
+            status == *before || author::write_status(client, manager, object, status, &self.statuses).await;
         let result = result.map(|_| ()).map_err(|failure| failure.fate());
+        // Nobody knows what became of it, so that it is not over.
+        let result = result.and(is_told.then_some(()).ok_or(Fate::Retry));
         self.pace.next(key, object.schedule().pause(), result)
     }
-
-    fn record(
-        &self,
-        object: &D::Object,
-        severity: Severity,
-        reason: &str,
-        message: &str,
-        revision: Option<&str>,
-    ) {
-        let revision = revision.map(|revision| ("revision", revision));
-        author::record(
-            &self.recorder,
-            object,
-            severity,
-            reason,
-            message,
-            revision.as_slice(),
-        );
-    }
-}
-
-/// Awaits what an author wrote, whatever it does; nothing if it takes too long.
-async fn guarded<T>(
-    deadline: Duration,
-    call: impl Future<Output = Result<T, Failure>>,
-) -> Option<Result<T, Failure>> {
-    let calling = AssertUnwindSafe(call).catch_unwind();
-    let called = tokio::time::timeout(deadline, calling).await.ok()?;
-    Some(called.unwrap_or_else(|_| {
-        let id = format!("{:08x}", fastrand::u32(..));
-        tracing::error!(
-            incident = id,
-            "the deployer panicked; this is a bug, please report it"
-        );
-        let message = format!("the deployer panicked, see incident {id} in the log");
-        Err(Failure::new(Fate::Bug, "InternalError", message))
-    }))
-}
-
-fn timed_out(deadline: Duration, step: &str) -> Failure {
-    let message = format!("not done within {deadline:?} (spec.timeout), while {step}");
-    Failure::retry("Timeout", message)
 }

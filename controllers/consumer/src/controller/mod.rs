@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use artifact_crd::{Artifact, ConsumerStatus};
 use controller_kit::artifact::ContentCache;
-use controller_kit::author::{Pace, Readers, follow_secrets, reason, record_unreadable, scope, serve};
+use controller_kit::author::{
+    Pace, Readers, follow_secrets, reason, record_unreadable, scope, serve, status_of,
+};
 use controller_kit::events::EventRecorder;
 use controller_kit::{
     Backoff, Change, Mapper, Metrics, ObjectKey, Queue, Rest, SharedWatch, Triggers, WatchCache, Written,
 };
+use kube::Client;
 use kube::core::Selector;
 use kube::runtime::watcher;
-use kube::{Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::consumer::{Consumer, Deploy};
@@ -174,9 +176,7 @@ impl<D: Deploy> Controller<D> {
 
     /// The status that an object has: what was written last, or what the watch has brought.
     fn status_of(&self, object: &D::Object) -> ConsumerStatus {
-        let key = ObjectKey::of(object);
-        let seen = object.resource_version().unwrap_or_default();
-        let newer = self.statuses.newer_than(&key, &seen);
-        newer.unwrap_or_else(|| object.status().cloned().unwrap_or_default())
+        let seen = || object.status().cloned().unwrap_or_default();
+        status_of(object, &self.statuses, seen)
     }
 }

@@ -5,10 +5,12 @@
 //! looked at again when one changes.
 //!
 //! Around that, the set-up that their controllers have in common: [`reason`] says why an object is looked at, [`serve`] begins
-//! when the caches are complete, and [`write_status`] and [`record`] tell what became of it.
+//! when the caches are complete, [`guarded`] calls what the author wrote, [`write_status`], [`record`] and [`count`] tell what became
+//! of it, and [`status_of`] says what was told last.
 
 mod changes;
 mod failure;
+mod guarded;
 mod pace;
 mod readers;
 mod schedule;
@@ -18,9 +20,10 @@ mod telling;
 
 pub use changes::{reason, scope};
 pub use failure::{Failure, Fate, ResultExt};
+pub use guarded::{guarded, timed_out};
 pub use pace::{Due, Pace};
 pub use readers::{Readers, follow_secrets};
 pub use schedule::{ScheduleExt, lengthened};
 pub use secrets::Secrets;
 pub use serving::serve;
-pub use telling::{record, record_unreadable, write_status};
+pub use telling::{count, record, record_unreadable, status_of, write_status};

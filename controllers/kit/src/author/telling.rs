@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
@@ -11,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::events::{EventRecord, EventRecorder, Regarding, Severity};
+use crate::metrics::Metrics;
 use crate::watch::ObjectKey;
 use crate::written::Written;
 
@@ -50,6 +52,20 @@ where
             false
         }
     }
+}
+
+/// Gives the status that an object has: what was written last, or what the watch has brought, which is `seen`.
+pub fn status_of<K: Resource, S: Clone>(object: &K, written: &Written<S>, seen: impl FnOnce() -> S) -> S {
+    let version = object.resource_version().unwrap_or_default();
+    let newer = written.newer_than(&ObjectKey::of(object), &version);
+    newer.unwrap_or_else(seen)
+}
+
+/// Counts a look at an object of `kind`, and how long it took.
+pub fn count(metrics: &Metrics, kind: &str, key: &ObjectKey, is_right: bool, took: Duration) {
+    let result = if is_right { "success" } else { "error" };
+    metrics.reconciled(&kind.to_lowercase(), result, took);
+    metrics.object_reconciled(kind, &key.namespace, &key.name, took);
 }
 
 /// Tells the people behind an object something; keys of `metadata` get the group of the object for a prefix.

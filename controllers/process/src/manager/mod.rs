@@ -7,7 +7,6 @@ mod transform;
 use std::io::Write as _;
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_consumer::{Access, Deploy};
@@ -156,14 +155,7 @@ impl Manager {
             let Some(storage) = common.storage.clone() else {
                 return;
             };
-            let connections = artifact_producer::Connections {
-                client: process.client(),
-                artifacts: process.artifacts(),
-                recorder: process.recorder(),
-                metrics: process.metrics(),
-                namespace: process.namespace(),
-                storage,
-            };
+            let connections = process.producing(storage);
             let settings = artifact_producer::Settings {
                 name: common.name,
                 selector: common.selector.clone(),
@@ -260,10 +252,7 @@ impl Manager {
         // Nothing of this program mirrors sources into Artifacts.
         process.mirrored().cancel();
         if let Some(settings) = storage {
-            let (storage, listener) = Storage::bind(settings).await?;
-            process.spawn(storage.clone().serve(listener, process.shutdown()));
-            process.content().serve_locally(Arc::new(storage.clone()));
-            common.storage = Some(storage);
+            common.storage = Some(process.serve_artifacts(settings).await?);
         }
         let mut synced = Vec::new();
         for start in self.starts {
@@ -275,16 +264,7 @@ impl Manager {
         if !storing.is_empty() {
             lead(&process, &common, "storage", join_all(storing).map(drop));
         }
-        let (ready, shutdown) = (process.ready(), process.shutdown());
-        process.spawn(async move {
-            let all = async {
-                for synced in synced {
-                    synced.cancelled().await;
-                }
-                ready.cancel();
-            };
-            shutdown.run_until_cancelled(all).await;
-        });
+        process.ready_after(synced);
         Ok(process.until_signal().await?)
     }
 

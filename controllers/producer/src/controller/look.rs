@@ -1,22 +1,20 @@
 //! One look at one source.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use artifact_crd::SourceStatus;
 use artifact_store::{Place, Stored};
-use controller_kit::author::{Due, Secrets};
-use controller_kit::{ObjectKey, Requeue, Triggers, WatchState};
+use controller_kit::author::{self, Due, Secrets, guarded, timed_out};
+use controller_kit::{ObjectKey, Requeue, Slot, Triggers, WatchState};
 use flux_api::{FORCE_AT, REQUESTED_AT};
-use futures::FutureExt as _;
 use kube::{Api, Resource, ResourceExt};
 use tokio::time::Instant;
 
 use crate::controller::report::{self, Done, Kept};
 use crate::controller::upkeep::Inventory;
 use crate::controller::{Controller, kind};
-use crate::publish::{self, Said};
+use crate::publish::{self, Said, Whose};
 use crate::{Failure, Fate, Owner, Produce, Produced, Run, ScheduleExt, Source};
 
 /// Pause before a source is looked at whose kind cannot be watched.
@@ -28,10 +26,15 @@ const CROWDED: Duration = Duration::from_secs(15);
 
 impl<P: Produce> Controller<P> {
     pub(crate) async fn handle(&self, run: controller_kit::Run<ObjectKey>) -> Requeue {
-        let key = run.key;
+        let controller_kit::Run {
+            key,
+            triggers,
+            mut slot,
+            ..
+        } = run;
         match self.sources.get(&key) {
             Some(source) if source.meta().deletion_timestamp.is_some() => Requeue::Never,
-            Some(source) => self.look(&key, &source, run.triggers).await,
+            Some(source) => self.look(&key, &source, triggers, &mut slot).await,
             None if self.sources.is_undecodable(&key) => Requeue::Never,
             None => match self.sources.state() {
                 WatchState::Synced => self.gone(&key).await,
@@ -62,8 +65,13 @@ impl<P: Produce> Controller<P> {
         let api: Api<artifact_crd::Artifact> = Api::namespaced(self.client.clone(), &key.namespace);
         let (_, existing) = self.existing(&owner);
         for artifact in existing.into_iter().flatten() {
-            let mut owners = artifact.owner_references().iter();
-            if !owners.any(|reference| owner.is_named_by(reference)) {
+            let is_its = match publish::whose(&owner, self.writer.manager, &artifact) {
+                Whose::Own | Whose::Earlier => true,
+                // Its name may be that of another source's, with a hash.
+                Whose::Stray => artifact.spec.url.contains(&format!("/{place}/")),
+                Whose::Foreign => false,
+            };
+            if !is_its {
                 continue;
             }
             // One that left the selector is gone only for this process.
@@ -87,8 +95,13 @@ impl<P: Produce> Controller<P> {
         !matches!(api.get_metadata_opt(&key.name).await, Ok(None))
     }
 
-    async fn look(&self, key: &ObjectKey, source: &P::Source, triggers: Triggers) -> Requeue {
-        let started = Instant::now();
+    async fn look(
+        &self,
+        key: &ObjectKey,
+        source: &P::Source,
+        triggers: Triggers,
+        slot: &mut Slot,
+    ) -> Requeue {
         let owner = Owner::of(source);
         let Some(place) = owner.place() else {
             // No name that an API server takes.
@@ -106,9 +119,13 @@ impl<P: Produce> Controller<P> {
         let is_asked = is_edited || is_requested;
         let is_there = inventory.stored().is_some() || self.restorable(&place, &before, &inventory).is_some();
         if let Some(wait) = self.wait(key, source, is_there, is_asked, triggers) {
-            self.repair(&owner, &place, &before, &inventory).await;
-            return wait;
+            let repaired = self.repair(&owner, &place, &before, &inventory).await;
+            return repaired.unwrap_or(wait);
         }
+        // Servers of one namespace that are slow keep those of others from nothing.
+        let places = self.places.take(&key.namespace, 1);
+        let _place = slot.on("a place of its namespace").park(places).await;
+        let started = Instant::now();
         let mut run = Run {
             client: self.client.clone(),
             namespace: key.namespace.clone(),
@@ -125,17 +142,17 @@ impl<P: Produce> Controller<P> {
         let result = result.map_err(|failure| failure.rephrased(|message| run.secrets.mask(message)));
         self.secrets.note(key, &run.secrets);
         let handled = requested.filter(|_| is_requested).cloned();
-        self.report(source, &owner, &place, &before, handled, &result, &run)
+        let is_told = self
+            .report(source, &owner, &place, &before, handled, &result, &run)
             .await;
-        let took = started.elapsed();
-        let (label, name) = (
-            kind::<P>().to_lowercase(),
-            if result.is_ok() { "success" } else { "error" },
+        author::count(
+            &self.metrics,
+            &kind::<P>(),
+            key,
+            result.is_ok(),
+            started.elapsed(),
         );
-        self.metrics.reconciled(&label, name, took);
-        self.metrics
-            .object_reconciled(&kind::<P>(), &key.namespace, &key.name, took);
-        self.next(key, source, &place, &result)
+        self.next(key, source, &place, &result, is_told)
     }
 
     /// Says how long nothing is to be done, if nothing is.
@@ -181,12 +198,16 @@ impl<P: Produce> Controller<P> {
     }
 
     /// Puts an Artifact right that is gone, or says something else than what is stored: an edit, another address of the
-    /// server.
-    async fn repair(&self, owner: &Owner, place: &Place, before: &SourceStatus, inventory: &Inventory) {
+    /// server. Says when to try again, if it has to be.
+    async fn repair(
+        &self,
+        owner: &Owner,
+        place: &Place,
+        before: &SourceStatus,
+        inventory: &Inventory,
+    ) -> Option<Requeue> {
         let restorable = self.restorable(place, before, inventory);
-        let Some(stored) = inventory.stored().or(restorable.as_ref()) else {
-            return;
-        };
+        let stored = inventory.stored().or(restorable.as_ref())?;
         let known = inventory
             .artifact()
             .and_then(|artifact| artifact.spec.metadata.clone());
@@ -196,8 +217,12 @@ impl<P: Produce> Controller<P> {
                 let source = report::source(before);
                 self.tell(&artifact, true, &source, before.observed_generation)
                     .await;
+                None
             }
-            Err(failure) => tracing::warn!(%place, error = failure.message(), "cannot repair an Artifact"),
+            Err(failure) => {
+                tracing::warn!(%place, error = failure.message(), "cannot repair an Artifact");
+                (failure.fate() == Fate::Retry).then_some(Requeue::Backoff)
+            }
         }
     }
 
@@ -220,9 +245,14 @@ impl<P: Produce> Controller<P> {
                 );
                 let said = Said::new(false, failure.reason(), failure.message());
                 self.tell(artifact, false, &said, source.meta().generation).await;
-                self.write(source, before, None, false, &Err(failure), &[]).await;
+                if !self.write(source, before, None, false, &Err(failure), &[]).await {
+                    return Requeue::Backoff;
+                }
             }
-            Inventory::Stored(..) | Inventory::Nothing => self.repair(owner, place, before, inventory).await,
+            Inventory::Stored(..) | Inventory::Nothing => {
+                let repaired = self.repair(owner, place, before, inventory).await;
+                return repaired.unwrap_or(Requeue::Never);
+            }
         }
         Requeue::Never
     }
@@ -239,23 +269,9 @@ impl<P: Produce> Controller<P> {
             return Err(Failure::edit("ValidationFailed", problem));
         }
         let deadline = source.schedule().deadline();
-        let producing = AssertUnwindSafe(self.produce.produce(source, run)).catch_unwind();
-        let produced = match tokio::time::timeout(deadline, producing).await {
-            Ok(Ok(produced)) => produced?,
-            Ok(Err(_)) => {
-                let id = format!("{:08x}", fastrand::u32(..));
-                tracing::error!(source = %place, incident = id, "the producer panicked; this is a bug, please report it");
-                return Err(Failure::new(
-                    Fate::Bug,
-                    "InternalError",
-                    format!("the producer panicked, see incident {id} in the log"),
-                ));
-            }
-            Err(_) => {
-                let message = format!("not done within {deadline:?} (spec.timeout), while {}", run.step);
-                return Err(Failure::retry("Timeout", message).as_condition("FetchFailed"));
-            }
-        };
+        let producing = guarded("producer", deadline, self.produce.produce(source, run)).await;
+        let produced =
+            producing.unwrap_or_else(|| Err(timed_out(deadline, run.step).as_condition("FetchFailed")))?;
         let content = match produced {
             Produced::Content(content) => content,
             Produced::Unchanged => {
@@ -303,12 +319,15 @@ impl<P: Produce> Controller<P> {
         source: &P::Source,
         place: &Place,
         result: &Result<Done, Failure>,
+        is_told: bool,
     ) -> Requeue {
         let mut pause = source.schedule().pause();
         if result.is_ok() && self.store.is_crowded(place) {
             pause = pause.max(CROWDED);
         }
         let result = result.as_ref().map(|_| ()).map_err(Failure::fate);
+        // Nobody knows what became of it, so that it is not over.
+        let result = result.and(is_told.then_some(()).ok_or(Fate::Retry));
         self.pace.next(key, pause, result)
     }
 }

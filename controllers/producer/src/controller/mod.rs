@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use artifact_crd::{Artifact, SourceStatus};
 use artifact_store::Store;
-use controller_kit::author::{Pace, Readers, follow_secrets, reason, record_unreadable, scope, serve};
+use controller_kit::author::{
+    Pace, Readers, follow_secrets, reason, record_unreadable, scope, serve, status_of,
+};
 use controller_kit::events::EventRecorder;
 use controller_kit::{
-    Backoff, Change, Metrics, ObjectKey, Queue, Run, SharedWatch, Triggers, WatchCache, Written, is_newer,
+    Backoff, Change, FairBudget, Metrics, ObjectKey, Queue, Run, SharedWatch, Triggers, WatchCache, Written,
+    is_newer,
 };
 use kube::core::Selector;
 use kube::runtime::watcher;
@@ -22,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::Fetching;
 use crate::metrics::ProducerMetrics;
-use crate::publish::Writer;
+use crate::publish::{Writer, is_abandoned};
 use crate::tidy::tidy;
 use crate::{FetchSettings, Owner, Produce, Source, Storage, Wake};
 
@@ -72,6 +75,8 @@ pub(crate) struct Controller<P: Produce> {
     /// Which Secrets sources read at their last look.
     secrets: Readers,
     queue: Queue<ObjectKey>,
+    /// Who may look at a source now; of one namespace never as many as there are in all.
+    places: FairBudget,
     store: Store,
     storage: Storage,
     recorder: EventRecorder,
@@ -100,23 +105,11 @@ pub async fn run<P: Produce>(
         namespace,
         storage,
     } = connections;
-    let store = match shutdown.run_until_cancelled(storage.open()).await {
-        None => return,
-        Some(Ok(store)) => store,
-        Some(Err(error)) => {
-            tracing::error!(%error, "artifacts cannot be stored, so that nothing is produced");
-            return;
-        }
+    let Some((store, counts)) = storage.ready(&metrics, &shutdown).await else {
+        return;
     };
     let label = kind::<P>().to_lowercase();
     metrics.set_concurrency(&label, settings.concurrent);
-    let counts = match storage.counts(&metrics).await {
-        Ok(counts) => counts,
-        Err(error) => {
-            tracing::error!(%error, "cannot register metrics; this is a bug, please report it");
-            return;
-        }
-    };
     let fetching = match Fetching::new(&settings.fetching) {
         Ok(fetching) => fetching,
         Err(error) => {
@@ -134,6 +127,7 @@ pub async fn run<P: Produce>(
         secrets: Readers::default(),
         fetching,
         queue: Queue::new(settings.backoff, metrics.queue(&label)),
+        places: FairBudget::new(settings.concurrent, settings.concurrent - settings.concurrent / 4),
         recorder: recorder.reporting_as(settings.name),
         store,
         storage,
@@ -237,10 +231,27 @@ impl<P: Produce> Controller<P> {
                     return;
                 }
             }
-            if let Some(source) = Self::owner_of(artifact) {
+            let source = Self::owner_of(artifact).or_else(|| controller.maker_of(artifact));
+            if let Some(source) = source {
                 controller.queue.add(source, Triggers::ARTIFACT);
             }
         })
+    }
+
+    /// The source whose Artifact does not say any more that it is, by who wrote it and its name.
+    fn maker_of(&self, artifact: &Artifact) -> Option<ObjectKey> {
+        if !is_abandoned(artifact, self.writer.manager) {
+            return None;
+        }
+        let (namespace, name) = (artifact.namespace()?, artifact.name_any());
+        let prefix = format!("{}-{namespace}-", kind::<P>().to_lowercase());
+        let whole = name.strip_prefix(&prefix)?;
+        // It may end in a hash.
+        let stem = whole.rsplit_once('-').map(|(stem, _)| stem);
+        let key = |name: &str| ObjectKey::new(&namespace, name);
+        let known = stem.map(key).filter(|key| self.sources.get(key).is_some());
+        let is_known = self.sources.get(&key(whole)).is_some();
+        Some(known.filter(|_| !is_known).unwrap_or_else(|| key(whole)))
     }
 
     /// The source that an Artifact says it belongs to.
@@ -260,9 +271,7 @@ impl<P: Produce> Controller<P> {
 
     /// The status that a source has: what was written last, or what the watch has brought.
     fn status_of(&self, source: &P::Source) -> SourceStatus {
-        let key = ObjectKey::of(source);
-        let seen = source.resource_version().unwrap_or_default();
-        let newer = self.statuses.newer_than(&key, &seen);
-        newer.unwrap_or_else(|| source.status().cloned().unwrap_or_default())
+        let seen = || source.status().cloned().unwrap_or_default();
+        status_of(source, &self.statuses, seen)
     }
 }

@@ -13,6 +13,7 @@ use crate::publish::Said;
 use crate::{Failure, Owner, Produce, Run};
 
 impl<P: Produce> Controller<P> {
+    /// Tells what became of a look; false if the status could not be written.
     #[expect(clippy::too_many_arguments, reason = "everything that is known about a look")]
     pub(crate) async fn report(
         &self,
@@ -23,7 +24,7 @@ impl<P: Produce> Controller<P> {
         handled: Option<String>,
         result: &Result<Done, Failure>,
         run: &Run,
-    ) {
+    ) -> bool {
         let outcome = match result {
             Ok(done) if done.is_new => "new",
             Ok(_) => "unchanged",
@@ -53,10 +54,10 @@ impl<P: Produce> Controller<P> {
             .map(|(severity, reason, message)| (*severity, *reason, run.secrets.mask(message)))
             .collect();
         self.write(source, before, handled, in_storage, result, &events)
-            .await;
+            .await
     }
 
-    /// Writes the status of a source, if it says something else by now, and tells what is new.
+    /// Writes the status of a source, if it says something else by now, and tells what is new; false if it could not be written.
     pub(crate) async fn write(
         &self,
         source: &P::Source,
@@ -65,39 +66,25 @@ impl<P: Produce> Controller<P> {
         in_storage: bool,
         result: &Result<Done, Failure>,
         events: &[(Severity, &'static str, String)],
-    ) {
+    ) -> bool {
         let generation = source.meta().generation;
         let status = report::status(before, generation, handled, in_storage, result, Timestamp::now());
         for (severity, reason, message) in events {
-            self.record(source, *severity, reason, message, None);
+            author::record(&self.recorder, source, *severity, reason, message, &[]);
         }
         if let Some((severity, reason, message)) = report::event(before, result) {
-            let revision = result.as_ref().ok().map(|done| done.revision.as_str());
-            self.record(source, severity, &reason, &message, revision);
-        }
-        if status == *before {
-            return;
+            let revision = result.as_ref().ok();
+            let revision = revision.map(|done| ("revision", done.revision.as_str()));
+            author::record(
+                &self.recorder,
+                source,
+                severity,
+                &reason,
+                &message,
+                revision.as_slice(),
+            );
         }
         let manager = self.settings.name;
-        author::write_status(&self.client, manager, source, status, &self.statuses).await;
-    }
-
-    fn record(
-        &self,
-        source: &P::Source,
-        severity: Severity,
-        reason: &str,
-        message: &str,
-        revision: Option<&str>,
-    ) {
-        let revision = revision.map(|revision| ("revision", revision));
-        author::record(
-            &self.recorder,
-            source,
-            severity,
-            reason,
-            message,
-            revision.as_slice(),
-        );
+        status == *before || author::write_status(&self.client, manager, source, status, &self.statuses).await
     }
 }

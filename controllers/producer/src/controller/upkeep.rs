@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use crate::content::revision;
 use crate::controller::Controller;
 use crate::controller::report::STORAGE_FAILED;
-use crate::publish::{self, Said, Step, decide, names};
+use crate::publish::{self, Said, Step, Whose, decide, names};
 use crate::{Content, Failure, Owner, Produce};
 
 /// What there is for a source before it is looked at.
@@ -49,31 +49,31 @@ impl<P: Produce> Controller<P> {
         let names = names(owner.group(), &owner.kind, &owner.namespace, &owner.name);
         let existing = [&names[0], &names[1]].map(|name| {
             let key = ObjectKey::new(&owner.namespace, name);
-            let cached = self.artifacts.get(&key);
-            let Some(cached) = cached else {
-                return self.written.unseen(&key);
-            };
-            let seen = cached.resource_version().unwrap_or_default();
-            let newer = self.written.newer_than(&key, &seen);
-            Some(newer.unwrap_or_else(|| Artifact::clone(&cached)))
+            self.written.newest(&key, || {
+                let cached = self.artifacts.get(&key)?;
+                let version = cached.resource_version().unwrap_or_default();
+                Some((version, Artifact::clone(&cached)))
+            })
         });
         (names, existing)
+    }
+
+    /// Whether an Artifact is that of this very source, even if it does not quite say so any more.
+    fn is_own(&self, owner: &Owner, artifact: &Artifact) -> bool {
+        let whose = publish::whose(owner, self.writer.manager, artifact);
+        matches!(whose, Whose::Own | Whose::Stray)
     }
 
     /// Compares what the Artifact of a source says with what is stored.
     pub(crate) async fn inventory(&self, owner: &Owner, place: &Place) -> Inventory {
         let (_, existing) = self.existing(owner);
-        let is_ours = |artifact: &Artifact| {
-            let mut owners = artifact.owner_references().iter();
-            owners.any(|reference| owner.is_named_by(reference) && reference.uid == owner.uid)
-        };
-        let Some(artifact) = existing.into_iter().flatten().find(is_ours) else {
+        let mut existing = existing.into_iter().flatten();
+        let Some(artifact) = existing.find(|artifact| self.is_own(owner, artifact)) else {
             return Inventory::Nothing;
         };
-        let (store, place, url) = (self.store.clone(), place.clone(), artifact.spec.url.clone());
-        match spawn_blocking(move || store.adopt(&place, &url)).await {
-            Ok(Adopted::Here(stored)) => Inventory::Stored(Box::new(artifact), stored),
-            Ok(Adopted::Missing) | Err(_) => Inventory::Lost(Box::new(artifact)),
+        match self.store.look_up(place, &artifact.spec.url).await {
+            Adopted::Here(stored) => Inventory::Stored(Box::new(artifact), stored),
+            Adopted::Missing => Inventory::Lost(Box::new(artifact)),
         }
     }
 
@@ -111,17 +111,11 @@ impl<P: Produce> Controller<P> {
         metadata: &BTreeMap<String, String>,
     ) -> Result<Artifact, Failure> {
         let (names, existing) = self.existing(owner);
-        let same_content = existing.iter().flatten().find(|artifact| {
-            let is_ours = artifact
-                .owner_references()
-                .iter()
-                .any(|owned| owned.uid == owner.uid);
-            is_ours
-                && artifact
-                    .spec
-                    .revision
-                    .ends_with(&format!("@sha256:{}", stored.content))
-        });
+        let ending = format!("@sha256:{}", stored.content);
+        let same_content = existing
+            .iter()
+            .flatten()
+            .find(|artifact| self.is_own(owner, artifact) && artifact.spec.revision.ends_with(&ending));
         let mut wanted = ArtifactSpec {
             url: stored.url.clone(),
             revision: revision(word.unwrap_or("latest"), &stored.content),
@@ -140,6 +134,7 @@ impl<P: Produce> Controller<P> {
         }
         let step = decide(
             owner,
+            self.writer.manager,
             &wanted,
             &names,
             [existing[0].as_ref(), existing[1].as_ref()],
@@ -149,7 +144,7 @@ impl<P: Produce> Controller<P> {
             Step::Keep(name) => {
                 let mut kept = existing.into_iter().flatten();
                 let kept = kept.find(|artifact| artifact.name_any() == *name);
-                self.offer(place, stored).await;
+                self.store.advertise(place, &stored.file).await;
                 return kept.ok_or_else(|| Failure::retry("ArtifactFailed", "the Artifact is gone"));
             }
             Step::Create(name) => self.writer.create(&api, name, owner, &wanted).await,
@@ -172,7 +167,7 @@ impl<P: Produce> Controller<P> {
         match written {
             Ok(artifact) => {
                 self.remember(&artifact);
-                self.offer(place, stored).await;
+                self.store.advertise(place, &stored.file).await;
                 tracing::info!(artifact = %ObjectKey::of(&artifact), revision = %artifact.spec.revision, "artifact written");
                 Ok(artifact)
             }
@@ -186,13 +181,6 @@ impl<P: Produce> Controller<P> {
                 ))
             }
         }
-    }
-
-    /// From here on what was stored before is superseded.
-    async fn offer(&self, place: &Place, stored: &Stored) {
-        let (store, place, file) = (self.store.clone(), place.clone(), stored.file.clone());
-        // It is what the API server knows by now; what is lost here is found at the next look.
-        let _ = spawn_blocking(move || store.publish(&place, &file)).await;
     }
 
     /// Writes the conditions of an Artifact, if they say something else by now.

@@ -2,6 +2,7 @@
 
 use artifact_crd::{Artifact, ArtifactSpec};
 
+use super::whose::{Whose, whose};
 use crate::Owner;
 
 /// What there is to do.
@@ -19,40 +20,32 @@ pub enum Step {
     Taken,
 }
 
-/// Compares what is to be with the Artifacts that have the two names of [`names`](super::names).
+/// Compares what is to be with the Artifacts that have the two names of [`names`](super::names); `manager` is who writes them.
 pub fn decide(
     owner: &Owner,
+    manager: &str,
     wanted: &ArtifactSpec,
     names: &[String; 2],
     existing: [Option<&Artifact>; 2],
 ) -> Step {
-    let of = |artifact: &Artifact| {
-        let mut owners = artifact.metadata.owner_references.iter().flatten();
-        owners
-            .find(|reference| owner.is_named_by(reference))
-            .map(|found| (found.uid == owner.uid, found.controller == Some(true)))
-    };
-    let named = existing.into_iter().zip(names);
-    let known: Vec<_> = named
-        .filter_map(|(artifact, name)| {
-            let artifact = artifact?;
-            of(artifact).map(|(is_same_owner, controls)| (artifact, name, is_same_owner, controls))
-        })
-        .collect();
-    // One of the same owner comes before one of an earlier owner of its name.
-    let best = known.iter().max_by_key(|(_, _, is_same_owner, _)| *is_same_owner);
-    if let Some((artifact, name, is_same_owner, controls)) = best {
+    let named = || existing.into_iter().zip(names);
+    let known = named().filter_map(|(artifact, name)| {
+        let artifact = artifact?;
+        Some((artifact, name, whose(owner, manager, artifact)))
+    });
+    let known: Vec<_> = known.filter(|(_, _, whose)| *whose != Whose::Foreign).collect();
+    // One of this very owner comes before one of an earlier owner of its name.
+    let own = known.iter().find(|(_, _, whose)| *whose == Whose::Own);
+    let stray = || known.iter().find(|(_, _, whose)| *whose == Whose::Stray);
+    if let Some((artifact, name, whose)) = own.or_else(stray).or_else(|| known.first()) {
         let (name, uid) = ((*name).clone(), artifact.metadata.uid.clone().unwrap_or_default());
-        return match (*is_same_owner, *controls && is_same(&artifact.spec, wanted)) {
-            (false, _) => Step::Replace(name, uid),
-            (true, true) => Step::Keep(name),
-            (true, false) => Step::Apply(name, uid),
+        return match whose {
+            Whose::Own if is_same(&artifact.spec, wanted) => Step::Keep(name),
+            Whose::Own | Whose::Stray => Step::Apply(name, uid),
+            Whose::Earlier | Whose::Foreign => Step::Replace(name, uid),
         };
     }
-    let free = existing
-        .into_iter()
-        .zip(names)
-        .find(|(artifact, _)| artifact.is_none());
+    let free = named().find(|(artifact, _)| artifact.is_none());
     free.map_or(Step::Taken, |(_, name)| Step::Create(name.clone()))
 }
 
@@ -63,17 +56,8 @@ pub fn is_same(old: &ArtifactSpec, new: &ArtifactSpec) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{owner, written_by};
     use super::*;
-
-    fn owner(uid: &str) -> Owner {
-        Owner {
-            api_version: "example.org/v1".into(),
-            kind: "Feed".into(),
-            namespace: "apps".into(),
-            name: "web".into(),
-            uid: uid.into(),
-        }
-    }
 
     fn spec(revision: &str) -> ArtifactSpec {
         ArtifactSpec {
@@ -95,7 +79,7 @@ mod tests {
     #[track_caller]
     fn check(existing: [Option<&Artifact>; 2], expected: &str) {
         let names = ["first".to_owned(), "second".to_owned()];
-        let step = decide(&owner("1"), &spec("r"), &names, existing);
+        let step = decide(&owner("1"), "feeds", &spec("r"), &names, existing);
         assert_eq!(format!("{step:?}"), expected);
     }
 
@@ -113,6 +97,11 @@ mod tests {
         let earlier = artifact(Some(&owner("0")), "r");
         check([Some(&earlier), None], "Replace(\"first\", \"a\")");
         check([Some(&earlier), Some(&ours)], "Keep(\"second\")");
+        let mut abandoned = artifact(None, "r");
+        abandoned.metadata.managed_fields = Some(vec![written_by("feeds", None)]);
+        check([Some(&abandoned), None], "Apply(\"first\", \"a\")");
+        check([Some(&abandoned), Some(&ours)], "Keep(\"second\")");
+        check([Some(&earlier), Some(&abandoned)], "Apply(\"second\", \"a\")");
     }
 
     #[test]
