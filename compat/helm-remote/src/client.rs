@@ -8,10 +8,10 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use ureq::Agent;
-use ureq::http::{Uri, header};
+use ureq::http::{HeaderName, Response, Uri, header};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
-use url::Url;
+use ureq::{Agent, Body};
+use url::{Url, form_urlencoded};
 
 use crate::{Access, FetchError, Limits};
 
@@ -38,8 +38,10 @@ pub(crate) struct Request<'r> {
 /// What a server answered at last.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The status with its words, as Go prints it.
-    pub(crate) reason: String,
+    /// The words of the status.
+    pub(crate) words: String,
+    /// Whether it is of the server that was asked, and of none that this one has led to.
+    pub(crate) is_own: bool,
     /// `WWW-Authenticate`, each of them.
     pub(crate) challenges: Vec<String>,
     /// `Link`.
@@ -80,7 +82,7 @@ impl Client {
         }
         Err(FetchError::Status {
             url: shown(request.url),
-            status: answer.reason,
+            status: format!("{} {}", answer.status, answer.words),
         })
     }
 
@@ -113,14 +115,8 @@ impl Client {
             let answer = get.config().timeout_global(Some(left)).build().call();
             let answer = answer.map_err(|error| failed(error.to_string()))?;
             let status = answer.status();
-            let text = |name| {
-                let values = answer.headers().get_all(name).iter();
-                values
-                    .filter_map(|value| Some(value.to_str().ok()?.to_owned()))
-                    .collect::<Vec<_>>()
-            };
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-                && let Some(location) = text(header::LOCATION).pop()
+                && let Some(location) = texts(&answer, header::LOCATION).pop()
             {
                 next = next
                     .join(&location)
@@ -131,32 +127,62 @@ impl Client {
                 }
                 continue;
             }
-            let (challenges, link) = (text(header::WWW_AUTHENTICATE), text(header::LINK).pop());
-            let words = status.canonical_reason().unwrap_or_default();
-            let mut body = Vec::new();
-            let mut reader = answer
-                .into_body()
-                .into_reader()
-                .take(request.max.saturating_add(1));
-            reader
-                .read_to_end(&mut body)
-                .map_err(|error| failed(error.to_string()))?;
-            if body.len() as u64 > request.max {
-                return Err(failed(format!(
-                    "the answer is larger than the maximum size {}",
-                    request.max
-                )));
-            }
-            return Ok(Answer {
-                status: status.as_u16(),
-                reason: format!("{} {words}", status.as_u16()),
-                challenges,
-                link,
-                body,
-            });
+            let is_own = same_origin(request.url, &next);
+            return read(answer, is_own, request.max).map_err(failed);
         }
         Err(failed(format!("stopped after {MAX_REDIRECTS} redirects")))
     }
+
+    /// Sends a form; nobody else gets it, so redirects are not followed.
+    pub(crate) fn post(&self, url: &Url, form: &[(&str, &str)], max: u64) -> Result<Answer, FetchError> {
+        let failed = |reason: String| FetchError::Network {
+            url: shown(url),
+            reason,
+        };
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let uri: Uri = without_credentials(url)
+            .as_str()
+            .parse()
+            .map_err(|error| failed(format!("{error}")))?;
+        let post = self
+            .agent
+            .post(uri)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let post = post.config().timeout_global(Some(self.limits.time)).build();
+        let answer = post.send(body).map_err(|error| failed(error.to_string()))?;
+        read(answer, true, max).map_err(failed)
+    }
+}
+
+/// Reads an answer with all that it says.
+fn read(answer: Response<Body>, is_own: bool, max: u64) -> Result<Answer, String> {
+    let status = answer.status();
+    let challenges = texts(&answer, header::WWW_AUTHENTICATE);
+    let link = texts(&answer, header::LINK).pop();
+    let mut body = Vec::new();
+    let mut reader = answer.into_body().into_reader().take(max.saturating_add(1));
+    reader.read_to_end(&mut body).map_err(|error| error.to_string())?;
+    if body.len() as u64 > max {
+        return Err(format!("the answer is larger than the maximum size {max}"));
+    }
+    Ok(Answer {
+        status: status.as_u16(),
+        words: status.canonical_reason().unwrap_or_default().to_owned(),
+        is_own,
+        challenges,
+        link,
+        body,
+    })
+}
+
+/// What the headers of one name say.
+fn texts(answer: &Response<Body>, name: HeaderName) -> Vec<String> {
+    let values = answer.headers().get_all(name).iter();
+    values
+        .filter_map(|value| Some(value.to_str().ok()?.to_owned()))
+        .collect()
 }
 
 /// The header for basic authentication, if both a name and a password are there, as in Helm.

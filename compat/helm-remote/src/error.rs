@@ -82,6 +82,17 @@ pub enum FetchError {
         /// Why.
         reason: String,
     },
+    /// The credentials of registries cannot be read.
+    #[error("failed to decode config file {path}: invalid config format: {reason}")]
+    Config {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A registry does not give the manifest of a chart.
+    #[error("failed to perform \"FetchReference\" on source: {0}")]
+    Manifest(Box<FetchError>),
     /// A reference to a registry is malformed or contradicts what was asked for.
     #[error("{0}")]
     Reference(String),

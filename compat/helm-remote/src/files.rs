@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::FetchError;
 use crate::index::Index;
+use crate::login::Login;
 
 /// Where Helm keeps what it was told about repositories and registries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,41 +82,36 @@ impl HelmFiles {
         }
     }
 
-    /// The name and the password for a registry, from the first file that has them.
-    pub(crate) fn login(&self, registry: &str) -> Result<Option<(String, String)>, FetchError> {
-        for path in &self.registries {
-            let Some(text) = read(path)? else { continue };
-            let config: Json = serde_json::from_slice(&text).map_err(|error| FetchError::File {
-                path: path.display().to_string(),
-                reason: error.to_string(),
-            })?;
-            let auths = config.get("auths").and_then(Json::as_object);
-            let is_for = |key: &str| {
-                let host = key.trim_start_matches("https://").trim_start_matches("http://");
-                host == registry || host.split('/').next() == Some(registry)
+    /// The credentials for a registry, from the first file that has them; or what is wrong with what it has, which need not
+    /// matter. The first file has to be in order; one that stands in for it is passed over when it is not.
+    pub(crate) fn login(&self, registry: &str) -> Result<Result<Login, String>, FetchError> {
+        for (number, path) in self.registries.iter().enumerate() {
+            let config = match config(path) {
+                Err(error) if number == 0 => return Err(error),
+                Ok(config) => config,
+                Err(_) => Json::Null,
             };
-            let found = auths.and_then(|auths| {
-                let exact = auths.get(registry);
-                exact.or_else(|| auths.iter().find(|(key, _)| is_for(key)).map(|(_, auth)| auth))
-            });
-            if let Some(login) = found.and_then(login_of) {
-                return Ok(Some(login));
+            match Login::in_config(&config, registry) {
+                Ok(login) if login == Login::default() => {}
+                found => return Ok(found),
             }
         }
-        Ok(None)
+        Ok(Ok(Login::default()))
     }
 }
 
-/// The credentials of one entry of `auths`.
-fn login_of(auth: &Json) -> Option<(String, String)> {
-    let text = |name: &str| auth.get(name).and_then(Json::as_str).unwrap_or_default();
-    if !text("auth").is_empty() {
-        let decoded = String::from_utf8(STANDARD.decode(text("auth")).ok()?).ok()?;
-        let (user, password) = decoded.split_once(':')?;
-        return Some((user.to_owned(), password.trim_end_matches('\0').to_owned()));
+/// A configuration of registries; nothing if there is none.
+fn config(path: &Path) -> Result<Json, FetchError> {
+    let Some(text) = read(path)? else {
+        return Ok(Json::Null);
+    };
+    if text.trim_ascii().is_empty() {
+        return Ok(Json::Null);
     }
-    let (user, password) = (text("username"), text("password"));
-    (!user.is_empty()).then(|| (user.to_owned(), password.to_owned()))
+    serde_json::from_slice(&text).map_err(|error| FetchError::Config {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
 }
 
 /// A file; nothing if it is not there.
@@ -140,21 +134,37 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, FetchError> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn logins_have_two_forms() {
-        for (auth, login) in [
-            (json!({"auth": "dTpwOnE="}), Some(("u", "p:q"))),
-            (json!({"username": "u", "password": "p"}), Some(("u", "p"))),
-            (json!({"auth": "%"}), None),
-            (json!({}), None),
-        ] {
-            let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-            assert_eq!(login_of(&auth), login, "{auth}");
-        }
+    fn a_file_that_stands_in_may_be_broken() {
+        let folder = std::env::temp_dir().join(format!("helm-remote-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = |name: &str, text: &str| {
+            fs::write(folder.join(name), text).unwrap();
+            folder.join(name)
+        };
+        let broken = file("broken.json", "{\"auths\":");
+        let empty = file("empty.json", " \n");
+        let whole = file(
+            "whole.json",
+            r#"{"auths": {"r.test": {"auth": "dTpw"}, "bad.test": {"auth": "%"}}}"#,
+        );
+        let login = |registries: &[&PathBuf], registry: &str| {
+            let registries = registries.iter().map(|path| (*path).clone()).collect();
+            let files = HelmFiles {
+                registries,
+                ..HelmFiles::default()
+            };
+            files.login(registry)
+        };
+        assert_eq!(login(&[&empty, &whole], "r.test"), Ok(Ok(Login::of("u", "p"))));
+        assert_eq!(login(&[&whole, &broken], "r.test"), Ok(Ok(Login::of("u", "p"))));
+        assert_eq!(login(&[&empty, &broken], "r.test"), Ok(Ok(Login::default())));
+        assert!(matches!(login(&[&whole], "bad.test"), Ok(Err(_))));
+        let error = login(&[&broken, &whole], "r.test").unwrap_err().to_string();
+        assert!(error.starts_with("failed to decode config file "), "{error}");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
@@ -165,7 +175,7 @@ mod tests {
             registries: vec!["/nowhere/config.json".into()],
         };
         assert!(files.list().unwrap().is_empty());
-        assert_eq!(files.login("registry.test"), Ok(None));
+        assert_eq!(files.login("registry.test"), Ok(Ok(Login::default())));
         assert_eq!(
             files.index("a").err().unwrap().to_string(),
             "no cached repo found. (try 'helm repo update'): open /nowhere/a-index.yaml: no such file or directory"

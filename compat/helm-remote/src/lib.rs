@@ -20,10 +20,13 @@ mod fetch;
 mod fetched;
 mod files;
 mod index;
+mod login;
 mod provenance;
 mod reference;
+mod refusal;
 mod registry;
 mod repositories;
+mod token;
 
 pub use access::{Access, Limits};
 pub use client::without_password;

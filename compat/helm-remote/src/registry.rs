@@ -1,13 +1,15 @@
-//! OCI registries: tags, manifests and the layer that is the chart, with the two ways to log in.
+//! OCI registries: tags, manifests and the layer that is the chart.
 
 use serde::Deserialize;
-use serde_json::Value as Json;
 use sprig::semver::{Constraints, Version};
 use url::Url;
 
-use crate::client::{Answer, Client, Request, basic};
+use crate::client::{Answer, Client, Request};
 use crate::digest::{check_digest, sha256};
+use crate::login::{Login, host};
 use crate::reference::{Reference, SCHEME, tag_of};
+use crate::refusal::refusal;
+use crate::token::{authorization, without_query};
 use crate::{Access, FetchError, HelmFiles};
 
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
@@ -36,7 +38,8 @@ pub(crate) struct Registry<'c> {
     client: &'c Client,
     reference: Reference,
     scheme: &'static str,
-    login: Option<(String, String)>,
+    /// As whom; or what is wrong with what there is about that, which counts once it is asked for.
+    login: Result<Login, String>,
     /// The header that the registry has accepted, once it has asked for one.
     authorization: Option<String>,
 }
@@ -50,7 +53,7 @@ impl<'c> Registry<'c> {
     ) -> Result<Self, FetchError> {
         let given = !access.username.is_empty() && !access.password.is_empty();
         let login = if given {
-            Some((access.username.clone(), access.password.clone()))
+            Ok(Login::of(&access.username, &access.password))
         } else {
             files.login(&reference.registry)?
         };
@@ -67,8 +70,7 @@ impl<'c> Registry<'c> {
     pub(crate) fn chart(&mut self, version: &str, provenance: bool) -> Result<Pulled, FetchError> {
         let at = self.resolve(version)?;
         let (manifest, place) = self.manifest(&at)?;
-        let is_digest = at.starts_with("sha256:");
-        if is_digest {
+        if is_digest(&at) {
             check_digest(&place, &manifest, &at)?;
         }
         let layer = chart_layer(&manifest)?;
@@ -81,11 +83,11 @@ impl<'c> Registry<'c> {
         let Reference {
             registry, repository, ..
         } = &self.reference;
-        let sign = if is_digest { '@' } else { ':' };
+        let sign = if is_digest(&at) { '@' } else { ':' };
         let name = repository.rsplit('/').next().unwrap_or_default();
         Ok(Pulled {
             archive,
-            name: if is_digest {
+            name: if is_digest(&at) {
                 format!("{name}@{}.tgz", at.replace(':', "-"))
             } else {
                 format!("{name}-{}.tgz", at.replace('_', "+"))
@@ -186,15 +188,25 @@ impl<'c> Registry<'c> {
 
     fn manifest(&mut self, at: &str) -> Result<(Vec<u8>, String), FetchError> {
         let url = self.url(&format!("manifests/{at}"))?;
-        let answer = self.ask(&url, MANIFESTS, self.client.limits().answer_bytes)?;
-        Ok((found(&url, answer)?, url.to_string()))
+        let failed = |error| FetchError::Manifest(Box::new(error));
+        let max = self.client.limits().answer_bytes;
+        let answer = self.ask(&url, MANIFESTS, max).map_err(failed)?;
+        if answer.status == 404 {
+            let Reference {
+                registry, repository, ..
+            } = &self.reference;
+            let sign = if is_digest(at) { '@' } else { ':' };
+            let reference = format!("{registry}/{repository}{sign}{at}");
+            return Err(failed(FetchError::Registry(format!("{reference}: not found"))));
+        }
+        Ok((found(&url, answer).map_err(failed)?, url.to_string()))
     }
 
     fn url(&self, path: &str) -> Result<Url, FetchError> {
         let Reference {
             registry, repository, ..
         } = &self.reference;
-        let text = format!("{}://{registry}/v2/{repository}/{path}", self.scheme);
+        let text = format!("{}://{}/v2/{repository}/{path}", self.scheme, host(registry));
         Url::parse(&text).map_err(|_| FetchError::Url(text))
     }
 
@@ -209,10 +221,14 @@ impl<'c> Registry<'c> {
             })
         };
         let answer = request(self.authorization.as_deref())?;
-        if answer.status != 401 {
+        // Another server that it has led to gets no login.
+        if answer.status != 401 || !answer.is_own {
             return Ok(answer);
         }
-        let Some(authorization) = self.log_in(&answer.challenges)? else {
+        let repository = &self.reference.repository;
+        let Some(authorization) =
+            authorization(self.client, url, &answer.challenges, repository, &self.login)?
+        else {
             return Ok(answer);
         };
         self.authorization = Some(authorization);
@@ -224,59 +240,11 @@ impl<'c> Registry<'c> {
             max,
         })
     }
+}
 
-    /// The header that a registry asks for; nothing if it asks for none that is known, or there is no login.
-    fn log_in(&self, challenges: &[String]) -> Result<Option<String>, FetchError> {
-        let login = self.login.as_ref();
-        let password = login.and_then(|(user, password)| basic(user, password));
-        for challenge in challenges {
-            let (kind, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
-            if kind.eq_ignore_ascii_case("basic") && password.is_some() {
-                return Ok(password);
-            }
-            if kind.eq_ignore_ascii_case("bearer") {
-                return self.token(parameters, password.as_deref()).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    /// Asks the server that a registry names for a token.
-    fn token(&self, parameters: &str, password: Option<&str>) -> Result<String, FetchError> {
-        let parameter = |name: &str| parameter(parameters, name).unwrap_or_default();
-        let realm = parameter("realm");
-        let mut url = Url::parse(&realm).map_err(|_| FetchError::Url(realm.clone()))?;
-        if self.scheme == "https" && url.scheme() != "https" {
-            return Err(FetchError::Registry(format!(
-                "{}: a login is not sent without TLS to {realm}",
-                self.reference.registry
-            )));
-        }
-        let (service, asked) = (parameter("service"), parameter("scope"));
-        let scope = if asked.is_empty() {
-            format!("repository:{}:pull", self.reference.repository)
-        } else {
-            asked
-        };
-        if !service.is_empty() {
-            url.query_pairs_mut().append_pair("service", &service);
-        }
-        url.query_pairs_mut().append_pair("scope", &scope);
-        let body = self.client.fetch(&Request {
-            url: &url,
-            accept: "",
-            authorization: password,
-            max: self.client.limits().answer_bytes,
-        })?;
-        let answer: Json = serde_json::from_slice(&body)
-            .map_err(|_| FetchError::Registry(format!("{realm}: the answer holds no token")))?;
-        let token = ["token", "access_token"]
-            .iter()
-            .find_map(|name| answer.get(name)?.as_str().filter(|token| !token.is_empty()));
-        token
-            .map(|token| format!("Bearer {token}"))
-            .ok_or_else(|| FetchError::Registry(format!("{realm}: the answer holds no token")))
-    }
+/// Whether what a manifest is found by is a digest.
+fn is_digest(at: &str) -> bool {
+    at.starts_with("sha256:")
 }
 
 /// The body of an answer that says yes.
@@ -284,10 +252,9 @@ fn found(url: &Url, answer: Answer) -> Result<Vec<u8>, FetchError> {
     if answer.status == 200 {
         return Ok(answer.body);
     }
-    Err(FetchError::Status {
-        url: url.to_string(),
-        status: answer.reason,
-    })
+    let reasons = refusal(answer.status, &answer.words, &answer.body);
+    let url = go_std::quote(&without_query(url));
+    Err(FetchError::Registry(format!("GET {url}: {reasons}")))
 }
 
 /// One part of a manifest.
@@ -353,40 +320,9 @@ fn next_page(url: &Url, link: &str) -> Option<Url> {
     (is_next && crate::client::same_origin(url, &next)).then_some(next)
 }
 
-/// A parameter of a challenge: `name="value"`.
-fn parameter(parameters: &str, name: &str) -> Option<String> {
-    let mut rest = parameters;
-    while let Some((key, after)) = rest.split_once('=') {
-        let (value, next) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => after.split_once(',').unwrap_or((after, "")),
-        };
-        if key.trim_matches([' ', ',']).eq_ignore_ascii_case(name) {
-            return Some(value.to_owned());
-        }
-        rest = next;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn challenges_are_read() {
-        let challenge =
-            r#"realm="https://auth.test/token",service="r.test", scope="repository:a/b:pull,push",x=y"#;
-        for (name, value) in [
-            ("realm", Some("https://auth.test/token")),
-            ("SERVICE", Some("r.test")),
-            ("scope", Some("repository:a/b:pull,push")),
-            ("x", Some("y")),
-            ("z", None),
-        ] {
-            assert_eq!(parameter(challenge, name).as_deref(), value, "{name}");
-        }
-    }
 
     #[test]
     fn the_chart_is_one_layer() {

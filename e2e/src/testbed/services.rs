@@ -1,4 +1,4 @@
-//! What sources are fetched from, besides git: an OCI registry, an S3 server and a Helm repository.
+//! What sources are fetched from, besides git and registries: an S3 server and a Helm repository.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -38,43 +38,6 @@ pub(super) fn wait_for_port(port: u16, process: &mut Process) -> Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
-}
-
-/// An OCI registry without authentication or TLS.
-#[derive(Debug)]
-pub struct Registry {
-    port: u16,
-    _process: Process,
-}
-
-impl Registry {
-    pub(super) fn start(dir: &Path, logs: &Path) -> Result<Self> {
-        let [registry] = tools::ensure([Tool::Registry])?;
-        let port = free_port()?;
-        fs::create_dir_all(dir)?;
-        let config = dir.join("registry.yaml");
-        let storage = dir.join("storage");
-        fs::write(
-            &config,
-            format!(
-                "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
-                storage.display()
-            ),
-        )?;
-        let arguments = ["serve".to_owned(), config.display().to_string()];
-        let environment = [("OTEL_TRACES_EXPORTER", "none".to_owned())];
-        let mut process = Process::spawn("registry", logs, &registry, arguments, &environment)?;
-        wait_for_port(port, &mut process)?;
-        Ok(Self {
-            port,
-            _process: process,
-        })
-    }
-
-    /// The `oci://` URL of a repository.
-    pub fn url(&self, repository: &str) -> String {
-        format!("oci://127.0.0.1:{}/{repository}", self.port)
-    }
 }
 
 /// An S3 server; its buckets are folders.

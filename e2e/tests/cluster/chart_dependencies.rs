@@ -16,7 +16,7 @@ const SIGNED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../compat/helm/cases/
 
 /// What a command leaves behind.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+pub(crate) struct Outcome {
     code: Option<i32>,
     /// What it says, without what is another one for each process, and with repositories in a fixed order.
     said: Vec<String>,
@@ -27,14 +27,14 @@ struct Outcome {
 }
 
 /// Helm and ours, each with a home and a chart of its own.
-struct Both {
-    root: tempfile::TempDir,
+pub(crate) struct Both {
+    pub(crate) root: tempfile::TempDir,
     helm: PathBuf,
     ours: PathBuf,
 }
 
 impl Both {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let [helm] = tools([Tool::Helm])?;
         Ok(Self {
             root: tempfile::tempdir()?,
@@ -43,12 +43,12 @@ impl Both {
         })
     }
 
-    fn sides(&self) -> [(&'static str, &Path, &'static [&'static str]); 2] {
+    pub(crate) fn sides(&self) -> [(&'static str, &Path, &'static [&'static str]); 2] {
         [("helm", &self.helm, &[]), ("ours", &self.ours, &["helm"])]
     }
 
     /// What is the same for both: a command of the real helm, in each home.
-    fn prepare(&self, args: &[&str]) -> Result<()> {
+    pub(crate) fn prepare(&self, args: &[&str]) -> Result<()> {
         for (side, ..) in self.sides() {
             let output = Command::new(&self.helm)
                 .args(args)
@@ -61,12 +61,12 @@ impl Both {
         Ok(())
     }
 
-    fn home(&self, side: &str) -> PathBuf {
+    pub(crate) fn home(&self, side: &str) -> PathBuf {
         self.root.path().join(format!("home-{side}"))
     }
 
     /// Gives both a new chart of these files, beside the folder of which all see the same.
-    fn chart(&self, files: &[(&str, &str)]) -> Result<()> {
+    pub(crate) fn chart(&self, files: &[(&str, &str)]) -> Result<()> {
         for (side, ..) in self.sides() {
             let folder = self.root.path().join(side).join("app");
             if folder.exists() {
@@ -88,7 +88,7 @@ impl Both {
     }
 
     /// Both do the same, which ends with this code, and say this among other things.
-    fn same(&self, args: &[&str], code: i32, words: &str) -> Result<()> {
+    pub(crate) fn same(&self, args: &[&str], code: i32, words: &str) -> Result<()> {
         let mut outcomes = Vec::new();
         for (side, program, first) in self.sides() {
             outcomes.push(self.run(side, program, &[first, args].concat())?);
@@ -183,7 +183,7 @@ fn unpacked(content: Vec<u8>) -> Result<Vec<u8>> {
     Ok(tar)
 }
 
-fn write(folder: &Path, files: &[(&str, &str)]) -> Result<()> {
+pub(crate) fn write(folder: &Path, files: &[(&str, &str)]) -> Result<()> {
     for (name, content) in files {
         let path = folder.join(name);
         fs::create_dir_all(path.parent().context("a folder")?)?;
@@ -193,7 +193,7 @@ fn write(folder: &Path, files: &[(&str, &str)]) -> Result<()> {
 }
 
 /// A chart that asks for these.
-fn asking(dependencies: &str) -> String {
+pub(crate) fn asking(dependencies: &str) -> String {
     format!("apiVersion: v2\nname: app\nversion: 1.0.0\ndependencies:\n{dependencies}")
 }
 

@@ -11,6 +11,7 @@ mod bridge;
 mod builds;
 mod built_in_kinds;
 mod chart_dependencies;
+mod chart_logins;
 mod charts;
 mod command_line;
 mod convert_check;

@@ -130,8 +130,20 @@ pub fn load_chart(
 
 /// Loads a chart from its archive.
 pub(crate) fn load_archive(path: &Path, limits: &Limits) -> Result<Chart, ChartSourceError> {
-    let bytes = fs::read(path).map_err(|error| read_error(path, &error))?;
+    // Helm allows no more than this unpacked.
+    let bytes = read_bounded(path, limits.chart_bytes).map_err(|error| read_error(path, &error))?;
     archive_at(path, &bytes, limits)
+}
+
+/// Reads a file, and no more of it than is needed to see that it is too long.
+pub(super) fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(max.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() as u64 > max {
+        return Err(io::Error::other(format!("larger than the maximum size {max}")));
+    }
+    Ok(content)
 }
 
 /// Reads the archive of a chart that lies at a path.
@@ -301,14 +313,16 @@ impl Walk {
                 self.limits.files
             )));
         }
-        let opened = fs::File::open(path).and_then(|mut file| {
+        // One that has grown meanwhile is read no further.
+        let max = self.limits.file_bytes;
+        let opened = fs::File::open(path).and_then(|file| {
             if metadata.len() > READ_AT_ONCE {
                 let path = path.to_owned();
-                let read = move || fs::read(&path).map_err(|error| open_error(&path, &error));
+                let read = move || read_bounded(&path, max).map_err(|error| open_error(&path, &error));
                 return Ok(File::on_demand(name, metadata.len(), read));
             }
             self.buffer.clear();
-            file.read_to_end(&mut self.buffer)?;
+            file.take(READ_AT_ONCE).read_to_end(&mut self.buffer)?;
             Ok(File::new(name, &self.buffer))
         });
         let file = opened.map_err(|error| ChartSourceError::Read {
@@ -396,4 +410,27 @@ fn read_error(path: &Path, error: &io::Error) -> ChartSourceError {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_is_read_as_far_as_it_may_be_long() {
+        let path = std::env::temp_dir().join(format!("openflux-large-{}.tgz", std::process::id()));
+        // It has no content, and takes no room.
+        fs::File::create(&path).unwrap().set_len(1 << 33).unwrap();
+        let limits = Limits {
+            chart_bytes: 1 << 16,
+            ..Limits::default()
+        };
+        let error = load_chart(&path, false, &limits).unwrap_err().to_string();
+        fs::remove_file(&path).unwrap();
+        let expected = format!(
+            "error reading {}: larger than the maximum size 65536",
+            path.display()
+        );
+        assert_eq!(error, expected);
+    }
 }

@@ -1,12 +1,12 @@
 //! Whether the archive of a chart on disk is the one that somebody signed.
 
 use std::fs;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use helm::Limits;
 use helm_remote::ProvenanceError;
 
+use super::chart_source::read_bounded;
 use crate::go_message::go_message;
 
 /// Most bytes of a signature with the metadata that it is about; Helm has no such limit.
@@ -77,15 +77,4 @@ pub(crate) fn verify_on_disk(path: &Path, ring: &Path, limits: &Limits) -> Resul
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     helm_remote::verify(&archive, &name, &provenance, ring)?;
     Ok(archive)
-}
-
-/// Reads a file, and no more of it than is needed to see that it is too long.
-fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    let file = fs::File::open(path)?;
-    file.take(max.saturating_add(1)).read_to_end(&mut content)?;
-    if content.len() as u64 > max {
-        return Err(io::Error::other(format!("larger than the maximum size {max}")));
-    }
-    Ok(content)
 }
