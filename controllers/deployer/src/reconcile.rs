@@ -151,7 +151,7 @@ async fn next_step<D: Deployer>(run: &mut Run<'_, D>) -> Result<Step, Outcome> {
     let step = decide();
     let goes_on = matches!(
         step,
-        Step::AwaitArtifact(_) | Step::AwaitDependency(_) | Step::Deploy(_)
+        Step::AwaitArtifact(_) | Step::AwaitDependency(_) | Step::RefuseDependency(_) | Step::Deploy(_)
     );
     if !goes_on || !D::has_to_prepare(run) {
         return Ok(step);
@@ -190,7 +190,7 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
             tracing::info!("Reconciliation is suspended for this object");
             Outcome::Suspended
         }
-        Step::Refuse(refusal) => Outcome::Refused(refusal),
+        Step::Refuse(refusal) | Step::RefuseDependency(refusal) => Outcome::Refused(refusal),
         Step::AwaitArtifact(problem) => Outcome::Waiting(Wait::Artifact(D::missing(run, problem).await)),
         Step::AwaitDependency(reason) => {
             let context = run.context;
@@ -223,7 +223,7 @@ async fn act<D: Deployer>(run: &mut Run<'_, D>, step: Step) -> Outcome {
 fn is_held_without_deploying(step: &Step) -> bool {
     match step {
         Step::Rest | Step::AwaitArtifact(_) | Step::AwaitDependency(_) => true,
-        Step::Refuse(refusal) => {
+        Step::Refuse(refusal) | Step::RefuseDependency(refusal) => {
             let reasons = [reason::ACCESS_DENIED, reason::INVALID_CEL_EXPRESSION];
             reasons.contains(&refusal.reason)
         }

@@ -289,7 +289,7 @@ async fn look<D: Deployer>(run: &mut Run<'_, D>) -> Shadowed {
         }
         Step::Finalize | Step::LetGo => ("M118", "it is being deleted".to_owned()),
         Step::Rest => ("M103", "it is suspended".to_owned()),
-        Step::Refuse(refusal) => ("M102", refusal.message),
+        Step::Refuse(refusal) | Step::RefuseDependency(refusal) => ("M102", refusal.message),
         Step::AwaitArtifact(problem) => ("M105", missing(problem)),
         Step::AwaitDependency(reason) => ("M104", reason),
     };

@@ -57,6 +57,8 @@ pub enum Step {
     Rest,
     /// Nothing until somebody edits the object.
     Refuse(Refusal),
+    /// The same, for what the object says of a dependency: what has to be there before is prepared all the same.
+    RefuseDependency(Refusal),
     /// Nothing until the artifact is there.
     AwaitArtifact(ArtifactProblem),
     /// Nothing until a dependency is ready.

@@ -67,7 +67,9 @@ impl<'a, K: Kind> Making<'a, K> {
         match &observed.artifact {
             Ok(artifact) if artifact.spec.differs_for_consumers(&self.artifact.spec) => News::Newer,
             _ => match K::decide(&observed) {
-                Step::Finalize | Step::LetGo | Step::Rest | Step::Refuse(_) => News::Unwanted,
+                Step::Finalize | Step::LetGo | Step::Rest | Step::Refuse(_) | Step::RefuseDependency(_) => {
+                    News::Unwanted
+                }
                 // What it waits for now does not change what is being made.
                 Step::AwaitArtifact(_) | Step::AwaitDependency(_) | Step::Deploy(_) => News::None,
             },

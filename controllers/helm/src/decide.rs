@@ -79,7 +79,7 @@ pub(crate) fn decide(observed: &Observed<'_, HelmRelease>) -> Step {
     }
     match first_unready(observed, not_ready) {
         Some(Unready::Waits(reason)) => return Step::AwaitDependency(reason),
-        Some(Unready::Refused(refusal)) => return Step::Refuse(refusal),
+        Some(Unready::Refused(refusal)) => return Step::RefuseDependency(refusal),
         None => {}
     }
     match &observed.artifact {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use controller_kit::apply::{FieldManagers, dry_run_refused, normalize, sort_for_apply};
 use controller_kit::object::{api_version, id_of, kind, metadata_text, resource_version, split_api_version};
-use controller_kit::{Ask, Mapping, ObjectPath, RestError};
+use controller_kit::{Ask, MapError, Mapping, ObjectPath, RestError};
 use flux_api::HelmRelease;
 use futures::{FutureExt as _, StreamExt as _};
 use helm::drift::{
@@ -132,23 +132,43 @@ pub(crate) async fn look(
             return found;
         }
     }
-    let mut looks = Vec::new();
+    let mut objects = Vec::new();
     for document in documents(&release.manifest) {
         match document {
-            Ok(document) => {
-                looks.push(look_at(cluster, managers, &found.rules, release, document.object).boxed());
-            }
+            Ok(document) => objects.push(document.object),
             Err(error) => found.errors.push(error.to_string()),
         }
     }
+    patience.answer(cluster.forget_gone_kinds()).await;
+    // Stock looks for the scope of all kinds before it looks for anything else.
+    let without_namespace = |object: &Value| metadata_text(object, "namespace").is_empty();
+    let first = objects.iter().position(without_namespace).unwrap_or_default();
+    let looks = objects.into_iter().enumerate();
+    let looks: Vec<_> = looks
+        .map(|(at, object)| {
+            let look = Look {
+                cluster,
+                managers,
+                rules: &found.rules,
+                release,
+                is_first: at == first,
+            };
+            look.at(object).boxed()
+        })
+        .collect();
     let mut looked = futures::stream::iter(looks).buffered(AT_ONCE);
+    let (mut scopes, mut others) = (Vec::new(), Vec::new());
     while let Some(result) = patience.answer(looked.next()).await {
         match result {
             Ok(diff) => found.diffs.push(diff),
-            Err(error) => found.errors.push(error),
+            Err(failure) => {
+                scopes.extend(failure.scope);
+                others.push(failure.error);
+            }
         }
     }
     drop(looked);
+    found.errors.extend(scopes.into_iter().chain(others));
     if has_changes(&found.diffs) {
         tracing::info!(
             "detected changes in cluster state: {}",
@@ -185,36 +205,98 @@ fn rules(object: &HelmRelease) -> Result<IgnoreRules, String> {
     IgnoreRules::new(&rules).map_err(|error| error.to_string())
 }
 
-async fn look_at(
-    cluster: &Cluster,
-    managers: &FieldManagers,
-    rules: &IgnoreRules,
-    release: &Release,
-    mut object: Value,
-) -> Result<Diff, String> {
-    set_helm_metadata(&mut object, &release.name, &release.namespace);
-    let mapping = mapping(cluster, &object).await.map_err(|error| {
-        if metadata_text(&object, "namespace").is_empty() {
-            let kind = kind(&object);
-            format!("failed to determine if {kind} is namespace scoped: {error}")
-        } else {
-            error
+/// How an object is looked at.
+struct Look<'l> {
+    cluster: &'l Cluster,
+    managers: &'l FieldManagers,
+    rules: &'l IgnoreRules,
+    release: &'l Release,
+    /// Whether its kind is the first of all that is looked for.
+    is_first: bool,
+}
+
+/// Why an object is not compared.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure {
+    /// That nobody knows whether its kind has namespaces.
+    scope: Option<String>,
+    error: String,
+}
+
+impl From<String> for Failure {
+    fn from(error: String) -> Self {
+        Self { scope: None, error }
+    }
+}
+
+impl Look<'_> {
+    async fn at(self, mut object: Value) -> Result<Diff, Failure> {
+        let Self {
+            cluster,
+            managers,
+            rules,
+            release,
+            ..
+        } = self;
+        set_helm_metadata(&mut object, &release.name, &release.namespace);
+        let (group, version) = split_api_version(api_version(&object));
+        let mapping = match cluster.mapper.mapping(group, version, kind(&object)).await {
+            Ok(mapping) => mapping,
+            Err(error) => {
+                let (is_missing, text) = (matches!(error, MapError::NoMatch { .. }), error.to_string());
+                drop(error);
+                return Err(self.without_mapping(&object, is_missing, &text).await);
+            }
+        };
+        if metadata_text(&object, "name").is_empty() {
+            return Err("resource name may not be empty".to_owned().into());
         }
-    })?;
-    if metadata_text(&object, "name").is_empty() {
-        return Err("resource name may not be empty".to_owned());
+        if mapping.namespaced && metadata_text(&object, "namespace").is_empty() {
+            object["metadata"]["namespace"] = release.namespace.as_str().into();
+        }
+        normalize(&mut object).map_err(|error| error.to_string())?;
+        take_over(cluster, managers, &mapping, &object)
+            .await
+            .map_err(|error| format!("failed to clean-up disallowed field managers: {error}"))?;
+        if is_excluded(rules, &object) {
+            return Ok(Diff::exclusion(object));
+        }
+        Ok(compare(cluster, rules, &mapping, object).await?)
     }
-    if mapping.namespaced && metadata_text(&object, "namespace").is_empty() {
-        object["metadata"]["namespace"] = release.namespace.as_str().into();
+
+    /// It is not known where objects of a kind are.
+    async fn without_mapping(&self, object: &Value, is_missing: bool, error: &str) -> Failure {
+        // Only the first look says that the version of the group is missing.
+        let is_served = if is_missing && self.is_first {
+            let served = self.cluster.discovery.served().await;
+            served.is_ok_and(|served| served.iter().any(|served| served == api_version(object)))
+        } else {
+            true
+        };
+        unmapped(object, error, is_served)
     }
-    normalize(&mut object).map_err(|error| error.to_string())?;
-    take_over(cluster, managers, &mapping, &object)
-        .await
-        .map_err(|error| format!("failed to clean-up disallowed field managers: {error}"))?;
-    if is_excluded(rules, &object) {
-        return Ok(Diff::exclusion(object));
+}
+
+/// What stock's client says of a kind that it does not find, for each of the two times that it looks.
+fn unmapped(object: &Value, error: &str, is_served: bool) -> Failure {
+    let version = api_version(object);
+    let first = if is_served {
+        error.to_owned()
+    } else {
+        format!(
+            "unable to retrieve the complete list of server APIs: {version}: no matches for {version}, Resource="
+        )
+    };
+    if !metadata_text(object, "namespace").is_empty() {
+        return first.into();
     }
-    compare(cluster, rules, &mapping, object).await
+    let kind = kind(object);
+    Failure {
+        scope: Some(format!(
+            "failed to determine if {kind} is namespace scoped: failed to get restmapping: {first}"
+        )),
+        error: error.to_owned(),
+    }
 }
 
 /// Makes fields of overridden managers ours, so that those that are not wanted go with the next correction.
@@ -266,12 +348,25 @@ async fn compare(
         } else {
             source
         };
-        dry_run_refused(&id_of(&object), &source)
+        refused(&object, &source)
     })?;
     if resource_version(&dry_run).is_empty() {
         return Ok(Diff::creation(object));
     }
     Diff::between(object, live, &dry_run, rules).map_err(|error| error.to_string())
+}
+
+/// What is said of an object that the API server does not take, not even for a try.
+pub(crate) fn refused(object: &Value, error: &RestError) -> String {
+    if !error.is_not_found() {
+        return dry_run_refused(&id_of(object), error);
+    }
+    let missing = if metadata_text(object, "namespace").is_empty() {
+        "namespace not specified"
+    } else {
+        "not found"
+    };
+    format!("{} {missing}: {error}", resource_name(object))
 }
 
 async fn mapping(cluster: &Cluster, object: &Value) -> Result<Mapping, String> {
@@ -302,10 +397,16 @@ fn told(object: &Value, error: RestError) -> String {
     }
 }
 
-/// Several errors, as Kubernetes' libraries put them together.
+/// Several errors, as Kubernetes' libraries put them together: each text once.
 fn aggregate(errors: &[String]) -> String {
-    match errors {
-        [one] => one.clone(),
+    let mut texts: Vec<&str> = Vec::new();
+    for error in errors {
+        if !texts.contains(&error.as_str()) {
+            texts.push(error);
+        }
+    }
+    match texts.as_slice() {
+        [one] => (*one).to_owned(),
         several => format!("[{}]", several.join(", ")),
     }
 }
@@ -330,6 +431,48 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_kind_that_nobody_serves_is_told_as_by_stock() {
+        let object = |namespace: &str| {
+            let mut object = json!({"apiVersion": "a.test/v1", "kind": "Widget", "metadata": {"name": "a"}});
+            if !namespace.is_empty() {
+                object["metadata"]["namespace"] = namespace.into();
+            }
+            object
+        };
+        let error = "no matches for kind \"Widget\" in version \"a.test/v1\"";
+        let whole = "unable to retrieve the complete list of server APIs: a.test/v1: no matches for a.test/v1, Resource=";
+        for (namespace, is_served, scope, told) in [
+            ("", true, Some(error), error),
+            ("", false, Some(whole), error),
+            ("apps", true, None, error),
+            ("apps", false, None, whole),
+        ] {
+            let scope = scope.map(|scope| {
+                format!(
+                    "failed to determine if Widget is namespace scoped: failed to get restmapping: {scope}"
+                )
+            });
+            let expected = Failure {
+                scope,
+                error: told.to_owned(),
+            };
+            assert_eq!(unmapped(&object(namespace), error, is_served), expected);
+        }
+    }
+
+    #[test]
+    fn the_same_error_is_told_once() {
+        for (errors, expected) in [
+            (&["a"][..], "a"),
+            (&["a", "a"], "a"),
+            (&["a", "b", "a"], "[a, b]"),
+        ] {
+            let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            assert_eq!(aggregate(&errors), expected);
+        }
+    }
 
     #[test]
     fn what_is_missing_is_created_in_the_order_of_kinds_before_anything_is_patched() {

@@ -8,6 +8,7 @@ use flux_api::{HelmChartTemplate, HelmRelease, SOURCE_GROUP, reason};
 use flux_deployer::{Refusal, Run};
 use serde_json::Value;
 
+use crate::drift::refused;
 use crate::kind::{CONTROLLER, Helm};
 use crate::made::Made;
 use crate::source::HELM_CHART;
@@ -73,7 +74,7 @@ async fn make(run: &mut Run<'_, Helm>, template: &HelmChartTemplate) -> Result<(
         return Ok(());
     }
     let applied = rest.apply(&at, CONTROLLER, false, &wanted).await;
-    let applied = applied.map_err(|error| failed(run, &error.to_string()))?;
+    let applied = applied.map_err(|error| failed(run, &refused(&wanted, &error)))?;
     let done = match &live {
         None => Some("created"),
         Some(live) if resource_version(live) != resource_version(&applied) => Some("configured"),

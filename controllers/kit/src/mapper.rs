@@ -159,6 +159,19 @@ impl Mapper {
         self.doubt();
     }
 
+    /// Forgets everything if a kind is known that is not served any more: `served` is what discovery lists now, the versions
+    /// of all groups and `group/version/Kind`, in the order of texts.
+    pub async fn forget_gone(&self, served: &[String]) {
+        let is_outdated = {
+            let table = self.shared.table.read();
+            let mut known = table.kinds.values().flatten();
+            known.any(|mapping| is_gone(mapping, served))
+        };
+        if is_outdated {
+            self.invalidate().await;
+        }
+    }
+
     pub(crate) fn rest(&self) -> &Rest {
         &self.rest
     }
@@ -220,6 +233,19 @@ impl Mapper {
         }
         Ok(found)
     }
+}
+
+/// Tells whether discovery does not list a kind. Where it lists no kind of a version at all, nobody has told of them.
+fn is_gone(mapping: &Mapping, served: &[String]) -> bool {
+    if mapping.kind.is_empty() || served.is_empty() {
+        return false;
+    }
+    let version = mapping.api_version();
+    let kinds = format!("{version}/");
+    let first = served.partition_point(|text| *text < kinds);
+    let has_kinds = served.get(first).is_some_and(|text| text.starts_with(&kinds));
+    let is_listed = |text: &String| served.binary_search(text).is_ok();
+    !is_listed(&format!("{kinds}{}", mapping.kind)) && (has_kinds || !is_listed(&version))
 }
 
 impl History {
@@ -294,6 +320,42 @@ mod tests {
         let answer = mapper.mapping("", "v1", "ConfigMap").await;
         let ended = matches!(answer, Err(MapError::Discovery(RestError::NoAnswer(_))));
         assert!(ended, "{answer:?}");
+    }
+
+    #[test]
+    fn what_discovery_does_not_list_is_gone() {
+        let served = [
+            "apps/v1",
+            "apps/v1/Deployment",
+            "example.org/v1",
+            "example.org/v1/Widget",
+            "stale.example.org/v1",
+            "v1",
+            "v1/ConfigMap",
+        ];
+        let served = served.map(str::to_owned);
+        let mapping = |group: &str, version: &str, kind: &str| Mapping {
+            group: group.into(),
+            version: version.into(),
+            kind: kind.into(),
+            plural: String::new(),
+            namespaced: true,
+        };
+        for (group, version, kind, gone) in [
+            ("", "v1", "ConfigMap", false),
+            ("", "v1", "Secret", true),
+            ("apps", "v1", "Deployment", false),
+            ("apps", "v1beta1", "Deployment", true),
+            ("example.org", "v1", "Widget", false),
+            ("example.org", "v1", "Gadget", true),
+            ("other.example.org", "v1", "Widget", true),
+            ("stale.example.org", "v1", "Thing", false),
+            ("apps", "v1", "", false),
+        ] {
+            let mapping = mapping(group, version, kind);
+            assert_eq!(is_gone(&mapping, &served), gone, "{mapping:?}");
+            assert!(!is_gone(&mapping, &[]), "nothing was told");
+        }
     }
 
     #[tokio::test(start_paused = true)]

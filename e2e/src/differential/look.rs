@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::deployer::Deployer;
 use super::neutral::Origin;
+use super::notes::Notes;
 use super::scenario::{CLUSTER_KINDS, KINDS};
 use crate::testbed::{EVENT, Namespace, SECRET};
 
@@ -186,6 +187,7 @@ impl Eye {
 /// A HelmRelease or Kustomization: what its controller writes.
 fn release(object: &DynamicObject) -> Value {
     let mut conditions = Map::new();
+    let mut order = Vec::new();
     for condition in object.data["status"]["conditions"]
         .as_array()
         .into_iter()
@@ -193,12 +195,13 @@ fn release(object: &DynamicObject) -> Value {
     {
         let kind = condition["type"].as_str().unwrap_or_default();
         conditions.insert(kind.to_owned(), condition.clone());
+        order.push(kind);
     }
     let mut status = object.data["status"].clone();
     if let Some(fields) = status.as_object_mut() {
         fields.insert("conditions".to_owned(), conditions.into());
     }
-    json!({"status": status, "finalizers": object.metadata.finalizers,
+    json!({"status": status, "order of conditions": order, "finalizers": object.metadata.finalizers,
         "is going": object.metadata.deletion_timestamp.is_some()})
 }
 
@@ -286,40 +289,58 @@ fn managers(object: &DynamicObject) -> Value {
 pub(super) const ANY: &str = "*";
 
 /// What was told about HelmReleases or Kustomizations, each thing once, and with which annotations.
-pub(super) async fn events(deployer: Deployer, namespaces: &[Namespace]) -> Result<Vec<(String, String)>> {
+pub(super) async fn events(
+    deployer: Deployer,
+    namespaces: &[Namespace],
+    notes: Option<&Notes>,
+) -> Result<Vec<(String, String)>> {
     let mut told: Vec<(String, String)> = Vec::new();
     let first = namespaces.first().map(|namespace| namespace.name().to_owned());
     let origin = Origin {
         namespace: &first.unwrap_or_default(),
         digests: true,
     };
+    let kind = deployer.kind().kind;
+    let line = |of: &str, reason: &str, name: &str, message: &str| {
+        let message = without_log(message);
+        let line = origin.neutral(&format!("{of} {reason} {name}: {message}").into());
+        line.as_str().unwrap_or_default().to_owned()
+    };
     for namespace in namespaces {
         for event in namespace.list(EVENT).await? {
             let about = &event.data["involvedObject"];
-            // How often a source was waited for is chance.
-            if about["kind"] != deployer.kind().kind || event.data["reason"] == "SourceNotReady" {
+            if about["kind"] != kind || event.data["reason"] == BY_CHANCE {
                 continue;
             }
             let text = |name: &str| event.data[name].as_str().unwrap_or_default();
             let annotations: BTreeMap<_, _> = event.metadata.annotations.iter().flatten().collect();
-            // What Helm has logged follows, with times.
-            let message = text("message")
-                .split("\n\nLast Helm logs")
-                .next()
-                .unwrap_or_default();
             let name = about["name"].as_str().unwrap_or_default();
             // Of what was combined nobody says which was the first.
-            let (message, about) = match message.strip_prefix("(combined from similar events): ") {
+            let (message, about) = match text("message").strip_prefix("(combined from similar events): ") {
                 Some(message) => (message, ANY.to_owned()),
-                None => (message, format!("{annotations:?}")),
+                None => (text("message"), format!("{annotations:?}")),
             };
-            let line = format!("{} {} {name}: {message}", text("type"), text("reason"));
-            let line = origin.neutral(&line.into());
-            told.push((line.as_str().unwrap_or_default().to_owned(), about));
+            told.push((line(text("type"), text("reason"), name, message), about));
+        }
+        let sent = notes.map(|notes| notes.about(kind, namespace.name()));
+        for note in sent.into_iter().flatten() {
+            if note.reason != BY_CHANCE {
+                let of = format!("notified/{}", note.severity);
+                let line = line(&of, &note.reason, &note.name, &note.message);
+                told.push((line, origin.neutral(&note.about).to_string()));
+            }
         }
     }
     told.sort();
     // The same again is counted, with what was said about it first, unless a folder of chance is named.
     told.dedup_by(|again, first| again.0 == first.0);
     Ok(told)
+}
+
+/// How often a source was waited for is chance.
+const BY_CHANCE: &str = "SourceNotReady";
+
+/// What Helm has logged follows a message, with times.
+fn without_log(message: &str) -> &str {
+    message.split("\n\nLast Helm logs").next().unwrap_or_default()
 }

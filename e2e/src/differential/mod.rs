@@ -3,8 +3,9 @@
 //!
 //! A [`Scenario`] is a few steps ("apply this, wait for that") with charts or files of its own. [`Side::play`] carries it out
 //! with one of the two controllers and notes after each step what is there: statuses, release records, objects with their
-//! field managers; and at the end the events. Times, UIDs and the like are made equal before anything is compared. What
-//! still differs is a bug, or is explained where the scenario is written down ([`Scenario::differs`]).
+//! field managers; and at the end the events, and what was sent to notification-controller. Times, UIDs and the like are
+//! made equal before anything is compared. What still differs is a bug, or is explained where the scenario is written down
+//! ([`Scenario::differs`]).
 //!
 //! At its end a scenario is handed over to the other controller and back, which must change nothing.
 
@@ -13,6 +14,7 @@ mod compare;
 mod deployer;
 mod look;
 mod neutral;
+mod notes;
 mod play;
 mod public;
 mod records;

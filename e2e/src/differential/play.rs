@@ -122,11 +122,11 @@ impl Stage<'_> {
 
     /// Events are written when there is time.
     async fn told(&self) -> Result<Vec<(String, String)>> {
-        let deployer = self.scenario.deployer;
-        let mut before = events(deployer, &self.all).await?;
+        let (deployer, notes) = (self.scenario.deployer, self.side.notes.as_ref());
+        let mut before = events(deployer, &self.all, notes).await?;
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let now = events(deployer, &self.all).await?;
+            let now = events(deployer, &self.all, notes).await?;
             if now == before {
                 break;
             }

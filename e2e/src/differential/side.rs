@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::charts::{offer, own_archives};
 use super::deployer::Deployer;
+use super::notes::Notes;
 use super::scenario::Scenario;
 use super::shelf::Shelf;
 use crate::testbed::{NOT_OURS, Options, Process, Testbed};
@@ -79,6 +80,8 @@ pub struct Side {
     pub(super) kubeconfig: String,
     /// What the names of namespaces begin with, where both sides share a control plane.
     pub(super) prefix: &'static str,
+    /// What its controllers send to notification-controller, if they send anything.
+    pub(super) notes: Option<Notes>,
     _controllers: Vec<Process>,
 }
 
@@ -100,9 +103,12 @@ impl Side {
         };
         let testbed = Testbed::start(options).await?;
         let mut both = vec!["--requeue-dependency=2s", "--concurrent=10"];
+        let notes = Notes::start()?;
+        let address = format!("--events-addr={}", notes.url());
         match deployer {
             Deployer::Helm => {
                 testbed.source_controller().await?;
+                both.push(&address);
             }
             // The sources of Kustomizations are the scenarios themselves.
             Deployer::Kustomize => both.push("--http-retry=1"),
@@ -116,6 +122,7 @@ impl Side {
             is_ours,
             // No word that is in what is compared.
             prefix: "x-",
+            notes: (deployer == Deployer::Helm).then_some(notes),
             _controllers: vec![stock, ours],
         })
     }
@@ -141,6 +148,7 @@ impl Side {
             plane: Plane::Shared(testbed),
             is_ours,
             prefix: if is_ours { "diff-o-" } else { "diff-s-" },
+            notes: None,
             _controllers: Vec::new(),
         })
     }

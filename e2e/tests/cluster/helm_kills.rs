@@ -1,7 +1,7 @@
 //! Releases whose controller is killed again and again, whatever it is doing to them: each ends deployed once, or gone.
 //!
 //! A round asks something else of each release, then the controller is killed a few times, then everything has to come to its
-//! end. `OPENFLUX_TRIALS=500` kills it so often.
+//! end. `OPENFLUX_TRIALS=500` kills it so often; with `--nocapture` one sees how far it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -209,6 +209,7 @@ async fn killed_again_and_again_it_takes_up_whatever_was_under_way() -> Result<(
                 format!("round {round}, after {kills} kills, of which {hits} caught {caught} actions")
             })?;
         }
+        println!("round {round}: {kills} kills, of which {hits} caught {caught} actions");
     }
     // Otherwise the moments are not those at which something happens.
     ensure!(

@@ -51,6 +51,9 @@ pub enum ArchiveError {
     Empty,
 }
 
+/// The length of the header of a gzip stream, without what may follow it.
+const GZIP_HEADER: usize = 10;
+
 /// Reports whether the bytes start like a gzip stream.
 pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1F, 0x8B, 0x08])
@@ -61,6 +64,18 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 /// Links become empty files, as in Helm: nothing outside the archive is ever read. Tar headers count against the
 /// limits too, so that an archive of headers only cannot go on for ever.
 pub(crate) fn read(archive: &[u8], limits: &Limits) -> Result<Vec<File>, ArchiveError> {
+    // Go looks for a whole header first.
+    if archive.len() < GZIP_HEADER {
+        let text = if archive.is_empty() {
+            "EOF"
+        } else {
+            "unexpected EOF"
+        };
+        return Err(ArchiveError::Damaged(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            text,
+        )));
+    }
     if !is_gzip(archive) {
         return Err(ArchiveError::NotGzip);
     }
@@ -248,9 +263,13 @@ mod tests {
             many
         );
         assert_eq!(error(&[], &limits), "no files in chart archive");
-        assert_eq!(
-            read(b"abc", &limits).unwrap_err().to_string(),
-            "gzip: invalid header"
-        );
+        for (bytes, error) in [
+            (&b""[..], "EOF"),
+            (b"garbage", "unexpected EOF"),
+            (b"\x1F\x8B\x08", "unexpected EOF"),
+            (b"0123456789", "gzip: invalid header"),
+        ] {
+            assert_eq!(read(bytes, &limits).unwrap_err().to_string(), error);
+        }
     }
 }

@@ -66,6 +66,9 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// Names the template of a document while it is in the hands of a post-renderer.
 const FILE_ANNOTATION: &str = "postrenderer.helm.sh/postrender-filename";
 
+/// Most bytes of a document that an error repeats.
+const SHOWN: usize = 16 << 10;
+
 /// Annotations that kyaml's reader sets, and its writer removes.
 const READER_ANNOTATIONS: [&str; 4] = [
     "config.kubernetes.io/index",
@@ -142,9 +145,7 @@ fn merge(files: &Files) -> Result<String, String> {
             for mut node in
                 read(document).map_err(|error| format!("parsing {name}: MalformedYAMLError: {error}"))?
             {
-                annotate(&mut node, name).ok_or_else(|| {
-                    format!("annotating {name}: the document is not an object with metadata")
-                })?;
+                annotate(&mut node, name).map_err(|reason| format!("parsing {name}: {reason}"))?;
                 documents.push(node);
             }
         }
@@ -169,17 +170,37 @@ fn read(stream: &str) -> Result<Vec<Node>, go_yaml::Error> {
     Ok(nodes)
 }
 
-fn annotate(node: &mut Node, file: &str) -> Option<()> {
+/// What is said of a document, or of a part of it, that is no mapping; one that is long is not shown whole.
+fn no_mapping(node: &Node) -> String {
+    let kind = if node.is_sequence() {
+        "SequenceNode"
+    } else {
+        "ScalarNode"
+    };
+    let mut text = print(std::slice::from_ref(node)).unwrap_or_default();
+    text.truncate(text.floor_char_boundary(SHOWN));
+    format!("wrong node kind: expected MappingNode but got {kind}: node contents:\n{text}")
+}
+
+fn annotate(node: &mut Node, file: &str) -> Result<(), String> {
     let mut map = node;
     for key in ["metadata", "annotations"] {
+        if !map.is_mapping() {
+            return Err(no_mapping(map));
+        }
         if map.get(key).is_some_and(Node::is_null) {
             map.remove(key);
         }
-        map = map.get_or_insert_with(key, Node::mapping)?;
+        let Some(next) = map.get_or_insert_with(key, Node::mapping) else {
+            return Err("the document is not an object with metadata".to_owned());
+        };
+        map = next;
     }
-    map.is_mapping().then(|| {
-        map.set(FILE_ANNOTATION, Node::string(file));
-    })
+    if !map.is_mapping() {
+        return Err(no_mapping(map));
+    }
+    map.set(FILE_ANNOTATION, Node::string(file));
+    Ok(())
 }
 
 /// Gives every document of a stream back to the file that it is from.

@@ -26,7 +26,7 @@ impl Actions<'_> {
         )
         .await
         .during(|| "failed to apply CustomResourceDefinitions".to_owned())?;
-        let capabilities = self.cluster.discovery.capabilities().await;
+        let capabilities = self.cluster.capabilities().await;
         let unreachable = || self.log.error("cluster reachability check failed");
         let capabilities = capabilities
             .inspect_err(|_| unreachable())

@@ -15,7 +15,7 @@ impl Actions<'_> {
     /// # Errors
     /// One failed, or there was none to run them of; what became of them is recorded.
     pub async fn test(&mut self, test: &Test) -> Result<Release, ActionError> {
-        self.cluster.discovery.capabilities().await?;
+        self.cluster.capabilities().await?;
         let name = &test.name;
         if helm::validate_release_name(name).is_err() {
             return Err(ActionError::Name(format!("is invalid: {name}"))).during(|| "releaseTest".to_owned());

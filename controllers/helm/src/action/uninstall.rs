@@ -3,11 +3,12 @@
 use controller_kit::RestError;
 use helm::HookEvent;
 use helm::release::{Release, Status};
+use serde_json::Value;
 
 use super::config::Uninstall;
 use super::error::{ActionError, During as _};
 use super::{Actions, now};
-use crate::cluster::{ApplyError, Cause, RESOURCE_POLICY, Resource};
+use crate::cluster::{ApplyError, Cause, RESOURCE_POLICY, Resource, annotation};
 use crate::machine::UninstallResult;
 use crate::storage::StorageError;
 
@@ -36,6 +37,7 @@ impl Actions<'_> {
         if helm::validate_release_name(name).is_err() {
             return Err(ActionError::Name(format!("is invalid: {name}"))).during(|| "uninstall".to_owned());
         }
+        self.cluster.forget_gone_kinds().await;
         let versions = self.storage.versions(name).await;
         let versions = versions.during(|| format!("uninstall: Release not loaded: {name}"))?;
         let last = self.storage.last(name).await;
@@ -103,7 +105,9 @@ impl Actions<'_> {
         uninstall: &Uninstall,
     ) -> Result<Vec<Resource>, ActionError> {
         let failed = || ActionError::Delete(uninstall.name.clone());
-        let built = Resource::build(&self.cluster.mapper, &release.manifest, &release.namespace).await;
+        let (mapper, manifest) = (&self.cluster.mapper, &release.manifest);
+        let is_deleted = |object: &Value| annotation(object, RESOURCE_POLICY).is_none();
+        let built = Resource::build_some(mapper, manifest, &release.namespace, is_deleted).await;
         let mut resources = built.map_err(|error| {
             let error = ActionError::Corrupted(error);
             // Go's list of one error of which nothing can be seen.
@@ -113,7 +117,6 @@ impl Actions<'_> {
             tracing::warn!(release = uninstall.name, %error, "uninstall: Failed to delete release");
             failed()
         })?;
-        resources.retain(|resource| resource.annotation(RESOURCE_POLICY).is_none());
         resources.sort_by_cached_key(|resource| uninstall_rank(&resource.mapping.kind));
         if resources.is_empty() {
             return Ok(resources);

@@ -71,7 +71,7 @@ impl Actions<'_> {
         last: Release,
         server_side: bool,
     ) -> Result<Prepared, ActionError> {
-        let capabilities = self.cluster.discovery.capabilities().await?;
+        let capabilities = self.cluster.capabilities().await?;
         if helm::validate_release_name(&upgrade.name).is_err() {
             return Err(ActionError::Name(format!("is invalid: {}", upgrade.name)));
         }
@@ -155,7 +155,7 @@ impl Actions<'_> {
         upgrade: &Upgrade,
         wanted: &Wanted<'_>,
     ) -> Result<Release, ActionError> {
-        let capabilities = self.cluster.discovery.capabilities().await?;
+        let capabilities = self.cluster.capabilities().await?;
         let revision = helm::Release {
             name: stored.name.clone(),
             namespace: stored.namespace.clone(),

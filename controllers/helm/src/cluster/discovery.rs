@@ -86,20 +86,14 @@ impl Discovery {
         Self { rest, known }
     }
 
-    /// Reads what the cluster can do.
+    /// Reads what the cluster can do; its versions and kinds are in the order of texts.
     pub(crate) async fn capabilities(&self) -> Result<Capabilities, DiscoveryError> {
-        let within = |text: &'static str| format!("{text} within {}s", TIMEOUT.as_secs());
         let reachable = self.rest.probe().await;
         reachable.map_err(|error| DiscoveryError::Unreachable(error.to_string()))?;
         let version = tokio::time::timeout(TIMEOUT, self.rest.client().apiserver_version()).await;
         let version = version
-            .map_err(|_| DiscoveryError::Unreachable(within("no answer")))?
+            .map_err(|_| DiscoveryError::Unreachable(no_answer()))?
             .map_err(|error| DiscoveryError::Unreachable(error.to_string()))?;
-        let reading = async { tokio::try_join!(self.versions(0, "/api"), self.versions(1, "/apis")) };
-        let (core, groups) = tokio::time::timeout(TIMEOUT, reading)
-            .await
-            .map_err(|_| DiscoveryError::Versions(within("no answer")))?
-            .map_err(DiscoveryError::Versions)?;
         Ok(Capabilities {
             kube_version: KubeVersion {
                 version: version.git_version,
@@ -107,9 +101,19 @@ impl Discovery {
                 major: version.major,
                 minor: version.minor,
             },
-            api_versions: core.union(&groups).cloned().collect(),
+            api_versions: self.served().await?,
             helm_version: HELM_VERSION.to_owned(),
         })
+    }
+
+    /// Reads the versions of all groups and the kinds in them, in the order of texts.
+    pub(crate) async fn served(&self) -> Result<Vec<String>, DiscoveryError> {
+        let reading = async { tokio::try_join!(self.versions(0, "/api"), self.versions(1, "/apis")) };
+        let (core, groups) = tokio::time::timeout(TIMEOUT, reading)
+            .await
+            .map_err(|_| DiscoveryError::Versions(no_answer()))?
+            .map_err(DiscoveryError::Versions)?;
+        Ok(core.union(&groups).cloned().collect())
     }
 
     /// Reads one document, unless it is as it was.
@@ -147,6 +151,10 @@ impl Discovery {
         }
         Ok(versions)
     }
+}
+
+fn no_answer() -> String {
+    format!("no answer within {}s", TIMEOUT.as_secs())
 }
 
 /// The versions of all groups, and the kinds in them, those of subresources included.

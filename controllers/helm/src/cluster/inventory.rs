@@ -81,7 +81,7 @@ impl Cluster {
         let mapping = self.mapper.mapping(&kind.group, version, &kind.kind).await;
         mapping
             .map(|mapping| mapping.namespaced)
-            .map_err(|error| error.to_string())
+            .map_err(|error| format!("failed to get restmapping: {error}"))
     }
 }
 

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use controller_kit::live::LiveStore;
 use controller_kit::{Mapper, Rest};
 use flux_deployer::HealthChecks;
+use helm::Capabilities;
 
 pub(crate) use discovery::KnownDiscovery;
 pub use discovery::{Discovery, DiscoveryError};
@@ -43,7 +44,7 @@ pub(crate) use lookup::ClusterLookup;
 pub(crate) use manifest::documents;
 pub(crate) use method::Method;
 pub(crate) use ownership::{Adoption, set_owner};
-pub(crate) use resource::Resource;
+pub(crate) use resource::{Resource, annotation};
 
 /// The label of applied objects that names their HelmRelease, by which they are watched.
 pub const ORIGIN_LABEL: &str = "helm.toolkit.fluxcd.io/name";
@@ -61,4 +62,21 @@ pub struct Cluster {
     pub discovery: Discovery,
     /// What tells the readiness of some kinds, before any rule does.
     pub expressions: Option<Arc<HealthChecks>>,
+}
+
+impl Cluster {
+    /// Reads what the cluster can do, as every action does; kinds that are gone by now are forgotten.
+    pub(crate) async fn capabilities(&self) -> Result<Capabilities, DiscoveryError> {
+        let capabilities = self.discovery.capabilities().await?;
+        self.mapper.forget_gone(&capabilities.api_versions).await;
+        Ok(capabilities)
+    }
+
+    /// Forgets kinds that are gone by now. If nobody tells, whoever asks for them will be told.
+    pub(crate) async fn forget_gone_kinds(&self) {
+        match self.discovery.served().await {
+            Ok(served) => self.mapper.forget_gone(&served).await,
+            Err(error) => tracing::debug!(%error, "cannot tell which kinds are gone"),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use controller_kit::{MapError, Mapper, Mapping, ObjectPath};
 use flux_api::ObjectId;
 use serde_json::{Map, Value};
 
-use super::manifest::{Document, ManifestError, documents};
+use super::manifest::{Document, ManifestError, check_metadata, documents};
 
 /// An object of a release, on its way into the cluster or out of it.
 #[derive(Clone, Debug)]
@@ -77,9 +77,20 @@ impl Resource {
         manifest: &str,
         namespace: &str,
     ) -> Result<Vec<Self>, BuildError> {
+        Self::build_some(mapper, manifest, namespace, |_| true).await
+    }
+
+    /// The same for those objects that are wanted; whether the others have a place does not matter.
+    pub(crate) async fn build_some(
+        mapper: &Mapper,
+        manifest: &str,
+        namespace: &str,
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<Self>, BuildError> {
         let (mut resources, mut errors) = (Vec::new(), Vec::new());
         for document in documents(manifest) {
             match document {
+                Ok(document) if !is_wanted(&document.object) => {}
                 Ok(document) => match Self::place(mapper, document, namespace).await {
                     Ok(resource) => resources.push(resource),
                     Err(error) => errors.push(error),
@@ -96,6 +107,7 @@ impl Resource {
 
     async fn place(mapper: &Mapper, document: Document, namespace: &str) -> Result<Self, BuildError> {
         let Document { mut object, is_item } = document;
+        check_metadata(&object)?;
         let (group, version) = split_api_version(object::api_version(&object));
         let kind = object::kind(&object);
         let mapping = if version.is_empty() {
@@ -175,11 +187,6 @@ impl Resource {
         self.name = id.name;
         self.namespace = id.namespace;
         self.object = answer;
-    }
-
-    /// An annotation of the object.
-    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
-        annotation(&self.object, key)
     }
 }
 

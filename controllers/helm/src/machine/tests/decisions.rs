@@ -488,3 +488,22 @@ fn a_rollback_leads_only_to_what_is_still_there() {
         assert_eq!(step(decide(&facts)), expected);
     }
 }
+
+#[test]
+fn a_rollback_does_not_lead_to_another_release() {
+    for (field, other, named) in [
+        ("name", "other", "apps/other.v1"),
+        ("namespace", "other", "other/web.v1"),
+    ] {
+        let mut earlier = snapshot(1, "superseded");
+        earlier[field] = json!(other);
+        let object = object(
+            &json!({"upgrade": {"remediation": {"retries": 1}}}),
+            &json!({"lastAttemptedReleaseAction": "upgrade", "upgradeFailures": 1, "history": [snapshot(2, "failed"), earlier]}),
+        );
+        let expected = format!(
+            "error: release mismatch: previous release name or namespace {named} does not match current apps/web.v2"
+        );
+        assert_eq!(step(decide(&facts(&object, stored("failed")))), expected);
+    }
+}

@@ -650,3 +650,90 @@ fn events_carry_what_they_are_about() {
         .collect();
     assert_eq!(pairs, expected);
 }
+
+#[test]
+fn without_a_release_in_the_history_nothing_is_tested_or_remedied() {
+    let object = object(
+        &json!({"test": {"enable": true}}),
+        &json!({"conditions": [condition("Released", "True", "InstallSucceeded")]}),
+    );
+    let mut status = object.status.clone();
+    let records = [written(1, "deployed")];
+    let told = machine(&object, &mut status).tested(Some(("apps", "web", 1)), &attempt(&records, Ok(())));
+    let error = "no latest release: required for test".to_owned();
+    assert_eq!((told, status.failures), ((vec![], Err(error)), 0));
+    assert_eq!(
+        conditions(&status)[0],
+        "Ready True InstallSucceeded: InstallSucceeded"
+    );
+    let mut status = object.status.clone();
+    let told = machine(&object, &mut status).uninstalled_to_remedy(
+        &records,
+        UninstallResult::Done(Some(("apps".to_owned(), "web".to_owned(), 1))),
+        "",
+    );
+    let error = "no latest release: required to uninstall".to_owned();
+    assert_eq!(told, (vec![], Err(error)));
+    assert_eq!(status, object.status);
+}
+
+#[test]
+fn tests_whose_failures_are_ignored_count_as_failures_and_for_no_remedy() {
+    for (spec, failures) in [
+        (json!({}), 1),
+        (json!({"upgrade": {"remediation": {"retries": 1}}}), 1),
+        (
+            json!({"upgrade": {"remediation": {"ignoreTestFailures": true}}}),
+            0,
+        ),
+        (json!({"test": {"enable": true, "ignoreFailures": true}}), 0),
+        (
+            json!({"test": {"enable": true, "ignoreFailures": true}, "upgrade": {"remediation": {"ignoreTestFailures": false}}}),
+            1,
+        ),
+        (json!({"upgrade": {"strategy": {"name": "RetryOnFailure"}}}), 1),
+    ] {
+        let mut full = json!({"test": {"enable": true}});
+        for (key, value) in spec.as_object().unwrap() {
+            full[key] = value.clone();
+        }
+        let object = object(
+            &full,
+            &json!({"history": [snapshot(1, "deployed")], "lastAttemptedReleaseAction": "upgrade"}),
+        );
+        let mut status = object.status.clone();
+        let records = [Written {
+            version: 1,
+            status: "deployed",
+            tests: &[("a", "Failed")],
+        }];
+        let (_, result) = machine(&object, &mut status).tested(None, &attempt(&records, Err("boom")));
+        assert_eq!(result, Ok(()));
+        assert_eq!(
+            (status.failures, status.upgrade_failures),
+            (1, failures),
+            "{spec}"
+        );
+    }
+}
+
+#[test]
+fn a_rollback_that_leaves_its_records_as_they_were_is_tried_again() {
+    let object = object(
+        &json!({}),
+        &json!({"history": [snapshot(2, "failed"), snapshot(1, "superseded")]}),
+    );
+    let target: ReleaseSnapshot = serde_json::from_value(snapshot(1, "superseded")).unwrap();
+    for (records, expected) in [
+        // The new revision could not be created; or the old one could not be marked.
+        (vec![], Err("boom".to_owned())),
+        (vec![written(3, "pending-rollback")], Ok(())),
+        (vec![written(2, "superseded"), written(3, "failed")], Ok(())),
+    ] {
+        let mut status = object.status.clone();
+        let (_, result) =
+            machine(&object, &mut status).rolled_back(&target, "", None, &attempt(&records, Err("boom")));
+        assert_eq!(result, expected);
+        assert_eq!(status.failures, 1);
+    }
+}
