@@ -102,4 +102,8 @@ impl FileTree for Decrypted<'_> {
     fn read_dir(&self, path: &str) -> Result<Vec<Entry>, TreeError> {
         self.below.read_dir(path)
     }
+
+    fn lies_in(&self) -> Option<&str> {
+        self.below.lies_in()
+    }
 }

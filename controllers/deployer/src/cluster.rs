@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cloud_auth::Identities;
 use controller_kit::{Cluster, Mapping, RestError};
 use flux_api::Deployed;
 
@@ -35,7 +36,8 @@ impl<K: Kind> Run<'_, K> {
                 context.clusters.home().clone()
             }
             Some(reference) => {
-                let remote = kube_config::find(context, self.slot, &self.key, reference).await?;
+                let identities = self.identities();
+                let remote = kube_config::find(context, self.slot, &self.key, &identities, reference).await?;
                 remote.receive(self.slot).await;
                 remote
             }
@@ -44,6 +46,16 @@ impl<K: Kind> Run<'_, K> {
             "" => Ok(cluster),
             account => Ok(cluster.impersonating(&self.key.namespace, account)?),
         }
+    }
+
+    /// Gives whoever gets tokens for the object.
+    ///
+    /// What a shadow asks for is counted for nobody: its object may be somebody else's, or gone before it ends.
+    pub fn identities(&self) -> Identities {
+        if self.is_shadow() {
+            return self.context.identities.clone();
+        }
+        self.context.identities_for(&self.key)
     }
 
     /// Tells one cluster from another: the one that the run acts on, as far as that is known.

@@ -101,7 +101,7 @@ impl<K: Kind> Context<K> {
     }
 
     /// Gives whoever gets tokens for an object of the kind.
-    pub fn identities_for(&self, user: &ObjectKey) -> Identities {
+    pub(crate) fn identities_for(&self, user: &ObjectKey) -> Identities {
         self.identities.on_behalf_of(Involved {
             kind: kind_name::<K::Object>(),
             namespace: user.namespace.clone(),

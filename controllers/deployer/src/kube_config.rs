@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cloud_auth::{ClusterSettings, Identity, WayError};
+use cloud_auth::{ClusterSettings, Identities, Identity, WayError};
 use controller_kit::{
     Cluster, ConnectError, Mapping, ObjectKey, RestError, Slot, cluster_id, connect_to, identity_cluster_id,
 };
@@ -94,18 +94,20 @@ impl ClusterError {
     }
 }
 
-/// Finds the cluster that `reference` of the object `user` leads to, as whoever the credentials are for.
+/// Finds the cluster that `reference` of the object `user` leads to, as whoever the credentials are for; `identities` gets tokens
+/// for it.
 ///
 /// Nothing is asked of the cluster.
 pub(crate) async fn find<K: Kind>(
     context: &Context<K>,
     slot: &mut Slot,
     user: &ObjectKey,
+    identities: &Identities,
     reference: &KubeConfigReference,
 ) -> Result<Cluster, ClusterError> {
     let Some(secret) = &reference.secret_ref else {
         let map = reference.config_map_ref.as_ref().ok_or(ClusterError::Nothing)?;
-        return find_by_provider(context, slot, user, &map.name).await;
+        return find_by_provider(context, slot, user, identities, &map.name).await;
     };
     let name = ObjectKey::new(user.namespace.as_str(), secret.name.as_str());
     let text = read(context, &name, secret).await?;
@@ -131,6 +133,7 @@ async fn find_by_provider<K: Kind>(
     context: &Context<K>,
     slot: &mut Slot,
     user: &ObjectKey,
+    identities: &Identities,
     name: &str,
 ) -> Result<Cluster, ClusterError> {
     let map = ObjectKey::new(user.namespace.as_str(), name);
@@ -151,7 +154,6 @@ async fn find_by_provider<K: Kind>(
         default_account: context.settings.kube_config.workload.default_account.clone(),
         is_enabled: context.settings.kube_config.workload.is_enabled,
     };
-    let identities = context.identities_for(user);
     let asking = tokio::time::timeout(PATIENCE, identities.way(&settings, &who));
     let asked = slot.on("a token for another cluster").park(asking).await;
     let way = asked.map_err(|_| ClusterError::Silent)??;

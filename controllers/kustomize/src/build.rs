@@ -85,7 +85,7 @@ async fn build_with_others(
 ) -> Result<Result<Rendered, RenderError>, Stop> {
     let (own, namespace) = (&run.context.own, run.key.namespace.clone());
     let (rest, settings) = (run.context.rest.clone(), &own.settings);
-    let identities = run.context.identities_for(&run.key);
+    let identities = run.identities();
     let until = Instant::now() + run.timeout();
     let making = Making::of(run, artifact);
     let gave_way = own.gave_way.lock().get(&run.key).copied().unwrap_or(0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use controller_kit::ObjectKey;
 use controller_kit::apply::{Action, Entry};
 use controller_kit::live::{Rule, Target};
-use controller_kit::object::{ObjectId, split_api_version};
+use controller_kit::object::{ObjectId, api_version, kind, split_api_version};
 use flux_api::Kustomization;
 use flux_deployer::{HealthChecks, Run, health_checks};
 use serde_json::Value;
@@ -51,6 +51,9 @@ pub(crate) fn targets(
                 group: group.to_owned(),
                 kind: check.kind.clone(),
             };
+            if targets.iter().any(|target: &Target| target.id == id) {
+                continue;
+            }
             // What has just been applied is followed already.
             let applied = entries
                 .iter()
@@ -91,8 +94,9 @@ pub(crate) fn expressions(run: &Run<'_, Kustomize>) -> Result<Option<Arc<HealthC
 
 /// A Job that removes itself when it is done is not missing when it is gone.
 pub(crate) fn may_vanish(object: &Value) -> bool {
-    object.get("kind").and_then(Value::as_str) == Some("Job")
+    let (group, _) = split_api_version(api_version(object));
+    (group, kind(object)) == ("batch", "Job")
         && object
             .pointer("/spec/ttlSecondsAfterFinished")
-            .is_some_and(Value::is_number)
+            .is_some_and(Value::is_i64)
 }

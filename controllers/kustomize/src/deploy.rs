@@ -2,7 +2,7 @@
 
 use artifact_crd::Artifact;
 use controller_kit::Cluster;
-use controller_kit::apply::{Action, Entry, split_stages};
+use controller_kit::apply::{Action, ApplyError, Entry, encrypted, split_stages};
 use controller_kit::live::Target;
 use controller_kit::object::{ObjectId, id_of};
 use flux_api::{GoDuration, Inventory, STALLED};
@@ -91,6 +91,10 @@ struct Applied {
 
 /// Applies everything that is desired, then deletes what no longer is.
 async fn apply(run: &mut Run<'_, Kustomize>, cluster: &Cluster, rendered: Rendered) -> Result<Applied, Stop> {
+    // One that is refused keeps everything from being applied, whatever stage the others are in.
+    if let Some(secret) = rendered.objects.iter().find_map(encrypted) {
+        return Err(ApplyError::from(secret).into());
+    }
     let own = &run.context.own;
     let vanishing = rendered.objects.iter().filter(|object| may_vanish(object));
     let vanishing: Vec<ObjectId> = vanishing.map(id_of).collect();

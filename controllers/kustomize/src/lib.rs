@@ -83,6 +83,7 @@ impl Deployer for Kustomize {
     }
 
     fn conclude(run: &mut Run<'_, Self>, outcome: Outcome) -> Outcome {
+        let outcome = source::refused(run, outcome);
         ledger::concluded(run, &outcome);
         source::told(run, outcome)
     }

@@ -10,7 +10,7 @@ use controller_kit::object::set_metadata_entry;
 use envsubst::{Mode, Substitution, Variables};
 use flux_api::{KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, Kustomization};
 use go_yaml::{Limits, sigs};
-use kustomize::{FileTree, Gvk, Options, ResId};
+use kustomize::{FileTree, Gvk, Options, ResId, TreeErrorReason};
 use kustomize_sops::{BuiltError, Decrypted, Decryption, SourceError, decrypt_built, decrypt_sources};
 use serde_json::Value;
 use sops::KeyService;
@@ -43,7 +43,7 @@ pub(crate) struct Manner<'k> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenderError {
     /// `spec.path` is not in the artifact.
-    #[error("kustomization path not found: stat {0}: no such file or directory")]
+    #[error("kustomization path not found: stat {0}")]
     Path(String),
     /// `spec.path` is a file; stock writes a kustomization below it.
     #[error("open {0}/kustomization.yaml: not a directory remove {0}/kustomization.yaml: not a directory")]
@@ -74,6 +74,9 @@ pub(crate) enum RenderError {
         /// Path of the field.
         field: &'static str,
     },
+    /// What looks like a list has something in it that is no object.
+    #[error("items member is not an object: map[string]interface {{}}")]
+    Item,
     /// A variable could not be substituted.
     #[error("post build failed for '{subject}': envsubst error: {source}")]
     Substitution {
@@ -250,7 +253,7 @@ pub(crate) fn render(
             yaml.push_str("---\n");
         }
         yaml.push_str(&text);
-        flatten(value, &mut objects);
+        flatten(value, &mut objects)?;
     }
     for value in &mut objects {
         label(value, object);
@@ -285,10 +288,12 @@ fn identity(id: &ResId) -> String {
 /// There is no such thing.
 pub(crate) fn path(tree: &dyn FileTree, object: &Kustomization) -> Result<String, RenderError> {
     let path = clamp(&object.spec.path);
-    if tree.resolve(&path).is_ok() {
-        Ok(path)
-    } else {
-        Err(RenderError::Path(path))
+    match tree.resolve(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(RenderError::Path(match error.reason() {
+            TreeErrorReason::NotDirectory => format!("{path}: not a directory"),
+            _ => format!("{path}: no such file or directory"),
+        })),
     }
 }
 
@@ -352,34 +357,31 @@ fn missing_identity(object: &Value) -> Option<&'static str> {
         .map(|(_, field)| field)
 }
 
-/// Lists become their items; what is no Kubernetes object, or is kustomize's own configuration, is left out.
-fn flatten(object: Value, objects: &mut Vec<Value>) {
-    let text = |field: &str| {
-        object
-            .get(field)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
-    if kind.ends_with("List") && object.get("items").is_some_and(Value::is_array) {
-        if let Value::Object(mut list) = object
-            && let Some(Value::Array(items)) = list.remove("items")
-        {
-            for item in items {
-                flatten(item, objects);
+/// What has items is a list, whatever it is called, and becomes them; what is no Kubernetes object, or is kustomize's own
+/// configuration, is left out.
+fn flatten(mut object: Value, objects: &mut Vec<Value>) -> Result<(), RenderError> {
+    if object.get("items").is_some_and(Value::is_array)
+        && let Some(Value::Array(items)) = object.get_mut("items").map(Value::take)
+    {
+        for item in items {
+            if !item.is_object() {
+                return Err(RenderError::Item);
             }
+            if let Some(field) = missing_identity(&item) {
+                let subject = id_of(&item).to_string();
+                return Err(RenderError::Identity { subject, field });
+            }
+            objects.push(item);
         }
-        return;
+        return Ok(());
     }
-    let named = object
-        .pointer("/metadata/name")
-        .and_then(Value::as_str)
-        .is_some_and(|name| !name.is_empty());
-    let configures_kustomize = kind == "Kustomization" && api_version.starts_with("kustomize.config.k8s.io/");
-    if named && !api_version.is_empty() && !kind.is_empty() && !configures_kustomize {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    let configures_kustomize = text("kind").eq_ignore_ascii_case("Kustomization")
+        && text("apiVersion").starts_with("kustomize.config.k8s.io/");
+    if missing_identity(&object).is_none() && !configures_kustomize {
         objects.push(object);
     }
+    Ok(())
 }
 
 /// Sets owner labels, then common metadata, which may override them as in stock.
@@ -500,6 +502,26 @@ mod tests {
             count += 1;
         }
         assert!(count >= 3, "only {count} cases");
+    }
+
+    #[test]
+    fn whatever_has_items_is_a_list() {
+        let check = |items: &str| {
+            let text =
+                format!("apiVersion: example.org/v1\nkind: Menu\nmetadata: {{name: a}}\nitems: {items}\n");
+            check(&[("a.yaml", &text)], &json!({}), &[])
+        };
+        let inner = "{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}";
+        let objects = check(&format!("[{inner}]")).unwrap();
+        let names: Vec<_> = objects.iter().map(|object| &object["metadata"]["name"]).collect();
+        assert_eq!(names, ["b"]);
+        assert_eq!(check("[]"), Ok(vec![]));
+        assert_eq!(
+            check("[text]"),
+            Err("items member is not an object: map[string]interface {}".to_owned())
+        );
+        assert!(check("[{kind: ConfigMap}]").is_err());
+        assert_eq!(check("{a: b}").unwrap()[0]["items"], json!({"a": "b"}));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use artifact_consumer::{LookupError, SourceKey};
 use controller_kit::Mapping;
-use flux_api::{GoDuration, SOURCE_GROUP};
-use flux_deployer::{ArtifactProblem, Outcome, Run, Wait, missing as missing_at_all};
+use flux_api::{GoDuration, SOURCE_GROUP, reason};
+use flux_deployer::{ArtifactProblem, Outcome, Run, Wait, health_checks, missing as missing_at_all};
 
+use crate::decryption;
 use crate::kind::Kustomize;
 
 /// Says why there is no artifact: whether one of Flux's own sources is not there, or has none yet.
@@ -26,6 +27,23 @@ pub(crate) async fn missing(run: &mut Run<'_, Kustomize>, problem: ArtifactProbl
         // It is about to be mirrored, or nobody does it, or it may not be read.
         Ok(Some(_)) | Err(_) => missing_at_all(problem),
     }
+}
+
+/// What becomes of a run that waits for its source or its dependencies, or may not read them: as in stock, an object that
+/// must be edited hears of that first.
+pub(crate) fn refused(run: &Run<'_, Kustomize>, outcome: Outcome) -> Outcome {
+    let object = &run.object;
+    let is_later = match &outcome {
+        Outcome::Waiting(_) => true,
+        Outcome::Refused(refusal) => match refusal.reason {
+            reason::ACCESS_DENIED => true,
+            reason::INVALID_CEL_EXPRESSION => health_checks(&object.spec.health_check_exprs).is_ok(),
+            _ => false,
+        },
+        _ => false,
+    };
+    let refusal = is_later.then(|| decryption::refusal(object, &run.context.own.settings.decryption));
+    refusal.flatten().map_or(outcome, Outcome::Refused)
 }
 
 /// Has the event about a wait for a dependency say when it is looked at again, not which one it is.

@@ -14,6 +14,12 @@ impl<'a> ArtifactFiles<'a> {
     fn is_dir(&self, path: &str) -> bool {
         path.is_empty() || self.0.below(path).next().is_some()
     }
+
+    fn absent(&self, operation: &'static str, path: &str) -> TreeError {
+        let is_dir = |part: &str| self.is_dir(relative(part));
+        let is_file = |part: &str| self.0.file(relative(part)).is_some();
+        TreeError::absent(operation, path, is_dir, is_file)
+    }
 }
 
 fn relative(path: &str) -> &str {
@@ -24,7 +30,7 @@ impl FileTree for ArtifactFiles<'_> {
     fn resolve(&self, path: &str) -> Result<Resolved, TreeError> {
         let is_dir = self.is_dir(relative(path));
         if !is_dir && self.0.file(relative(path)).is_none() {
-            return Err(TreeError::new("lstat", path, TreeErrorReason::NotFound));
+            return Err(self.absent("lstat", path));
         }
         Ok(Resolved {
             path: path.to_owned(),
@@ -41,7 +47,7 @@ impl FileTree for ArtifactFiles<'_> {
             None if self.is_dir(relative(path)) => {
                 Err(TreeError::new("read", path, TreeErrorReason::IsDirectory))
             }
-            None => Err(TreeError::new("open", path, TreeErrorReason::NotFound)),
+            None => Err(self.absent("open", path)),
         }
     }
 
@@ -60,9 +66,14 @@ impl FileTree for ArtifactFiles<'_> {
             }
         }
         if entries.is_empty() && !self.is_dir(relative(path)) {
-            return Err(TreeError::new("open", path, TreeErrorReason::NotFound));
+            return Err(self.absent("open", path));
         }
         entries.sort();
         Ok(entries)
+    }
+
+    /// Stock unpacks an artifact into a folder of its own there.
+    fn lies_in(&self) -> Option<&str> {
+        Some("/tmp")
     }
 }

@@ -82,8 +82,17 @@ impl<'a> Target<'a> {
             .context("accumulating resources")?;
         let budget = &self.loader.session.budget;
         into.merge_config(&self.configurations()?, budget)?;
-        for path in self.kustomization.crds.iter().flatten() {
-            let config = crds::parse(&self.loader.load(path)?, path, budget);
+        let paths = self.kustomization.crds.as_deref().unwrap_or_default();
+        for path in paths {
+            let content = self.loader.load(path);
+            let config = content.and_then(|content| crds::parse(&content, path, budget));
+            let config = config.map_err(|error| {
+                if error.is_final() {
+                    error
+                } else {
+                    error.context(format!("loading CRDs [{}]", paths.join(" ")))
+                }
+            });
             config
                 .and_then(|config| into.merge_config(&config, budget))
                 .limit_at(|| self.place("crds"))?;

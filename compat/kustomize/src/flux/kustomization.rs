@@ -14,6 +14,7 @@ use crate::error::Context;
 use crate::load::kustomization::{FILE_NAMES, Image, Kustomization, Patch, Selector, header};
 use crate::object::resource::Reader;
 use crate::record::{ToGo, record};
+use crate::tree::follow;
 use crate::{Entry, Error, ErrorKind, FileTree, Limits, Options, Resolved, TreeError, TreeErrorReason};
 use go_std::path;
 use go_std::record::Decoder;
@@ -164,8 +165,9 @@ impl Spec {
                     "component path '{component}' must be local and relative"
                 )));
             }
-            let missing = tree.resolve(&path::join(directory, &component)).is_err();
-            if !(missing && self.ignore_missing_components) {
+            let place = follow(tree, directory, &component);
+            let exists = place.is_ok_and(|place| tree.resolve(&place).is_ok());
+            if exists || !self.ignore_missing_components {
                 k.components.get_or_insert_default().push(component);
             }
         }
@@ -365,6 +367,10 @@ impl FileTree for Layer<'_> {
 
     fn read_dir(&self, path: &str) -> Result<Vec<Entry>, TreeError> {
         self.below.read_dir(path)
+    }
+
+    fn lies_in(&self) -> Option<&str> {
+        self.below.lies_in()
     }
 }
 

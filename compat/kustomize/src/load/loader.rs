@@ -11,6 +11,7 @@ use crate::load::notice::Notice;
 use crate::object::resource::Reader;
 use crate::openapi::SchemaRef;
 use crate::remote::{RemoteError, RepoSpec, is_remote_file};
+use crate::tree::follow;
 use crate::{Error, ErrorKind, FileTree, Options, Resolved, TreeError, TreeErrorReason};
 use go_std::path;
 
@@ -196,8 +197,11 @@ impl<'a> Loader<'a> {
         if path::is_absolute(path) {
             return Err(Error::invalid(format!("new root '{path}' cannot be absolute")));
         }
-        let root =
-            confirm_dir(self.tree.get(), &path::join(&self.root, path)).context("must build at directory")?;
+        let tree = self.tree.get();
+        let place = follow(tree, &self.root, path).map_err(|outside| no_directory(tree, &outside));
+        let root = place
+            .and_then(|place| confirm_dir(tree, &place))
+            .context("must build at directory")?;
         if let Some(clone) = self
             .containing_clone()
             .filter(|clone| !path::is_in_or_below(&root, clone))
@@ -302,12 +306,8 @@ impl<'a> Loader<'a> {
         if is_remote_file(path) {
             return self.get(path);
         }
-        let full = if path::is_absolute(path) {
-            path::join("/", path)
-        } else {
-            path::join(&self.root, path)
-        };
         let tree = self.tree.get();
+        let full = follow(tree, &self.root, path).map_err(|outside| is_outside("open", &outside))?;
         if !self.root_only {
             return self.session.read(tree, &full);
         }
@@ -371,6 +371,31 @@ fn resolve(tree: &dyn FileTree, path: &str) -> Result<Resolved, Error> {
             format!("evalsymlink failure on '{path}' : {error}"),
         ),
     })
+}
+
+fn is_outside(operation: &'static str, path: &str) -> Error {
+    load_error(&TreeError::new(
+        operation,
+        path,
+        TreeErrorReason::Outside("/".to_owned()),
+    ))
+}
+
+/// Why a path outside of a tree is no directory of a build. What is there is not looked at: all that is known to exist is what
+/// the tree lies in.
+fn no_directory(tree: &dyn FileTree, path: &str) -> Error {
+    let around = tree.lies_in().unwrap_or_default();
+    let exists = |path: &str| path::is_in_or_below(around, path);
+    let error = if exists(path) {
+        is_outside("lstat", path)
+    } else {
+        let error = TreeError::absent("lstat", path, exists, |_| false);
+        Error::new(
+            ErrorKind::Load,
+            format!("evalsymlink failure on '{path}' : {error}"),
+        )
+    };
+    error.context("not a valid directory")
 }
 
 fn confirm_dir(tree: &dyn FileTree, path: &str) -> Result<String, Error> {

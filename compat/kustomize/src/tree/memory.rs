@@ -48,6 +48,11 @@ impl<P: AsRef<str>, C> FromIterator<(P, C)> for MemoryTree<C> {
 }
 
 impl<C> MemoryTree<C> {
+    fn absent(&self, operation: &'static str, path: &str) -> TreeError {
+        let is_file = |path: &str| self.files.contains_key(path);
+        TreeError::absent(operation, path, |path| self.is_dir(path), is_file)
+    }
+
     fn is_dir(&self, path: &str) -> bool {
         let prefix = directory_prefix(path);
         path == "/"
@@ -81,7 +86,7 @@ impl<C: AsRef<[u8]> + Send + Sync> FileTree for MemoryTree<C> {
                 is_dir: true,
             });
         }
-        Err(TreeError::new("lstat", path, TreeErrorReason::NotFound))
+        Err(self.absent("lstat", path))
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, TreeError> {
@@ -91,13 +96,13 @@ impl<C: AsRef<[u8]> + Send + Sync> FileTree for MemoryTree<C> {
             }
             Some(content) => Ok(content.to_vec()),
             None if self.is_dir(path) => Err(TreeError::new("read", path, TreeErrorReason::IsDirectory)),
-            None => Err(TreeError::new("open", path, TreeErrorReason::NotFound)),
+            None => Err(self.absent("open", path)),
         }
     }
 
     fn read_dir(&self, path: &str) -> Result<Vec<Entry>, TreeError> {
         if !self.is_dir(path) {
-            return Err(TreeError::new("open", path, TreeErrorReason::NotFound));
+            return Err(self.absent("open", path));
         }
         let prefix = directory_prefix(path);
         let mut entries: Vec<Entry> = Vec::new();

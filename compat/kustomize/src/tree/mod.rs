@@ -8,6 +8,8 @@ pub use memory::MemoryTree;
 
 use std::fmt;
 
+use go_std::path;
+
 /// Files by absolute path; `/` separates, and a path given to the tree is always absolute and cleaned.
 ///
 /// Implementations decide what is visible: a [`DiskTree`] shows what lies below its root and refuses everything else,
@@ -21,6 +23,37 @@ pub trait FileTree: Send + Sync {
 
     /// The entries of a directory, by name.
     fn read_dir(&self, path: &str) -> Result<Vec<Entry>, TreeError>;
+
+    /// The directory that the tree would lie in if it were unpacked; nothing for a tree whose paths are those of a file system.
+    ///
+    /// What leads above the root of such a tree leads there, and no absolute path leads into it.
+    fn lies_in(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Where `path` leads from the directory `from` of a tree.
+///
+/// # Errors
+/// It leads outside, to this path.
+pub(crate) fn follow(tree: &dyn FileTree, from: &str, path: &str) -> Result<String, String> {
+    /// No file is called so.
+    const ROOT: &str = "\0";
+    let is_absolute = path::is_absolute(path);
+    let Some(around) = tree.lies_in() else {
+        return Ok(path::join(if is_absolute { "/" } else { from }, path));
+    };
+    let root = path::join(around, ROOT);
+    let full = if is_absolute {
+        path::clean(path)
+    } else {
+        path::clean(&format!("{root}{from}/{path}"))
+    };
+    match full.strip_prefix(&root) {
+        Some("") => Ok("/".to_owned()),
+        Some(inside) if path::is_absolute(inside) => Ok(inside.to_owned()),
+        _ => Err(full),
+    }
 }
 
 /// A path without symbolic links and what is there.
@@ -76,6 +109,28 @@ impl TreeError {
         }
     }
 
+    /// Says that nothing is at `path`, as looking for it part after part finds out.
+    ///
+    /// Nothing is below a file, and `lstat` names the first part that is missing.
+    pub fn absent(
+        operation: &'static str,
+        path: &str,
+        is_dir: impl Fn(&str) -> bool,
+        is_file: impl Fn(&str) -> bool,
+    ) -> Self {
+        let ends = path.match_indices('/').map(|(at, _)| at).skip(1);
+        for part in ends.map(|end| &path[..end]) {
+            if is_file(part) {
+                return Self::new(operation, path, TreeErrorReason::NotDirectory);
+            }
+            if !is_dir(part) {
+                let at = if operation == "lstat" { part } else { path };
+                return Self::new(operation, at, TreeErrorReason::NotFound);
+            }
+        }
+        Self::new(operation, path, TreeErrorReason::NotFound)
+    }
+
     /// The reason.
     pub fn reason(&self) -> &TreeErrorReason {
         &self.reason
@@ -92,6 +147,8 @@ impl fmt::Display for TreeError {
         match reason {
             TreeErrorReason::NotFound => write!(f, "{operation} {path}: no such file or directory"),
             TreeErrorReason::IsDirectory => write!(f, "{operation} {path}: is a directory"),
+            // Go follows links part by part, and says no more then.
+            TreeErrorReason::NotDirectory if *operation == "lstat" => f.write_str("not a directory"),
             TreeErrorReason::NotDirectory => write!(f, "{operation} {path}: not a directory"),
             TreeErrorReason::Outside(root) => {
                 // The words of the confined file system in `fluxcd/pkg/kustomize`, and its names for the operations.
@@ -114,3 +171,115 @@ impl fmt::Display for TreeError {
 }
 
 impl std::error::Error for TreeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree that would lie in a folder.
+    struct Unpacked(MemoryTree);
+
+    impl FileTree for Unpacked {
+        fn resolve(&self, path: &str) -> Result<Resolved, TreeError> {
+            self.0.resolve(path)
+        }
+
+        fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, TreeError> {
+            self.0.read(path, limit)
+        }
+
+        fn read_dir(&self, path: &str) -> Result<Vec<Entry>, TreeError> {
+            self.0.read_dir(path)
+        }
+
+        fn lies_in(&self) -> Option<&str> {
+            Some("/tmp")
+        }
+    }
+
+    #[test]
+    fn what_leads_above_the_root_is_outside_where_there_is_an_outside() {
+        let tree = MemoryTree::new().with("a/b", "x");
+        for (from, path, inside, outside) in [
+            ("/", "../x", "/x", Some("/tmp/x")),
+            ("/", "..", "/", Some("/tmp")),
+            ("/a", "../../x", "/x", Some("/tmp/x")),
+            ("/a", "../../../../x", "/x", Some("/x")),
+            ("/a", "/a/b", "/a/b", Some("/a/b")),
+            ("/a", "../a/./b", "/a/b", None),
+            ("/", ".", "/", None),
+            ("/a", "..", "/", None),
+        ] {
+            assert_eq!(follow(&tree, from, path).as_deref(), Ok(inside), "{from} {path}");
+            let unpacked = Unpacked(tree.clone());
+            let expected = outside.map_or_else(|| Ok(inside.to_owned()), |path| Err(path.to_owned()));
+            assert_eq!(follow(&unpacked, from, path), expected, "{from} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_by_the_part_that_is() {
+        let tree = MemoryTree::new().with("a/b", "x");
+        for (path, looked_for, opened) in [
+            (
+                "/c/d",
+                "lstat /c: no such file or directory",
+                "open /c/d: no such file or directory",
+            ),
+            (
+                "/a/c/d",
+                "lstat /a/c: no such file or directory",
+                "open /a/c/d: no such file or directory",
+            ),
+            ("/a/b/c", "not a directory", "open /a/b/c: not a directory"),
+        ] {
+            let found = tree.resolve(path).map_err(|error| error.to_string());
+            assert_eq!(found.err().as_deref(), Some(looked_for), "{path}");
+            let read = tree.read(path, 9).map_err(|error| error.to_string());
+            assert_eq!(read.err().as_deref(), Some(opened), "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_outside_is_built() {
+        let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n";
+        let built = |resource: &str| {
+            let tree = MemoryTree::new()
+                .with("kustomization.yaml", format!("resources: ['{resource}']\n"))
+                .with("settings.yaml", object);
+            let built = crate::build(&Unpacked(tree), "/", &crate::Options::flux());
+            built.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(built("settings.yaml"), "");
+        let accumulating = "accumulating resources: accumulation err='accumulating resources from";
+        for (resource, expected) in [
+            (
+                "../settings.yaml",
+                "fs-security-constraint read /tmp/settings.yaml: path '/tmp/settings.yaml' is not in or below '/'': \
+                 must build at directory: not a valid directory: evalsymlink failure on '/tmp/settings.yaml' : \
+                 lstat /tmp/settings.yaml: no such file or directory",
+            ),
+            (
+                "../a/b",
+                "fs-security-constraint read /tmp/a/b: path '/tmp/a/b' is not in or below '/'': \
+                 must build at directory: not a valid directory: evalsymlink failure on '/tmp/a/b' : \
+                 lstat /tmp/a: no such file or directory",
+            ),
+            (
+                "/settings.yaml",
+                "fs-security-constraint read /settings.yaml: path '/settings.yaml' is not in or below '/'': \
+                 new root '/settings.yaml' cannot be absolute",
+            ),
+            (
+                "..",
+                "fs-security-constraint read /tmp: path '/tmp' is not in or below '/'': \
+                 must build at directory: not a valid directory: fs-security-constraint abs /tmp: path '/tmp' is not in or below '/'",
+            ),
+        ] {
+            assert_eq!(
+                built(resource),
+                format!("{accumulating} '{resource}': {expected}")
+            );
+        }
+    }
+}

@@ -144,6 +144,11 @@ impl ApplyError {
         }
     }
 
+    /// Tells whether whoever applies lacks a right.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::DryRun { source, .. } if source.is_forbidden())
+    }
+
     /// Tells whether somebody else has written, or deleted, what was to be written.
     pub(super) fn is_overtaken(&self) -> bool {
         match self {

@@ -28,7 +28,7 @@ pub use ignore::Ignores;
 pub use interrupt::Interrupt;
 pub use look::{Looked, Sight};
 pub use memory::ApplyMemory;
-pub use normalize::{Normalized, SopsEncrypted, normalize};
+pub use normalize::{Normalized, SopsEncrypted, encrypted, normalize};
 pub use order::{sort_for_apply, sort_for_delete};
 pub use plan::Plan;
 pub use stages::{CustomStage, Stage, split_stages};

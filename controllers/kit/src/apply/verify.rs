@@ -73,7 +73,18 @@ impl Applier<'_> {
             return Ok(item);
         }
         if live.is_none() {
-            live = self.read(&item).await?;
+            live = match self.read(&item).await {
+                // Whoever may write it without reading it writes it each time, as in stock.
+                Err(error) if error.is_forbidden() => {
+                    item.step = Step::Change {
+                        uid: metadata_text(&dry_run, "uid").to_owned(),
+                        version: version.to_owned(),
+                        cleanup: None,
+                    };
+                    return Ok(item);
+                }
+                read => read?,
+            };
         }
         let Some(live) = live else {
             item.step = Step::Create;

@@ -15,15 +15,13 @@ const MAX_MESSAGE: usize = 512 << 10;
 /// Writes Kubernetes Events.
 pub(super) struct Cluster {
     rest: Rest,
-    instance: String,
     correlator: Mutex<Correlator>,
 }
 
 impl Cluster {
-    pub(super) fn new(rest: Rest, instance: &str) -> Self {
+    pub(super) fn new(rest: Rest) -> Self {
         Self {
             rest,
-            instance: instance.to_owned(),
             correlator: Mutex::default(),
         }
     }
@@ -80,7 +78,8 @@ impl Cluster {
             "type": match event.severity { Severity::Info | Severity::Trace => "Normal", Severity::Error => "Warning" },
             "source": {"component": **controller},
             "reportingComponent": **controller,
-            "reportingInstance": self.instance,
+            // As client-go's recorder, which stock has: the instance is told to the notification receiver alone.
+            "reportingInstance": "",
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,

@@ -66,7 +66,7 @@ pub fn recorder(
         Some((Webhook::new(address, instance)?, events))
     };
     let sink = EventSink {
-        cluster: Cluster::new(rest, instance),
+        cluster: Cluster::new(rest),
         events,
         webhook,
     };

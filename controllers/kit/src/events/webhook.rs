@@ -57,16 +57,19 @@ impl Webhook {
             event,
             at,
         } = report;
-        json!({
+        let mut payload = json!({
             "involvedObject": event.regarding,
             "severity": match event.severity { Severity::Info => "info", Severity::Error => "error", Severity::Trace => "trace" },
             "timestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "message": cut(&event.message, MAX_MESSAGE),
             "reason": event.reason,
-            "metadata": event.metadata,
             "reportingController": **controller,
             "reportingInstance": self.instance,
-        })
+        });
+        if !event.metadata.is_empty() {
+            payload["metadata"] = json!(event.metadata);
+        }
+        payload
     }
 
     /// Posts an event; a receiver that answers 429 has seen it already.

@@ -22,6 +22,20 @@ pub struct SopsEncrypted {
     pub subject: String,
 }
 
+/// Tells whether an object is a Secret that still holds ciphertext; one whose decryption is marked as disabled may.
+pub fn encrypted(object: &Value) -> Option<SopsEncrypted> {
+    let is_secret = (object::api_version(object), object::kind(object)) == ("v1", "Secret");
+    if !is_secret || object.get("sops").is_none() {
+        return None;
+    }
+    let annotations = object::metadata_map(object, "annotations");
+    let decrypt = annotations.and_then(|all| all.get(markers::DECRYPT)?.as_str());
+    let is_disabled = decrypt.is_some_and(|decrypt| decrypt.eq_ignore_ascii_case("disabled"));
+    (!is_disabled).then(|| SopsEncrypted {
+        subject: object::Subject(&object::id_of(object)).to_string(),
+    })
+}
+
 /// What became of an object on the way through its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Normalized {
@@ -45,19 +59,14 @@ pub enum Normalized {
 /// A Secret encrypted by SOPS, unless its decryption is marked as disabled. It is looked for first, because
 /// upstream's conversion can drop the `sops` block and let the ciphertext through.
 pub fn normalize(object: &mut Value) -> Result<Normalized, SopsEncrypted> {
+    if let Some(encrypted) = encrypted(object) {
+        return Err(encrypted);
+    }
     let (api_version, kind) = (
         object::api_version(object).to_owned(),
         object::kind(object).to_owned(),
     );
     let kind = (api_version.as_str(), kind.as_str());
-    if kind == ("v1", "Secret")
-        && object.get("sops").is_some()
-        && !object::has_marker(object, markers::DECRYPT, "disabled")
-    {
-        return Err(SopsEncrypted {
-            subject: object::Subject(&object::id_of(object)).to_string(),
-        });
-    }
     if let ("rbac.authorization.k8s.io/v1", "Role" | "ClusterRole") = kind {
         return Ok(Normalized::Untyped);
     }
