@@ -59,7 +59,7 @@ pub fn compare(scenario: &Scenario, stock: &Played, ours: &Played) -> Compared {
         let explanation = scenario
             .differs
             .iter()
-            .position(|difference| covers(&difference.at, &place.at));
+            .position(|difference| covers(&difference.at, &of_a_status(&place.at)));
         match explanation {
             Some(explanation) => {
                 used.insert(explanation);
@@ -151,6 +151,22 @@ fn moved(at: &str, before: &State, after: &State, found: &mut Vec<Place>) {
     }
 }
 
+/// The place of a field of a status, of one that says who has written that field, or in which order its conditions are: it differs
+/// with the field.
+fn of_a_status(place: &str) -> String {
+    const BEGIN: [&str; 2] = ["/managers/", "/1/f:status/f:"];
+    if let Some((object, _)) = place.split_once("/order of conditions") {
+        return format!("{object}/status/conditions");
+    }
+    let field = place
+        .split_once(BEGIN[0])
+        .and_then(|(object, manager)| Some((object, manager.split_once(BEGIN[1])?.1)));
+    field.map_or_else(
+        || place.to_owned(),
+        |(object, field)| format!("{object}/status/{field}"),
+    )
+}
+
 /// Tells whether a place is below one that is written with stars.
 fn covers(pattern: &str, place: &str) -> bool {
     let mut parts = split(place).into_iter();
@@ -219,6 +235,26 @@ mod tests {
             ("/a/b", "/a", false),
         ] {
             assert_eq!(covers(pattern, place), covered, "{pattern} {place}");
+        }
+    }
+
+    #[test]
+    fn who_has_written_a_field_is_explained_with_the_field() {
+        for (place, expected) in [
+            (
+                "/s/releases/[a/b]/managers/c Update status/1/f:status/f:history",
+                "/s/releases/[a/b]/status/history",
+            ),
+            (
+                "/s/releases/[a/b]/order of conditions/1",
+                "/s/releases/[a/b]/status/conditions",
+            ),
+            (
+                "/s/releases/[a/b]/managers/c Update/1/f:metadata",
+                "/s/releases/[a/b]/managers/c Update/1/f:metadata",
+            ),
+        ] {
+            assert_eq!(of_a_status(place), expected);
         }
     }
 

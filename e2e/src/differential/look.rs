@@ -26,6 +26,9 @@ const OTHERS: [&str; 4] = [
     "kube-scheduler",
 ];
 
+/// What the managers of controllers are called that write to a Kustomization.
+const CONTROLLERS: [&str; 2] = ["gotk-", "kustomize-controller"];
+
 /// Looks at namespaces, and remembers which objects it has seen.
 #[derive(Debug)]
 pub(super) struct Eye {
@@ -87,7 +90,7 @@ impl Eye {
                         let then = seen
                             .as_ref()
                             .filter(|seen| seen.metadata.uid == object.metadata.uid);
-                        releases.insert(id, release(then.unwrap_or(&object)));
+                        releases.insert(id, release(self.deployer, then.unwrap_or(&object)));
                         continue;
                     }
                     if object.data["type"] == "helm.sh/release.v1" {
@@ -185,7 +188,7 @@ impl Eye {
 }
 
 /// A HelmRelease or Kustomization: what its controller writes.
-fn release(object: &DynamicObject) -> Value {
+fn release(deployer: Deployer, object: &DynamicObject) -> Value {
     let mut conditions = Map::new();
     let mut order = Vec::new();
     for condition in object.data["status"]["conditions"]
@@ -201,8 +204,16 @@ fn release(object: &DynamicObject) -> Value {
     if let Some(fields) = status.as_object_mut() {
         fields.insert("conditions".to_owned(), conditions.into());
     }
-    json!({"status": status, "order of conditions": order, "finalizers": object.metadata.finalizers,
-        "is going": object.metadata.deletion_timestamp.is_some()})
+    let mut seen = json!({"status": status, "order of conditions": order, "finalizers": object.metadata.finalizers,
+        "is going": object.metadata.deletion_timestamp.is_some()});
+    if deployer == Deployer::Kustomize {
+        seen["managers"] = managers(object, |_| true);
+        if let Some(managers) = seen["managers"].as_object_mut() {
+            // What the scenario and the hand-over write about it is theirs.
+            managers.retain(|manager, _| CONTROLLERS.iter().any(|begin| manager.starts_with(begin)));
+        }
+    }
+    seen
 }
 
 /// A release record, unpacked as far as that goes.
@@ -215,7 +226,7 @@ fn record(secret: &DynamicObject) -> Value {
     }
     let release = unpack(secret).unwrap_or_else(|error| format!("damaged: {error}").into());
     json!({"labels": labels, "annotations": secret.metadata.annotations, "release": release,
-        "owners": secret.metadata.owner_references, "managers": managers(secret)})
+        "owners": secret.metadata.owner_references, "managers": managers(secret, str::is_empty)})
 }
 
 /// Unpacks a release record.
@@ -263,24 +274,28 @@ fn plain(object: &DynamicObject, life: usize) -> Value {
     json!({
         "labels": metadata.labels, "annotations": annotations, "owners": owners, "finalizers": metadata.finalizers,
         "generation": metadata.generation, "is going": metadata.deletion_timestamp.is_some(), "life": life,
-        "managers": managers(object), "fields": fields,
+        "managers": managers(object, str::is_empty), "fields": fields,
     })
 }
 
-/// The fields of each manager.
-fn managers(object: &DynamicObject) -> Value {
+/// The fields of each manager, of the subresources that count.
+fn managers(object: &DynamicObject, counts: impl Fn(&str) -> bool) -> Value {
     let managers = object.metadata.managed_fields.iter().flatten();
     let managers = managers
-        .filter(|entry| entry.subresource.is_none())
+        .filter(|entry| counts(entry.subresource.as_deref().unwrap_or_default()))
         .filter(|entry| !OTHERS.contains(&entry.manager.as_deref().unwrap_or_default()));
     let mut found = Map::new();
     for entry in managers {
         let key = format!(
-            "{} {}",
+            "{} {} {}",
             entry.manager.as_deref().unwrap_or_default(),
-            entry.operation.as_deref().unwrap_or_default()
+            entry.operation.as_deref().unwrap_or_default(),
+            entry.subresource.as_deref().unwrap_or_default()
         );
-        found.insert(key, json!([entry.api_version, entry.fields_v1]));
+        found.insert(
+            key.trim_end().to_owned(),
+            json!([entry.api_version, entry.fields_v1]),
+        );
     }
     found.into()
 }
@@ -318,7 +333,10 @@ pub(super) async fn events(
             // Of what was combined nobody says which was the first.
             let (message, about) = match text("message").strip_prefix("(combined from similar events): ") {
                 Some(message) => (message, ANY.to_owned()),
-                None => (text("message"), format!("{annotations:?}")),
+                None => (
+                    text("message"),
+                    format!("{annotations:?} by {}", event.data["source"]["component"]),
+                ),
             };
             told.push((line(text("type"), text("reason"), name, message), about));
         }

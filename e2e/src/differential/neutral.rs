@@ -76,9 +76,28 @@ impl Origin<'_> {
 /// What a duration that was measured comes after.
 const MEASURED: [&str; 3] = ["finished in ", "passed in ", "failed after "];
 
+/// What lists of objects begin with that stock keeps in no order.
+const UNORDERED: [&str; 2] = [
+    "timeout waiting for: [",
+    "failed early due to stalled resources: [",
+];
+
+/// A text whose lists of what is not ready are sorted.
+fn in_order(text: &str) -> String {
+    let found = UNORDERED
+        .iter()
+        .find_map(|begin| Some((text.find(begin)? + begin.len(), text.rfind(']')?)));
+    let Some((begin, end)) = found.filter(|(begin, end)| begin <= end) else {
+        return text.to_owned();
+    };
+    let mut list: Vec<_> = text[begin..end].split(", ").collect();
+    list.sort_unstable();
+    format!("{}{}{}", &text[..begin], list.join(", "), &text[end..])
+}
+
 /// A text without UIDs, durations, and ports and folders of this machine.
 fn text_of(text: &str) -> String {
-    let text = without_unpacked(text);
+    let text = in_order(&without_unpacked(text));
     let mut rest = &*text;
     let mut neutral = String::with_capacity(text.len());
     while let Some(first) = rest.chars().next() {
@@ -133,6 +152,9 @@ mod tests {
             digests: true,
         };
         assert_eq!(origin.neutral(&value), expected);
+        let unready =
+            |list: &str| origin.neutral(&format!("failed: timeout waiting for: [{list}]\nmore").into());
+        assert_eq!(unready("b, a: no"), unready("a: no, b"));
         let digest = json!({"digest": "x"});
         assert_eq!(origin.neutral(&digest), json!({"digest": "CHANCE"}));
         let exact = Origin {

@@ -80,7 +80,7 @@ pub struct Side {
     pub(super) kubeconfig: String,
     /// What the names of namespaces begin with, where both sides share a control plane.
     pub(super) prefix: &'static str,
-    /// What its controllers send to notification-controller, if they send anything.
+    /// What its controllers send to notification-controller, if they are its own.
     pub(super) notes: Option<Notes>,
     _controllers: Vec<Process>,
 }
@@ -102,13 +102,12 @@ impl Side {
             ..Options::default()
         };
         let testbed = Testbed::start(options).await?;
-        let mut both = vec!["--requeue-dependency=2s", "--concurrent=10"];
         let notes = Notes::start()?;
         let address = format!("--events-addr={}", notes.url());
+        let mut both = vec!["--requeue-dependency=2s", "--concurrent=10", &address];
         match deployer {
             Deployer::Helm => {
                 testbed.source_controller().await?;
-                both.push(&address);
             }
             // The sources of Kustomizations are the scenarios themselves.
             Deployer::Kustomize => both.push("--http-retry=1"),
@@ -122,7 +121,7 @@ impl Side {
             is_ours,
             // No word that is in what is compared.
             prefix: "x-",
-            notes: (deployer == Deployer::Helm).then_some(notes),
+            notes: Some(notes),
             _controllers: vec![stock, ours],
         })
     }

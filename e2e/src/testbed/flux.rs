@@ -35,7 +35,7 @@ impl Stock {
         let arguments = COMMON.iter().chain(arguments);
         // The kustomize-controller removes what others have unpacked when it starts.
         let temporary = tempfile::Builder::new()
-            .prefix("tmp-")
+            .prefix(TEMPORARY)
             .tempdir_in(logs)?
             .keep()
             .display()
@@ -48,11 +48,19 @@ impl Stock {
     }
 }
 
+/// What the names of the folders begin with that stock has for what is temporary.
+const TEMPORARY: &str = "tmp-";
+
 /// What comes before the number of a folder that stock's kustomize-controller unpacks an artifact into.
 const UNPACKED: &str = "/kustomization-";
 
-/// Tells a text without the folders that stock's kustomize-controller unpacks artifacts into, as if it did so at the root.
+/// Tells a text without the folders that stock's kustomize-controller unpacks artifacts into, as if it did so at the root; what
+/// is beside them is in `/tmp`, where it unpacks by itself.
 pub fn without_unpacked(text: &str) -> String {
+    without_temporary(&without_folders(text))
+}
+
+fn without_folders(text: &str) -> String {
     let (mut neutral, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once(UNPACKED) {
         rest = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
@@ -61,13 +69,38 @@ pub fn without_unpacked(text: &str) -> String {
             neutral.push_str(UNPACKED);
             continue;
         }
-        neutral.push_str(before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c)));
+        neutral.push_str(before.trim_end_matches(is_of_a_path));
         if !rest.starts_with('/') {
             neutral.push('/');
         }
     }
     neutral.push_str(rest);
     neutral
+}
+
+fn without_temporary(text: &str) -> String {
+    /// How many letters and digits make the name of a folder of its own.
+    const CHANCE: usize = 6;
+    let (mut neutral, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once(TEMPORARY) {
+        let end = after.find(|c: char| !c.is_ascii_alphanumeric());
+        let (name, further) = after.split_at(end.unwrap_or(after.len()));
+        if name.len() == CHANCE && before.ends_with('/') {
+            neutral.push_str(before.trim_end_matches(is_of_a_path));
+            neutral.push_str("/tmp");
+        } else {
+            neutral.push_str(before);
+            neutral.push_str(TEMPORARY);
+            neutral.push_str(name);
+        }
+        rest = further;
+    }
+    neutral.push_str(rest);
+    neutral
+}
+
+fn is_of_a_path(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/-_.".contains(c)
 }
 
 const COMMON: [&str; 5] = [
@@ -136,6 +169,11 @@ mod tests {
             ("stat /tmp/kustomization-123/a: no", "stat /a: no"),
             ("'/dev/shm/b-1/logs/tmp-x_Y/kustomization-9' is", "'/' is"),
             ("Kind/kustomization-a and x", "Kind/kustomization-a and x"),
+            ("read /dev/shm/b-1/logs/tmp-x1Y2z3/a: no", "read /tmp/a: no"),
+            (
+                "'/logs/tmp-x1Y2z3' is, tmp-x1Y2z3 and /tmp-x1",
+                "'/tmp' is, tmp-x1Y2z3 and /tmp-x1",
+            ),
         ] {
             assert_eq!(without_unpacked(text), expected);
         }
