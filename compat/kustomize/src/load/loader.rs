@@ -366,6 +366,19 @@ fn remote_error(error: &RemoteError) -> Error {
 fn resolve(tree: &dyn FileTree, path: &str) -> Result<Resolved, Error> {
     tree.resolve(path).map_err(|error| match error.reason() {
         TreeErrorReason::Outside(_) => load_error(&error),
+        // Links are followed part by part, and no more is said of a file on the way.
+        TreeErrorReason::NotDirectory => Error::new(
+            ErrorKind::Load,
+            format!("evalsymlink failure on '{path}' : not a directory"),
+        ),
+        TreeErrorReason::NotFound => {
+            let is_dir = |part: &str| tree.resolve(part).is_ok_and(|found| found.is_dir);
+            let error = TreeError::first_absent(path, is_dir);
+            Error::new(
+                ErrorKind::Load,
+                format!("evalsymlink failure on '{path}' : {error}"),
+            )
+        }
         _ => Error::new(
             ErrorKind::Load,
             format!("evalsymlink failure on '{path}' : {error}"),
@@ -389,7 +402,7 @@ fn no_directory(tree: &dyn FileTree, path: &str) -> Error {
     let error = if exists(path) {
         is_outside("lstat", path)
     } else {
-        let error = TreeError::absent("lstat", path, exists, |_| false);
+        let error = TreeError::first_absent(path, exists);
         Error::new(
             ErrorKind::Load,
             format!("evalsymlink failure on '{path}' : {error}"),

@@ -109,9 +109,7 @@ impl TreeError {
         }
     }
 
-    /// Says that nothing is at `path`, as looking for it part after part finds out.
-    ///
-    /// Nothing is below a file, and `lstat` names the first part that is missing.
+    /// Says that nothing is at `path`; nothing can be below a file.
     pub fn absent(
         operation: &'static str,
         path: &str,
@@ -124,11 +122,17 @@ impl TreeError {
                 return Self::new(operation, path, TreeErrorReason::NotDirectory);
             }
             if !is_dir(part) {
-                let at = if operation == "lstat" { part } else { path };
-                return Self::new(operation, at, TreeErrorReason::NotFound);
+                break;
             }
         }
         Self::new(operation, path, TreeErrorReason::NotFound)
+    }
+
+    /// Says that nothing is at `path`, as whoever follows links finds out: by the first part that is no directory.
+    pub(crate) fn first_absent(path: &str, is_dir: impl Fn(&str) -> bool) -> Self {
+        let ends = path.match_indices('/').map(|(at, _)| at).skip(1);
+        let missing = ends.map(|end| &path[..end]).find(|part| !is_dir(part));
+        Self::new("lstat", missing.unwrap_or(path), TreeErrorReason::NotFound)
     }
 
     /// The reason.
@@ -147,8 +151,6 @@ impl fmt::Display for TreeError {
         match reason {
             TreeErrorReason::NotFound => write!(f, "{operation} {path}: no such file or directory"),
             TreeErrorReason::IsDirectory => write!(f, "{operation} {path}: is a directory"),
-            // Go follows links part by part, and says no more then.
-            TreeErrorReason::NotDirectory if *operation == "lstat" => f.write_str("not a directory"),
             TreeErrorReason::NotDirectory => write!(f, "{operation} {path}: not a directory"),
             TreeErrorReason::Outside(root) => {
                 // The words of the confined file system in `fluxcd/pkg/kustomize`, and its names for the operations.
@@ -218,20 +220,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_by_the_part_that_is() {
+    fn nothing_is_below_a_file() {
         let tree = MemoryTree::new().with("a/b", "x");
         for (path, looked_for, opened) in [
             (
                 "/c/d",
-                "lstat /c: no such file or directory",
+                "lstat /c/d: no such file or directory",
                 "open /c/d: no such file or directory",
             ),
             (
                 "/a/c/d",
-                "lstat /a/c: no such file or directory",
+                "lstat /a/c/d: no such file or directory",
                 "open /a/c/d: no such file or directory",
             ),
-            ("/a/b/c", "not a directory", "open /a/b/c: not a directory"),
+            (
+                "/a/b/c",
+                "lstat /a/b/c: not a directory",
+                "open /a/b/c: not a directory",
+            ),
         ] {
             let found = tree.resolve(path).map_err(|error| error.to_string());
             assert_eq!(found.err().as_deref(), Some(looked_for), "{path}");
