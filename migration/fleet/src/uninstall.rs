@@ -7,10 +7,13 @@ use flux_api::{HELM_NAME, HELM_NAMESPACE, KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, O
 use k8s_openapi::api::apps::v1::Deployment;
 use kube_core::ResourceExt;
 
-use crate::{Handle, Owner, Owners, Subject, World};
+use crate::{DeployerKind, Handle, Owner, Owners, SourceState, Subject, World};
 
 /// Label selector of everything that `openflux-controller install` writes.
 pub const INSTALLED: &str = "app.kubernetes.io/part-of=openflux,app.kubernetes.io/name=openflux-controller";
+
+/// The label of it that is this program's alone.
+const NAME: (&str, &str) = ("app.kubernetes.io/name", "openflux-controller");
 
 const HELM_RELEASE_NAME: &str = "meta.helm.sh/release-name";
 const HELM_RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
@@ -38,30 +41,48 @@ pub fn obstacles(world: &World) -> Vec<Obstacle> {
         ours: Vec::new(),
         ..world.clone()
     });
-    let subjects = Subject::all(world);
-    let orphans = subjects
+    let (now, subjects) = (Owners::of(world), Subject::all(world));
+    let is_orphaned = |subject: &&Subject| match without.owner(subject) {
+        Owner::Nobody { .. } => true,
+        // One whose controller does not run anyway is no worse off.
+        owner => {
+            !owner.is_sound()
+                && matches!(
+                    now.owner(subject),
+                    Owner::Openflux { .. } | Owner::Contested { .. }
+                )
+        }
+    };
+    let orphans = subjects.iter().filter(is_orphaned);
+    let orphans = orphans.map(|subject| Obstacle::Orphan(subject.handle.clone()));
+    let installed = world
+        .ours
         .iter()
-        .filter(|subject| matches!(without.owner(subject), Owner::Nobody { .. }))
-        .map(|subject| Obstacle::Orphan(subject.handle.clone()));
-    let brought = world.ours.iter().filter_map(|deployment| {
+        .filter(|deployment| deployment.labels().get(NAME.0).is_some_and(|name| name == NAME.1));
+    let brought = installed.filter_map(|deployment| {
         Some(Obstacle::Brought {
             deployment: ObjectKey::of(deployment),
-            instead: brought_by(deployment)?,
+            instead: brought_by(deployment, &subjects)?,
         })
     });
     unread.chain(orphans).chain(brought).collect()
 }
 
-/// Says how to take a Deployment away that something else applies.
-fn brought_by(deployment: &Deployment) -> Option<String> {
+/// Says how to take a Deployment away that something else applies; labels of what is gone stay behind, and mean nothing.
+fn brought_by(deployment: &Deployment, subjects: &[Subject]) -> Option<String> {
     let labels = deployment.labels();
-    let named = |name: &str, namespace: &str| Some((labels.get(name)?, labels.get(namespace)?));
-    if let Some((name, namespace)) = named(KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE) {
+    let named = |kind: DeployerKind, name: &str, namespace: &str| {
+        let (name, namespace) = (labels.get(name)?, labels.get(namespace)?);
+        let handle = Handle::new(kind, namespace, name);
+        let is_there = subjects.iter().any(|subject| subject.handle == handle);
+        is_there.then_some((name, namespace))
+    };
+    if let Some((name, namespace)) = named(DeployerKind::Kustomization, KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE) {
         return Some(format!(
             "take it out of what Kustomization {namespace}/{name} applies"
         ));
     }
-    if let Some((name, namespace)) = named(HELM_NAME, HELM_NAMESPACE) {
+    if let Some((name, namespace)) = named(DeployerKind::HelmRelease, HELM_NAME, HELM_NAMESPACE) {
         return Some(format!(
             "delete HelmRelease {namespace}/{name}, where it is defined"
         ));
@@ -76,12 +97,7 @@ fn brought_by(deployment: &Deployment) -> Option<String> {
 
 /// Lists what deploys an ExternalArtifact that the bridge keeps up to date, and would stall.
 pub fn deployed_from_bridge(world: &World) -> Vec<(Handle, ObjectKey)> {
-    let bridged: BTreeSet<&ObjectKey> = world
-        .sources
-        .iter()
-        .filter(|source| source.is_bridged())
-        .map(|source| &source.key)
-        .collect();
+    let bridged: BTreeSet<&ObjectKey> = bridged(world).map(|source| &source.key).collect();
     let subjects = Subject::all(world).into_iter();
     subjects
         .filter_map(|subject| {
@@ -92,9 +108,8 @@ pub fn deployed_from_bridge(world: &World) -> Vec<(Handle, ObjectKey)> {
 }
 
 /// Lists the ExternalArtifacts that the bridge made.
-pub fn bridged(world: &World) -> Vec<ObjectKey> {
-    let bridged = world.sources.iter().filter(|source| source.is_bridged());
-    bridged.map(|source| source.key.clone()).collect()
+pub fn bridged(world: &World) -> impl Iterator<Item = &SourceState> {
+    world.sources.iter().filter(|source| source.is_bridged())
 }
 
 /// Lists the Artifacts that are no mirrors of Flux's own sources: nobody makes them again when their kind is gone.
@@ -145,10 +160,10 @@ impl Witness {
         let sources = world.sources.iter().filter(|source| !source.is_bridged());
         let sources = sources.map(|source| {
             let seen = Seen {
-                uid: String::new(),
+                uid: source.uid.clone(),
                 generation: source.generations.0,
                 labels: source.labels.clone(),
-                deleting: false,
+                deleting: source.deleting,
             };
             (format!("{}/{}", source.kind, source.key), seen)
         });
@@ -187,7 +202,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::SourceState;
 
     fn deployment(name: &str, selector: &str, metadata: &Value) -> Deployment {
         let mut object = json!({
@@ -251,6 +265,16 @@ mod tests {
         let mut gone = world(true);
         gone.ours.clear();
         assert_eq!(obstacles(&gone), [Obstacle::Orphan(web)]);
+        // Stock selects everything, but does not run.
+        let mut stopped = world(true);
+        let stock = json!({"labels": {"app.kubernetes.io/component": "kustomize-controller"}});
+        stopped.stock = vec![deployment("kustomize-controller", "", &stock)];
+        assert_eq!(obstacles(&stopped), []);
+        stopped.stock[0].spec.as_mut().expect("a spec").replicas = Some(0);
+        assert_eq!(obstacles(&stopped).len(), 1);
+        let mut of_stock = world(false);
+        of_stock.stock[0].spec.as_mut().expect("a spec").replicas = Some(0);
+        assert_eq!(obstacles(&of_stock), []);
         let mut unread = world(false);
         unread.unread.push("helmreleases: forbidden".to_owned());
         assert_eq!(
@@ -277,7 +301,31 @@ mod tests {
         ];
         for (metadata, says) in cases {
             let mut world = world(false);
+            let mut metadata = metadata.clone();
+            metadata["labels"][NAME.0] = NAME.1.into();
             world.ours = vec![deployment("openflux-controller", "a=b", &metadata)];
+            if metadata["annotations"].is_null() {
+                // The label alone is left of something that is gone.
+                assert_eq!(obstacles(&world), []);
+            }
+            let infra = json!({
+                "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+                "metadata": {"name": "infra", "namespace": "flux-system"},
+                "spec": {"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "a"}},
+            });
+            let infra = serde_json::from_value(infra).expect("a Kustomization");
+            world.kustomizations.push(Tolerant(Ok(infra)));
+            let open = json!({
+                "apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
+                "metadata": {"name": "open", "namespace": "flux-system"},
+                "spec": {"interval": "1m", "chartRef": {"kind": "OCIRepository", "name": "a"}},
+            });
+            let open = serde_json::from_value(open).expect("a HelmRelease");
+            world.helm_releases.push(Tolerant(Ok(open)));
+            let helm = json!({"labels": {"app.kubernetes.io/component": "helm-controller"}});
+            world
+                .stock
+                .push(deployment("helm-controller", "!sharding.fluxcd.io/key", &helm));
             let found = obstacles(&world);
             let [Obstacle::Brought { deployment, instead }] = &found[..] else {
                 panic!("{found:?}");
@@ -291,7 +339,10 @@ mod tests {
     fn what_deploys_from_the_bridge_would_stall() {
         let world = world(false);
         let feed = ObjectKey::new("apps", "feed");
-        assert_eq!(bridged(&world), std::slice::from_ref(&feed));
+        assert_eq!(
+            bridged(&world).map(|source| &source.key).collect::<Vec<_>>(),
+            [&feed]
+        );
         let web = Handle::new(crate::DeployerKind::Kustomization, "apps", "web");
         assert_eq!(deployed_from_bridge(&world), [(web, feed)]);
     }
@@ -306,6 +357,14 @@ mod tests {
         assert_eq!(
             witness.changes(&Witness::of(&world(true))),
             ["the labels of ks/apps/web have changed"]
+        );
+        let mut elsewhere = world(false);
+        elsewhere.sources[0].labels.clear();
+        let with_source = Witness::of(&elsewhere);
+        elsewhere.sources[0].uid = "2".to_owned();
+        assert_eq!(
+            with_source.changes(&Witness::of(&elsewhere)),
+            ["ExternalArtifact/apps/feed is another object of that name"]
         );
         after.kustomizations.clear();
         assert_eq!(witness.changes(&Witness::of(&after)), ["ks/apps/web is gone"]);

@@ -37,6 +37,10 @@ pub struct SourceState {
     pub kind: String,
     /// Its namespace and name.
     pub key: ObjectKey,
+    /// Its uid.
+    pub uid: String,
+    /// Whether it is being deleted.
+    pub deleting: bool,
     /// Where it comes from: an address, a bucket, or the name of a chart.
     pub origin: String,
     /// What of it is wanted: a branch, a tag, a range; empty if the whole is.
@@ -65,6 +69,8 @@ impl SourceState {
                 meta.namespace.clone().unwrap_or_default(),
                 meta.name.clone().unwrap_or_default(),
             ),
+            uid: meta.uid.clone().unwrap_or_default(),
+            deleting: meta.deletion_timestamp.is_some(),
             conditions: status.conditions.clone(),
             artifact: source.artifact().cloned(),
             labels: meta.labels.clone().unwrap_or_default(),

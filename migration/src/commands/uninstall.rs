@@ -59,11 +59,26 @@ const DEFINITIONS: Kind = (
     "customresourcedefinitions",
 );
 
-/// The kinds of this project: plural names and API groups.
-const KINDS: [(&str, &str); 3] = [
-    (artifact_crd::PLURAL, artifact_crd::GROUP),
-    (artifact_crd::HTTP_PLURAL, artifact_crd::HTTP_GROUP),
-    (artifact_crd::TRANSFORMATION_PLURAL, artifact_crd::GROUP),
+/// The kinds of this project.
+const KINDS: [Kind; 3] = [
+    (
+        artifact_crd::GROUP,
+        artifact_crd::VERSION,
+        artifact_crd::KIND,
+        artifact_crd::PLURAL,
+    ),
+    (
+        artifact_crd::HTTP_GROUP,
+        artifact_crd::HTTP_VERSION,
+        artifact_crd::HTTP_KIND,
+        artifact_crd::HTTP_PLURAL,
+    ),
+    (
+        artifact_crd::GROUP,
+        artifact_crd::VERSION,
+        artifact_crd::TRANSFORMATION_KIND,
+        artifact_crd::TRANSFORMATION_PLURAL,
+    ),
 ];
 
 /// What goes when the Deployments have gone, in this order: who may do something last.
@@ -98,7 +113,7 @@ pub(crate) async fn uninstall(args: &UninstallArgs, out: &mut dyn Write) -> Resu
         print_lines(out, ways_out(&found))?;
         return Err(CommandError::Usage("nothing was done".to_owned()));
     }
-    let plan = Plan::make(&cluster.client, &world, args.crds).await?;
+    let mut plan = Plan::make(&cluster.client, &world, args.crds).await?;
     if plan.is_empty() {
         print_lines(
             out,
@@ -115,6 +130,15 @@ pub(crate) async fn uninstall(args: &UninstallArgs, out: &mut dyn Write) -> Resu
     if !confirm(&question, args.yes)? {
         return Err(CommandError::Usage("nothing was done".to_owned()));
     }
+    // Somebody may have moved an object while the question stood.
+    let world = read(&cluster, &Wanted::default()).await?;
+    if let Some(obstacle) = obstacles(&world).first() {
+        return Err(CommandError::Usage(format!(
+            "nothing was done: {}",
+            told(obstacle)
+        )));
+    }
+    plan = Plan::make(&cluster.client, &world, args.crds).await?;
     plan.carry_out(&cluster, args.timeout, out).await?;
     look_again(&cluster, &world, out).await
 }
@@ -186,8 +210,10 @@ struct Plan {
     deployments: Vec<Installed>,
     rest: Vec<Installed>,
     /// ExternalArtifacts that the bridge made.
-    bridged: Vec<ObjectKey>,
+    bridged: Vec<Installed>,
     definitions: Vec<Installed>,
+    /// How many objects of the kinds there are, with their plural names, that people have written.
+    written: Vec<(&'static str, usize)>,
 }
 
 /// One object that is deleted.
@@ -204,17 +230,29 @@ impl Plan {
         for kind in REST {
             rest.extend(installed(client, kind).await?);
         }
-        let mut definitions = Vec::new();
+        let (mut definitions, mut written) = (Vec::new(), Vec::new());
         if crds {
-            for (plural, group) in KINDS {
+            for kind in KINDS {
+                let (group, _, _, plural) = kind;
                 definitions.extend(one(client, DEFINITIONS, &format!("{plural}.{group}")).await?);
+                if plural != artifact_crd::PLURAL {
+                    let all = all_of(client, kind, None).await?;
+                    written.push((plural, all.len()));
+                }
             }
         }
+        let bridged = bridged(world).map(|source| Installed {
+            kind: EXTERNAL_ARTIFACTS,
+            namespace: source.key.namespace.clone(),
+            name: source.key.name.clone(),
+            uid: Some(source.uid.clone()),
+        });
         Ok(Self {
             deployments: installed(client, DEPLOYMENTS).await?,
             rest,
-            bridged: bridged(world),
+            bridged: bridged.collect(),
             definitions,
+            written,
         })
     }
 
@@ -230,7 +268,7 @@ impl Plan {
         let all = self.deployments.iter().chain(&self.rest);
         let mut lines: Vec<_> = all.map(Installed::shown).collect();
         let bridged = self.bridged.iter();
-        lines.extend(bridged.map(|key| format!("ExternalArtifact {key}, which the bridge made")));
+        lines.extend(bridged.map(|object| format!("{}, which the bridge made", object.shown())));
         for (handle, key) in deployed_from_bridge(world) {
             lines.push(format!(
                 "! {handle} deploys ExternalArtifact {key}: it will stall"
@@ -238,9 +276,15 @@ impl Plan {
         }
         lines.extend(self.definitions.iter().map(Installed::shown));
         if !self.definitions.is_empty() {
+            let mut lost = vec![counted(world.artifacts.len(), "artifact")];
+            lost.extend(
+                self.written
+                    .iter()
+                    .map(|(plural, number)| format!("{number} {plural}")),
+            );
             lines.push(format!(
-                "! with them go all objects of these kinds, among them {}",
-                counted(world.artifacts.len(), "Artifact")
+                "! with them go all objects of these kinds: {}",
+                lost.join(", ")
             ));
             let lost = made_by_others(world);
             let lost = lost.iter();
@@ -264,16 +308,7 @@ impl Plan {
         for object in &self.rest {
             object.delete(client, out).await?;
         }
-        for key in &self.bridged {
-            let object = Installed {
-                kind: EXTERNAL_ARTIFACTS,
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-                uid: None,
-            };
-            object.delete(client, out).await?;
-        }
-        for object in &self.definitions {
+        for object in self.bridged.iter().chain(&self.definitions) {
             object.delete(client, out).await?;
         }
         Ok(())
@@ -328,10 +363,19 @@ fn resource((group, version, kind, plural): Kind) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
-/// Lists what is installed of a kind; a kind that the cluster does not have has none.
+/// Lists what is installed of a kind.
 async fn installed(client: &Client, kind: Kind) -> Result<Vec<Installed>, CommandError> {
+    all_of(client, kind, Some(INSTALLED)).await
+}
+
+/// Lists the objects of a kind; one that the cluster does not have has none.
+async fn all_of(client: &Client, kind: Kind, selector: Option<&str>) -> Result<Vec<Installed>, CommandError> {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
-    match api.list_metadata(&ListParams::default().labels(INSTALLED)).await {
+    let params = ListParams {
+        label_selector: selector.map(str::to_owned),
+        ..ListParams::default()
+    };
+    match api.list_metadata(&params).await {
         Ok(list) => {
             let objects = list.items.iter();
             Ok(objects.map(|object| Installed::of(kind, object)).collect())

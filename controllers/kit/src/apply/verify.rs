@@ -23,7 +23,11 @@ impl Applier<'_> {
         let has_live_markers = self.live_state(&item).is_some_and(|live| live.has_markers);
         let (mut live, mut migrated) = (None, false);
         if if_not_present || has_live_markers || options.migrate_api_version {
-            live = self.read(&item).await?;
+            live = match self.read(&item).await {
+                // What it carries, the answer to the dry-run has too.
+                Err(error) if error.is_forbidden() && !if_not_present && !options.migrate_api_version => None,
+                read => read?,
+            };
             if let Some(live) = &live
                 && (if_not_present || is_ignored(live))
             {
@@ -76,6 +80,9 @@ impl Applier<'_> {
             live = match self.read(&item).await {
                 // Whoever may write it without reading it writes it each time, as in stock.
                 Err(error) if error.is_forbidden() => {
+                    if is_ignored(&dry_run) {
+                        return Ok(item);
+                    }
                     item.step = Step::Change {
                         uid: metadata_text(&dry_run, "uid").to_owned(),
                         version: version.to_owned(),
