@@ -419,6 +419,29 @@ fn what_comes_back_while_it_is_removed_is_there_afterwards() {
 }
 
 #[test]
+fn nothing_is_put_aside_while_somebody_stores_there() {
+    let folder = TempDir::new().expect("a folder");
+    let store = open(folder.path());
+    let stored = publish(&store, "text");
+    let path = folder.path().join("http/apps/web").join(&stored.file);
+    let bytes = fs::read(&path).expect("the file");
+    let turn = store.shared.turn(&place());
+    {
+        let _storing = turn.lock();
+        fs::write(&path, &bytes[..30]).expect("the same disk");
+        assert!(!store.shared.verify(&place(), &stored.file));
+        assert!(path.exists() && is_here(&store, &stored));
+        // Whoever stores is not kept from being served either.
+        fs::write(&path, &bytes).expect("the same disk");
+        assert!(store.shared.verify(&place(), &stored.file));
+        fs::write(&path, &bytes[..30]).expect("the same disk");
+    }
+    assert!(!store.shared.verify(&place(), &stored.file));
+    assert!(!path.exists());
+    assert_eq!(store.adopt(&place(), &stored.url), Adopted::Missing);
+}
+
+#[test]
 fn a_chart_is_stored_as_it_is() {
     let folder = TempDir::new().expect("a folder");
     let store = open(folder.path());

@@ -288,6 +288,8 @@ impl Shared {
             .map(|entry| entry.record.clone());
         let Some(before) = before else { return false };
         let looked = matches(&before.digest, &path);
+        let turn = self.turn(place);
+        let taken = turn.try_lock();
         let mut index = self.index.write();
         // It may have been made anew since.
         let same = index
@@ -303,6 +305,8 @@ impl Shared {
                 tracing::warn!(path = %path.display(), %error, "cannot read an artifact");
                 return false;
             }
+            // Whoever stores there may be about to put the file that would be taken away; it is looked at again.
+            _ if taken.is_none() => return false,
             _ => {}
         }
         let current = entry.superseded.is_none();

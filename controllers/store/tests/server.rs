@@ -238,6 +238,17 @@ async fn who_asks_for_what_is_made_anew_is_told_to_come_back() {
     assert_eq!(server.status(&path).await, 503);
 }
 
+#[tokio::test]
+async fn a_file_that_is_gone_is_found_to_be_by_who_asks_for_it() {
+    let server = Server::start().await;
+    let (stored, _) = server.publish(b"text");
+    assert_eq!(server.status(&path(&stored)).await, 200);
+    let on_disk = server.folder.path().join("http/apps/web").join(&stored.file);
+    fs::remove_file(on_disk).expect("the file");
+    assert_eq!(server.status(&path(&stored)).await, 503);
+    assert_eq!(server.store.adopt(&place(), &stored.url), Adopted::Missing);
+}
+
 /// Writes a certificate of its own authority; gives it.
 fn certificate(folder: &std::path::Path) -> rustls::pki_types::CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
 
 use crate::Place;
 use crate::index::{Entry, Found};
@@ -93,8 +94,12 @@ fn open(store: &Shared, place: &Place, name: &str, entry: &Entry) -> Option<File
     let verified = entry.verified || entry.record.size > LOOK_FIRST || store.verify(place, name);
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let path = place.folder().join(name);
-    let opened = verified.then(|| openat(&store.root, path, flags, Mode::empty()).ok());
-    let file = opened.flatten().map(File::from)?;
+    let opened = verified.then(|| openat(&store.root, path, flags, Mode::empty()))?;
+    if opened.as_ref().err() == Some(&Errno::NOENT) {
+        // Otherwise nobody would make it anew before all files are looked at again.
+        store.verify(place, name);
+    }
+    let file = File::from(opened.ok()?);
     let found = file.metadata().ok()?;
     if found.is_file() && found.len() == entry.record.size {
         return Some(file);
