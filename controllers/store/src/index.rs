@@ -12,8 +12,8 @@ pub(crate) struct Entry {
     pub(crate) record: Record,
     /// Since when another stands in its place; the clock of the wall counts only from one process to the next.
     pub(crate) superseded: Option<Instant>,
-    /// Whether it was stored, but not yet said to be advertised.
-    pub(crate) pending: bool,
+    /// When it was stored last, if it is not yet said to be advertised.
+    pub(crate) pending: Option<Instant>,
     /// Whether its digest was computed since it was found.
     pub(crate) verified: bool,
 }
@@ -91,7 +91,15 @@ impl Index {
     /// The file that is advertised.
     pub(crate) fn current(&self, place: &Place) -> Option<(&String, &Entry)> {
         let mut files = self.places.get(place).into_iter().flatten();
-        files.find(|(_, entry)| entry.superseded.is_none() && !entry.pending)
+        files.find(|(_, entry)| entry.superseded.is_none() && entry.pending.is_none())
+    }
+
+    /// The file that was stored last and is not yet said to be advertised.
+    pub(crate) fn last_pending(&self, place: &Place) -> Option<String> {
+        let files = self.places.get(place).into_iter().flatten();
+        let standing = files.filter(|(_, entry)| entry.superseded.is_none());
+        let pending = standing.filter_map(|(file, entry)| Some((entry.pending?, file)));
+        pending.max().map(|(_, file)| file.clone())
     }
 
     /// Whether there are files of a place.

@@ -140,7 +140,7 @@ impl Shared {
         Ok(Some(Entry {
             record,
             superseded: since,
-            pending: false,
+            pending: None,
             verified: false,
         }))
     }

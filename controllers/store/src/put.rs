@@ -124,7 +124,9 @@ impl Shared {
             return None;
         }
         let entry = index.get_mut(place, &file)?;
-        entry.pending |= entry.superseded.take().is_some();
+        if entry.superseded.take().is_some() || entry.pending.is_some() {
+            entry.pending = Some(Instant::now());
+        }
         let is_back = entry.record.superseded.take().is_some();
         let record = is_back.then(|| entry.record.clone());
         let stored = self.stored(place, &file, entry, false);
@@ -171,7 +173,7 @@ impl Shared {
         let entry = Entry {
             record,
             superseded: None,
-            pending: true,
+            pending: Some(Instant::now()),
             verified: true,
         };
         let stored = self.stored(place, &file, &entry, true);

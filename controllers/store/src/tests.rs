@@ -442,6 +442,39 @@ fn nothing_is_put_aside_while_somebody_stores_there() {
 }
 
 #[test]
+fn what_may_be_advertised_without_an_answer_is_not_superseded_by_what_was_before() {
+    let folder = TempDir::new().expect("a folder");
+    let store = open(folder.path());
+    let old = publish(&store, "old");
+    let (earlier, new) = (put(&store, "earlier"), put(&store, "new"));
+    let (earlier, new) = (earlier.expect("room"), new.expect("room"));
+    // The writes of both have failed, or only their answers, and the old one is all that is known.
+    for _ in 0..2 {
+        assert!(is_here(&store, &old));
+        assert_eq!(
+            store.current(&place()).map(|current| current.file),
+            Some(old.file.clone())
+        );
+    }
+    let later = || Instant::now() + Duration::from_secs(61);
+    let gone = |store: &Store| {
+        let collected = store.collect_at(later()).into_iter();
+        collected.map(|gone| gone.file).collect::<Vec<_>>()
+    };
+    assert_eq!(gone(&store), [earlier.file], "one is enough");
+    assert!(is_here(&store, &new), "it was advertised");
+    assert_eq!(gone(&store), [old.file]);
+    // One that comes back is the last, though it was first published before.
+    let (back, other) = (put(&store, "new"), put(&store, "other"));
+    assert!(back.is_ok() && other.is_ok());
+    store.publish(&place(), &other.expect("room").file);
+    assert!(put(&store, "third").is_ok() && put(&store, "new").is_ok());
+    let current = store.current(&place()).expect("a current one");
+    assert!(is_here(&store, &current));
+    assert!(is_here(&store, &new), "it was stored last");
+}
+
+#[test]
 fn a_chart_is_stored_as_it_is() {
     let folder = TempDir::new().expect("a folder");
     let store = open(folder.path());

@@ -40,7 +40,8 @@ pub struct Collected {
 }
 
 impl Store {
-    /// Compares what is advertised for a place with what there is; blocks. Other files of the place are superseded.
+    /// Compares what is advertised for a place with what there is; blocks. Other files of the place are superseded, but for what was
+    /// stored last and not said to be advertised: that may be so already, where no answer came.
     pub fn adopt(&self, place: &Place, url: &str) -> Adopted {
         let file = Advertised::file_of(place, url).unwrap_or_default();
         let known = {
@@ -58,12 +59,16 @@ impl Store {
             }
             return Adopted::Missing;
         };
-        self.publish(place, &stored.file);
+        self.settle(place, &stored.file, true);
         Adopted::Here(Box::new(stored))
     }
 
     /// Takes note that a file is advertised, and that those before it no longer are; blocks.
     pub fn publish(&self, place: &Place, file: &str) {
+        self.settle(place, file, false);
+    }
+
+    fn settle(&self, place: &Place, file: &str, keeps_last: bool) {
         let mut changed = Vec::new();
         {
             let mut index = self.shared.index.write();
@@ -71,12 +76,18 @@ impl Store {
                 return;
             }
             index.no_longer_missing(place);
+            // No more than one, or a cluster that takes nothing would fill the volume.
+            let last = if keeps_last {
+                index.last_pending(place)
+            } else {
+                None
+            };
             for (name, entry) in index.files_mut(place) {
                 let before = entry.record.superseded;
                 if name == file {
-                    (entry.pending, entry.superseded, entry.record.superseded) = (false, None, None);
-                } else if entry.superseded.is_none() {
-                    entry.pending = false;
+                    (entry.pending, entry.superseded, entry.record.superseded) = (None, None, None);
+                } else if entry.superseded.is_none() && last.as_ref() != Some(name) {
+                    entry.pending = None;
                     entry.superseded = Some(Instant::now());
                     entry.record.superseded = Some(Timestamp::now());
                 }
@@ -204,7 +215,7 @@ impl Shared {
         let index = self.index.read();
         let entry = index.get(place, file)?;
         let mut others = index.files(place).into_iter().filter(|(name, _)| *name != file);
-        let is_settled = !entry.pending
+        let is_settled = entry.pending.is_none()
             && entry.superseded.is_none()
             && !index.is_missing(place)
             && others.all(|(_, other)| other.superseded.is_some());
