@@ -148,8 +148,14 @@ impl<D: Deploy> Controller<D> {
         if let Some(finalizer) = D::FINALIZER {
             self.hold(object, finalizer).await?;
         }
-        let deadline = object.schedule().deadline();
-        let deployed = guarded("deployer", deadline, self.deploy.deploy(object, inputs, run)).await;
+        let (key, deadline) = (ObjectKey::of(object), object.schedule().deadline());
+        let deployed = guarded(
+            "deployer",
+            &key,
+            deadline,
+            self.deploy.deploy(object, inputs, run),
+        )
+        .await;
         let deployed = deployed.unwrap_or_else(|| Err(timed_out(deadline, run.step)))?;
         let revision = inputs.revisions();
         Ok(Done {
@@ -204,7 +210,7 @@ impl<D: Deploy> Controller<D> {
             Err(failure) => return self.conclude(key, object, &before, Err(failure), None).await,
         };
         let deadline = object.schedule().deadline();
-        let removed = guarded("deployer", deadline, self.deploy.remove(object, &mut run)).await;
+        let removed = guarded("deployer", key, deadline, self.deploy.remove(object, &mut run)).await;
         let mut removed = removed.unwrap_or_else(|| Err(timed_out(deadline, run.step)));
         if removed.is_ok() {
             let others = object.finalizers().iter().filter(|held| *held != finalizer);

@@ -268,8 +268,8 @@ impl<P: Produce> Controller<P> {
         if let Some(problem) = source.schedule().problem() {
             return Err(Failure::edit("ValidationFailed", problem));
         }
-        let deadline = source.schedule().deadline();
-        let producing = guarded("producer", deadline, self.produce.produce(source, run)).await;
+        let (key, deadline) = (ObjectKey::of(source), source.schedule().deadline());
+        let producing = guarded("producer", &key, deadline, self.produce.produce(source, run)).await;
         let produced =
             producing.unwrap_or_else(|| Err(timed_out(deadline, run.step).as_condition("FetchFailed")))?;
         let content = match produced {
