@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use artifact_crd::ConsumerStatus;
-use controller_kit::author::{self, Due, Failure, Fate, ScheduleExt as _, Secrets, guarded, timed_out};
+use controller_kit::author::{self, Due, Failure, ScheduleExt as _, Secrets, guarded, timed_out};
 use controller_kit::{ObjectKey, Requeue, Triggers};
 use flux_api::REQUESTED_AT;
 use k8s_openapi::jiff::Timestamp;
@@ -264,8 +264,7 @@ impl<D: Deploy> Controller<D> {
         let is_told =
             status == *before || author::write_status(client, manager, object, status, &self.statuses).await;
         let result = result.map(|_| ()).map_err(|failure| failure.fate());
-        // Nobody knows what became of it, so that it is not over.
-        let result = result.and(is_told.then_some(()).ok_or(Fate::Retry));
-        self.pace.next(key, object.schedule().pause(), result)
+        self.pace
+            .next(key, object.schedule().pause(), author::once_told(result, is_told))
     }
 }

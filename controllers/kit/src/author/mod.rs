@@ -6,7 +6,7 @@
 //!
 //! Around that, the set-up that their controllers have in common: [`reason`] says why an object is looked at, [`serve`] begins
 //! when the caches are complete, [`guarded`] calls what the author wrote, [`write_status`], [`record`] and [`count`] tell what became
-//! of it, and [`status_of`] says what was told last.
+//! of it, [`once_told`] says what it counts as, and [`status_of`] what was told last.
 
 mod changes;
 mod failure;
@@ -21,7 +21,7 @@ mod telling;
 pub use changes::{reason, scope};
 pub use failure::{Failure, Fate, ResultExt};
 pub use guarded::{guarded, timed_out};
-pub use pace::{Due, Pace};
+pub use pace::{Due, Pace, once_told};
 pub use readers::{Readers, follow_secrets};
 pub use schedule::{ScheduleExt, lengthened};
 pub use secrets::Secrets;

@@ -105,9 +105,26 @@ impl Pace {
     }
 }
 
+/// Gives what a look counts as: what could not be told is not over, since nobody knows what became of it.
+///
+/// # Errors
+/// The fate of a look that failed, or could not be told.
+pub fn once_told(result: Result<(), Fate>, is_told: bool) -> Result<(), Fate> {
+    if is_told { result } else { Err(Fate::Retry) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_told_is_tried_again() {
+        let long = Fate::After(LONGEST);
+        for result in [Ok(()), Err(Fate::Edit), Err(Fate::Later), Err(long)] {
+            assert_eq!(once_told(result, true), result);
+            assert_eq!(once_told(result, false), Err(Fate::Retry));
+        }
+    }
 
     #[test]
     fn failures_have_their_fate() {

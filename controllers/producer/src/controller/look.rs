@@ -326,9 +326,7 @@ impl<P: Produce> Controller<P> {
             pause = pause.max(CROWDED);
         }
         let result = result.as_ref().map(|_| ()).map_err(Failure::fate);
-        // Nobody knows what became of it, so that it is not over.
-        let result = result.and(is_told.then_some(()).ok_or(Fate::Retry));
-        self.pace.next(key, pause, result)
+        self.pace.next(key, pause, author::once_told(result, is_told))
     }
 }
 
