@@ -6,14 +6,14 @@ use std::time::Duration;
 use artifact_crd::SourceStatus;
 use artifact_store::{Place, Stored};
 use controller_kit::author::{self, Due, Secrets, guarded, timed_out};
-use controller_kit::{ObjectKey, Requeue, Slot, Triggers, WatchState};
+use controller_kit::{ObjectKey, Portion, Requeue, Triggers, WatchState};
 use flux_api::{FORCE_AT, REQUESTED_AT};
 use kube::{Api, Resource, ResourceExt};
 use tokio::time::Instant;
 
 use crate::controller::report::{self, Done, Kept};
 use crate::controller::upkeep::Inventory;
-use crate::controller::{Controller, kind};
+use crate::controller::{Controller, kind, places};
 use crate::publish::{self, Said, Whose};
 use crate::{Failure, Fate, Owner, Produce, Produced, Run, ScheduleExt, Source};
 
@@ -30,17 +30,32 @@ impl<P: Produce> Controller<P> {
             key,
             triggers,
             mut slot,
-            ..
+            superseded,
         } = run;
-        match self.sources.get(&key) {
-            Some(source) if source.meta().deletion_timestamp.is_some() => Requeue::Never,
-            Some(source) => self.look(&key, &source, triggers, &mut slot).await,
-            None if self.sources.is_undecodable(&key) => Requeue::Never,
-            None => match self.sources.state() {
-                WatchState::Synced => self.gone(&key).await,
-                WatchState::Starting => Requeue::After(Duration::from_millis(100)),
-                WatchState::Unavailable(_) => Requeue::After(UNAVAILABLE),
-            },
+        let mut place = None;
+        loop {
+            // Anew once there is a place, for which it may have waited for minutes.
+            let source = match self.sources.get(&key) {
+                Some(source) if source.meta().deletion_timestamp.is_some() => return Requeue::Never,
+                Some(source) => source,
+                None if self.sources.is_undecodable(&key) => return Requeue::Never,
+                None => {
+                    return match self.sources.state() {
+                        WatchState::Synced => self.gone(&key).await,
+                        WatchState::Starting => Requeue::After(Duration::from_millis(100)),
+                        WatchState::Unavailable(_) => Requeue::After(UNAVAILABLE),
+                    };
+                }
+            };
+            if let Some(next) = self.look(&key, &source, triggers, place.as_ref()).await {
+                return next;
+            }
+            // Servers of one namespace that are slow keep those of others from nothing.
+            place = places::take(&self.places, &key.namespace, &mut slot, &superseded).await;
+            if place.is_none() {
+                places::hand_on(&self.queue, key, triggers, &superseded);
+                return Requeue::Never;
+            }
         }
     }
 
@@ -95,17 +110,18 @@ impl<P: Produce> Controller<P> {
         !matches!(api.get_metadata_opt(&key.name).await, Ok(None))
     }
 
+    /// Looks at a source, and says when to look again; nothing if that takes a place of its namespace, and it is not `held`.
     async fn look(
         &self,
         key: &ObjectKey,
         source: &P::Source,
         triggers: Triggers,
-        slot: &mut Slot,
-    ) -> Requeue {
+        held: Option<&Portion>,
+    ) -> Option<Requeue> {
         let owner = Owner::of(source);
         let Some(place) = owner.place() else {
             // No name that an API server takes.
-            return Requeue::Never;
+            return Some(Requeue::Never);
         };
         let before = self.status_of(source);
         let inventory = self.inventory(&owner, &place).await;
@@ -114,17 +130,15 @@ impl<P: Produce> Controller<P> {
         let is_forced = is_requested && source.annotations().get(FORCE_AT) == requested;
         let is_edited = before.observed_generation != source.meta().generation;
         if source.schedule().suspend {
-            return self.rest(key, source, &owner, &place, &before, &inventory).await;
+            return Some(self.rest(key, source, &owner, &place, &before, &inventory).await);
         }
         let is_asked = is_edited || is_requested;
         let is_there = inventory.stored().is_some() || self.restorable(&place, &before, &inventory).is_some();
         if let Some(wait) = self.wait(key, source, is_there, is_asked, triggers) {
             let repaired = self.repair(&owner, &place, &before, &inventory).await;
-            return repaired.unwrap_or(wait);
+            return Some(repaired.unwrap_or(wait));
         }
-        // Servers of one namespace that are slow keep those of others from nothing.
-        let places = self.places.take(&key.namespace, 1);
-        let _place = slot.on("a place of its namespace").park(places).await;
+        held?;
         let started = Instant::now();
         let mut run = Run {
             client: self.client.clone(),
@@ -152,7 +166,7 @@ impl<P: Produce> Controller<P> {
             result.is_ok(),
             started.elapsed(),
         );
-        self.next(key, source, &place, &result, is_told)
+        Some(self.next(key, source, &place, &result, is_told))
     }
 
     /// Says how long nothing is to be done, if nothing is.

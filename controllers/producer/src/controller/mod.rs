@@ -2,6 +2,7 @@
 
 mod keeper;
 mod look;
+mod places;
 mod report;
 mod tell;
 mod upkeep;
@@ -75,7 +76,7 @@ pub(crate) struct Controller<P: Produce> {
     /// Which Secrets sources read at their last look.
     secrets: Readers,
     queue: Queue<ObjectKey>,
-    /// Who may look at a source now; of one namespace never as many as there are in all.
+    /// Who may look at a source now.
     places: FairBudget,
     store: Store,
     storage: Storage,
@@ -127,7 +128,7 @@ pub async fn run<P: Produce>(
         secrets: Readers::default(),
         fetching,
         queue: Queue::new(settings.backoff, metrics.queue(&label)),
-        places: FairBudget::new(settings.concurrent, settings.concurrent - settings.concurrent / 4),
+        places: places::of(settings.concurrent),
         recorder: recorder.reporting_as(settings.name),
         store,
         storage,
