@@ -31,11 +31,10 @@ pub fn answered(url: &str, status: StatusCode, headers: &HeaderMap, said: &str) 
     match status.as_u16() {
         401 | 403 | 407 => lasting("AuthenticationFailed", text),
         404 | 410 => lasting("NotFound", text),
-        429 | 503 => match retry_after(headers, SystemTime::now()) {
+        408 | 429 | 500..=599 => match retry_after(headers, SystemTime::now()) {
             Some(pause) => Failure::new(Fate::After(pause), FAILED, text).as_condition(FAILED),
             None => passing(text),
         },
-        408 | 500..=599 => passing(text),
         _ => lasting(FAILED, text),
     }
 }
@@ -73,10 +72,11 @@ mod tests {
             (403, "AuthenticationFailed", Fate::Later),
             (404, "NotFound", Fate::Later),
             (410, "NotFound", Fate::Later),
-            (408, FAILED, Fate::Retry),
+            (408, FAILED, Fate::After(Duration::from_secs(7))),
             (429, FAILED, Fate::After(Duration::from_secs(7))),
             (503, FAILED, Fate::After(Duration::from_secs(7))),
-            (500, FAILED, Fate::Retry),
+            (500, FAILED, Fate::After(Duration::from_secs(7))),
+            (502, FAILED, Fate::After(Duration::from_secs(7))),
             (400, FAILED, Fate::Later),
             (206, FAILED, Fate::Later),
         ] {
