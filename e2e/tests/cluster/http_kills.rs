@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use axum::Router;
 use axum::extract::State;
 use e2e::testbed::{ARTIFACT, HTTP, HttpServer, Namespace, Testbed, eventually};
@@ -12,16 +12,30 @@ use kube::api::DynamicObject;
 use parking_lot::Mutex;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 
 use crate::producing::{Producing, get, labelled};
 
-/// How many times it is killed.
+/// How many times it is killed at least.
 const KILLS: u64 = 10;
+/// How many of them have to fall between asking the server and having written the status.
+const AT_WORK: u64 = 3;
+/// How many times it is killed at most, on a machine that lets the test sleep for longer than it asks to.
+const MOST: u64 = 40;
 
-type Content = Arc<Mutex<String>>;
+/// How long it may take to ask the server.
+const ASKED_WITHIN: Duration = Duration::from_mins(1);
 
-async fn serve(State(content): State<Content>) -> String {
-    content.lock().clone()
+/// What is served, and how often it was asked for.
+#[derive(Default)]
+struct Content {
+    text: Mutex<String>,
+    asked: watch::Sender<u64>,
+}
+
+async fn serve(State(content): State<Arc<Content>>) -> String {
+    content.asked.send_modify(|asked| *asked += 1);
+    content.text.lock().clone()
 }
 
 async fn request(namespace: &Namespace, token: &str) -> Result<()> {
@@ -53,8 +67,8 @@ async fn what_is_advertised_is_served_whenever_it_is_killed() -> Result<()> {
     let namespace = testbed.namespace("killed").await?;
     let flags = ["--controllers=http", "--http-source-label-selector=test=killed"];
     let mut producer = Producing::start(testbed, "http-killed", "http-killed", &flags)?;
-    let content = Content::default();
-    let set = |number: u64| *content.lock() = format!("{number}\n").repeat(20_000);
+    let content = Arc::<Content>::default();
+    let set = |number: u64| *content.text.lock() = format!("{number}\n").repeat(20_000);
     set(0);
     let server = HttpServer::start(Router::new().fallback(serve).with_state(Arc::clone(&content)))?;
     let spec = json!({"url": server.url("/web"), "interval": "1h", "content": {"type": "File"}});
@@ -62,11 +76,26 @@ async fn what_is_advertised_is_served_whenever_it_is_killed() -> Result<()> {
     let name = format!("http-{}-web", namespace.name());
     namespace.wait_ready(ARTIFACT, &name).await?;
     let mut before = whole(&namespace, &name).await?;
-    for number in 1..=KILLS {
+    let (mut number, mut at_work) = (0, 0);
+    while number < KILLS || at_work < AT_WORK {
+        number += 1;
+        ensure!(number <= MOST, "only {at_work} kills fell into work");
         set(number);
-        request(&namespace, &number.to_string()).await?;
-        // Somewhere between hearing of the request and having written the status.
-        tokio::time::sleep(Duration::from_millis(4 * number)).await;
+        let mut asked = content.asked.subscribe();
+        let before_request = *asked.borrow_and_update();
+        let token = number.to_string();
+        request(&namespace, &token).await?;
+        // Somewhere between hearing of the request and having written the status, which takes longer on a machine that is busy.
+        let mut pause = 4 * (number % KILLS);
+        if number % 2 == 0 {
+            tokio::time::timeout(ASKED_WITHIN, asked.changed()).await??;
+            pause = number % KILLS / 2;
+        }
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        producer.process.kill()?;
+        let http = namespace.get(HTTP, "web").await?.context("the source")?;
+        let is_over = http.data["status"]["lastHandledReconcileAt"] == token;
+        at_work += u64::from(!is_over && *asked.borrow() > before_request);
         producer = producer.restart(testbed)?;
         whole(&namespace, &name).await?;
         // What was begun is done again, and comes out as if nothing had happened.
