@@ -372,7 +372,11 @@ fn resolve(tree: &dyn FileTree, path: &str) -> Result<Resolved, Error> {
             format!("evalsymlink failure on '{path}' : not a directory"),
         ),
         TreeErrorReason::NotFound => {
-            let is_dir = |part: &str| tree.resolve(part).is_ok_and(|found| found.is_dir);
+            // What the tree lies in is outside of it, and there.
+            let is_dir = |part: &str| match tree.resolve(part) {
+                Ok(found) => found.is_dir,
+                Err(error) => matches!(error.reason(), TreeErrorReason::Outside(_)),
+            };
             let error = TreeError::first_absent(path, is_dir);
             Error::new(
                 ErrorKind::Load,
