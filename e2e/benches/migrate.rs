@@ -4,15 +4,12 @@
 //! memory the tool takes, and how much longer the runs of others take while our controller proves. API server, etcd, the controllers
 //! and the tool share the machine.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
-use e2e::benchmark::{machine, write_page};
+use e2e::benchmark::{Benchmark, tell};
 use e2e::testbed::{
     DEPLOYMENT, GIT_REPOSITORY, KUSTOMIZATION, Kind, NOT_OURS, Namespace, Options, Process, Testbed,
     controller, is_ready, program,
@@ -35,87 +32,35 @@ const POD: Kind = Kind {
     plural: "pods",
 };
 
-/// What scanning and planning costs.
-#[derive(Parser)]
-#[command(name = "cargo xtask bench migrate")]
-struct Arguments {
-    /// How many Kustomizations are planned.
-    #[arg(long, default_value_t = 1000)]
-    count: usize,
-    /// How often it is measured; medians are reported.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
-    runs: u8,
-    /// Keep the table in `e2e/benchmarks/migrate.md`.
-    #[arg(long)]
-    write: bool,
-    /// What cargo passes to every benchmark.
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-/// What is measured, its unit, and what it should be.
-const FIGURES: [(&str, &str, &str); 7] = [
-    ("`migrate scan`", "s", "<= 2 s"),
-    ("peak RSS of `migrate scan`", "MiB", "<= 64 MiB"),
-    ("`migrate plan`", "s", "<= 60 s"),
-    ("peak RSS of `migrate plan`", "MiB", "<= 64 MiB"),
-    ("a run of another Kustomization, without a plan", "ms", ""),
-    ("a run of another Kustomization, while it is planned", "ms", ""),
-    ("by how much runs are slower", "%", "<= 10 %"),
-];
-
-const INTRODUCTION: &str = "
+const BENCHMARK: Benchmark<7> = Benchmark {
+    name: "migrate",
+    title: "Scanning and planning Kustomizations",
+    introduction: "
 Kustomizations of four objects each (two ConfigMaps, a Service, a Deployment without replicas), which are stock's by their label
 and have settled. `openflux migrate scan -o json` and `openflux migrate plan -A -o json` look at all of them; the controller proves
 each for the plan. A hundred other Kustomizations are ours; four of them at a time are asked for a run, and asked again when that has
 ended: for 20 s before, and for as long as the plan is made. API server, etcd, source-controller, the controller and the tool share
 the machine.
-";
+",
+    figures: [
+        ("`migrate scan`", "s", "<= 2 s"),
+        ("peak RSS of `migrate scan`", "MiB", "<= 64 MiB"),
+        ("`migrate plan`", "s", "<= 60 s"),
+        ("peak RSS of `migrate plan`", "MiB", "<= 64 MiB"),
+        ("a run of another Kustomization, without a plan", "ms", ""),
+        ("a run of another Kustomization, while it is planned", "ms", ""),
+        ("by how much runs are slower", "%", "<= 10 %"),
+    ],
+};
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(run(&arguments))
+    BENCHMARK.run_with_count("1000", async |count| {
+        program("openflux")?;
+        measure(count).await
+    })
 }
 
-async fn run(arguments: &Arguments) -> Result<()> {
-    tell("building openflux-controller and openflux")?;
-    controller()?;
-    program("openflux")?;
-    let mut runs = Vec::new();
-    for run in 1..=arguments.runs {
-        tell(&format!("run {run} of {}", arguments.runs))?;
-        runs.push(measure(arguments.count).await?);
-    }
-    let mut table = "| what | measured | target |\n|---|---|---|\n".to_owned();
-    for (at, (what, unit, target)) in FIGURES.iter().enumerate() {
-        let mut values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
-        values.sort_by(f64::total_cmp);
-        let median = values[values.len() / 2];
-        writeln!(table, "| {what} | {median:.1} {unit} | {target} |")?;
-    }
-    write!(std::io::stdout(), "{table}")?;
-    if arguments.write {
-        let page = format!(
-            "# Scanning and planning {} Kustomizations\n\n{}\n\nWritten by `cargo xtask bench migrate --count={} --runs={} --write` on {}.\n\n{table}",
-            arguments.count,
-            INTRODUCTION.trim(),
-            arguments.count,
-            arguments.runs,
-            machine()
-        );
-        write_page("migrate", &page)?;
-    }
-    Ok(())
-}
-
-fn tell(line: &str) -> Result<()> {
-    Ok(writeln!(std::io::stderr(), "{line}")?)
-}
-
-async fn measure(count: usize) -> Result<[f64; FIGURES.len()]> {
+async fn measure(count: usize) -> Result<[f64; 7]> {
     let testbed = Testbed::start(Options::default()).await?;
     let namespace = testbed.namespace("load").await?;
     testbed.source_controller().await?;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{Args, Command, FromArgMatches as _};
 
 use crate::testbed::controller;
 
@@ -22,7 +22,7 @@ pub struct Benchmark<const N: usize> {
     pub figures: [(&'static str, &'static str, &'static str); N],
 }
 
-#[derive(Parser)]
+#[derive(Args)]
 struct Arguments {
     /// How often it is measured; medians are reported.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
@@ -41,18 +41,57 @@ impl<const N: usize> Benchmark<N> {
     /// # Errors
     /// What the measurement fails with.
     pub fn run(&self, measure: impl AsyncFn() -> Result<[f64; N]>) -> Result<()> {
-        let command = Arguments::command()
-            .name(self.name)
+        let arguments = Arguments::from_arg_matches(&self.command().get_matches())?;
+        self.start(&arguments, "", measure)
+    }
+
+    /// The same for so many things as the command line says with `--count`, or as is usual.
+    ///
+    /// # Errors
+    /// What the measurement fails with.
+    pub fn run_with_count(
+        &self,
+        usual: &'static str,
+        measure: impl AsyncFn(usize) -> Result<[f64; N]>,
+    ) -> Result<()> {
+        let count = clap::Arg::new("count")
+            .long("count")
+            .help("How many there are")
+            .default_value(usual)
+            .value_parser(clap::value_parser!(usize));
+        let matches = self.command().arg(count).get_matches();
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        let count = *matches.get_one::<usize>("count").context("--count")?;
+        self.start(&arguments, &format!(" --count={count}"), async || {
+            measure(count).await
+        })
+    }
+
+    fn command(&self) -> Command {
+        let command = Command::new(self.name)
             .bin_name(format!("cargo xtask bench {}", self.name))
             .about(self.title);
-        let arguments = Arguments::from_arg_matches(&command.get_matches())?;
+        Arguments::augment_args(command)
+    }
+
+    fn start(
+        &self,
+        arguments: &Arguments,
+        more: &str,
+        measure: impl AsyncFn() -> Result<[f64; N]>,
+    ) -> Result<()> {
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?
-            .block_on(self.all(&arguments, measure))
+            .block_on(self.all(arguments, more, measure))
     }
 
-    async fn all(&self, arguments: &Arguments, measure: impl AsyncFn() -> Result<[f64; N]>) -> Result<()> {
+    async fn all(
+        &self,
+        arguments: &Arguments,
+        more: &str,
+        measure: impl AsyncFn() -> Result<[f64; N]>,
+    ) -> Result<()> {
         tell("building openflux-controller")?;
         controller()?;
         let mut runs = Vec::new();
@@ -64,7 +103,7 @@ impl<const N: usize> Benchmark<N> {
         write!(std::io::stdout(), "{table}")?;
         if arguments.write {
             let page = format!(
-                "# {}\n\n{}\n\nWritten by `cargo xtask bench {} --runs={} --write` on {}.\n\n{table}",
+                "# {}\n\n{}\n\nWritten by `cargo xtask bench {}{more} --runs={} --write` on {}.\n\n{table}",
                 self.title,
                 self.introduction.trim(),
                 self.name,
