@@ -147,7 +147,7 @@ fn refuse_dirty(root: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Co
     let changed = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() && !changed.trim().is_empty() {
         return Err(CommandError::Usage(format!(
-            "these files have changes that are not committed (--allow-dirty edits them all the same):\n{}",
+            "these files have changes that are not committed: commit them first, or edit them all the same with --allow-dirty:\n{}",
             changed.trim_end()
         )));
     }

@@ -14,6 +14,9 @@ pub const FINALIZER: &str = "finalizers.fluxcd.io";
 
 /// Annotation that asks for a reconciliation; any new value counts.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+/// Annotation that asks our deployers to let an object be until whoever moves it has seen that stock is done with it; since when, as
+/// RFC 3339. Without a newer one they begin after a while all the same.
+pub const HELD_SINCE: &str = "openfluxcd.ocm.software/held-since";
 /// Annotation that asks for a forced reconciliation when it equals [`REQUESTED_AT`].
 pub const FORCE_AT: &str = "reconcile.fluxcd.io/forceAt";
 /// Annotation that resets failure counts of a HelmRelease when it equals [`REQUESTED_AT`].

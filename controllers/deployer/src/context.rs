@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Settings;
 use crate::arrival::Arrival;
 use crate::elsewhere::Elsewhere;
+use crate::holds::Holds;
 use crate::kind::{Kind, StatusOf, kind_name, mapping};
 use crate::progress::Progress;
 use crate::references::References;
@@ -71,6 +72,8 @@ pub struct Context<K: Kind> {
     pub(crate) unwritten: Mutex<HashMap<ObjectKey, Unwritten<StatusOf<K>>>>,
     /// Objects that have been handed over to us and that no run has taken up yet.
     pub(crate) arrived: Mutex<HashMap<ObjectKey, Arrival<K::Object>>>,
+    /// Objects that whoever moves them asks us to let be.
+    pub(crate) holds: Holds,
     /// Objects whose last run waits for a dependency.
     pub(crate) awaiting: Mutex<HashSet<ObjectKey>>,
 }
@@ -280,6 +283,7 @@ impl<K: Kind> Context<K> {
         self.awaiting.lock().remove(key);
         self.clusters.release(key);
         self.arrived.lock().remove(key);
+        self.holds.forget(key);
         self.unwritten.lock().remove(key);
         self.own.forget(key);
         self.metrics

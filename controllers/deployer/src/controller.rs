@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::Settings;
 use crate::context::Context;
 use crate::elsewhere::Elsewhere;
+use crate::holds::Holds;
 use crate::progress::Progress;
 use crate::reconcile::{Deployer, reconcile};
 use crate::shadow::{self, Questions};
@@ -113,6 +114,7 @@ pub async fn run<D: Deployer>(
         metrics,
         interlock: Arc::new(Interlock::new(D::NAMES.controller)),
         arrived: Mutex::default(),
+        holds: Holds::default(),
         unwritten: Mutex::default(),
         objects: WatchCache::default(),
         namespace: namespace.clone(),

@@ -75,7 +75,7 @@ impl HandOver {
     }
 }
 
-/// Gives the time after which to look again at an object that was handed over while somebody was at work on it.
+/// Gives the time after which to look again at an object that was handed over while somebody was at work on it, or may be.
 ///
 /// Whoever that is goes on to the end of what it does, and writes what came of it.
 pub(crate) fn await_former<K: Kind>(
@@ -83,6 +83,9 @@ pub(crate) fn await_former<K: Kind>(
     key: &ObjectKey,
     object: &K::Object,
 ) -> Option<Duration> {
+    if let Some(left) = context.holds.left(key, object.meta(), Timestamp::now()) {
+        return Some(left.min(LOOK));
+    }
     let mut arrived = context.arrived.lock();
     let arrival = arrived.get_mut(key)?;
     let Some(left) = K::is_busy(object.status(), arrival.before(), Timestamp::now()) else {

@@ -12,7 +12,8 @@
 //! 5. [`Run`] is the bottom of a run: what it is about, how far it got, and its words; `conditions` and `events` are those;
 //! 6. `context` is what all runs share: statuses that were written, objects that have `vanished` or are `elsewhere`, `progress` of
 //!    others, the `finalizer` and the patches of `status`; `interlock` is what happens while a stock controller reconciles the object too,
-//!    `hand_over` when an object moves while somebody is at work on it, whose `arrival` is remembered.
+//!    `hand_over` when an object moves while somebody is at work on it, whose `arrival` is remembered, and `holds` when whoever moves it
+//!    asks us to wait.
 //!
 //! Files call down this list and are never called back. A deployer reads Artifacts and never a source kind.
 
@@ -27,6 +28,7 @@ mod expressions;
 mod fan_out;
 mod finalizer;
 mod hand_over;
+mod holds;
 mod interlock;
 mod kind;
 mod kube_config;

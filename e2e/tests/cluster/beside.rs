@@ -223,12 +223,13 @@ impl Fleet {
         Ok(fleet)
     }
 
-    fn kustomization(&self, name: &str, path: &str, label: Option<&str>) -> String {
+    /// A Kustomization of a folder of the repository.
+    pub(crate) fn kustomization(&self, name: &str, path: &str, label: Option<&str>) -> String {
         let labels: std::collections::BTreeMap<_, _> = label.map(|label| (KEY, label)).into_iter().collect();
         json!({
             "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind,
             "metadata": {"name": name, "namespace": self.namespace.name(), "labels": labels},
-            "spec": {"interval": "1h", "retryInterval": "2s", "prune": true, "path": path, "wait": path != "root",
+            "spec": {"interval": "1h", "retryInterval": "2s", "prune": true, "path": path, "wait": path == "deploy",
                 "targetNamespace": self.namespace.name(), "sourceRef": {"kind": "GitRepository", "name": "app"}},
         })
         .to_string()

@@ -1,22 +1,18 @@
 //! Moves of objects that a controller is in the middle of something with, and of objects that others write meanwhile.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::testbed::{
-    CONFIG_MAP, GIT_REPOSITORY, HELM_RELEASE, KUSTOMIZATION, Kind, SECRET, condition, is_ready,
-};
+use e2e::testbed::{CONFIG_MAP, HELM_RELEASE, KUSTOMIZATION, Kind, SECRET, condition, is_ready};
 use kube::api::{DynamicObject, Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Child;
 use tokio::sync::Semaphore;
 
 use crate::app::config_map;
 use crate::beside::{Fleet, KEY};
-use crate::ownership::{Moving, moves, two_writers, workload_writes};
+use crate::ownership::{Moving, moves, two_writers, unseen, workload_writes};
+use crate::tool_at_work::{AT_ONCE, comes_to, ended, steps};
 
 const POD: Kind = Kind {
     api_version: "v1",
@@ -24,83 +20,8 @@ const POD: Kind = Kind {
     plural: "pods",
 };
 
-impl Fleet {
-    /// Commits more, and has it fetched.
-    pub(crate) async fn add(&self, files: &[(&str, &str)]) -> Result<()> {
-        let commit = self.repo.commit("more", files).await?;
-        self.request(GIT_REPOSITORY, "app", &commit).await?;
-        let fetched = |object: &DynamicObject| {
-            let revision = object.data["status"]["artifact"]["revision"].as_str();
-            revision.is_some_and(|revision| revision.ends_with(&commit))
-        };
-        self.namespace
-            .wait(GIT_REPOSITORY, "app", "has the commit", fetched)
-            .await?;
-        Ok(())
-    }
-
-    /// Starts the tool beside everything else.
-    fn begin(&self, words: &[&str]) -> Result<Child> {
-        Ok(self
-            .beside
-            .command(words)?
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()?)
-    }
-
-    /// Waits until the tool has asked for a run, or has begun to wait for one that is under way.
-    async fn step(&self, journal: &Path, step: &str) -> Result<()> {
-        e2e::testbed::eventually(&format!("the tool to come to {step}"), async || {
-            Ok(steps(journal).iter().any(|seen| seen == step).then_some(()))
-        })
-        .await
-    }
-
-    /// Makes sure that an object keeps its label, or keeps having none, for a while.
-    async fn stays(&self, kind: Kind, name: &str, label: Option<&str>) -> Result<()> {
-        for _ in 0..10 {
-            let found = self.label(kind, name).await?;
-            ensure!(
-                found.as_deref() == label,
-                "{name} has the label {found:?} already"
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
-    }
-
-    fn journal(&self, name: &str) -> PathBuf {
-        let name = format!("{}-{name}.journal", self.namespace.name());
-        self.beside.testbed.dir().join(name)
-    }
-}
-
-/// The steps that a journal tells of.
-pub(crate) fn steps(journal: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(journal).unwrap_or_default();
-    let records = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let steps = records.filter_map(|record| record["step"].as_str().map(str::to_owned));
-    steps.collect()
-}
-
-async fn ends(tool: Child, code: i32) -> Result<String> {
-    let output = tool.wait_with_output().await?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.code() == Some(code),
-        "{}\n{text}{errors}",
-        output.status
-    );
-    Ok(text)
-}
-
-#[tokio::test]
-async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
-    let fleet = Fleet::start("migrate-busy").await?;
+/// Has stock deploy a Kustomization whose runs last as long as the gate is not there; gives the gate.
+async fn deploy_busy(fleet: &Fleet) -> Result<String> {
     let namespace = &fleet.namespace;
     fleet.add(&[("busy/a.yaml", &config_map("busy", "blue"))]).await?;
     let gate = config_map("gate", "open");
@@ -115,37 +36,42 @@ async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
     });
     namespace.apply(&object.to_string()).await?;
     fleet.settled(KUSTOMIZATION, "busy").await?;
-    let before = namespace.get(CONFIG_MAP, "busy").await?.context("busy")?.metadata;
-    let moving = [Moving {
+    Ok(gate)
+}
+
+fn busy_one() -> Moving {
+    Moving {
         resource: "kustomizations",
         name: "busy".to_owned(),
         workloads: vec![("configmaps", "busy".to_owned())],
-    }];
-    let waits =
-        |object: &DynamicObject| condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown");
+    }
+}
+
+/// Whether somebody is in the middle of a run.
+fn waits(object: &DynamicObject) -> bool {
+    condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown")
+}
+
+#[tokio::test]
+async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
+    let fleet = Fleet::start("migrate-busy").await?;
+    let namespace = &fleet.namespace;
+    let gate = deploy_busy(&fleet).await?;
+    let before = namespace.get(CONFIG_MAP, "busy").await?.context("busy")?.metadata;
+    let moving = [busy_one()];
     let written = fleet.beside.testbed.writes(namespace).await?.len();
 
     let (busy, journal) = (fleet.handle("ks", "busy"), fleet.journal("there"));
-    let path = journal.display().to_string();
     namespace.delete(CONFIG_MAP, "gate").await?;
     fleet.request(KUSTOMIZATION, "busy", "under-way").await?;
     namespace
         .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
         .await?;
-    let tool = fleet.begin(&[
-        "migrate",
-        "apply",
-        &busy,
-        "--yes",
-        "--soak",
-        "0",
-        "--journal",
-        &path,
-    ])?;
-    fleet.step(&journal, "guard").await?;
+    let tool = fleet.begin_move(&busy, &journal, &AT_ONCE[1..])?;
+    comes_to(&journal, "guard").await?;
     fleet.stays(KUSTOMIZATION, "busy", None).await?;
     namespace.apply(&gate).await?;
-    let told = ends(tool, 0).await?;
+    let (told, _) = ended(tool, 0).await?;
     ensure!(told.contains("unmoved 1/1"), "{told}");
 
     // And back, while ours waits.
@@ -157,7 +83,7 @@ async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
     let tool = fleet.begin(&["migrate", "rollback", &busy, "--yes"])?;
     fleet.stays(KUSTOMIZATION, "busy", Some("openflux")).await?;
     namespace.apply(&gate).await?;
-    let told = ends(tool, 0).await?;
+    let (told, _) = ended(tool, 0).await?;
     ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
     fleet.settled(KUSTOMIZATION, "busy").await?;
 
@@ -251,23 +177,13 @@ async fn an_upgrade_that_is_under_way_is_waited_for_on_both_ways() -> Result<()>
     let written = fleet.beside.testbed.writes(namespace).await?.len();
 
     let (slow, journal) = (fleet.handle("hr", "slow"), fleet.journal("there"));
-    let path = journal.display().to_string();
     namespace.patch(HELM_RELEASE, "slow", replicas(1)).await?;
     pending().await?;
-    let tool = fleet.begin(&[
-        "migrate",
-        "apply",
-        &slow,
-        "--yes",
-        "--soak",
-        "0",
-        "--journal",
-        &path,
-    ])?;
-    fleet.step(&journal, "guard").await?;
+    let tool = fleet.begin_move(&slow, &journal, &AT_ONCE[1..])?;
+    comes_to(&journal, "guard").await?;
     fleet.stays(HELM_RELEASE, "slow", None).await?;
     run_as_many(&fleet, 1).await?;
-    ends(tool, 0).await?;
+    ended(tool, 0).await?;
     ensure!(records(&fleet).await? == (2, "deployed".to_owned()));
 
     namespace.patch(HELM_RELEASE, "slow", replicas(2)).await?;
@@ -275,7 +191,7 @@ async fn an_upgrade_that_is_under_way_is_waited_for_on_both_ways() -> Result<()>
     let tool = fleet.begin(&["migrate", "rollback", &slow, "--yes"])?;
     fleet.stays(HELM_RELEASE, "slow", Some("openflux")).await?;
     run_as_many(&fleet, 2).await?;
-    let told = ends(tool, 0).await?;
+    let (told, _) = ended(tool, 0).await?;
     ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
     fleet.settled(HELM_RELEASE, "slow").await?;
     // Nobody has taken up what another was about.
@@ -286,7 +202,8 @@ async fn an_upgrade_that_is_under_way_is_waited_for_on_both_ways() -> Result<()>
         workloads: vec![("deployments", "slow".to_owned())],
     }];
     let writes = fleet.beside.testbed.writes(namespace).await?;
-    let faults = two_writers(&writes[written..], &moving);
+    let writes = &writes[written..];
+    let faults = [two_writers(writes, &moving), unseen(writes, &moving)].concat();
     ensure!(faults.is_empty(), "{faults:#?}");
     Ok(())
 }
@@ -316,31 +233,18 @@ async fn hold_questions(to: String, let_through: Arc<Semaphore>) -> Result<Strin
 async fn what_others_write_between_the_look_and_the_label_is_seen() -> Result<()> {
     let fleet = Fleet::start("migrate-conflict").await?;
     let (app, journal) = (fleet.handle("ks", "app"), fleet.journal("conflict"));
-    let path = journal.display().to_string();
     let before = fleet.traces().await?;
     // The first question finds out whether it is there.
     let let_through = Arc::new(Semaphore::new(1));
     let url = fleet.beside.testbed.shadow_url();
     let to = url.trim_start_matches("http://").to_owned();
     let held = hold_questions(to, Arc::clone(&let_through)).await?;
-    let words = [
-        "migrate",
-        "apply",
-        &app,
-        "--yes",
-        "--soak",
-        "0",
-        "--journal",
-        &path,
-        "--shadow-url",
-        &held,
-    ];
-    let tool = fleet.begin(&words)?;
-    fleet.step(&journal, "prove").await?;
+    let tool = fleet.begin_move(&app, &journal, &["--soak", "0", "--shadow-url", &held])?;
+    comes_to(&journal, "prove").await?;
     let note = json!({"metadata": {"annotations": {"example.com/note": "written meanwhile"}}});
     fleet.namespace.patch(KUSTOMIZATION, "app", note).await?;
     let_through.add_permits(100);
-    let told = ends(tool, 0).await?;
+    let (told, _) = ended(tool, 0).await?;
     ensure!(told.contains("unmoved 3/3"), "{told}");
     let steps = steps(&journal);
     let guards = steps.iter().filter(|step| *step == "guard").count();
@@ -349,7 +253,64 @@ async fn what_others_write_between_the_look_and_the_label_is_seen() -> Result<()
     let labels = moved.metadata.labels.clone().unwrap_or_default();
     ensure!(labels.contains_key(KEY) && is_ready(&moved), "{moved:?}");
     ensure!(fleet.traces().await? == before, "an object was written");
-    let words = ["migrate", "rollback", &app, "--yes"];
-    fleet.beside.ends(0, &words).await?;
+    fleet.rolls_back(&app).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_stock_began_before_the_label_is_waited_for_while_ours_lets_it_be() -> Result<()> {
+    let fleet = Fleet::start("migrate-late").await?;
+    let namespace = &fleet.namespace;
+    let gate = deploy_busy(&fleet).await?;
+    let (busy, journal) = (fleet.handle("ks", "busy"), fleet.journal("late"));
+    let written = fleet.beside.testbed.writes(namespace).await?.len();
+
+    // The tool is killed right before the label.
+    let url = fleet.beside.testbed.shadow_url();
+    let to = url.trim_start_matches("http://").to_owned();
+    let held = hold_questions(to, Arc::new(Semaphore::new(1))).await?;
+    let mut tool = fleet.begin_move(&busy, &journal, &["--shadow-url", &held])?;
+    comes_to(&journal, "prove").await?;
+    tool.kill().await?;
+    let migration = fleet.migration().await?;
+    // Or rather behind it, while stock is in the middle of a run: this is its last write.
+    namespace.delete(CONFIG_MAP, "gate").await?;
+    fleet.request(KUSTOMIZATION, "busy", "under-way").await?;
+    namespace
+        .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
+        .await?;
+    let now = jiff::Timestamp::now().to_string();
+    let label = json!({
+        "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind,
+        "metadata": {"name": "busy", "labels": {KEY: "openflux"}, "annotations": {
+            "openfluxcd.ocm.software/moved-at": now, "openfluxcd.ocm.software/moved-by": "alice",
+            "openfluxcd.ocm.software/moved-from": "", "openfluxcd.ocm.software/held-since": now}},
+    });
+    let params = PatchParams::apply("openflux-migrate");
+    let api = namespace.api(KUSTOMIZATION);
+    api.patch("busy", &params, &Patch::Apply(&label)).await?;
+
+    let path = journal.display().to_string();
+    let words = ["migrate", "apply", &migration, "--resume", "--journal", &path];
+    let tool = fleet.begin(&[&words[..], &AT_ONCE].concat())?;
+    comes_to(&journal, "taken").await?;
+    fleet.stays(KUSTOMIZATION, "busy", Some("openflux")).await?;
+    namespace.apply(&gate).await?;
+    // What it looked like before the label nobody has written down.
+    let (told, errors) = ended(tool, 1).await?;
+    ensure!(
+        told.contains("stock had begun a run of it before it saw the label"),
+        "{told}{errors}"
+    );
+    ensure!(told.contains("With openflux: 1."), "{told}{errors}");
+    let object = namespace.get(KUSTOMIZATION, "busy").await?.context("busy")?;
+    let annotations = object.metadata.annotations.unwrap_or_default();
+    ensure!(!annotations.keys().any(|key| key.contains("held-since")));
+    fleet.rolls_back(&busy).await?;
+    fleet.settled(KUSTOMIZATION, "busy").await?;
+    let (writes, moving) = (fleet.beside.testbed.writes(namespace).await?, [busy_one()]);
+    let writes = &writes[written..];
+    let faults = [two_writers(writes, &moving), workload_writes(writes, &moving)].concat();
+    ensure!(faults.is_empty(), "{faults:#?}");
     Ok(())
 }

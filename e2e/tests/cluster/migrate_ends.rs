@@ -1,23 +1,14 @@
 //! Moves that do not go as moves go: of what is suspended, with a commit while it is watched, killed on the way back.
 
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::testbed::{CONFIG_MAP, GIT_REPOSITORY, KUSTOMIZATION, eventually};
+use e2e::testbed::{CONFIG_MAP, GIT_REPOSITORY, KUSTOMIZATION};
 use serde_json::json;
 
 use crate::app::config_map;
 use crate::beside::Fleet;
-use crate::migrate_busy::steps;
-
-async fn comes_to(journal: &Path, step: &str) -> Result<()> {
-    eventually(&format!("the tool to come to {step}"), async || {
-        Ok(steps(journal).iter().any(|seen| seen == step).then_some(()))
-    })
-    .await
-}
+use crate::tool_at_work::{comes_to, ended, steps};
 
 #[tokio::test]
 async fn what_is_suspended_moves_when_that_is_asked_for_and_stays_suspended() -> Result<()> {
@@ -30,23 +21,16 @@ async fn what_is_suspended_moves_when_that_is_asked_for_and_stays_suspended() ->
         .patch(KUSTOMIZATION, "root", suspend(true))
         .await?;
     fleet.namespace.patch(KUSTOMIZATION, "app", suspend(true)).await?;
-    let words = ["migrate", "apply", &app, "--yes", "--soak", "0"];
-    let told = fleet.beside.ends(1, &words).await?;
+    let told = fleet.moves(1, &[&app], &[]).await?;
     ensure!(told.contains("M103"), "{told}");
     ensure!(fleet.label(KUSTOMIZATION, "app").await?.is_none());
 
-    let told = fleet
-        .beside
-        .ends(0, &[&words[..], &["--include-suspended"]].concat())
-        .await?;
+    let told = fleet.moves(0, &[&app], &["--include-suspended"]).await?;
     ensure!(told.contains("not proven: it is suspended"), "{told}");
     ensure!(told.contains("unmoved 3/3"), "{told}");
     ensure!(fleet.label(KUSTOMIZATION, "app").await?.as_deref() == Some("openflux"));
     ensure!(fleet.app().await?.data["spec"]["suspend"] == true);
-    let told = fleet
-        .beside
-        .ends(0, &["migrate", "rollback", &app, "--yes"])
-        .await?;
+    let told = fleet.rolls_back(&app).await?;
     ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
     ensure!(fleet.app().await?.data["spec"]["suspend"] == true);
     fleet
@@ -62,23 +46,8 @@ async fn what_is_suspended_moves_when_that_is_asked_for_and_stays_suspended() ->
 async fn a_commit_while_it_is_watched_is_no_surprise() -> Result<()> {
     let fleet = Fleet::start("migrate-soak").await?;
     let app = fleet.handle("ks", "app");
-    let journal = fleet.beside.testbed.dir().join("soak.journal");
-    let path = journal.display().to_string();
-    let tool = fleet
-        .beside
-        .command(&[
-            "migrate",
-            "apply",
-            &app,
-            "--yes",
-            "--soak",
-            "8s",
-            "--journal",
-            &path,
-        ])?
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let journal = fleet.journal("soak");
+    let tool = fleet.begin_move(&app, &journal, &["--soak", "8s"])?;
     comes_to(&journal, "soak").await?;
     let commit = fleet
         .repo
@@ -90,13 +59,7 @@ async fn a_commit_while_it_is_watched_is_no_surprise() -> Result<()> {
         .namespace
         .wait(CONFIG_MAP, "settings", "is red", is_red)
         .await?;
-    let output = tool.wait_with_output().await?;
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        output.status.success(),
-        "{told}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let (told, _) = ended(tool, 0).await?;
     ensure!(
         told.contains("a new revision or spec came during the move"),
         "{told}"
@@ -105,10 +68,7 @@ async fn a_commit_while_it_is_watched_is_no_surprise() -> Result<()> {
         told.contains("soak 8s") && told.contains("With openflux: 1."),
         "{told}"
     );
-    fleet
-        .beside
-        .ends(0, &["migrate", "rollback", &app, "--yes"])
-        .await?;
+    fleet.rolls_back(&app).await?;
     Ok(())
 }
 
@@ -118,23 +78,8 @@ async fn a_tool_that_is_killed_on_the_way_back_is_gone_on_with() -> Result<()> {
     let app = fleet.handle("ks", "app");
     let mut caught = false;
     for number in 0..5 {
-        let journal = fleet.beside.testbed.dir().join(format!("back-{number}.journal"));
-        let path = journal.display().to_string();
-        let mut tool = fleet
-            .beside
-            .command(&[
-                "migrate",
-                "apply",
-                &app,
-                "--yes",
-                "--soak",
-                "60s",
-                "--journal",
-                &path,
-            ])?
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let journal = fleet.journal(&format!("back-{number}"));
+        let mut tool = fleet.begin_move(&app, &journal, &["--soak", "60s"])?;
         comes_to(&journal, "soak").await?;
         let change = json!({"data": {"by-hand": number.to_string()}});
         fleet.namespace.patch(CONFIG_MAP, "settings", change).await?;
@@ -148,8 +93,7 @@ async fn a_tool_that_is_killed_on_the_way_back_is_gone_on_with() -> Result<()> {
         if last == "back" {
             caught = true;
             let migration = fleet.migration().await?;
-            let words = ["migrate", "apply", &migration, "--resume", "--yes", "--soak", "0"];
-            let told = fleet.beside.ends(3, &words).await?;
+            let told = fleet.moves(3, &[&migration], &["--resume"]).await?;
             ensure!(told.contains("with stock"), "{told}");
             ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
         }

@@ -1,16 +1,16 @@
 //! Moves by a commit, labels that are handed over to Git, and hooks around waves.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::testbed::{GIT_REPOSITORY, KUSTOMIZATION, eventually};
 use kube::api::DynamicObject;
 
 use crate::beside::Fleet;
+use crate::tool_at_work::ended;
 
 /// Runs git as somebody.
-async fn git(folder: &Path, words: &[&str]) -> Result<String> {
+pub(crate) async fn git(folder: &Path, words: &[&str]) -> Result<String> {
     let identity = ["-c", "user.name=alice", "-c", "user.email=alice@example.com"];
     let output = tokio::process::Command::new("git")
         .current_dir(folder)
@@ -26,7 +26,7 @@ async fn git(folder: &Path, words: &[&str]) -> Result<String> {
 
 impl Fleet {
     /// A checkout of the repository, in a folder of its own.
-    async fn clone_to(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) async fn clone_to(&self, name: &str) -> Result<PathBuf> {
         let parent = self.beside.testbed.dir();
         let folder = parent.join(format!("{}-{name}", self.namespace.name()));
         let path = folder.display().to_string();
@@ -35,12 +35,13 @@ impl Fleet {
     }
 
     /// Commits and pushes what is in a checkout, and waits until the parent has applied that.
-    async fn publish(&self, checkout: &Path) -> Result<()> {
+    pub(crate) async fn publish(&self, checkout: &Path) -> Result<()> {
         git(checkout, &["commit", "--quiet", "--all", "--message", "labels"]).await?;
         self.bring(checkout).await
     }
 
-    async fn bring(&self, checkout: &Path) -> Result<()> {
+    /// Pushes, and waits likewise.
+    pub(crate) async fn bring(&self, checkout: &Path) -> Result<()> {
         git(checkout, &["push", "--quiet", "origin", "HEAD:main"]).await?;
         let head = git(checkout, &["rev-parse", "HEAD"]).await?;
         self.request(GIT_REPOSITORY, "app", &head).await?;
@@ -108,12 +109,7 @@ async fn a_move_by_commit_waits_for_it_and_goes_back_by_revert() -> Result<()> {
         hooks.display()
     );
     let words = [&by_git[..], &["--hook", &hook]].concat();
-    let tool = fleet
-        .beside
-        .command(&words)?
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let tool = fleet.begin(&words)?;
     let file = checkout.join("root/app.yaml");
     eventually("the label to be put into the checkout", async || {
         Ok(std::fs::read_to_string(&file)?.contains("openflux").then_some(()))
@@ -124,10 +120,7 @@ async fn a_move_by_commit_waits_for_it_and_goes_back_by_revert() -> Result<()> {
         "it came without a commit"
     );
     fleet.publish(&checkout).await?;
-    let output = tool.wait_with_output().await?;
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{told}{errors}");
+    let (told, errors) = ended(tool, 0).await?;
     ensure!(
         errors.contains("Waiting until the labels come from Git"),
         "{errors}"
@@ -155,12 +148,7 @@ async fn a_move_by_commit_waits_for_it_and_goes_back_by_revert() -> Result<()> {
     ensure!(fleet.traces().await? == before, "the way back wrote to an object");
 
     // A commit that brings more than the labels is no move that went well.
-    let tool = fleet
-        .beside
-        .command(&by_git)?
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let tool = fleet.begin(&by_git)?;
     eventually("the label to be put into the checkout again", async || {
         Ok(std::fs::read_to_string(&file)?.contains("openflux").then_some(()))
     })
@@ -169,13 +157,8 @@ async fn a_move_by_commit_waits_for_it_and_goes_back_by_revert() -> Result<()> {
     let text = std::fs::read_to_string(&settings)?;
     std::fs::write(&settings, text.replace("blue", "green"))?;
     fleet.publish(&checkout).await?;
-    let output = tool.wait_with_output().await?;
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        output.status.code() == Some(3) && told.contains("commit the labels alone"),
-        "{told}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let (told, errors) = ended(tool, 3).await?;
+    ensure!(told.contains("commit the labels alone"), "{told}{errors}");
     git(&checkout, &["revert", "--no-edit", "HEAD"]).await?;
     fleet.bring(&checkout).await?;
     Ok(())
@@ -288,9 +271,6 @@ async fn a_lost_port_is_forwarded_again() -> Result<()> {
     );
     let asked = std::fs::read_to_string(&count).context("kubectl was not asked")?;
     ensure!(asked.lines().count() == 2, "{asked}");
-    fleet
-        .beside
-        .ends(0, &["migrate", "rollback", &app, "--yes"])
-        .await?;
+    fleet.rolls_back(&app).await?;
     Ok(())
 }

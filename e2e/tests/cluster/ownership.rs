@@ -1,6 +1,10 @@
 //! Who has written what while objects moved, by the audit log: at any time one controller alone.
+//!
+//! An object whose label comes with the request to let it be is ours, and stock may end what it has begun: until the request is gone
+//! or has run out, only stock writes.
 
 use e2e::testbed::Write;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::beside::KEY;
@@ -21,6 +25,10 @@ enum Writer {
     Ours,
 }
 
+/// By which ours is asked to let an object be, and for how long it does.
+const HELD_SINCE: &str = "openfluxcd.ocm.software/held-since";
+const HELD_FOR: SignedDuration = SignedDuration::from_secs(30);
+
 const CONTROLLERS: [&str; 2] = ["kustomize-controller", "helm-controller"];
 
 /// Stock says what it is; ours writes under the names of the same field managers, and says nothing.
@@ -40,6 +48,28 @@ struct Turn<'a> {
     begun: &'a str,
     ended: &'a str,
     is_ours: bool,
+    /// Whether ours lets it be.
+    is_held: bool,
+}
+
+impl Turn<'_> {
+    /// Whether a writer has the object in this turn, by when it wrote.
+    fn is_of(&self, writer: Writer, write: &Write) -> bool {
+        if self.is_held {
+            return writer == Writer::Stock || has_run_out(self.begun, &write.begun).unwrap_or_default();
+        }
+        (writer == Writer::Ours) == self.is_ours
+    }
+
+    /// Whether it has the object while it is not known whether the turn has begun.
+    fn may_be_of(&self, writer: Writer, write: &Write) -> bool {
+        !self.is_held || self.is_of(writer, write)
+    }
+}
+
+fn has_run_out(since: &str, now: &str) -> Option<bool> {
+    let (since, now): (Timestamp, Timestamp) = (since.parse().ok()?, now.parse().ok()?);
+    Some(now.duration_since(since) >= HELD_FOR)
 }
 
 /// The turns of an object, in their order.
@@ -56,6 +86,9 @@ fn turns<'a>(writes: &'a [Write], object: &Moving, faults: &mut Vec<String>) -> 
             .body
             .pointer("/metadata/labels")
             .and_then(|labels| labels.get(KEY));
+        let annotations = write.body.pointer("/metadata/annotations");
+        let held = annotations.and_then(|annotations| annotations.get(HELD_SINCE));
+        let is_held = held.is_some_and(Value::is_string);
         let is_ours = match label {
             Some(Value::String(value)) if value == "openflux" => true,
             Some(Value::Null) => false,
@@ -67,11 +100,13 @@ fn turns<'a>(writes: &'a [Write], object: &Moving, faults: &mut Vec<String>) -> 
             None if write.manager == "openflux-migrate" && write.body.get("apiVersion").is_some() => false,
             None => continue,
         };
-        if turns.last().is_none_or(|last: &Turn<'_>| last.is_ours != is_ours) {
+        let is_other = |last: &Turn<'_>| last.is_ours != is_ours || last.is_held || is_held;
+        if turns.last().is_none_or(is_other) {
             turns.push(Turn {
                 begun: &write.begun,
                 ended: &write.ended,
                 is_ours,
+                is_held,
             });
         }
     }
@@ -98,16 +133,13 @@ pub(crate) fn two_writers(writes: &[Write], objects: &[Moving]) -> Vec<String> {
         };
         for write in writes.iter().filter(|write| is_done(write)).filter(of_object) {
             let Some(writer) = writer(write) else { continue };
-            let is_allowed = |is_ours: bool| (writer == Writer::Ours) == is_ours;
             // Those who may have had it from its beginning to its end.
             let at_begin = turns.iter().rfind(|turn| turn.ended <= write.begun.as_str());
-            let meanwhile = turns
+            let mut meanwhile = turns
                 .iter()
                 .filter(|turn| turn.ended > write.begun.as_str() && turn.begun < write.ended.as_str());
-            let mut had = meanwhile
-                .flat_map(|turn| [turn.is_ours, !turn.is_ours])
-                .chain([at_begin.is_some_and(|turn| turn.is_ours)]);
-            if !had.any(is_allowed) {
+            let had = at_begin.map_or(writer == Writer::Stock, |turn| turn.is_of(writer, write));
+            if !had && !meanwhile.any(|turn| turn.may_be_of(writer, write)) {
                 faults.push(format!(
                     "{writer:?} wrote {}/{} {} at {}, and had not {}",
                     write.resource, write.name, write.subresource, write.begun, object.name
@@ -139,7 +171,7 @@ pub(crate) fn moves(writes: &[Write], objects: &[Moving]) -> usize {
     let turns = objects
         .iter()
         .flat_map(|object| turns(writes, object, &mut Vec::new()));
-    turns.filter(|turn| turn.is_ours).count()
+    turns.filter(|turn| turn.is_ours && !turn.is_held).count()
 }
 
 /// What was written of workloads, dry-runs aside.
@@ -223,5 +255,27 @@ mod tests {
         assert_eq!(two_writers(&[label(10), stock(20)], &app).len(), 1);
         assert_eq!(two_writers(&[ours(1), label(10)], &app).len(), 1);
         assert_eq!(two_writers(&[label(10), release(20), ours(30)], &app).len(), 1);
+        // Stock ends what it has begun while ours waits, and not after that.
+        let hold = |at| {
+            let metadata = json!({"labels": {KEY: "openflux"}, "annotations": {HELD_SINCE: "now"}});
+            let body = json!({"apiVersion": "v1", "metadata": metadata});
+            write(at, "", "openflux-migrate", "", body)
+        };
+        let good = [stock(1), hold(10), stock(20), label(30), ours(31), ours(40)];
+        assert_eq!(two_writers(&good, &app), Vec::<String>::new());
+        assert_eq!(moves(&good, &app), 1);
+        assert_eq!(two_writers(&[hold(10), ours(20)], &app).len(), 1);
+        assert_eq!(two_writers(&[hold(10), label(20), stock(30)], &app).len(), 1);
+        let timed = |mut write: Write, begun: &str| {
+            (write.begun, write.ended) = (
+                format!("2026-01-01T00:{begun}.0Z"),
+                format!("2026-01-01T00:{begun}.1Z"),
+            );
+            write
+        };
+        let alone = [timed(hold(1), "00:10"), timed(ours(1), "00:41")];
+        assert_eq!(two_writers(&alone, &app), Vec::<String>::new());
+        let early = [timed(hold(1), "00:10"), timed(ours(1), "00:39")];
+        assert_eq!(two_writers(&early, &app).len(), 1);
     }
 }

@@ -9,7 +9,9 @@ pub enum CommandError {
     #[error("{0}")]
     Usage(String),
     /// The kubeconfig cannot be used.
-    #[error("cannot read the kubeconfig: {0}")]
+    #[error(
+        "cannot read the kubeconfig: {0}. kubectl config get-contexts shows what there is; --kubeconfig and --context choose"
+    )]
     Kubeconfig(#[from] kube::config::KubeconfigError),
     /// There is no kubeconfig, and this is no pod.
     #[error(
@@ -17,7 +19,7 @@ pub enum CommandError {
     )]
     NoCluster(#[from] kube::config::InClusterError),
     /// The API server does not answer as it should.
-    #[error("{what}: {}", describe(error))]
+    #[error("{what}: {}{}", describe(error), remedy(error))]
     Api {
         /// What was asked for.
         what: String,
@@ -62,6 +64,22 @@ impl CommandError {
     /// Returns the exit code: 2, nothing was done.
     pub const fn exit_code(&self) -> u8 {
         2
+    }
+}
+
+/// What to do about it, behind what the API server said; nothing if that says it.
+pub(crate) fn remedy(error: &kube::Error) -> &'static str {
+    match error {
+        kube::Error::Api(status) if status.code == 403 => {
+            ". Ask for that right, or use another --context or --as; openflux explain D102 says more"
+        }
+        kube::Error::Api(status) if status.code == 401 => {
+            ". The cluster does not know who you are: log in again, or use another --context"
+        }
+        kube::Error::HyperError(_) | kube::Error::Service(_) => {
+            ". Is this the right cluster, and does it answer? kubectl cluster-info asks it; --context chooses another"
+        }
+        _ => "",
     }
 }
 

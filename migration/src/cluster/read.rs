@@ -15,7 +15,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::error::describe;
+use super::error::{describe, remedy};
 use super::{Cluster, CommandError};
 
 /// Label selector of our Deployments.
@@ -138,7 +138,10 @@ where
         let page = match api.list(&params).await {
             Ok(page) => page,
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(objects),
-            Err(error) => return Err(format!("{}: {}", K::plural(&()), describe(&error))),
+            Err(error) => {
+                let (said, remedy) = (describe(&error), remedy(&error));
+                return Err(format!("{}: {said}{remedy}", K::plural(&())));
+            }
         };
         objects.extend(page.items);
         match page.metadata.continue_.filter(|next| !next.is_empty()) {

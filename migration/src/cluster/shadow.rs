@@ -315,6 +315,12 @@ async fn send(
     if status == StatusCode::OK {
         return Ok(response);
     }
+    if status == StatusCode::NOT_FOUND {
+        return Err(format!(
+            "what answers at {address} knows no such question: it is another program, or openflux-controller in an earlier version, which is \
+             to be updated"
+        ));
+    }
     let body = http_body_util::Limited::new(response.into_body(), MAX_LINE);
     let said = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     Err(format!("{status}: {}", String::from_utf8_lossy(&said).trim()))

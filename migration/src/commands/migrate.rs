@@ -25,9 +25,9 @@ use crate::checkout::{self, Dirty};
 use crate::cluster::{
     CommandError, ConnectArgs, Format, OutputArgs, facts, print_lines, tell_what_is_missing,
 };
-use crate::moving::flux::{Flux, cluster_uid};
+use crate::moving::flux::Flux;
 use crate::moving::inherit::hand_over;
-use crate::moving::setting::read_plan;
+use crate::moving::setting::{cluster_uid, read_plan};
 
 /// What to do about moving objects to our controller.
 #[derive(Debug, Subcommand)]

@@ -14,14 +14,17 @@ use super::Outcome;
 use super::rollback_fleet::{Asked, fleet};
 use crate::cluster::{CommandError, ConnectArgs, Format, OutputArgs, Printer, print_lines};
 use crate::moving::around::Around;
+use crate::moving::asking::{confirm, question};
 use crate::moving::back::parent_of;
 use crate::moving::flux::said;
 use crate::moving::lease::{self, Held, give_back_all};
+use crate::moving::look::Expected;
 use crate::moving::prove::Planned;
 use crate::moving::setting::{PatienceArgs, Setting, Target, options_of_return, target};
+use crate::moving::shares::shares;
 use crate::moving::stop::Stop;
 use crate::moving::store::{journals, name_of};
-use crate::moving::waves::{Numbered, Pace, Run, confirm, question, shares};
+use crate::moving::waves::{Numbered, Pace, Run};
 
 /// What returns to stock, and how.
 #[derive(Args, Debug)]
@@ -180,6 +183,7 @@ async fn give_back(
         options_of_return(&args.patience, args.now),
         None,
         Box::new(Planned(None)),
+        Expected::default(),
     )?;
     let (stop, around) = (Stop::listen(lost), Around::default());
     let mut run = Run {

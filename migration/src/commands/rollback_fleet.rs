@@ -14,9 +14,9 @@ use serde_json::json;
 
 use super::Outcome;
 use crate::cluster::{CommandError, print_lines};
+use crate::moving::asking::confirm;
 use crate::moving::flux::said;
 use crate::moving::setting::Setting;
-use crate::moving::waves::confirm;
 
 /// How it is done.
 pub(super) struct Asked {

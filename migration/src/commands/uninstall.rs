@@ -18,7 +18,7 @@ use kube::{Api, Client, ResourceExt};
 
 use super::Outcome;
 use crate::cluster::{Cluster, CommandError, ConnectArgs, Wanted, duration, list, print_lines, read};
-use crate::moving::waves::confirm;
+use crate::moving::asking::confirm;
 
 /// What is taken away, and how.
 #[derive(Args, Debug)]

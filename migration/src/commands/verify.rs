@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Outcome;
 use crate::cluster::{CommandError, ConnectArgs, Format, OutputArgs, print_lines};
-use crate::moving::look::{Applied, Looker};
+use crate::moving::look::{Applied, Expected, Looker};
 use crate::moving::setting::Setting;
 use crate::moving::store;
 
@@ -67,7 +67,8 @@ async fn compare(
     journal: &Journal,
     verification: &mut Verification,
 ) -> Result<(), CommandError> {
-    let looker = Looker::new(setting.cluster.client.clone());
+    let expected = Expected::of(&journal.header, &setting.label.0);
+    let looker = Looker::new(setting.cluster.client.clone(), expected);
     let subjects = Subject::all(&setting.facts.world);
     for (object, progress) in &journal.progress {
         let Some(subject) = subjects.iter().find(|subject| subject.handle == *object) else {

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use flux_api::REQUESTED_AT;
 use flux_fleet::carrier::label_managers;
-use flux_fleet::moving::{MANAGER, MOVED_AT, MOVED_BY, MOVED_FROM, Readiness, SUSPENDED_FOR, Sight};
+use flux_fleet::moving::{
+    HELD_SINCE, MANAGER, MOVED_AT, MOVED_BY, MOVED_FROM, Readiness, SUSPENDED_FOR, Sight,
+};
 use flux_fleet::{DeployerKind, Handle, Owners, World};
 use futures::{StreamExt, pin_mut};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, WatchEvent, WatchParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
@@ -212,6 +212,9 @@ impl Flux {
         if let Some(token) = token {
             metadata["annotations"][REQUESTED_AT] = token.into();
         }
+        if carried.is_held {
+            metadata["annotations"][HELD_SINCE] = Timestamp::now().to_string().into();
+        }
         let body = Self::body(handle, metadata);
         let params = PatchParams {
             // The label of somebody at a terminal is taken over; that of a repository is not.
@@ -258,7 +261,8 @@ impl Flux {
 
     /// Takes away the label whoever owns it, with all that this tool has set.
     pub(crate) async fn strip(&self, handle: &Handle, uid: &str, token: &str) -> Result<(), CommandError> {
-        let annotations = json!({REQUESTED_AT: token, MOVED_AT: null, MOVED_BY: null, MOVED_FROM: null});
+        let annotations =
+            json!({REQUESTED_AT: token, MOVED_AT: null, MOVED_BY: null, MOVED_FROM: null, HELD_SINCE: null});
         let labels = json!({&self.label.0: null});
         self.merge(
             handle,
@@ -330,25 +334,29 @@ pub(crate) struct Carried {
     pub(crate) from: String,
     /// Whether the label is taken over from others.
     pub(crate) is_forced: bool,
+    /// Whether ours is to let the object be, from now on.
+    pub(crate) is_held: bool,
 }
 
-/// Says as whom the cluster knows us.
-pub(crate) async fn who_am_i(client: &Client) -> Result<String, CommandError> {
-    let api: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = api
-        .create(&PostParams::default(), &SelfSubjectReview::default())
-        .await
-        .map_err(CommandError::api("who you are"))?;
-    let user = review.status.and_then(|status| status.user_info);
-    Ok(user.and_then(|user| user.username).unwrap_or_default())
+impl Carried {
+    /// What they say of an object that carries the label by this tool.
+    pub(crate) fn by(meta: &ObjectMeta) -> Option<Self> {
+        let annotations = meta.annotations.as_ref()?;
+        let said = |key: &str| annotations.get(key).cloned();
+        Some(Self {
+            at: said(MOVED_AT)?.parse().unwrap_or_else(|_| whole_second()),
+            by: said(MOVED_BY).unwrap_or_default(),
+            from: said(MOVED_FROM).unwrap_or_default(),
+            is_forced: true,
+            is_held: false,
+        })
+    }
 }
 
-/// Says what tells this cluster from others: the UID of its namespace `kube-system`.
-pub(crate) async fn cluster_uid(client: &Client) -> Result<String, CommandError> {
-    let api: Api<Namespace> = Api::all(client.clone());
-    let found = api.get_metadata("kube-system").await;
-    let namespace = found.map_err(CommandError::api("the namespace kube-system"))?;
-    Ok(namespace.uid().unwrap_or_default())
+/// Now, as people write it down.
+pub(super) fn whole_second() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// Asks again as long as the API server does not answer.

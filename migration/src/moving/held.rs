@@ -3,13 +3,12 @@
 use std::time::{Duration, Instant};
 
 use flux_fleet::moving::sight::{idle, taken};
-use flux_fleet::moving::{Change, ChangeClass, Event, MOVED_AT, MOVED_BY, MOVED_FROM, Sight, Snapshot};
+use flux_fleet::moving::{Change, ChangeClass, Event, Sight, Snapshot};
 use flux_fleet::text::count;
 use flux_fleet::{Owner, State};
 
 use super::flux::{Carried, LabelError, Waited};
-use super::look::watch_lists;
-use super::state::{Move, Mover, Via, elapsed, token, whole_second};
+use super::state::{Move, Mover, Via, elapsed, token};
 use crate::cluster::CommandError;
 
 /// How often a run is asked for when others write the object at the same time, and how long they have in between.
@@ -19,6 +18,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 impl Move<'_> {
     pub(super) async fn taken(&mut self) -> Result<Event, CommandError> {
         let begun = Instant::now();
+        if let Some(version) = self.held.take() {
+            if let Some(event) = self.await_quiet(version).await? {
+                return Ok(event);
+            }
+            // What asks for a run lets ours in.
+            self.asks = true;
+        }
         if std::mem::take(&mut self.asks) {
             self.ask_moved().await?;
         }
@@ -180,20 +186,12 @@ impl Move<'_> {
             // Whoever took the label away wants it so, as the wait for the run says; and what is suspended handles no request.
             return Ok(true);
         }
-        let annotations = object.metadata.annotations.as_ref();
-        let said = |key: &str| annotations.and_then(|annotations| annotations.get(key)).cloned();
-        let Some(at) = said(MOVED_AT) else {
+        let Some(carried) = Carried::by(&object.metadata) else {
             // The label came from Git, or from somebody at a terminal.
             flux.ask(self.handle, &object, &self.facts.token).await?;
             return Ok(true);
         };
         let version = object.metadata.resource_version.clone().unwrap_or_default();
-        let carried = Carried {
-            at: at.parse().unwrap_or_else(|_| whole_second()),
-            by: said(MOVED_BY).unwrap_or_default(),
-            from: said(MOVED_FROM).unwrap_or_default(),
-            is_forced: true,
-        };
         match flux
             .set_label(self.handle, &version, &carried, Some(&self.facts.token))
             .await
@@ -271,7 +269,7 @@ impl Move<'_> {
             let seconds = u32::try_from(left.as_secs().max(1)).unwrap_or(25);
             let begun = Instant::now();
             if let Ok(Some(change)) =
-                tokio::time::timeout(left, watch_lists(&look.lists, seconds, before)).await
+                tokio::time::timeout(left, self.mover.looker.watch_lists(&look.lists, seconds, before)).await
                 && let Some(event) = self.judge(before, vec![change])
             {
                 return Ok(Some(event));

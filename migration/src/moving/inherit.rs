@@ -4,7 +4,7 @@
 //! label: a revert in Git would take nothing away. So it is made the owner, by the list of field managers alone.
 
 use flux_fleet::Handle;
-use flux_fleet::moving::{MANAGER, MOVED_AT, MOVED_BY, MOVED_FROM};
+use flux_fleet::moving::{HELD_SINCE, MANAGER, MOVED_AT, MOVED_BY, MOVED_FROM};
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Map, Value, json};
 
@@ -58,7 +58,7 @@ fn patch(object: &DynamicObject, key: &str, heir: &str) -> Option<Value> {
         json!({"op": "replace", "path": "/metadata/managedFields", "value": entries}),
     ];
     let annotations = meta.annotations.as_ref();
-    for name in [MOVED_AT, MOVED_BY, MOVED_FROM] {
+    for name in [MOVED_AT, MOVED_BY, MOVED_FROM, HELD_SINCE] {
         if annotations.is_some_and(|annotations| annotations.contains_key(name)) {
             let path = format!("/metadata/annotations/{}", name.replace('/', "~1"));
             patch.push(json!({"op": "remove", "path": path}));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use flux_fleet::moving::MANAGER;
 use flux_fleet::text::clean;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::flux::patiently;
+use super::holder::{holder, is_dead};
 use crate::cluster::CommandError;
 
 /// How long a Lease holds that is not renewed.
@@ -226,10 +227,10 @@ impl Held {
 }
 
 async fn renew(api: Api<Lease>, name: String, holder: String, lost: watch::Sender<bool>) {
-    let (mut last, mut pause) = (Instant::now(), RENEW);
+    let (mut last, mut rest) = (Moment::now(), RENEW);
     loop {
-        tokio::time::sleep(pause).await;
-        let begun = Instant::now();
+        pause(rest).await;
+        let begun = Moment::now();
         let renewed = async {
             let mut lease = api.get(&name).await?;
             let held = lease.spec.clone().unwrap_or_default();
@@ -246,9 +247,9 @@ async fn renew(api: Api<Lease>, name: String, holder: String, lost: watch::Sende
         };
         match tokio::time::timeout(ANSWER, renewed).await {
             // Others count from when they see it, which is not before it was asked for.
-            Ok(Ok(true)) => (last, pause) = (begun, RENEW),
+            Ok(Ok(true)) => (last, rest) = (begun, RENEW),
             Ok(Ok(false)) => break,
-            Ok(Err(_)) | Err(_) if last.elapsed() < DEADLINE => pause = AGAIN,
+            Ok(Err(_)) | Err(_) if last.elapsed() < DEADLINE => rest = AGAIN,
             Ok(Err(_)) | Err(_) => break,
         }
     }
@@ -274,47 +275,56 @@ fn spec(holder: &str) -> LeaseSpec {
     }
 }
 
-/// This process, so that others on the same machine can see that it has ended.
-fn holder() -> String {
-    format!("{}/{}", host(), std::process::id())
+/// When something was, by both clocks: one stands still while the machine sleeps, the other may be set.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    steady: Instant,
+    wall: SystemTime,
 }
 
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
-    let name = name.unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() {
-        "unknown".to_owned()
-    } else {
-        name.to_owned()
+impl Moment {
+    fn now() -> Self {
+        Self {
+            steady: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    /// How long ago it was at most, as far as anybody can say.
+    fn elapsed(&self) -> Duration {
+        self.steady.elapsed().max(self.wall.elapsed().unwrap_or_default())
     }
 }
 
-/// Whether the holder is a process of this machine that has ended.
-fn is_dead(holder: &str) -> bool {
-    let Some((at, process)) = holder.rsplit_once('/') else {
-        return false;
-    };
-    let processes = std::path::Path::new("/proc");
-    at == host()
-        && !["unknown", "localhost"].contains(&at)
-        && processes.join("self").exists()
-        && !processes.join(process).exists()
+/// Waits so long, and no longer when the machine has slept meanwhile.
+async fn pause(length: Duration) {
+    let begun = Moment::now();
+    while begun.elapsed() < length {
+        tokio::time::sleep(GLANCE.min(length)).await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_a_process_of_this_machine_is_known_to_have_ended() {
-        assert!(!is_dead(&holder()));
-        assert!(!is_dead("elsewhere/1"));
-        assert!(!is_dead("somebody"));
-        if std::path::Path::new("/proc/self").exists() && host() != "unknown" {
-            assert!(is_dead(&format!("{}/4194305", host())));
-        }
+    #[tokio::test]
+    async fn a_machine_that_has_slept_looks_at_once() {
+        let (begun, length) = (Instant::now(), Duration::from_millis(5));
+        pause(length).await;
+        assert!(begun.elapsed() >= length);
+        // Its steady clock has stood still.
+        let slept = Moment {
+            steady: Instant::now(),
+            wall: SystemTime::now().checked_sub(DURATION).unwrap(),
+        };
+        assert!(slept.elapsed() >= DURATION);
+        // And one that was set back is not believed.
+        let set_back = Moment {
+            steady: Instant::now(),
+            wall: SystemTime::now().checked_add(DURATION).unwrap(),
+        };
+        assert!(set_back.elapsed() < RENEW);
     }
 
     #[test]

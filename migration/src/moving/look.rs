@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use controller_kit::Mapper;
 use flux_api::{HELM_NAME, HELM_NAMESPACE, KUSTOMIZE_NAME, KUSTOMIZE_NAMESPACE, ObjectId};
-use flux_fleet::moving::{Change, Footprint, Snapshot};
+use flux_fleet::moving::{Change, Footprint, Header, Snapshot};
 use flux_fleet::{DeployerKind, Handle};
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -49,18 +49,51 @@ pub(crate) struct Look {
     pub(crate) lists: Vec<Listed>,
 }
 
+/// Objects that get a label from whoever applies them, while those are looked at: a child moves with its parent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expected {
+    /// The key of the label.
+    key: String,
+    objects: BTreeSet<Handle>,
+}
+
+impl Expected {
+    /// What others bring the label to in the course of a migration.
+    pub(crate) fn of(header: &Header, key: &str) -> Self {
+        if !header.via_git {
+            return Self::default();
+        }
+        Self {
+            key: key.to_owned(),
+            objects: header.objects().cloned().collect(),
+        }
+    }
+
+    fn footprint(&self, id: &ObjectId, meta: &ObjectMeta, salt: &str) -> Footprint {
+        let kind = DeployerKind::of(&id.group, &id.kind);
+        let handle = kind.map(|kind| Handle::new(kind, &id.namespace, &id.name));
+        if handle.is_some_and(|handle| self.objects.contains(&handle)) {
+            Footprint::of_labelled(meta.clone(), salt, &self.key)
+        } else {
+            Footprint::of(meta, salt)
+        }
+    }
+}
+
 /// Looks at objects.
 #[derive(Clone)]
 pub(crate) struct Looker {
     client: Client,
     mapper: Mapper,
+    expected: Expected,
 }
 
 impl Looker {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client, expected: Expected) -> Self {
         Self {
             mapper: Mapper::new(client.clone()),
             client,
+            expected,
         }
     }
 
@@ -96,7 +129,7 @@ impl Looker {
                             let uids = deployments.entry(id.namespace.clone()).or_default();
                             uids.extend(meta.uid.clone());
                         }
-                        let footprint = Footprint::of(meta, salt);
+                        let footprint = self.expected.footprint(id, meta, salt);
                         look.snapshot.objects.insert(id.to_string(), footprint);
                     }
                     None => look.missing.push(format!("{kind}/{}/{}", id.namespace, id.name)),
@@ -257,46 +290,49 @@ async fn all(
     }
 }
 
-/// Watches lists until one of them tells of a change that `judge` has something to say about; ends with the watches.
-pub(crate) async fn watch_lists(
-    lists: &[Listed],
-    seconds: u32,
-    snapshot: &Snapshot,
-) -> Option<(String, Change)> {
-    let mut streams = futures::stream::SelectAll::new();
-    for list in lists {
-        let params = WatchParams::default()
-            .labels(&list.selector)
-            .timeout(seconds.max(1));
-        // A watch that does not begin is made up for by the look at the end.
-        if let Ok(events) = list.api.watch_metadata(&params, &list.version).await {
-            let named = events.map(move |event| (list, event));
-            streams.push(Box::pin(named));
+impl Looker {
+    /// Watches lists until one of them tells of a change that there is something to say about; ends with the watches.
+    pub(crate) async fn watch_lists(
+        &self,
+        lists: &[Listed],
+        seconds: u32,
+        snapshot: &Snapshot,
+    ) -> Option<(String, Change)> {
+        let mut streams = futures::stream::SelectAll::new();
+        for list in lists {
+            let params = WatchParams::default()
+                .labels(&list.selector)
+                .timeout(seconds.max(1));
+            // A watch that does not begin is made up for by the look at the end.
+            if let Ok(events) = list.api.watch_metadata(&params, &list.version).await {
+                let named = events.map(move |event| (list, event));
+                streams.push(Box::pin(named));
+            }
         }
-    }
-    while let Some((list, event)) = streams.next().await {
-        let (object, is_gone) = match event {
-            Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => (object, false),
-            Ok(WatchEvent::Deleted(object)) => (object, true),
-            _ => continue,
-        };
-        let id = ObjectId {
-            namespace: object.namespace().unwrap_or_default(),
-            name: object.name_any(),
-            group: list.group.clone(),
-            kind: list.kind.clone(),
-        };
-        let Some(before) = snapshot.objects.get(&id.to_string()) else {
-            continue;
-        };
-        let change = if is_gone {
-            Some(Change::deleted())
-        } else {
-            before.change(&Footprint::of(&object.metadata, &snapshot.salt))
-        };
-        if let Some(change) = change {
-            return Some((format!("{}/{}/{}", id.kind, id.namespace, id.name), change));
+        while let Some((list, event)) = streams.next().await {
+            let (object, is_gone) = match event {
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => (object, false),
+                Ok(WatchEvent::Deleted(object)) => (object, true),
+                _ => continue,
+            };
+            let id = ObjectId {
+                namespace: object.namespace().unwrap_or_default(),
+                name: object.name_any(),
+                group: list.group.clone(),
+                kind: list.kind.clone(),
+            };
+            let Some(before) = snapshot.objects.get(&id.to_string()) else {
+                continue;
+            };
+            let change = if is_gone {
+                Some(Change::deleted())
+            } else {
+                before.change(&self.expected.footprint(&id, &object.metadata, &snapshot.salt))
+            };
+            if let Some(change) = change {
+                return Some((format!("{}/{}/{}", id.kind, id.namespace, id.name), change));
+            }
         }
+        None
     }
-    None
 }

@@ -4,7 +4,7 @@ use flux_fleet::Handle;
 use flux_fleet::moving::journal::Facts;
 use flux_fleet::moving::report::Told;
 use flux_fleet::moving::step::next;
-use flux_fleet::moving::{Ending, Event, Next, Progress, Step};
+use flux_fleet::moving::{Ending, Event, HELD_SINCE, Next, Progress, Step};
 
 use super::flux::said;
 use super::state::{Move, Mover, News, Via, token};
@@ -21,6 +21,8 @@ impl Mover {
             seen: None,
             generation: None,
             asks: false,
+            held: None,
+            leaders: None,
             is_unknown: false,
         }
     }
@@ -165,6 +167,9 @@ impl<'a> Move<'a> {
             // Whether the request was made is not known, and one more does no harm.
             self.facts.token = token()?;
             self.asks = true;
+            let annotations = object.metadata.annotations.as_ref();
+            let is_held = annotations.is_some_and(|annotations| annotations.contains_key(HELD_SINCE));
+            self.held = object.metadata.resource_version.filter(|_| is_held);
         }
         Ok(step)
     }

@@ -8,11 +8,14 @@ use flux_fleet::doctor::Facts;
 use flux_fleet::moving::Journal;
 use flux_fleet::plan::MigrationPlan;
 use flux_fleet::{Handle, World};
-use kube::ResourceExt;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::PostParams;
+use kube::{Api, Client, ResourceExt};
 use tokio::sync::mpsc;
 
-use super::flux::{Flux, cluster_uid, who_am_i};
-use super::look::Looker;
+use super::flux::Flux;
+use super::look::{Expected, Looker};
 use super::prove::Prover;
 use super::state::{Mover, News, Options, Via, random};
 use super::store::{self, Store};
@@ -83,11 +86,12 @@ impl Setting {
         options: Options,
         store: Option<Store>,
         prover: Box<dyn Prover>,
+        expected: Expected,
     ) -> Result<(Mover, mpsc::UnboundedReceiver<News>), CommandError> {
         let (sender, news) = mpsc::unbounded_channel();
         let mover = Mover {
             flux: self.flux(),
-            looker: Looker::new(self.cluster.client.clone()),
+            looker: Looker::new(self.cluster.client.clone(), expected),
             store,
             prover,
             options,
@@ -108,20 +112,24 @@ impl Setting {
         let Some(migration) = migration else {
             let newest = store::journals(client, &self.home).await?.into_iter().next();
             return newest.ok_or_else(|| {
-                CommandError::NotFound(format!("namespace {} has no journal of a migration", self.home))
+                CommandError::NotFound(format!(
+                    "namespace {} has no journal of a migration: none has begun, or openflux-controller is in another namespace",
+                    self.home
+                ))
             });
         };
         let (migration, beside) = named(migration)?;
         let journal = store::read(client, &self.home, &migration, path.or(Some(&beside))).await?;
         let journal = journal.ok_or_else(|| {
             CommandError::NotFound(format!(
-                "there is no journal of migration {migration}, neither in namespace {} nor here",
+                "there is no journal of migration {migration}, neither in namespace {} nor here: openflux migrate status names those that there are, \
+                 and --journal says where one lies",
                 self.home
             ))
         })?;
         if journal.header.cluster != self.uid {
             return Err(CommandError::Usage(format!(
-                "migration {migration} is one of another cluster"
+                "migration {migration} is one of another cluster: choose that with --context"
             )));
         }
         Ok(journal)
@@ -144,6 +152,25 @@ pub(crate) fn read_plan(file: &Path) -> Result<MigrationPlan, CommandError> {
     let what = |error: &dyn std::fmt::Display| CommandError::Usage(format!("{}: {error}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| what(&error))?;
     MigrationPlan::read(&text).map_err(|error| what(&error))
+}
+
+/// Says as whom the cluster knows us.
+pub(crate) async fn who_am_i(client: &Client) -> Result<String, CommandError> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = api
+        .create(&PostParams::default(), &SelfSubjectReview::default())
+        .await
+        .map_err(CommandError::api("who you are"))?;
+    let user = review.status.and_then(|status| status.user_info);
+    Ok(user.and_then(|user| user.username).unwrap_or_default())
+}
+
+/// Says what tells this cluster from others: the UID of its namespace `kube-system`.
+pub(crate) async fn cluster_uid(client: &Client) -> Result<String, CommandError> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let found = api.get_metadata("kube-system").await;
+    let namespace = found.map_err(CommandError::api("the namespace kube-system"))?;
+    Ok(namespace.uid().unwrap_or_default())
 }
 
 /// The namespace of our controller, or else that of stock.

@@ -1,5 +1,6 @@
 //! What a move knows while it goes on.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use flux_fleet::Handle;
@@ -71,6 +72,10 @@ pub(crate) struct Move<'a> {
     pub(super) generation: Option<i64>,
     /// Whether a run is to be asked for before it is waited for.
     pub(super) asks: bool,
+    /// At which version it got the label, if ours lets it be since.
+    pub(super) held: Option<String>,
+    /// The Deployment that had it when it was looked at first, and who led its controllers.
+    pub(super) leaders: Option<(String, BTreeSet<String>)>,
     /// Whether it carries the label and nothing is known of what was before.
     pub(super) is_unknown: bool,
 }
@@ -88,12 +93,6 @@ impl Move<'_> {
 
 pub(super) fn elapsed(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Now, as people write it down.
-pub(super) fn whole_second() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// A request that no other is equal to.

@@ -7,10 +7,10 @@ use flux_fleet::moving::sight::guard;
 use flux_fleet::moving::{Event, Readiness, Sight};
 use flux_fleet::{DeployerKind, Owner, State};
 
-use super::flux::{Carried, Flux, LabelError, Waited};
+use super::flux::{Carried, Flux, LabelError, Waited, whole_second};
 use super::look::{Applied, Look};
 use super::prove::{Proven, Seen};
-use super::state::{Move, Mover, Via, elapsed, whole_second};
+use super::state::{Move, Mover, Via, elapsed};
 use crate::cluster::CommandError;
 
 /// Why an object whose label has come from Git too early is not one that has moved.
@@ -47,6 +47,9 @@ impl Move<'_> {
         let is_forced = is_set_by_hand(&managers);
         self.facts.former = former;
         let is_suspended = sight.subject.state == State::Suspended;
+        if !is_suspended && !via_git {
+            self.note_leaders(&sight.owner).await;
+        }
         let idle = if is_suspended || via_git {
             Waited::Now(Box::new(sight))
         } else {
@@ -189,24 +192,28 @@ impl Move<'_> {
             by: self.mover.by.clone(),
             from: self.facts.former.clone().unwrap_or_default(),
             is_forced: seen.is_forced,
+            // Of what is suspended there is no run, neither stock's nor ours.
+            is_held: seen.subject.state != State::Suspended,
         };
-        // What is suspended handles no request, and nobody has asked for a run, so that the annotation may be another's.
-        let token = (seen.subject.state != State::Suspended).then_some(self.facts.token.as_str());
-        match flux.set_label(self.handle, &seen.version, &carried, token).await {
-            Ok(_) => Ok(Event::Well),
+        let is_held = carried.is_held;
+        match flux.set_label(self.handle, &seen.version, &carried, None).await {
+            Ok(meta) => {
+                self.held = meta.resource_version.filter(|_| is_held);
+                Ok(Event::Well)
+            }
             Err(LabelError::Conflict) => Ok(Event::Conflict),
             Err(LabelError::Owned(why)) => Ok(Event::Wrong(why)),
             Err(LabelError::Other(error)) => {
                 // The answer may be lost and the label be set.
-                let labelled = flux.get(self.handle).await?.is_some_and(|object| {
-                    object
-                        .metadata
-                        .labels
-                        .as_ref()
-                        .and_then(|labels| labels.get(&flux.label.0))
-                        == Some(&flux.label.1)
+                let labelled = flux.get(self.handle).await?.filter(|object| {
+                    let labels = object.metadata.labels.as_ref();
+                    labels.and_then(|labels| labels.get(&flux.label.0)) == Some(&flux.label.1)
                 });
-                if labelled { Ok(Event::Well) } else { Err(error) }
+                let Some(labelled) = labelled else {
+                    return Err(error);
+                };
+                self.held = labelled.metadata.resource_version.filter(|_| is_held);
+                Ok(Event::Well)
             }
         }
     }

@@ -1,21 +1,19 @@
 //! Many objects, wave by wave, until all have moved or one has not.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, IsTerminal as _, Write};
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flux_fleet::moving::report::{Shares, Told};
+use flux_fleet::Handle;
+use flux_fleet::moving::report::Told;
 use flux_fleet::moving::{Ending, Report, Step};
-use flux_fleet::text::{Style, count};
-use flux_fleet::{DeployerKind, Handle, Owner};
+use flux_fleet::text::Style;
 use futures::StreamExt;
-use kube::Api;
-use kube::api::{DynamicObject, ListParams};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::around::Around;
-use super::flux::{Flux, patiently, resource};
+use super::asking::{Answer, ask};
 use super::one::Walked;
 use super::state::{Move, Mover, News, Via};
 use super::stop::Stop;
@@ -36,26 +34,6 @@ pub(crate) struct Pace {
     /// Whether each object's line is shown as it ends.
     pub(crate) shows: bool,
     pub(crate) style: Style,
-}
-
-/// What is said between waves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Next,
-    Pause,
-    Back,
-    /// Nothing is said, and the run is to end.
-    Stop,
-}
-
-impl Answer {
-    fn of(line: &str) -> Self {
-        match line {
-            "b" | "B" => Self::Back,
-            "" => Self::Next,
-            _ => Self::Pause,
-        }
-    }
 }
 
 /// Objects that move together, and which wave of the migration they are.
@@ -285,136 +263,4 @@ impl Run<'_> {
 fn note(report: &mut Report, told: Told) {
     report.objects.retain(|before| before.object != told.object);
     report.objects.push(told);
-}
-
-/// Asks what comes next. The Lease is renewed and Ctrl-C is heard meanwhile.
-async fn ask(told: &str, stop: &Stop) -> Result<Answer, CommandError> {
-    let mut err = std::io::stderr();
-    write!(
-        err,
-        "{told}  [Enter] next wave   [p] pause here   [b] move this wave back "
-    )?;
-    err.flush()?;
-    let (sender, answered) = oneshot::channel();
-    // A thread of its own, since the end of the process does not wait for it.
-    std::thread::spawn(move || {
-        // Whoever has asked may be gone.
-        let _ = sender.send(answer());
-    });
-    await_answer(answered, stop).await
-}
-
-async fn await_answer(
-    answered: oneshot::Receiver<Result<String, CommandError>>,
-    stop: &Stop,
-) -> Result<Answer, CommandError> {
-    tokio::select! {
-        () = stop.wait() => Ok(Answer::Stop),
-        answered = answered => answered.map_or(Ok(Answer::Pause), |line| Ok(Answer::of(&line?))),
-    }
-}
-
-fn answer() -> Result<String, CommandError> {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line)?;
-    // The end of input is no consent.
-    Ok(if read == 0 {
-        "p".to_owned()
-    } else {
-        line.trim().to_owned()
-    })
-}
-
-/// Asks whether to go on; without a terminal somebody has to have said so before.
-pub(crate) fn confirm(question: &str, yes: bool) -> Result<bool, CommandError> {
-    if yes {
-        return Ok(true);
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(CommandError::Usage(format!(
-            "{question} There is no terminal to ask at: say --yes"
-        )));
-    }
-    let mut err = std::io::stderr();
-    write!(err, "{question} [y/N] ")?;
-    err.flush()?;
-    Ok(matches!(answer()?.as_str(), "y" | "Y" | "yes"))
-}
-
-/// Says who has how many of these objects now; and which have no owner, or two.
-pub(crate) async fn shares(flux: &Flux, objects: &[Handle]) -> Result<(Shares, Vec<Handle>), CommandError> {
-    let owners = flux.owners().await?;
-    let mut found: BTreeMap<Handle, Owner> = BTreeMap::new();
-    for kind in DeployerKind::ALL {
-        if !objects.iter().any(|object| object.kind == kind) {
-            continue;
-        }
-        let api: Api<DynamicObject> = Api::all_with(flux.client.clone(), &resource(kind));
-        let all = patiently(async || {
-            let all = api.list_metadata(&ListParams::default()).await;
-            all.map_err(CommandError::api(format!("{}s", kind.kind())))
-        })
-        .await?;
-        for object in all.items {
-            let meta = object.metadata;
-            let handle = Handle::new(
-                kind,
-                meta.namespace.unwrap_or_default(),
-                meta.name.unwrap_or_default(),
-            );
-            let owner = owners.owner_with(&handle, &meta.labels.unwrap_or_default());
-            found.insert(handle, owner);
-        }
-    }
-    let (mut shares, mut lost) = (Shares::default(), Vec::new());
-    for object in objects {
-        match found.get(object) {
-            Some(Owner::Openflux { .. }) => shares.openflux += 1,
-            Some(Owner::Stock { .. }) => shares.stock += 1,
-            Some(Owner::Contested { .. } | Owner::Nobody { .. }) => {
-                shares.none += 1;
-                lost.push(object.clone());
-            }
-            // What is gone has no owner and needs none.
-            None => {}
-        }
-    }
-    Ok((shares, lost))
-}
-
-/// Says how many objects on which cluster, for a question.
-pub(crate) fn question(verb: &str, objects: usize, cluster: &str) -> String {
-    format!("{verb} {} on {cluster}?", count(objects, "object"))
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::sync::watch;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn nobody_is_waited_for_once_the_run_is_to_end() {
-        let channels = || {
-            let ((asks, asked), (ends, now)) = (watch::channel(false), watch::channel(false));
-            (asks, ends, Stop::new(asked, now))
-        };
-        let (_asks, _ends, stop) = channels();
-        for (line, expected) in [("", Answer::Next), ("b", Answer::Back), ("p", Answer::Pause)] {
-            let (sender, answered) = oneshot::channel();
-            sender.send(Ok(line.to_owned())).unwrap();
-            assert_eq!(await_answer(answered, &stop).await.unwrap(), expected);
-        }
-        for is_lost in [false, true] {
-            let (asks, ends, stop) = channels();
-            let (_sender, answered) = oneshot::channel();
-            if is_lost {
-                ends.send_replace(true);
-            } else {
-                asks.send_replace(true);
-            }
-            assert_eq!(await_answer(answered, &stop).await.unwrap(), Answer::Stop);
-            assert!(stop.is_asked());
-        }
-    }
 }

@@ -98,6 +98,30 @@ impl Footprint {
         }
     }
 
+    /// Looks at an object that is to get the label `key` from whoever applies it: neither the label nor when it was written is part of
+    /// what is compared.
+    pub fn of_labelled(mut meta: ObjectMeta, salt: &str, key: &str) -> Self {
+        if let Some(labels) = &mut meta.labels {
+            labels.remove(key);
+        }
+        meta.labels = meta.labels.filter(|labels| !labels.is_empty());
+        let field = format!("f:{key}");
+        for entry in meta.managed_fields.iter_mut().flatten() {
+            let Some(fields) = entry.fields_v1.as_mut() else {
+                continue;
+            };
+            remove_below(&mut fields.0, &["f:metadata", "f:labels", field.as_str()]);
+        }
+        let mut footprint = Self::of(&meta, salt);
+        for trail in &mut footprint.managers {
+            if trail.is_deployer() && trail.subresource != STATUS {
+                trail.time = None;
+            }
+        }
+        footprint.managers.sort();
+        footprint
+    }
+
     /// Says what has become of an object between two looks; nothing if nothing has.
     pub fn change(&self, after: &Self) -> Option<Change> {
         if self.uid != after.uid {
@@ -165,6 +189,21 @@ impl Footprint {
         };
         let gone = self.managers.iter().filter(is_gone);
         new.chain(gone).filter(outside).collect()
+    }
+}
+
+/// Removes what is at a path, and what is empty without it.
+fn remove_below(value: &mut serde_json::Value, path: &[&str]) {
+    let (Some(fields), Some((first, rest))) = (value.as_object_mut(), path.split_first()) else {
+        return;
+    };
+    let Some(below) = fields.get_mut(*first) else {
+        return;
+    };
+    remove_below(below, rest);
+    let is_empty = below.as_object().is_none_or(serde_json::Map::is_empty);
+    if rest.is_empty() || is_empty {
+        fields.remove(*first);
     }
 }
 
@@ -312,6 +351,32 @@ mod tests {
         let change = object(&json!({})).change(&object(after));
         let found = change.as_ref().map(|change| (change.class, change.what.as_str()));
         assert_eq!(found, expected, "{after}");
+    }
+
+    #[test]
+    fn a_label_that_is_expected_is_no_change_and_all_else_is() {
+        let bare = json!({"f:spec": {"f:path": {}}});
+        let labelled = json!({"f:spec": {"f:path": {}}, "f:metadata": {"f:labels": {"f:k": {}}}});
+        let footprint = |labels: &Value, fields: &Value, time: &str, generation: i64| {
+            let meta = json!({
+                "uid": "1", "generation": generation, "resourceVersion": time, "labels": labels,
+                "managedFields": [entry("kustomize-controller", "", time, fields),
+                    entry("gotk-kustomize-controller", "status", "02", &json!({"f:status": {}}))],
+            });
+            Footprint::of_labelled(serde_json::from_value(meta).unwrap(), "salt", "k")
+        };
+        let before = footprint(&json!({}), &bare, "01", 1);
+        assert_eq!(
+            before.change(&footprint(&json!({"k": "v"}), &labelled, "03", 1)),
+            None
+        );
+        for other in [
+            footprint(&json!({"k": "v", "l": "v"}), &labelled, "03", 1),
+            footprint(&json!({"k": "v"}), &labelled, "03", 2),
+            footprint(&json!({"k": "v"}), &json!({"f:spec": {}}), "03", 1),
+        ] {
+            assert!(before.change(&other).is_some(), "{other:?}");
+        }
     }
 
     #[test]

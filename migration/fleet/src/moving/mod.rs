@@ -19,6 +19,8 @@ pub use sight::{Readiness, Sight};
 pub use step::{Event, Next, Step};
 pub use way_back::{Exclusion, Return, back_lines};
 
+pub use flux_api::HELD_SINCE;
+
 pub use crate::carrier::MANAGER;
 
 /// Says when an object was moved by a label in the cluster.

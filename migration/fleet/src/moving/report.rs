@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Change, Step};
+use crate::codes::Code;
 use crate::text::{Sign, Style, clean, count, short_hash};
 use crate::{API_VERSION, Handle};
 
@@ -138,6 +139,11 @@ impl Told {
     }
 }
 
+/// Whether a word is one of the codes that `explain` knows.
+fn is_code(word: &str) -> bool {
+    word.starts_with(['M', 'D']) && Code::find(word).is_some()
+}
+
 /// Who has how many of the objects of a migration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -196,6 +202,19 @@ impl Report {
         }
     }
 
+    /// The codes by which it is said why objects did not move, each once.
+    pub fn codes(&self) -> Vec<String> {
+        let left = self.objects.iter().filter(|told| told.step != Step::Done);
+        let words = left.flat_map(|told| told.why.split(|c: char| !c.is_ascii_alphanumeric()));
+        let mut codes: Vec<String> = Vec::new();
+        for word in words.filter(|word| is_code(word)) {
+            if !codes.iter().any(|code| code == word) {
+                codes.push(word.to_owned());
+            }
+        }
+        codes
+    }
+
     /// Takes note of an ending; the worst counts.
     pub fn end(&mut self, ending: Ending) {
         self.ending = self.ending.max(ending);
@@ -237,6 +256,21 @@ mod tests {
     use super::*;
     use crate::DeployerKind;
     use crate::moving::ChangeClass;
+
+    #[test]
+    fn what_there_is_more_to_say_about_is_named_once() {
+        let told = |step: Step, why: &str| Told {
+            why: why.to_owned(),
+            ..Told::new(Handle::new(DeployerKind::Kustomization, "apps", "podinfo"), step)
+        };
+        let mut report = Report::of_move("m".to_owned());
+        report.objects = vec![
+            told(Step::Skipped, "M104 it fails: M999 of it; M201 drift"),
+            told(Step::Returned, "M201, and MOVED"),
+            told(Step::Done, "M203 not in Git"),
+        ];
+        assert_eq!(report.codes(), ["M104", "M201"]);
+    }
 
     #[test]
     fn an_object_is_told_in_a_line() {

@@ -1,6 +1,6 @@
 //! Whether an object may be taken from its controller, and whether the other one has it.
 
-use flux_api::{ConditionsExt, Deployed, DeployedStatus, HelmRelease, Kustomization, Tolerant};
+use flux_api::{ConditionsExt, Deployed, DeployedStatus, HelmRelease, Kustomization, READY, Tolerant};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{Owner, State, Subject};
@@ -21,6 +21,8 @@ pub struct Sight {
     pub handled: String,
     /// Whether our controller says that it stands back.
     pub is_conflict: bool,
+    /// Whether somebody says that it is in the middle of a run.
+    pub is_running: bool,
 }
 
 impl Sight {
@@ -47,6 +49,7 @@ impl Sight {
         Self {
             handled: handled.to_owned(),
             is_conflict: is(conditions.get_condition(CONFLICT), "True"),
+            is_running: is(conditions.get_condition(READY), "Unknown"),
             ..Self::bare(subject, owner, object.meta().resource_version.clone())
         }
     }
@@ -58,6 +61,7 @@ impl Sight {
             version: version.unwrap_or_default(),
             handled: String::new(),
             is_conflict: false,
+            is_running: false,
         }
     }
 
@@ -125,6 +129,26 @@ pub fn guard(sight: &Sight, token: &str, include_suspended: bool) -> Readiness {
         State::Failing => Readiness::Wait(format!("M104 it fails: {}", subject.message)),
         _ => Readiness::Wait(format!("M104 stock is at work on it: {}", subject.message)),
     }
+}
+
+/// Says whether somebody has written an object since it was at `version`, while ours lets it be.
+pub fn heard(sight: &Sight, version: &str) -> Readiness {
+    match &sight.owner {
+        Owner::Contested { stock, .. } => Readiness::Never(format!("{stock} began to select it")),
+        Owner::Stock { .. } => Readiness::Never("its label was taken away by somebody".to_owned()),
+        Owner::Openflux { .. } | Owner::Nobody { .. } if sight.version == version => {
+            Readiness::Wait("nobody has written it".to_owned())
+        }
+        Owner::Openflux { .. } | Owner::Nobody { .. } => Readiness::Now,
+    }
+}
+
+/// Says what stock is in the middle of, if it is, while ours lets the object be. A new spec alone is nobody's work yet.
+pub fn at_work(sight: &Sight) -> Option<String> {
+    if sight.is_pending() {
+        return Some(format!("its release is {}", sight.subject.release));
+    }
+    sight.is_running.then(|| sight.subject.message.clone())
 }
 
 /// Says whether our controller has ended the run that was asked for with `token`, as well as stock did before.
@@ -303,6 +327,19 @@ mod tests {
         );
         let conflict = json!({"/status/conditions": [condition("OwnershipConflict", "True")]});
         check(&ask(ours(), &conflict), "never", "stands back");
+    }
+
+    #[test]
+    fn what_stock_writes_after_the_label_is_heard() {
+        check(&heard(&sight(ours(), &json!({})), "7"), "wait", "");
+        check(&heard(&sight(ours(), &json!({})), "6"), "now", "");
+        check(&heard(&sight(nobody(), &json!({})), "7"), "wait", "");
+        check(&heard(&sight(stock(), &json!({})), "7"), "never", "taken away");
+        assert_eq!(at_work(&sight(ours(), &json!({}))), None);
+        assert_eq!(at_work(&sight(ours(), &json!({"/metadata/generation": 2}))), None);
+        let busy =
+            json!({"/status/conditions": [condition("Reconciling", "True"), condition("Ready", "Unknown")]});
+        assert_eq!(at_work(&sight(ours(), &busy)).as_deref(), Some("m"));
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl Carrier {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// It does not have the form of a plan.
-    #[error("this is no plan: {0}")]
+    #[error("this is no plan, or one that was damaged: {0}; openflux migrate plan -o FILE makes one")]
     Form(String),
     /// It is another document.
     #[error("this is no plan but a {kind} of {api_version}; openflux migrate plan -o FILE makes one")]
@@ -149,7 +149,10 @@ pub enum PlanError {
         api_version: String,
     },
     /// It is for another cluster.
-    #[error("the plan is for another cluster: that of {context} at {server}")]
+    #[error(
+        "the plan is for another cluster: that of {context} at {server}; choose that with --context, or make a plan for this one with \
+         openflux migrate plan -o FILE"
+    )]
     Cluster {
         /// The context that it was made with.
         context: String,

@@ -403,7 +403,8 @@ fn a_plan_is_read_as_it_was_written() {
     let error = plan.is_for("other").unwrap_err().to_string();
     assert_eq!(
         error,
-        "the plan is for another cluster: that of prod-eu at https://10.0.0.1"
+        "the plan is for another cluster: that of prod-eu at https://10.0.0.1; choose that with --context, or make a plan for this one \
+         with openflux migrate plan -o FILE"
     );
     // A later version of this one may know more.
     let mut newer: Value = serde_json::from_str(&text).unwrap();
