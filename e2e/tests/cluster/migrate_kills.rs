@@ -36,17 +36,10 @@ struct Mortal<'a> {
     ours: Process,
 }
 
-/// Starts a controller of stock that leads by a Lease, as Flux installs it; only that a dead one is followed sooner.
 fn stock(beside: &Beside, stock: Stock) -> Result<Process> {
-    let arguments = [
-        NOT_OURS,
-        "--requeue-dependency=2s",
-        "--enable-leader-election",
-        "--leader-election-lease-duration=4s",
-        "--leader-election-renew-deadline=3s",
-        "--leader-election-retry-period=300ms",
-    ];
-    beside.testbed.start_stock(stock, &arguments)
+    beside
+        .testbed
+        .start_stock(stock, &[NOT_OURS, "--requeue-dependency=2s"])
 }
 
 fn ours(beside: &Beside) -> Result<Process> {
