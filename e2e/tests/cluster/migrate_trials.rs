@@ -17,6 +17,7 @@ use crate::app::config_map;
 use crate::beside::{Beside, KEY};
 use crate::moves::trials;
 use crate::ownership::{Moving, moves, two_writers, unseen, workload_writes};
+use crate::tool_at_work::AT_ONCE;
 
 /// Whether somebody wants to know better than every run of the tests does.
 pub(crate) fn is_long() -> bool {
@@ -182,7 +183,8 @@ async fn many_move_there_and_back_while_others_commit() -> Result<()> {
     let begun = Instant::now();
     let all = json!(count);
     for time in 0..times {
-        let there = ["migrate", "apply", "-l", SELECTOR, "--yes", "--soak", "0"];
+        let of_these = ["-n", many.namespace.name(), "-l", SELECTOR];
+        let there = [&["migrate", "apply"][..], &of_these, &AT_ONCE].concat();
         let commits = async {
             // In the middle of it, as far as that can be said.
             tokio::time::sleep(Duration::from_millis(800)).await;
@@ -210,15 +212,9 @@ async fn many_move_there_and_back_while_others_commit() -> Result<()> {
     ensure!(many.traces().await? == before, "an object was written");
     let writes = testbed.writes(&many.namespace).await?;
     let (writes, moving) = (&writes[written..], many.moving());
-    // A short trip may be over before a commit gives ours something to write.
-    let unseen = if is_long() {
-        unseen(writes, &moving)
-    } else {
-        Vec::new()
-    };
     let faults = [
         two_writers(writes, &moving),
-        unseen,
+        unseen(writes, &moving),
         workload_writes(writes, &moving),
     ]
     .concat();
@@ -249,7 +245,7 @@ async fn a_fleet_of_twenty_is_planned_moved_and_verified() -> Result<()> {
         ensure!(matches!(code, Some(0 | 1)), "{words:?}: {code:?}");
     }
     let told = beside
-        .ends(0, &["migrate", "plan", "-A", "-l", SELECTOR, "-o", &plan])
+        .ends(0, &["migrate", "plan", "-n", many.namespace.name(), "-o", &plan])
         .await?;
     ensure!(told.is_empty() || told.contains("20"), "{told}");
     let apply = ["migrate", "apply", &plan, "--yes", "--soak", "1s"];

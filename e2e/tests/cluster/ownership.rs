@@ -33,7 +33,11 @@ const CONTROLLERS: [&str; 2] = ["kustomize-controller", "helm-controller"];
 
 /// Stock says what it is; ours writes under the names of the same field managers, and says nothing.
 fn writer(write: &Write) -> Option<Writer> {
-    let is_one = |text: &str| CONTROLLERS.iter().any(|name| text.starts_with(name));
+    // Statuses of Kustomizations have a name of their own.
+    let is_one = |text: &str| {
+        let text = text.strip_prefix("gotk-").unwrap_or(text);
+        CONTROLLERS.iter().any(|name| text.starts_with(name))
+    };
     if is_one(&write.agent) {
         Some(Writer::Stock)
     } else if write.agent.is_empty() && is_one(&write.manager) {
@@ -225,7 +229,7 @@ mod tests {
             workloads: Vec::new(),
         }];
         let stock = |at| write(at, "kustomize-controller/v0", "gotk", "status", Value::Null);
-        let ours = |at| write(at, "", "kustomize-controller", "status", Value::Null);
+        let ours = |at| write(at, "", "gotk-kustomize-controller", "status", Value::Null);
         let label = |at| {
             let body = json!({"apiVersion": "v1", "metadata": {"labels": {KEY: "openflux"}}});
             write(at, "", "openflux-migrate", "", body)
