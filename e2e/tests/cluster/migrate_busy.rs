@@ -92,7 +92,12 @@ async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
     let writes = fleet.beside.testbed.writes(namespace).await?;
     let writes = &writes[written..];
     ensure!(moves(writes, &moving) == 1, "{writes:?}");
-    let faults = [two_writers(writes, &moving), workload_writes(writes, &moving)].concat();
+    let faults = [
+        two_writers(writes, &moving),
+        unseen(writes, &moving),
+        workload_writes(writes, &moving),
+    ]
+    .concat();
     ensure!(faults.is_empty(), "{faults:#?}");
     Ok(())
 }
@@ -254,5 +259,63 @@ async fn what_others_write_between_the_look_and_the_label_is_seen() -> Result<()
     ensure!(labels.contains_key(KEY) && is_ready(&moved), "{moved:?}");
     ensure!(fleet.traces().await? == before, "an object was written");
     fleet.rolls_back(&app).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_stock_began_before_the_label_is_waited_for_while_ours_lets_it_be() -> Result<()> {
+    let fleet = Fleet::start("migrate-late").await?;
+    let namespace = &fleet.namespace;
+    let gate = deploy_busy(&fleet).await?;
+    let (busy, journal) = (fleet.handle("ks", "busy"), fleet.journal("late"));
+    let written = fleet.beside.testbed.writes(namespace).await?.len();
+
+    // The tool is killed right before the label.
+    let url = fleet.beside.testbed.shadow_url();
+    let to = url.trim_start_matches("http://").to_owned();
+    let held = hold_questions(to, Arc::new(Semaphore::new(1))).await?;
+    let mut tool = fleet.begin_move(&busy, &journal, &["--shadow-url", &held])?;
+    comes_to(&journal, "prove").await?;
+    tool.kill().await?;
+    let migration = fleet.migration().await?;
+    // Or rather behind it, while stock is in the middle of a run: this is its last write.
+    namespace.delete(CONFIG_MAP, "gate").await?;
+    fleet.request(KUSTOMIZATION, "busy", "under-way").await?;
+    namespace
+        .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
+        .await?;
+    let now = jiff::Timestamp::now().to_string();
+    let label = json!({
+        "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind,
+        "metadata": {"name": "busy", "labels": {KEY: "openflux"}, "annotations": {
+            "openfluxcd.ocm.software/moved-at": now, "openfluxcd.ocm.software/moved-by": "alice",
+            "openfluxcd.ocm.software/moved-from": "", "openfluxcd.ocm.software/held-since": now}},
+    });
+    let params = PatchParams::apply("openflux-migrate");
+    let api = namespace.api(KUSTOMIZATION);
+    api.patch("busy", &params, &Patch::Apply(&label)).await?;
+
+    let path = journal.display().to_string();
+    let words = ["migrate", "apply", &migration, "--resume", "--journal", &path];
+    let tool = fleet.begin(&[&words[..], &AT_ONCE].concat())?;
+    comes_to(&journal, "taken").await?;
+    fleet.stays(KUSTOMIZATION, "busy", Some("openflux")).await?;
+    namespace.apply(&gate).await?;
+    // What it looked like before the label nobody has written down.
+    let (told, errors) = ended(tool, 1).await?;
+    ensure!(
+        told.contains("stock had begun a run of it before it saw the label"),
+        "{told}{errors}"
+    );
+    ensure!(told.contains("With openflux: 1."), "{told}{errors}");
+    let object = namespace.get(KUSTOMIZATION, "busy").await?.context("busy")?;
+    let annotations = object.metadata.annotations.unwrap_or_default();
+    ensure!(!annotations.keys().any(|key| key.contains("held-since")));
+    fleet.rolls_back(&busy).await?;
+    fleet.settled(KUSTOMIZATION, "busy").await?;
+    let (writes, moving) = (fleet.beside.testbed.writes(namespace).await?, [busy_one()]);
+    let writes = &writes[written..];
+    let faults = [two_writers(writes, &moving), workload_writes(writes, &moving)].concat();
+    ensure!(faults.is_empty(), "{faults:#?}");
     Ok(())
 }
