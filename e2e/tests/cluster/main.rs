@@ -64,6 +64,7 @@ mod migrate_git;
 mod migrate_git_waves;
 mod migrate_kills;
 mod migrate_plan;
+mod migrate_secrets;
 mod migrate_trials;
 mod moves;
 mod odd_objects;
