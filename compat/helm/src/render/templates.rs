@@ -73,7 +73,7 @@ pub(crate) fn render(
             .map(|template| (template.name.clone(), Arc::clone(&template.text)))
             .collect(),
     };
-    let set = chart.parsed().get(key, parse)?;
+    let set = chart.parsed().get(&key, parse)?;
 
     // The limits are those of the whole render.
     let spent = Spent::default();
