@@ -46,6 +46,8 @@ pub(crate) struct Answer {
     pub(crate) challenges: Vec<String>,
     /// `Link`.
     pub(crate) link: Option<String>,
+    /// `Retry-After`.
+    pub(crate) retry_after: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -161,6 +163,7 @@ fn read(answer: Response<Body>, is_own: bool, max: u64) -> Result<Answer, String
     let status = answer.status();
     let challenges = texts(&answer, header::WWW_AUTHENTICATE);
     let link = texts(&answer, header::LINK).pop();
+    let retry_after = texts(&answer, header::RETRY_AFTER).pop();
     let mut body = Vec::new();
     let mut reader = answer.into_body().into_reader().take(max.saturating_add(1));
     reader.read_to_end(&mut body).map_err(|error| error.to_string())?;
@@ -173,6 +176,7 @@ fn read(answer: Response<Body>, is_own: bool, max: u64) -> Result<Answer, String
         is_own,
         challenges,
         link,
+        retry_after,
         body,
     })
 }
@@ -188,7 +192,12 @@ fn texts(answer: &Response<Body>, name: HeaderName) -> Vec<String> {
 /// The header for basic authentication, if both a name and a password are there, as in Helm.
 pub(crate) fn basic(username: &str, password: &str) -> Option<String> {
     let given = !username.is_empty() && !password.is_empty();
-    given.then(|| format!("Basic {}", STANDARD.encode(format!("{username}:{password}"))))
+    given.then(|| basic_header(username, password))
+}
+
+/// The header for basic authentication.
+pub(crate) fn basic_header(username: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
 }
 
 /// The same of the name and the password that a URL holds.

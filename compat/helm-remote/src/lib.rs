@@ -26,6 +26,7 @@ mod reference;
 mod refusal;
 mod registry;
 mod repositories;
+mod retry;
 mod token;
 
 pub use access::{Access, Limits};

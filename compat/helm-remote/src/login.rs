@@ -72,7 +72,7 @@ impl Login {
                 .split_once(':')
                 .ok_or_else(|| bad("auth does not conform the base64(username:password) format"))?;
             username.clone_into(&mut login.username);
-            password.trim_end_matches('\0').clone_into(&mut login.password);
+            password.clone_into(&mut login.password);
         }
         Ok(login)
     }

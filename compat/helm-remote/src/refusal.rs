@@ -1,6 +1,7 @@
 //! What a registry says when it says no, in the words of Helm's client.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 /// Most bytes of an answer that are looked at for reasons.
@@ -24,8 +25,7 @@ struct Reasons {
 /// The status of an answer with its reasons; with the words of the status where it gives none.
 pub(crate) fn refusal(status: u16, words: &str, body: &[u8]) -> String {
     let body = body.get(..MAX_BODY).unwrap_or(body);
-    let mut stream = serde_json::Deserializer::from_slice(body).into_iter::<Reasons>();
-    let reasons = stream.next().and_then(Result::ok).unwrap_or_default().errors;
+    let reasons = first_value::<Reasons>(body).unwrap_or_default().errors;
     let reasons: Vec<_> = reasons.iter().map(Reason::text).collect();
     let reasons = if reasons.is_empty() {
         words.to_owned()
@@ -33,6 +33,11 @@ pub(crate) fn refusal(status: u16, words: &str, body: &[u8]) -> String {
         reasons.join("; ")
     };
     format!("response status code {status}: {reasons}")
+}
+
+/// The first JSON value of an answer: Helm's client does not look at what follows it.
+pub(crate) fn first_value<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    T::deserialize(&mut serde_json::Deserializer::from_slice(body))
 }
 
 impl Reason {

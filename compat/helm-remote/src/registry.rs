@@ -8,7 +8,8 @@ use crate::client::{Answer, Client, Request};
 use crate::digest::{check_digest, sha256};
 use crate::login::{Login, host};
 use crate::reference::{Reference, SCHEME, tag_of};
-use crate::refusal::refusal;
+use crate::refusal::{first_value, refusal};
+use crate::retry::until_served;
 use crate::token::{authorization, without_query};
 use crate::{Access, FetchError, HelmFiles};
 
@@ -177,8 +178,8 @@ impl<'c> Registry<'c> {
             let answer = self.ask(&url, "", self.client.limits().answer_bytes)?;
             next = answer.link.as_deref().and_then(|link| next_page(&url, link));
             let body = found(&url, answer)?;
-            let page: Tags = serde_json::from_slice(&body)
-                .map_err(|error| FetchError::Registry(format!("{url}: {error}")))?;
+            let page: Tags =
+                first_value(&body).map_err(|error| FetchError::Registry(format!("{url}: {error}")))?;
             let tags = page.tags.into_iter().flatten();
             versions.extend(tags.filter_map(|tag| Version::parse_strict(&tag.replace('_', "+")).ok()));
         }
@@ -213,11 +214,13 @@ impl<'c> Registry<'c> {
     /// Asks, and logs in once if the registry says how.
     fn ask(&mut self, url: &Url, accept: &str, max: u64) -> Result<Answer, FetchError> {
         let request = |authorization: Option<&str>| {
-            self.client.send(&Request {
-                url,
-                accept,
-                authorization,
-                max,
+            until_served(self.client.limits().time, || {
+                self.client.send(&Request {
+                    url,
+                    accept,
+                    authorization,
+                    max,
+                })
             })
         };
         let answer = request(self.authorization.as_deref())?;
@@ -231,14 +234,9 @@ impl<'c> Registry<'c> {
         else {
             return Ok(answer);
         };
+        let answer = request(Some(&authorization));
         self.authorization = Some(authorization);
-        let authorization = self.authorization.as_deref();
-        self.client.send(&Request {
-            url,
-            accept,
-            authorization,
-            max,
-        })
+        answer
     }
 }
 

@@ -6,9 +6,10 @@ use serde_json::Value as Json;
 use url::{Host, Url};
 
 use crate::FetchError;
-use crate::client::{Client, Request, basic, shown};
+use crate::client::{Client, Request, basic_header, shown};
 use crate::login::Login;
-use crate::refusal::refusal;
+use crate::refusal::{first_value, refusal};
+use crate::retry::until_served;
 
 /// As what clients of registries introduce themselves where a token is asked for.
 const CLIENT: &str = "oras-go";
@@ -106,23 +107,37 @@ impl Tokens {
         })
     }
 
+    /// Where a token is asked for: with the service in the place of one that the realm names, the scopes after those that it
+    /// names, all in the order of their names.
+    fn url(&self) -> Url {
+        let mut pairs: Vec<_> = self.realm.query_pairs().into_owned().collect();
+        if !self.service.is_empty() {
+            pairs.retain(|(name, _)| name != "service");
+            pairs.push(("service".to_owned(), self.service.clone()));
+        }
+        let scopes = self.scopes.iter();
+        pairs.extend(scopes.map(|scope| ("scope".to_owned(), scope.clone())));
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut url = self.realm.clone();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+        url
+    }
+
     /// Asks for a token, with a token for that if there is one.
     fn ask(&self, client: &Client, login: &Login) -> Result<String, FetchError> {
-        let max = client.limits().answer_bytes;
+        let (max, time) = (client.limits().answer_bytes, client.limits().time);
         let (answer, url, method) = if login.identity.is_empty() {
-            let mut url = self.realm.clone();
-            for scope in &self.scopes {
-                url.query_pairs_mut().append_pair("scope", scope);
-            }
-            if !self.service.is_empty() {
-                url.query_pairs_mut().append_pair("service", &self.service);
-            }
-            let password = basic(&login.username, &login.password);
-            let answer = client.send(&Request {
-                url: &url,
-                accept: "",
-                authorization: password.as_deref(),
-                max,
+            let url = self.url();
+            // One of both is enough here, unlike where the registry itself asks for them.
+            let is_known = !login.username.is_empty() || !login.password.is_empty();
+            let password = is_known.then(|| basic_header(&login.username, &login.password));
+            let answer = until_served(time, || {
+                client.send(&Request {
+                    url: &url,
+                    accept: "",
+                    authorization: password.as_deref(),
+                    max,
+                })
             })?;
             (answer, url, "GET")
         } else {
@@ -134,7 +149,8 @@ impl Tokens {
                 ("scope", scope.as_str()),
                 ("service", self.service.as_str()),
             ];
-            (client.post(&self.realm, &form, max)?, self.realm.clone(), "POST")
+            let answer = until_served(time, || client.post(&self.realm, &form, max))?;
+            (answer, self.realm.clone(), "POST")
         };
         let failed = |reason: &str| {
             let url = go_std::quote(&shown(&url));
@@ -143,7 +159,7 @@ impl Tokens {
         if answer.status != 200 {
             return Err(failed(&refusal(answer.status, &answer.words, &answer.body)));
         }
-        let body: Json = serde_json::from_slice(&answer.body)
+        let body: Json = first_value(&answer.body)
             .map_err(|error| failed(&format!("failed to decode response: {error}")))?;
         let token = ["access_token", "token"]
             .iter()
@@ -219,6 +235,23 @@ mod tests {
             ("z", None),
         ] {
             assert_eq!(parameter(challenge, name).as_deref(), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_service_takes_the_place_of_that_of_the_realm() {
+        for (realm, url) in [
+            (
+                "https://auth.test/token",
+                "https://auth.test/token?scope=repository%3Aa%2Fweb%3Apull&service=r.test",
+            ),
+            (
+                "https://auth.test/token?service=old&z=1&scope=first&a=b",
+                "https://auth.test/token?a=b&scope=first&scope=repository%3Aa%2Fweb%3Apull&service=r.test&z=1",
+            ),
+        ] {
+            let tokens = named("https://r.test/v2/", realm).unwrap();
+            assert_eq!(tokens.url().as_str(), url);
         }
     }
 
