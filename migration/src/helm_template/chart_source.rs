@@ -138,12 +138,17 @@ pub(crate) fn load_archive(path: &Path, limits: &Limits) -> Result<Chart, ChartS
 /// Reads a file, and no more of it than is needed to see that it is too long.
 pub(super) fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    let file = fs::File::open(path)?;
-    file.take(max.saturating_add(1)).read_to_end(&mut content)?;
+    read_into(&mut content, fs::File::open(path)?, max)?;
+    Ok(content)
+}
+
+/// Reads to the end of what is not longer than `max`.
+fn read_into(content: &mut Vec<u8>, source: impl io::Read, max: u64) -> io::Result<()> {
+    source.take(max.saturating_add(1)).read_to_end(content)?;
     if content.len() as u64 > max {
         return Err(io::Error::other(format!("larger than the maximum size {max}")));
     }
-    Ok(content)
+    Ok(())
 }
 
 /// Reads the archive of a chart that lies at a path.
@@ -313,7 +318,7 @@ impl Walk {
                 self.limits.files
             )));
         }
-        // One that has grown meanwhile is read no further.
+        // One that has grown out of that meanwhile is not read.
         let max = self.limits.file_bytes;
         let opened = fs::File::open(path).and_then(|file| {
             if metadata.len() > READ_AT_ONCE {
@@ -322,7 +327,7 @@ impl Walk {
                 return Ok(File::on_demand(name, metadata.len(), read));
             }
             self.buffer.clear();
-            file.take(READ_AT_ONCE).read_to_end(&mut self.buffer)?;
+            read_into(&mut self.buffer, file, READ_AT_ONCE)?;
             Ok(File::new(name, &self.buffer))
         });
         let file = opened.map_err(|error| ChartSourceError::Read {
@@ -415,6 +420,17 @@ fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_cut_silently() {
+        let read = |length: usize| {
+            let mut content = Vec::new();
+            let read = read_into(&mut content, vec![7; length].as_slice(), 4);
+            read.map(|()| content).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(4), Ok(vec![7; 4]));
+        assert_eq!(read(5), Err("larger than the maximum size 4".to_owned()));
+    }
 
     #[test]
     fn an_archive_is_read_as_far_as_it_may_be_long() {
