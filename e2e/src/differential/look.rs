@@ -340,7 +340,9 @@ pub(super) async fn events(
             };
             told.push((line(text("type"), text("reason"), name, message), about));
         }
-        let sent = notes.map(|notes| notes.about(kind, namespace.name()));
+        let sent = notes
+            .map(|notes| notes.about(kind, namespace.name()))
+            .transpose()?;
         for note in sent.into_iter().flatten() {
             if note.reason != BY_CHANCE {
                 let of = format!("notified/{}", note.severity);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,7 +18,8 @@ pub(super) struct Notes {
     taken: Taken,
 }
 
-type Taken = Arc<Mutex<Vec<Value>>>;
+/// What was sent, or what is wrong with it.
+type Taken = Arc<Mutex<Vec<Result<Value, String>>>>;
 
 impl Notes {
     pub(super) fn start() -> Result<Self> {
@@ -36,13 +37,20 @@ impl Notes {
     }
 
     /// What was sent about objects of a kind in a namespace.
-    pub(super) fn about(&self, kind: &str, namespace: &str) -> Vec<Note> {
+    ///
+    /// # Errors
+    /// Something was sent that cannot be read, so that nobody knows what it is about.
+    pub(super) fn about(&self, kind: &str, namespace: &str) -> Result<Vec<Note>> {
         let taken = self.taken.lock();
-        let about = taken.iter().filter(|sent| {
+        let mut about = Vec::new();
+        for sent in taken.iter() {
+            let sent = sent.as_ref().map_err(|error| anyhow!("a notification {error}"))?;
             let of = &sent["involvedObject"];
-            of["kind"] == kind && of["namespace"] == namespace
-        });
-        about.map(Note::of).collect()
+            if of["kind"] == kind && of["namespace"] == namespace {
+                about.push(Note::of(sent));
+            }
+        }
+        Ok(about)
     }
 }
 
@@ -81,9 +89,8 @@ impl Note {
 }
 
 async fn take(State(taken): State<Taken>, body: String) -> StatusCode {
-    match serde_json::from_str(&body) {
-        Ok(sent) => taken.lock().push(sent),
-        Err(error) => taken.lock().push(json!({"error": error.to_string()})),
-    }
+    let sent = serde_json::from_str(&body);
+    let sent = sent.map_err(|error| format!("is no JSON: {error}: {body:?}"));
+    taken.lock().push(sent);
     StatusCode::ACCEPTED
 }
