@@ -348,25 +348,12 @@ async fn compare(
         } else {
             source
         };
-        refused(&object, &source)
+        dry_run_refused(&id_of(&object), &source)
     })?;
     if resource_version(&dry_run).is_empty() {
         return Ok(Diff::creation(object));
     }
     Diff::between(object, live, &dry_run, rules).map_err(|error| error.to_string())
-}
-
-/// What is said of an object that the API server does not take, not even for a try.
-pub(crate) fn refused(object: &Value, error: &RestError) -> String {
-    if !error.is_not_found() {
-        return dry_run_refused(&id_of(object), error);
-    }
-    let missing = if metadata_text(object, "namespace").is_empty() {
-        "namespace not specified"
-    } else {
-        "not found"
-    };
-    format!("{} {missing}: {error}", resource_name(object))
 }
 
 async fn mapping(cluster: &Cluster, object: &Value) -> Result<Mapping, String> {

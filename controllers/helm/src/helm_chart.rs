@@ -1,14 +1,14 @@
 //! Makes the HelmChart that a HelmRelease asks for, and deletes the one that it does not ask for any more: the one kind of
 //! source that is written here. Nothing of its status is read.
 
+use controller_kit::apply::dry_run_refused;
 use controller_kit::events::Severity;
-use controller_kit::object::{metadata_text, resource_version};
+use controller_kit::object::{id_of, metadata_text, resource_version};
 use controller_kit::{Mapping, ObjectPath, Seen};
 use flux_api::{HelmChartTemplate, HelmRelease, SOURCE_GROUP, reason};
 use flux_deployer::{Refusal, Run};
 use serde_json::Value;
 
-use crate::drift::refused;
 use crate::kind::{CONTROLLER, Helm};
 use crate::made::Made;
 use crate::source::HELM_CHART;
@@ -74,7 +74,7 @@ async fn make(run: &mut Run<'_, Helm>, template: &HelmChartTemplate) -> Result<(
         return Ok(());
     }
     let applied = rest.apply(&at, CONTROLLER, false, &wanted).await;
-    let applied = applied.map_err(|error| failed(run, &refused(&wanted, &error)))?;
+    let applied = applied.map_err(|error| failed(run, &dry_run_refused(&id_of(&wanted), &error)))?;
     let done = match &live {
         None => Some("created"),
         Some(live) if resource_version(live) != resource_version(&applied) => Some("configured"),

@@ -184,6 +184,14 @@ impl ApplyError {
 
 /// Says that the API server would not take an object, without advice.
 pub fn dry_run_refused(id: &ObjectId, source: &RestError) -> String {
+    if source.is_not_found() {
+        let missing = if id.namespace.is_empty() {
+            "namespace not specified"
+        } else {
+            "not found"
+        };
+        return format!("{} {missing}: {source}", Subject(id));
+    }
     format!(
         "{} dry-run failed{}: {source}",
         Subject(id),
@@ -226,4 +234,45 @@ fn join(errors: &[ApplyError]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_whether_the_namespace_is_what_is_missing() {
+        for (code, reason, namespace, text) in [
+            (
+                404,
+                "NotFound",
+                "",
+                "ConfigMap/a namespace not specified: no: NotFound",
+            ),
+            (
+                404,
+                "NotFound",
+                "apps",
+                "ConfigMap/apps/a not found: no: NotFound",
+            ),
+            (
+                422,
+                "Invalid",
+                "apps",
+                "ConfigMap/apps/a dry-run failed (Invalid): no: Invalid",
+            ),
+        ] {
+            let id = ObjectId {
+                namespace: namespace.to_owned(),
+                name: "a".to_owned(),
+                group: String::new(),
+                kind: "ConfigMap".to_owned(),
+            };
+            let status = json!({"status": "Failure", "code": code, "reason": reason, "message": format!("no: {reason}")});
+            let error = RestError::Api(serde_json::from_value(status).unwrap());
+            assert_eq!(dry_run_refused(&id, &error), text);
+        }
+    }
 }
