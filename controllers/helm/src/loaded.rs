@@ -11,14 +11,22 @@ use parking_lot::Mutex;
 pub(crate) struct Loaded(Mutex<HashMap<String, Arc<Place>>>);
 
 /// Where the runs that want a chart wait for the one that loads it.
-type Place = Mutex<Weak<Chart>>;
+type Place = Mutex<Known>;
+
+/// What is known of a chart.
+#[derive(Debug, Default)]
+struct Known {
+    chart: Weak<Chart>,
+    /// Whether somebody could not load it. Who still waits then does not wait for the next one that tries.
+    has_failed: bool,
+}
 
 impl Loaded {
     /// Gives a chart that somebody uses.
     pub(crate) fn get(&self, digest: &str) -> Option<Arc<Chart>> {
         let place = self.0.lock().get(digest).cloned()?;
         // Whoever is loading it holds the place: nobody waits for that here.
-        place.try_lock()?.upgrade()
+        place.try_lock()?.chart.upgrade()
     }
 
     /// Loads a chart, unless somebody uses it; who wants one that is being loaded waits for it. A chart that has no digest
@@ -36,17 +44,23 @@ impl Loaded {
         }
         let place = self.place(digest);
         let mut known = place.lock();
-        if let Some(chart) = known.upgrade() {
+        if let Some(chart) = known.chart.upgrade() {
             return Ok(chart);
         }
-        let chart = Arc::new(load()?);
-        *known = Arc::downgrade(&chart);
+        if known.has_failed {
+            drop(known);
+            return load().map(Arc::new);
+        }
+        let loaded = load();
+        known.has_failed = loaded.is_err();
+        let chart = Arc::new(loaded?);
+        known.chart = Arc::downgrade(&chart);
         Ok(chart)
     }
 
     fn place(&self, digest: &str) -> Arc<Place> {
         let mut all = self.0.lock();
-        all.retain(|_, place| Arc::strong_count(place) > 1 || place.lock().strong_count() > 0);
+        all.retain(|_, place| Arc::strong_count(place) > 1 || place.lock().chart.strong_count() > 0);
         Arc::clone(all.entry(digest.to_owned()).or_default())
     }
 }
@@ -99,6 +113,29 @@ mod tests {
         });
         assert_eq!(loads.load(Ordering::Relaxed), 1);
         assert!(charts.iter().all(|chart| Arc::ptr_eq(chart, &charts[0])));
+    }
+
+    #[test]
+    fn who_waited_for_one_that_failed_waits_for_nobody_else() {
+        let (loaded, start) = (Loaded::default(), Barrier::new(8));
+        let (loading, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let want = || {
+            start.wait();
+            let failed: Result<Arc<Chart>, &str> = loaded.get_or_load("sha256:a", || {
+                let now = loading.fetch_add(1, Ordering::Relaxed) + 1;
+                most.fetch_max(now, Ordering::Relaxed);
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                loading.fetch_sub(1, Ordering::Relaxed);
+                Err("no")
+            });
+            assert_eq!(failed.map(|_| ()), Err("no"));
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(want);
+            }
+        });
+        assert!(most.load(Ordering::Relaxed) > 1);
     }
 
     #[test]
