@@ -92,7 +92,7 @@ impl Actions<'_> {
         let kinds: Vec<String> = definitions.iter().flat_map(kinds).collect();
         let told = async {
             loop {
-                let versions = self.cluster.discovery.capabilities().await?.api_versions;
+                let versions = self.cluster.discovery.served().await?;
                 if kinds.iter().all(|kind| versions.contains(kind)) {
                     return Ok(());
                 }

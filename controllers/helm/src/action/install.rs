@@ -26,15 +26,16 @@ impl Actions<'_> {
         )
         .await
         .during(|| "failed to apply CustomResourceDefinitions".to_owned())?;
-        let capabilities = self.cluster.capabilities().await;
+        let version = self.reach().await;
         let unreachable = || self.log.error("cluster reachability check failed");
-        let capabilities = capabilities
+        let version = version
             .inspect_err(|_| unreachable())
             .during(|| "cluster reachability check failed".to_owned())?;
         if let Err(error) = self.check_name(install).await {
             self.log.error("release name check failed");
             return Err(error).during(|| "release name check failed".to_owned());
         }
+        let capabilities = self.capabilities(version).await?;
         let revision = helm::Release {
             name: name.clone(),
             namespace: namespace.clone(),

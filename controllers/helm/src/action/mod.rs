@@ -17,11 +17,11 @@ mod uninstall;
 mod unlock;
 mod upgrade;
 
-use helm::File;
 use helm::release::Release;
+use helm::{Capabilities, File, KubeVersion};
 use jiff::Timestamp;
 
-use crate::cluster::{Cluster, Log, Patience, Resource};
+use crate::cluster::{Cluster, DiscoveryError, Log, Patience, Resource};
 use crate::storage::Storage;
 
 pub use config::{
@@ -86,6 +86,24 @@ impl<'a> Actions<'a> {
                 &[("name", &release.name), ("revision", &release.version)],
             );
         }
+    }
+
+    /// Looks whether the cluster answers, as each of Helm's actions does at first; tells which version it is of.
+    async fn reach(&mut self) -> Result<KubeVersion, DiscoveryError> {
+        let cluster = self.cluster;
+        self.patience.answer(cluster.discovery.reachable()).await
+    }
+
+    /// Reads what the cluster, which is of this version, can do.
+    async fn capabilities(&mut self, version: KubeVersion) -> Result<Capabilities, DiscoveryError> {
+        let cluster = self.cluster;
+        self.patience.answer(cluster.capabilities(version)).await
+    }
+
+    /// Looks which kinds the cluster serves no more, for an action that nothing else tells of it.
+    async fn forget_gone_kinds(&mut self) {
+        let cluster = self.cluster;
+        self.patience.answer(cluster.forget_gone_kinds()).await;
     }
 
     async fn build(&self, manifest: &str, namespace: &str) -> Result<Vec<Resource>, ActionError> {

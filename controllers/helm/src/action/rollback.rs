@@ -17,7 +17,8 @@ impl Actions<'_> {
     /// # Errors
     /// It did not come to that. If [`Actions::written`] is not empty then, there is a revision that failed.
     pub async fn rollback(&mut self, rollback: &Rollback) -> Result<(), ActionError> {
-        self.cluster.capabilities().await?;
+        self.reach().await?;
+        self.forget_gone_kinds().await;
         let name = &rollback.name;
         self.log.debug("preparing rollback", &[("name", name)]);
         let (mut current, mut target) = self.prepare_rollback(rollback).await?;

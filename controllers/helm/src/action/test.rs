@@ -15,7 +15,8 @@ impl Actions<'_> {
     /// # Errors
     /// One failed, or there was none to run them of; what became of them is recorded.
     pub async fn test(&mut self, test: &Test) -> Result<Release, ActionError> {
-        self.cluster.capabilities().await?;
+        self.reach().await?;
+        self.forget_gone_kinds().await;
         let name = &test.name;
         if helm::validate_release_name(name).is_err() {
             return Err(ActionError::Name(format!("is invalid: {name}"))).during(|| "releaseTest".to_owned());

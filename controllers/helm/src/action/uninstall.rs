@@ -3,12 +3,11 @@
 use controller_kit::RestError;
 use helm::HookEvent;
 use helm::release::{Release, Status};
-use serde_json::Value;
 
 use super::config::Uninstall;
 use super::error::{ActionError, During as _};
 use super::{Actions, now};
-use crate::cluster::{ApplyError, Cause, RESOURCE_POLICY, Resource, annotation};
+use crate::cluster::{ApplyError, Cause, Document, Resource};
 use crate::machine::UninstallResult;
 use crate::storage::StorageError;
 
@@ -34,10 +33,11 @@ impl Actions<'_> {
 
     async fn try_uninstall(&mut self, uninstall: &Uninstall) -> Result<Ended, ActionError> {
         let name = &uninstall.name;
+        self.reach().await?;
         if helm::validate_release_name(name).is_err() {
             return Err(ActionError::Name(format!("is invalid: {name}"))).during(|| "uninstall".to_owned());
         }
-        self.cluster.forget_gone_kinds().await;
+        self.forget_gone_kinds().await;
         let versions = self.storage.versions(name).await;
         let versions = versions.during(|| format!("uninstall: Release not loaded: {name}"))?;
         let last = self.storage.last(name).await;
@@ -98,7 +98,7 @@ impl Actions<'_> {
 
     /// Deletes the objects of a release; gives those that are about to be gone.
     ///
-    /// An object whose policy is another one than Helm knows is neither deleted nor kept, which is the same.
+    /// Those of a document with another policy than Helm knows are neither deleted nor kept, which is the same.
     async fn delete_objects(
         &mut self,
         release: &Release,
@@ -106,7 +106,7 @@ impl Actions<'_> {
     ) -> Result<Vec<Resource>, ActionError> {
         let failed = || ActionError::Delete(uninstall.name.clone());
         let (mapper, manifest) = (&self.cluster.mapper, &release.manifest);
-        let is_deleted = |object: &Value| annotation(object, RESOURCE_POLICY).is_none();
+        let is_deleted = |document: &Document| !document.has_policy;
         let built = Resource::build_some(mapper, manifest, &release.namespace, is_deleted).await;
         let mut resources = built.map_err(|error| {
             let error = ActionError::Corrupted(error);

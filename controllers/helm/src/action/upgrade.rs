@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use helm::release::{CLIENT_SIDE, Release, SERVER_SIDE, Status};
-use helm::{Capabilities, HookEvent};
+use helm::{Capabilities, HookEvent, KubeVersion};
 
 use super::config::{ServerSide, Upgrade};
 use super::error::{ActionError, During as _};
@@ -33,11 +33,14 @@ impl Actions<'_> {
         self.apply_crds(wanted, crds, origin, &upgrade.namespace, server_side, strategy)
             .await
             .during(|| "failed to apply CustomResourceDefinitions".to_owned())?;
+        let version = self.reach().await?;
         self.log.debug("preparing upgrade", &[("name", &upgrade.name)]);
         let Prepared {
             mut current,
             mut release,
-        } = self.prepare_upgrade(upgrade, wanted, last, server_side).await?;
+        } = self
+            .prepare_upgrade(upgrade, wanted, last, server_side, version)
+            .await?;
         self.log.debug("performing update", &[("name", &upgrade.name)]);
         let objects = self.resources_of_upgrade(upgrade, &current, &release).await?;
         self.log
@@ -65,13 +68,13 @@ impl Actions<'_> {
     }
 
     async fn prepare_upgrade(
-        &self,
+        &mut self,
         upgrade: &Upgrade,
         wanted: &Wanted<'_>,
         last: Release,
         server_side: bool,
+        kube_version: KubeVersion,
     ) -> Result<Prepared, ActionError> {
-        let capabilities = self.cluster.capabilities().await?;
         if helm::validate_release_name(&upgrade.name).is_err() {
             return Err(ActionError::Name(format!("is invalid: {}", upgrade.name)));
         }
@@ -96,6 +99,7 @@ impl Actions<'_> {
             is_upgrade: true,
         };
         let method = if server_side { SERVER_SIDE } else { CLIENT_SIDE };
+        let capabilities = self.capabilities(kube_version).await?;
         let mut release = self
             .render_revision(upgrade, wanted, &current, revision, capabilities, method)
             .await?;
@@ -155,7 +159,8 @@ impl Actions<'_> {
         upgrade: &Upgrade,
         wanted: &Wanted<'_>,
     ) -> Result<Release, ActionError> {
-        let capabilities = self.cluster.capabilities().await?;
+        let kube_version = self.cluster.discovery.reachable().await?;
+        let capabilities = self.cluster.capabilities(kube_version).await?;
         let revision = helm::Release {
             name: stored.name.clone(),
             namespace: stored.namespace.clone(),

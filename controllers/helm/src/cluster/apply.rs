@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::error::ApplyError;
 use super::log::{Attribute, Cause};
+use super::manifest::RESOURCE_POLICY;
 use super::method::{Method, discreet};
 use super::requests::{self, Attempts, Propagation};
 use super::resource::{Resource, annotation};
@@ -28,10 +29,7 @@ const AT_ONCE: usize = 16;
 /// How many objects are read ahead, and are in memory as they are there.
 pub(super) const AHEAD: usize = 64;
 
-/// The annotation by which an object outlives its release.
-pub(crate) const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
-
-/// The value of that annotation that does so.
+/// The policy by which an object outlives its release.
 const KEEP: &str = "keep";
 
 impl Cluster {

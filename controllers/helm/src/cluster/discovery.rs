@@ -86,21 +86,28 @@ impl Discovery {
         Self { rest, known }
     }
 
-    /// Reads what the cluster can do; its versions and kinds are in the order of texts.
-    pub(crate) async fn capabilities(&self) -> Result<Capabilities, DiscoveryError> {
-        let reachable = self.rest.probe().await;
-        reachable.map_err(|error| DiscoveryError::Unreachable(error.to_string()))?;
+    /// Looks whether the API server answers, and which version it is of.
+    pub(crate) async fn reachable(&self) -> Result<KubeVersion, DiscoveryError> {
+        self.probe().await?;
         let version = tokio::time::timeout(TIMEOUT, self.rest.client().apiserver_version()).await;
         let version = version
             .map_err(|_| DiscoveryError::Unreachable(no_answer()))?
             .map_err(|error| DiscoveryError::Unreachable(error.to_string()))?;
+        Ok(KubeVersion {
+            version: version.git_version,
+            normalized: String::new(),
+            major: version.major,
+            minor: version.minor,
+        })
+    }
+
+    /// Reads what the cluster, which is of this version, can do; its versions and kinds are in the order of texts.
+    pub(crate) async fn capabilities(
+        &self,
+        kube_version: KubeVersion,
+    ) -> Result<Capabilities, DiscoveryError> {
         Ok(Capabilities {
-            kube_version: KubeVersion {
-                version: version.git_version,
-                normalized: String::new(),
-                major: version.major,
-                minor: version.minor,
-            },
+            kube_version,
             api_versions: self.served().await?,
             helm_version: HELM_VERSION.to_owned(),
         })
@@ -108,12 +115,19 @@ impl Discovery {
 
     /// Reads the versions of all groups and the kinds in them, in the order of texts.
     pub(crate) async fn served(&self) -> Result<Vec<String>, DiscoveryError> {
+        self.probe().await?;
         let reading = async { tokio::try_join!(self.versions(0, "/api"), self.versions(1, "/apis")) };
         let (core, groups) = tokio::time::timeout(TIMEOUT, reading)
             .await
             .map_err(|_| DiscoveryError::Versions(no_answer()))?
             .map_err(DiscoveryError::Versions)?;
         Ok(core.union(&groups).cloned().collect())
+    }
+
+    /// What is known to be out of reach is not waited for.
+    async fn probe(&self) -> Result<(), DiscoveryError> {
+        let reachable = self.rest.probe().await;
+        reachable.map_err(|error| DiscoveryError::Unreachable(error.to_string()))
     }
 
     /// Reads one document, unless it is as it was.
@@ -195,6 +209,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn who_is_not_there_is_unreachable() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let config = kube::Config::new(format!("http://{address}").parse().expect("a URL"));
+        let client = kube::Client::try_from(config).expect("a client");
+        let error = Discovery::new(Rest::new(client)).reachable().await.err();
+        let text = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.starts_with("kubernetes cluster unreachable: "), "{text}");
+    }
 
     #[test]
     fn versions_and_kinds_are_told() {

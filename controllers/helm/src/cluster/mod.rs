@@ -12,6 +12,7 @@ mod log;
 mod lookup;
 mod managers;
 mod manifest;
+mod metadata;
 mod method;
 mod ownership;
 mod patience;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use controller_kit::live::LiveStore;
 use controller_kit::{Mapper, Rest};
 use flux_deployer::HealthChecks;
-use helm::Capabilities;
+use helm::{Capabilities, KubeVersion};
 
 pub(crate) use discovery::KnownDiscovery;
 pub use discovery::{Discovery, DiscoveryError};
@@ -38,13 +39,12 @@ pub use requests::Propagation;
 pub use resource::BuildError;
 pub use wait::{WaitError, WaitStrategy};
 
-pub(crate) use apply::RESOURCE_POLICY;
 pub(crate) use log::{Cause, Log};
 pub(crate) use lookup::ClusterLookup;
-pub(crate) use manifest::documents;
+pub(crate) use manifest::{Document, documents};
 pub(crate) use method::Method;
 pub(crate) use ownership::{Adoption, set_owner};
-pub(crate) use resource::{Resource, annotation};
+pub(crate) use resource::Resource;
 
 /// The label of applied objects that names their HelmRelease, by which they are watched.
 pub const ORIGIN_LABEL: &str = "helm.toolkit.fluxcd.io/name";
@@ -65,9 +65,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Reads what the cluster can do, as every action does; kinds that are gone by now are forgotten.
-    pub(crate) async fn capabilities(&self) -> Result<Capabilities, DiscoveryError> {
-        let capabilities = self.discovery.capabilities().await?;
+    /// Reads what the cluster, which is of this version, can do; kinds that are gone by now are forgotten.
+    pub(crate) async fn capabilities(&self, version: KubeVersion) -> Result<Capabilities, DiscoveryError> {
+        let capabilities = self.discovery.capabilities(version).await?;
         self.mapper.forget_gone(&capabilities.api_versions).await;
         Ok(capabilities)
     }

@@ -5,7 +5,8 @@ use controller_kit::{MapError, Mapper, Mapping, ObjectPath};
 use flux_api::ObjectId;
 use serde_json::{Map, Value};
 
-use super::manifest::{Document, ManifestError, check_metadata, documents};
+use super::manifest::{Document, ManifestError, documents};
+use super::metadata::check_metadata;
 
 /// An object of a release, on its way into the cluster or out of it.
 #[derive(Clone, Debug)]
@@ -85,12 +86,12 @@ impl Resource {
         mapper: &Mapper,
         manifest: &str,
         namespace: &str,
-        is_wanted: impl Fn(&Value) -> bool,
+        is_wanted: impl Fn(&Document) -> bool,
     ) -> Result<Vec<Self>, BuildError> {
         let (mut resources, mut errors) = (Vec::new(), Vec::new());
         for document in documents(manifest) {
             match document {
-                Ok(document) if !is_wanted(&document.object) => {}
+                Ok(document) if !is_wanted(&document) => {}
                 Ok(document) => match Self::place(mapper, document, namespace).await {
                     Ok(resource) => resources.push(resource),
                     Err(error) => errors.push(error),
@@ -106,7 +107,9 @@ impl Resource {
     }
 
     async fn place(mapper: &Mapper, document: Document, namespace: &str) -> Result<Self, BuildError> {
-        let Document { mut object, is_item } = document;
+        let Document {
+            mut object, is_item, ..
+        } = document;
         check_metadata(&object)?;
         let (group, version) = split_api_version(object::api_version(&object));
         let kind = object::kind(&object);
