@@ -209,6 +209,7 @@ mod tests {
             "spec": {"replicas": 1, "selector": {}, "template": {"spec": {"containers": [
                 {"name": "manager", "image": format!("{name}:v1"),
                  "args": ["run", "--watch-all-namespaces=true", format!("--watch-label-selector={selector}")]}]}}},
+            "status": {"readyReplicas": 1},
         });
         for (field, value) in metadata.as_object().into_iter().flatten() {
             object["metadata"][field] = value.clone();
