@@ -223,7 +223,10 @@ async fn charts_are_pulled_as_by_helm() -> Result<()> {
         "could not locate a version matching provided version string >9",
     )?;
     both.same_error(&with("9.9.9"), "not found")?;
-    both.same_error(&[&format!("{registry}/none"), "--plain-http"], "not found")?;
+    both.same_error(
+        &[&format!("{registry}/none"), "--plain-http"],
+        "response status code 404: name unknown",
+    )?;
     // The registry speaks no TLS.
     both.both_fail(&[&chart], "Get \"https://")
 }
