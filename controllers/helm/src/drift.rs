@@ -133,7 +133,7 @@ pub(crate) async fn look(
         }
     }
     let mut objects = Vec::new();
-    for document in documents(&release.manifest) {
+    for document in documents(&release.manifest.read()) {
         match document {
             Ok(document) => objects.push(document.object),
             Err(error) => found.errors.push(error.to_string()),

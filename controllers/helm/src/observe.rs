@@ -61,7 +61,8 @@ pub(crate) fn is_made_for(release: &Release, object: &HelmRelease) -> bool {
         object.metadata.namespace.as_deref(),
     );
     let hooks = release.hooks.iter().map(|hook| hook.manifest.as_str());
-    let texts = std::iter::once(&*release.manifest).chain(hooks);
+    let manifest = release.manifest.read();
+    let texts = std::iter::once(&*manifest).chain(hooks);
     let objects: Vec<_> = texts.flat_map(documents).flatten().collect();
     if objects.is_empty() {
         return release.info.status.is_pending();

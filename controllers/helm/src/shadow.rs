@@ -83,7 +83,7 @@ async fn look(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Shadowed, 
     findings.extend(due.into_iter().chain(more));
     let spec = serde_json::to_value(&object.spec).unwrap_or_default();
     let inventory = object.status.inventory.clone().unwrap_or_default();
-    let compared = parts(&stored.manifest).len();
+    let compared = parts(&stored.manifest.read()).len();
     let changed = usize::from(findings.iter().any(|finding| !finding.is_remark())).min(compared);
     let mut proof = proof(run, artifact, &spec, &inventory.entries, &configs);
     proof.counts = Counts {
@@ -258,7 +258,8 @@ async fn render_again(
 /// The parts of two revisions that are not the same, by the files that they come from.
 fn differing(one: &Release, other: &Release) -> BTreeSet<String> {
     let all = |release: &Release| -> Vec<(String, String)> {
-        let manifests = parts(&release.manifest).into_iter();
+        let manifest = release.manifest.read();
+        let manifests = parts(&manifest).into_iter();
         let manifests = manifests.enumerate().map(|(at, part)| {
             let source = part.lines().find_map(|line| line.strip_prefix("# Source: "));
             let name = source.map_or_else(|| format!("object {}", at + 1), str::to_owned);
@@ -334,7 +335,7 @@ mod tests {
         };
         let names = |one: &Release, other: &Release| differing(one, other).into_iter().collect::<Vec<_>>();
         let first = release(&text("x"), "kind: H");
-        assert_eq!(parts(&first.manifest).len(), 2);
+        assert_eq!(parts(&first.manifest.read()).len(), 2);
         assert!(names(&first, &first).is_empty());
         assert_eq!(
             names(&first, &release(&text("y"), "kind: H")),

@@ -12,15 +12,15 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::config;
-use super::encoding::DecodeError;
+use super::encoding::{self, DecodeError};
 use crate::chart::metadata::RawMetadata;
 use crate::record::decode_over;
 use crate::{Content, Metadata, Time, values};
 
 /// The chart that a release was made from: without its subcharts, as they stand in the manifest already.
 ///
-/// One that was read from a record is kept as text, for of all that only the metadata and, rarely, the values are ever
-/// looked at. It is written again as it was read.
+/// One that was read from a record is kept as text, or in the record if that was packed, for of all that only the metadata
+/// and, rarely, the values are ever looked at. It is written again as it was read.
 #[derive(Debug, Clone)]
 pub struct Chart {
     metadata: Arc<Metadata>,
@@ -30,10 +30,19 @@ pub struct Chart {
 #[derive(Debug, Clone)]
 enum Parts {
     Stored(Arc<RawValue>),
+    /// In the packed JSON of a record, whose chart has been read from it before.
+    InRecord(Arc<[u8]>),
     Packed {
         chart: crate::Chart,
         values: Option<Map>,
     },
+}
+
+/// What is read of a record that holds a chart.
+#[derive(Deserialize)]
+struct Record<'t> {
+    #[serde(borrow)]
+    chart: &'t RawValue,
 }
 
 /// What is read of a stored chart.
@@ -69,14 +78,20 @@ impl Chart {
     pub fn values(&self) -> Result<Map, DecodeError> {
         match &self.content {
             Parts::Packed { values, .. } => Ok(values.clone().unwrap_or_default()),
-            Parts::Stored(text) => {
-                let read: Read<'_> = serde_json::from_str(text.get())?;
-                let values = config::read(read.values)?;
-                Ok(match values::from_json(&Json::Object(values)) {
-                    Value::Map(values) => values,
-                    _ => Map::new(),
-                })
+            Parts::Stored(text) => stored_values(text),
+            Parts::InRecord(record) => {
+                let json = encoding::unpack(record)?;
+                stored_values(serde_json::from_slice::<Record<'_>>(&json)?.chart)
             }
+        }
+    }
+
+    /// Keeps a chart that was read from a record in that, which is given as it was packed.
+    pub(super) fn keep_in(&mut self, record: Vec<u8>) {
+        if let Parts::Stored(text) = &self.content
+            && record.len() < text.get().len()
+        {
+            self.content = Parts::InRecord(record.into());
         }
     }
 
@@ -96,6 +111,11 @@ impl Serialize for Chart {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (chart, values) = match &self.content {
             Parts::Stored(text) => return text.serialize(serializer),
+            Parts::InRecord(record) => {
+                let json = encoding::unpack(record).map_err(S::Error::custom)?;
+                let read: Record<'_> = serde_json::from_slice(&json).map_err(S::Error::custom)?;
+                return read.chart.serialize(serializer);
+            }
             Parts::Packed { chart, values } => (chart, values),
         };
         let mut fields = serializer.serialize_struct("Chart", 8)?;
@@ -119,6 +139,15 @@ impl Serialize for Chart {
         }
         fields.end()
     }
+}
+
+fn stored_values(chart: &RawValue) -> Result<Map, DecodeError> {
+    let read: Read<'_> = serde_json::from_str(chart.get())?;
+    let values = config::read(read.values)?;
+    Ok(match values::from_json(&Json::Object(values)) {
+        Value::Map(values) => values,
+        _ => Map::new(),
+    })
 }
 
 fn bytes(content: &Content) -> Result<&[u8], &str> {

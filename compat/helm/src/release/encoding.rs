@@ -63,15 +63,21 @@ pub(super) fn encode(release: &Release) -> Result<String, EncodeError> {
 /// Reads a record; one that is not packed is read, too.
 pub(super) fn decode(text: &[u8]) -> Result<Release, DecodeError> {
     let bytes = decode_base64(text)?;
-    let json = if bytes.len() > 3 && bytes.starts_with(&[0x1F, 0x8B, 0x08]) {
-        unpack(&bytes)?
-    } else {
-        bytes
-    };
+    if !(bytes.len() > 3 && bytes.starts_with(&[0x1F, 0x8B, 0x08])) {
+        return read(&bytes);
+    }
+    let mut release = read(&unpack(&bytes)?)?;
+    if let Some(chart) = &mut release.chart {
+        chart.keep_in(bytes);
+    }
+    Ok(release)
+}
+
+fn read(json: &[u8]) -> Result<Release, DecodeError> {
     if json.trim_ascii().is_empty() {
         return Err(DecodeError::Empty);
     }
-    Ok(serde_json::from_slice::<Option<Release>>(&json)?.unwrap_or_default())
+    Ok(serde_json::from_slice::<Option<Release>>(json)?.unwrap_or_default())
 }
 
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -94,7 +100,8 @@ fn decode_base64(text: &[u8]) -> Result<Vec<u8>, DecodeError> {
     })
 }
 
-fn unpack(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+/// Unpacks the JSON of a record.
+pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut json = Vec::new();
     MultiGzDecoder::new(bytes)
         .take(MAX_RECORD_BYTES + 1)

@@ -34,7 +34,6 @@ pub mod storage;
 mod text;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -47,9 +46,9 @@ pub use hook::{DeletePolicy, Execution, Hook, Phase, execution_order};
 pub use info::{Info, Status};
 pub use name::{release_name, shorten_name};
 pub use snapshot::{SNAPSHOT_API_VERSION, Snapshot, SnapshotError};
+pub use text::Text;
 
 use hook::{is_zero, or_default};
-use text::{as_text, is_empty, shared_text};
 
 /// A revision of a release.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -74,14 +73,9 @@ pub struct Release {
         skip_serializing_if = "Map::is_empty"
     )]
     pub config: Map<String, Json>,
-    /// The objects, without hooks, as one stream of YAML; it is long, and copies of a record share it.
-    #[serde(
-        default,
-        deserialize_with = "shared_text",
-        serialize_with = "as_text",
-        skip_serializing_if = "is_empty"
-    )]
-    pub manifest: Arc<str>,
+    /// The objects, without hooks, as one stream of YAML.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub manifest: Text,
     /// The hooks.
     #[serde(
         default,

@@ -101,13 +101,14 @@ impl Release {
             .map(ObservedHook::of)
             .collect();
         let config = stored.as_ref().unwrap_or(&self.config);
+        let manifest = self.manifest.read();
         let observed = Observed {
             name: &self.name,
             version: self.version,
             info: ObservedInfo::of(&self.info),
             chart_metadata: metadata(self).unwrap_or(&none),
             config: (!config.is_empty()).then_some(config),
-            manifest: &self.manifest,
+            manifest: &manifest,
             hooks: (!hooks.is_empty()).then_some(hooks),
             namespace: &self.namespace,
             oci_digest,

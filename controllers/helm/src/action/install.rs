@@ -53,7 +53,7 @@ impl Actions<'_> {
         let mut release = revision.into_record(wanted, install.crds, method)?;
         set_status(&mut release, Status::PendingInstall, "Initial install underway");
         let mut resources = self
-            .build(&release.manifest, namespace)
+            .build(&release.manifest.read(), namespace)
             .await
             .during(|| "unable to build kubernetes objects from release manifest".to_owned())?;
         set_owner(&mut resources, name, namespace);

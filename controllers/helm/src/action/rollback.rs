@@ -85,10 +85,10 @@ impl Actions<'_> {
         target: &mut Release,
     ) -> Result<(), ActionError> {
         let namespace = target.namespace.clone();
-        let originals = self.build(&current.manifest, &namespace).await;
+        let originals = self.build(&current.manifest.read(), &namespace).await;
         let originals = originals
             .during(|| "unable to build kubernetes objects from current release manifest".to_owned())?;
-        let targets = self.build(&target.manifest, &namespace).await;
+        let targets = self.build(&target.manifest.read(), &namespace).await;
         let mut targets =
             targets.during(|| "unable to build kubernetes objects from new release manifest".to_owned())?;
         let (waiting, server_side) = (rollback.waiting, target.is_server_side());

@@ -105,9 +105,9 @@ impl Actions<'_> {
         uninstall: &Uninstall,
     ) -> Result<Vec<Resource>, ActionError> {
         let failed = || ActionError::Delete(uninstall.name.clone());
-        let (mapper, manifest) = (&self.cluster.mapper, &release.manifest);
+        let (mapper, manifest) = (&self.cluster.mapper, release.manifest.read());
         let is_deleted = |document: &Document| !document.has_policy;
-        let built = Resource::build_some(mapper, manifest, &release.namespace, is_deleted).await;
+        let built = Resource::build_some(mapper, &manifest, &release.namespace, is_deleted).await;
         let mut resources = built.map_err(|error| {
             let error = ActionError::Corrupted(error);
             // Go's list of one error of which nothing can be seen.

@@ -114,7 +114,7 @@ impl Actions<'_> {
         release.info.first_deployed = current.info.first_deployed;
         release.info.status = Status::PendingUpgrade;
         "Preparing upgrade".clone_into(&mut release.info.description);
-        self.build(&release.manifest, &release.namespace).await?;
+        self.build(&release.manifest.read(), &release.namespace).await?;
         Ok(Prepared { current, release })
     }
 
@@ -192,10 +192,10 @@ impl Actions<'_> {
         release: &Release,
     ) -> Result<(Vec<Resource>, Vec<Resource>), ActionError> {
         let namespace = &release.namespace;
-        let originals = self.build(&current.manifest, namespace).await;
+        let originals = self.build(&current.manifest.read(), namespace).await;
         let mut originals = originals
             .during(|| "unable to build kubernetes objects from current release manifest".to_owned())?;
-        let targets = self.build(&release.manifest, namespace).await;
+        let targets = self.build(&release.manifest.read(), namespace).await;
         let mut targets =
             targets.during(|| "unable to build kubernetes objects from new release manifest".to_owned())?;
         set_owner(&mut targets, &release.name, namespace);

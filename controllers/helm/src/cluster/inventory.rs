@@ -39,7 +39,7 @@ impl Cluster {
     ) -> Result<(Inventory, Vec<String>), InventoryError> {
         let (mut entries, mut warnings) = (Vec::new(), Vec::new());
         let mut scopes: BTreeMap<GroupKind, bool> = BTreeMap::new();
-        for document in documents(&release.manifest) {
+        for document in documents(&release.manifest.read()) {
             let object = document.map_err(InventoryError::Manifest)?.object;
             let annotations = metadata_map(&object, "annotations");
             if annotations.is_some_and(|annotations| annotations.contains_key("helm.sh/hook")) {

@@ -61,14 +61,18 @@ async fn definitions_are_there_before_their_objects_and_changed_by_the_policy() 
         .actions()
         .install(&install, &world.wanted(&packed, &none))
         .await?;
-    assert!(!release.manifest.contains("Widget"), "nothing was applied");
+    assert!(!release.manifest.read().contains("Widget"), "nothing was applied");
 
     install.crds = CrdPolicy::Create;
     install.replace = true;
     world.actions().uninstall(&World::uninstall()).await;
     let mut actions = world.actions();
     let release = actions.install(&install, &world.wanted(&packed, &none)).await?;
-    assert!(release.manifest.contains("kind: Widget"), "{}", release.manifest);
+    assert!(
+        release.manifest.read().contains("kind: Widget"),
+        "{}",
+        release.manifest.read()
+    );
     assert_eq!(actions.crds().len(), 2);
     assert_eq!(description().await?, "first");
     let labels = &read(&world, GROUP).await?["metadata"]["labels"];
