@@ -18,6 +18,8 @@ struct Prepared {
     current: Release,
     /// The revision that it makes.
     release: Release,
+    /// The objects of that.
+    targets: Vec<Resource>,
 }
 
 impl Actions<'_> {
@@ -38,11 +40,14 @@ impl Actions<'_> {
         let Prepared {
             mut current,
             mut release,
+            targets,
         } = self
             .prepare_upgrade(upgrade, wanted, last, server_side, version)
             .await?;
         self.log.debug("performing update", &[("name", &upgrade.name)]);
-        let objects = self.resources_of_upgrade(upgrade, &current, &release).await?;
+        let objects = self
+            .resources_of_upgrade(upgrade, &current, &release, targets)
+            .await?;
         self.log
             .debug("creating upgraded release", &[("name", &upgrade.name)]);
         self.storage.create(&release, upgrade.max_history).await?;
@@ -114,8 +119,12 @@ impl Actions<'_> {
         release.info.first_deployed = current.info.first_deployed;
         release.info.status = Status::PendingUpgrade;
         "Preparing upgrade".clone_into(&mut release.info.description);
-        self.build(&release.manifest.read(), &release.namespace).await?;
-        Ok(Prepared { current, release })
+        let targets = self.build(&release.manifest.read(), &release.namespace).await?;
+        Ok(Prepared {
+            current,
+            release,
+            targets,
+        })
     }
 
     /// Renders a revision, which rests on `current`, and makes a record of it.
@@ -184,21 +193,24 @@ impl Actions<'_> {
         }
     }
 
-    /// Builds the objects of both revisions; those that are new in one but not in the cluster count as old, too.
+    /// Builds the objects of the current revision and completes those of the new one; what is new there but in the cluster
+    /// already counts as old, too.
     async fn resources_of_upgrade(
         &self,
         upgrade: &Upgrade,
         current: &Release,
         release: &Release,
+        mut targets: Vec<Resource>,
     ) -> Result<(Vec<Resource>, Vec<Resource>), ActionError> {
         let namespace = &release.namespace;
         let originals = self.build(&current.manifest.read(), namespace).await;
         let mut originals = originals
             .during(|| "unable to build kubernetes objects from current release manifest".to_owned())?;
-        let targets = self.build(&release.manifest.read(), namespace).await;
-        let mut targets =
-            targets.during(|| "unable to build kubernetes objects from new release manifest".to_owned())?;
         set_owner(&mut targets, &release.name, namespace);
+        if release.is_server_side() {
+            // What was applied is compared with by the server.
+            originals.iter_mut().for_each(Resource::forget_content);
+        }
         let known: HashSet<String> = originals.iter().map(key).collect();
         let new = targets.iter().filter(|target| !known.contains(&key(target)));
         let new: Vec<Resource> = new.cloned().collect();

@@ -23,11 +23,12 @@ pub(crate) struct Updated {
     pub(crate) created: Vec<Resource>,
 }
 
-/// How many objects are read, created or deleted at once.
-const AT_ONCE: usize = 16;
+/// How many objects of one release are read, created or deleted at once: all workers together keep the API server busy, and
+/// a connection costs both sides more than what it would still gain.
+const AT_ONCE: usize = 4;
 
 /// How many objects are read ahead, and are in memory as they are there.
-pub(super) const AHEAD: usize = 64;
+pub(super) const AHEAD: usize = 16;
 
 /// The policy by which an object outlives its release.
 const KEEP: &str = "keep";

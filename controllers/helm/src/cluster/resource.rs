@@ -184,12 +184,20 @@ impl Resource {
         !object::metadata_text(&self.object, "generateName").is_empty()
     }
 
-    /// Takes what the API server answered for the object.
-    pub(crate) fn refresh(&mut self, answer: Value) {
+    /// Takes what the API server answered for the object, but who manages which field, which is long and of no use.
+    pub(crate) fn refresh(&mut self, mut answer: Value) {
         let id = id_of(&answer);
         self.name = id.name;
         self.namespace = id.namespace;
+        if let Some(metadata) = answer.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
         self.object = answer;
+    }
+
+    /// Keeps nothing but where the object lies.
+    pub(crate) fn forget_content(&mut self) {
+        self.object = Value::Null;
     }
 }
 

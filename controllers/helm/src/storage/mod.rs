@@ -37,7 +37,7 @@ pub struct Storage {
     is_stopped: bool,
 }
 
-/// A Secret as the API server took it.
+/// A Secret as it was left.
 #[derive(Clone)]
 struct Left {
     version: String,
@@ -45,18 +45,22 @@ struct Left {
 }
 
 impl Left {
-    fn of(secret: &Value) -> Self {
+    /// Takes note of a Secret and of the metadata that the API server answered.
+    fn of(secret: &Value, answer: &Value) -> Self {
         let mut hasher = DefaultHasher::new();
         secret
             .pointer("/data/release")
             .and_then(Value::as_str)
             .hash(&mut hasher);
         Self {
-            version: resource_version(secret).to_owned(),
+            version: resource_version(answer).to_owned(),
             content: hasher.finish(),
         }
     }
 }
+
+/// Who writes a record knows its content, which may be large.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// How often a record is written anew of which somebody else changes all but the content.
 const ATTEMPTS: usize = 5;
@@ -171,7 +175,10 @@ impl Storage {
             }
         })?;
         let path = format!("{}?fieldManager={MANAGER}", secrets().collection(&self.namespace));
-        let ask = Ask::new(Method::POST, &path).with("application/json", &secret);
+        let ask = Ask {
+            accept: METADATA,
+            ..Ask::new(Method::POST, &path).with("application/json", &secret)
+        };
         let answer = self.rest.ask(&ask).await.map_err(|error| {
             if error.is_already_there() {
                 StorageError::AlreadyExists
@@ -179,7 +186,8 @@ impl Storage {
                 StorageError::Create(error.without_values())
             }
         })?;
-        self.left.insert(release.secret_name(), Left::of(&answer));
+        self.left
+            .insert(release.secret_name(), Left::of(&secret, &answer));
         self.observe(release.clone());
         Ok(())
     }
@@ -196,7 +204,8 @@ impl Storage {
             }
         })?;
         let answer = self.replace(&release.secret_name(), &mut secret).await?;
-        self.left.insert(release.secret_name(), Left::of(&answer));
+        self.left
+            .insert(release.secret_name(), Left::of(&secret, &answer));
         self.observe(release.clone());
         Ok(())
     }
@@ -209,7 +218,10 @@ impl Storage {
             if let Some(left) = &left {
                 secret["metadata"]["resourceVersion"] = left.version.as_str().into();
             }
-            let ask = Ask::new(Method::PUT, &path).with("application/json", secret);
+            let ask = Ask {
+                accept: METADATA,
+                ..Ask::new(Method::PUT, &path).with("application/json", secret)
+            };
             let error = match self.rest.ask(&ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -222,7 +234,7 @@ impl Storage {
             };
             // A label or an annotation is no concern of ours.
             let now = self.read(name).await?.ok_or(StorageError::NotFound)?;
-            let now = Left::of(&now);
+            let now = Left::of(&now, &now);
             if now.content != known.content {
                 return Err(StorageError::Changed(name.to_owned()));
             }
