@@ -32,9 +32,18 @@ pub(crate) async fn last(
     name: &str,
     snapshot: Option<&ReleaseSnapshot>,
 ) -> Result<Option<(Stored, Release)>, ObserveError> {
-    let Some(release) = storage.last(name).await? else {
-        return Ok(None);
-    };
+    let last = storage.last(name).await?;
+    last.map(|release| known(release, snapshot)).transpose()
+}
+
+/// Says what the newest record is, which was read or written, beside the newest snapshot, if there is one.
+///
+/// # Errors
+/// The record cannot be digested.
+pub(crate) fn known(
+    release: Release,
+    snapshot: Option<&ReleaseSnapshot>,
+) -> Result<(Stored, Release), ObserveError> {
     let metadata = release.chart.as_ref().map(helm::release::Chart::metadata);
     let stored = Stored {
         status: release.info.status.to_string(),
@@ -44,7 +53,7 @@ pub(crate) async fn last(
             .unwrap_or_default(),
         verification: snapshot.map_or(Ok(Verification::Same), |snapshot| verify(&release, snapshot))?,
     };
-    Ok(Some((stored, release)))
+    Ok((stored, release))
 }
 
 /// Takes note of a release that the status does not tell of: whoever made it did not get as far as to say so.

@@ -46,8 +46,8 @@ impl Done {
     }
 }
 
-/// Carries out an action on the release of a run; gives the events that tell of it, and the error that the release does
-/// not remember.
+/// Carries out an action on the release of a run; gives the events that tell of it, the error that the release does not
+/// remember, and the newest record if the action has made it and nobody has to look whether it succeeded.
 ///
 /// # Errors
 /// The run acts as nobody.
@@ -57,16 +57,17 @@ pub(crate) async fn perform(
     desired: &Desired,
     action: &Action,
     comparison: &Comparison,
-) -> Result<Told, Stop> {
-    match action {
-        Action::Install => release(run, object, desired, ReleaseAction::Install).await,
-        Action::Upgrade => release(run, object, desired, ReleaseAction::Upgrade).await,
+) -> Result<(Told, Option<Release>), Stop> {
+    let told = match action {
+        Action::Install => return release(run, object, desired, ReleaseAction::Install).await,
+        Action::Upgrade => return release(run, object, desired, ReleaseAction::Upgrade).await,
         Action::Test => test(run, object, desired).await,
         Action::Rollback(target) => roll_back(run, object, desired, target).await,
         Action::Uninstall => uninstall(run, object, desired).await,
         Action::Unlock => unlock(run, object, desired).await,
         Action::CorrectDrift => correct(run, object, desired, comparison).await,
-    }
+    };
+    Ok((told?, None))
 }
 
 async fn correct(
@@ -87,7 +88,7 @@ async fn release(
     object: &HelmRelease,
     desired: &Desired,
     action: ReleaseAction,
-) -> Result<Told, Stop> {
+) -> Result<(Told, Option<Release>), Stop> {
     let (cluster, defaults, key) = (cluster(run).await?, defaults(run), run.key.clone());
     let chart = desired.chart(run).await?;
     let own = &run.context.own;
@@ -103,11 +104,11 @@ async fn release(
     let result = match action {
         ReleaseAction::Install => match Install::of(object, defaults) {
             Ok(install) => Box::pin(actions.install(&install, &wanted)).await,
-            Err(error) => return Ok(not_begun(error)),
+            Err(error) => return Ok((not_begun(error), None)),
         },
         _ => match Upgrade::of(object, defaults) {
             Ok(upgrade) => Box::pin(actions.upgrade(&upgrade, &wanted)).await,
-            Err(error) => return Ok(not_begun(error)),
+            Err(error) => return Ok((not_begun(error), None)),
         },
     };
     let took = GoDuration::from(started.elapsed());
@@ -123,7 +124,9 @@ async fn release(
         &done.attempt(),
     );
     events.extend(told);
-    Ok((events, result))
+    let released = done.error.is_none().then_some(done.written);
+    let newest = released.and_then(|written| written.into_iter().max_by_key(|record| record.version));
+    Ok(((events, result), newest))
 }
 
 async fn test(run: &mut Run<'_, Helm>, object: &HelmRelease, desired: &Desired) -> Result<Told, Stop> {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use flux_api::{HelmRelease, shorten_release_name};
+use flux_api::{DriftDetection, HelmRelease, shorten_release_name};
 use flux_deployer::{Halt, Run};
+use helm::release::Release;
 
 use crate::desired::Desired;
 use crate::drift::{self, Comparison};
@@ -27,6 +28,7 @@ pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Res
     let object = Arc::clone(&run.object);
     let rest = cluster(run).await?.rest;
     let mut performed = Performed::default();
+    let mut released = None;
     loop {
         if run.context.shutdown.is_cancelled() {
             run.write().await?;
@@ -34,7 +36,7 @@ pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Res
             return Err(Halt::Aborted(reason).into());
         }
         let storage = Storage::new(rest.clone(), &run.status.storage_namespace);
-        let (next, comparison) = next_step(run, &object, desired, &storage).await?;
+        let (next, comparison) = next_step(run, &object, desired, &storage, released.take()).await?;
         let mut writing = machine(run, &object, &desired.digests);
         let events = writing.settle(&next);
         let ending = Pace::without_action(&mut writing, &next);
@@ -63,17 +65,24 @@ pub(crate) async fn reconcile(run: &mut Run<'_, Helm>, desired: &Desired) -> Res
             action.name()
         );
         run.write().await?;
-        let (events, result) = Box::pin(perform(run, &object, desired, &action, &comparison)).await?;
+        let (told, record) = Box::pin(perform(run, &object, desired, &action, &comparison)).await?;
+        let (events, result) = told;
         tell(run, events);
         if let Some(ending) = Pace::after(&mut machine(run, &object, &desired.digests), &action, result) {
             return Ok(ending);
         }
         performed.note(&action);
-        run.write().await?;
+        released = record;
+        let detection = object.spec.drift_detection.as_ref();
+        if released.is_none() || detection.is_some_and(DriftDetection::detects) {
+            run.write().await?;
+        }
+        // What comes after a release that is not looked at is known at once, and is written with what came of it.
     }
 }
 
-/// Looks as long as the next step depends on something that nobody has looked at.
+/// Looks as long as the next step depends on something that nobody has looked at; the newest record need not be read if the
+/// run has just `released` it.
 ///
 /// # Errors
 /// The run acts as nobody.
@@ -82,10 +91,16 @@ pub(crate) async fn next_step(
     object: &HelmRelease,
     desired: &Desired,
     storage: &Storage,
+    released: Option<Release>,
 ) -> Result<(Next, Comparison), Stop> {
     let name = shorten_release_name(&object.release_name());
     let mut comparison = Comparison::default();
-    let last = match observe::last(storage, &name, run.status.history.latest()).await {
+    let snapshot = run.status.history.latest();
+    let last = match released {
+        Some(release) => observe::known(release, snapshot).map(Some),
+        None => observe::last(storage, &name, snapshot).await,
+    };
+    let last = match last {
         Ok(last) => last,
         Err(error) => return Ok((Next::Undetermined(error.to_string()), comparison)),
     };

@@ -73,7 +73,7 @@ async fn look(run: &mut Run<'_, Helm>, artifact: &Artifact) -> Result<Shadowed, 
         findings.push(Finding::new("M113", why));
     }
     // The decision that a real run would come to, with what it would look at.
-    let (next, _) = next_step(run, &object, &desired, &storage).await?;
+    let (next, _) = next_step(run, &object, &desired, &storage, None).await?;
     let due = due(&next, &desired, run, snapshot.as_ref());
     // What is stored was not made of what is wanted now, where something is due.
     let (next_upgrade, more) = match &due {
