@@ -12,8 +12,8 @@ use controller_kit::apply::{
 use controller_kit::live::{Rule, Target, WaitOptions};
 use controller_kit::{Cluster, Triggers};
 use flux_api::{Deployed, Kustomization};
-use flux_deployer::Run;
-use flux_deployer::wanted::obsolete;
+use flux_deployer::wanted::{newer, obsolete};
+use flux_deployer::{Halt, Run};
 use flux_ignore::{IgnoreRule, IgnoreRules, IgnoreTarget};
 use serde_json::Value;
 
@@ -25,6 +25,9 @@ use crate::stop::{Problem, Stop};
 
 /// How long the objects of one stage may take before the next stage is given up, as in stock.
 const STAGE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How often to look whether a newer event brings something newer.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Applies stage after stage; `entries` has what became of each object, as far as the apply got.
 ///
@@ -95,8 +98,26 @@ pub(crate) async fn apply_stages(
                 expressions: expressions(run)?,
             };
             let waiting = Box::pin(cluster.live.wait(targets, options, &cluster.rest));
-            run.slot.on("the readiness of definitions and classes");
-            let end = run.unless_superseded(waiting).await?;
+            // An event that brings nothing newer can wait: what has been applied would be applied, and told, by two runs.
+            let (is_newer, newer_event) = (newer(run), superseded.clone());
+            let news = async {
+                newer_event.wait().await;
+                while !is_newer() {
+                    tokio::time::sleep(LOOK).await;
+                }
+            };
+            let waited = async {
+                tokio::select! {
+                    biased;
+                    end = waiting => Some(end),
+                    () = obsolete.as_mut() => None,
+                    () = news => None,
+                }
+            };
+            let what = "the readiness of definitions and classes";
+            let Some(end) = run.slot.on(what).park(waited).await else {
+                return Err(Halt::Superseded.into());
+            };
             if let Some(message) = end.message() {
                 return Err(ApplyError::NotReady(message).into());
             }
