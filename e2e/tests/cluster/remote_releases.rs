@@ -155,10 +155,19 @@ async fn a_release_in_a_cluster_that_does_not_answer_is_uninstalled_once_it_does
     let nobody = format!("    server: https://127.0.0.1:{}", e2e::testbed::free_port()?);
     keep(&app, "far", &good.replace(server, &nobody)).await?;
     app.delete(HELM_RELEASE, "app").await?;
-    let refuses =
-        |object: &DynamicObject| condition(object, "Ready").is_some_and(|ready| ready["status"] == "False");
-    app.wait(HELM_RELEASE, "app", "says that it is still there", refuses)
-        .await?;
+    let refuses = |object: &DynamicObject| {
+        condition(object, "Ready").is_some_and(|ready| {
+            let message = ready["message"].as_str().unwrap_or_default();
+            ready["status"] == "False" && message.contains(": kubernetes cluster unreachable: ")
+        })
+    };
+    app.wait(
+        HELM_RELEASE,
+        "app",
+        "says in Helm's words that it is still there",
+        refuses,
+    )
+    .await?;
     keep(&app, "far", &good).await?;
     app.wait_gone(HELM_RELEASE, "app").await?;
     assert!(is_nothing_left(&far.namespace).await?);
