@@ -7,13 +7,10 @@ mod objects;
 mod root;
 mod substitution;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use controller_kit::artifact::Digest;
 use envsubst::Variables;
 use flux_api::Kustomization;
-use go_yaml::{Limits, sigs};
+use go_yaml::sigs;
 use kustomize::{FileTree, Options};
 use kustomize_sops::{Decrypted, Decryption, decrypt_built, decrypt_sources};
 use serde_json::Value;
@@ -22,10 +19,9 @@ pub(crate) use error::RenderError;
 pub(crate) use manner::{EndOnDrop, Manner};
 pub(crate) use root::path;
 
-use crate::floats;
-use identity::{id_of, identity, missing_identity};
+use identity::{Identities, id_of, missing_identity};
 use objects::{flatten, label};
-use substitution::{opts_out, substitution};
+use substitution::{opts_out, substitute, substitution};
 
 /// What a Kustomization desires.
 #[derive(Debug)]
@@ -75,9 +71,9 @@ pub(crate) fn render(
     let mut yaml = String::new();
     let mut printer = output.printer();
     let mut objects = Vec::with_capacity(output.objects().len());
-    let mut ids: HashMap<String, usize> = HashMap::new();
+    let mut identities = Identities::default();
     for object in output.objects().iter().filter(|_| substitution.is_some()) {
-        *ids.entry(identity(&object.id())).or_default() += 1;
+        identities.add(&object.id());
     }
     for built in output.into_objects() {
         let (mut text, mut value) = (printer.yaml(&built)?, built.to_json()?);
@@ -98,49 +94,10 @@ pub(crate) fn render(
             lost.extend(change.lost.iter().map(|place| format!("{}: {place}", built.id())));
         }
         if let Some(substitution) = substitution.as_ref().filter(|_| !opts_out(&value)) {
-            let subject = || {
-                let id = built.id();
-                format!("{}/{}", id.gvk, id.name)
-            };
-            if let Some(reason) = manner.lacks {
-                return Err(RenderError::Variables {
-                    subject: subject(),
-                    reason: reason.to_owned(),
-                });
+            if let Some(changed) = substitute(substitution, manner, &built, &text, &mut value)? {
+                text = changed;
             }
-            let replaced = substitution.as_ref().map_err(Clone::clone);
-            let replaced = replaced.and_then(|substitution| substitution.apply(&text));
-            let replaced = replaced.map_err(|source| RenderError::Substitution {
-                subject: subject(),
-                source,
-            })?;
-            let yaml_error = |source| RenderError::Yaml {
-                subject: subject(),
-                source,
-            };
-            let is_replaced = matches!(replaced, Cow::Owned(_));
-            if is_replaced {
-                value = sigs::to_value(replaced.as_bytes(), &Limits::default()).map_err(yaml_error)?;
-            }
-            if floats::round(&mut value) || is_replaced {
-                text = sigs::value_to_string(&value).map_err(yaml_error)?;
-            }
-            // A name may have become a number by now; without one it would be left out, and the object pruned.
-            if let Some(field) = missing_identity(&value) {
-                return Err(RenderError::Identity {
-                    subject: subject(),
-                    field,
-                });
-            }
-            let (before, after) = (identity(&built.id()), identity(&id_of(&value)));
-            if before != after {
-                ids.entry(before).and_modify(|count| *count -= 1);
-                let same = ids.entry(after).or_default();
-                *same += 1;
-                if *same > 1 {
-                    return Err(RenderError::Twice(*same));
-                }
-            }
+            identities.rename(&built.id(), &id_of(&value))?;
         }
         if !yaml.is_empty() {
             yaml.push_str("---\n");
