@@ -131,14 +131,7 @@ impl Decoder {
     }
 
     fn mismatch(&mut self, value: &Value, go_type: &str) {
-        let found = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
+        let found = json_type(value);
         let place = match self.records.last() {
             Some(record) if !self.path.is_empty() => {
                 format!("Go struct field {record}.{}", self.path.join("."))
@@ -148,6 +141,26 @@ impl Decoder {
         self.fail(format!(
             "json: cannot unmarshal {found} into {place} of type {go_type}"
         ));
+    }
+}
+
+/// Names the JSON type of a value as encoding/json does where another type is wanted.
+///
+/// ```
+/// use go_std::record::json_type;
+/// use serde_json::json;
+///
+/// assert_eq!(json_type(&json!(["web"])), "array");
+/// assert_eq!(json_type(&json!(1.5)), "number");
+/// ```
+pub fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 

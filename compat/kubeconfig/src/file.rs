@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use go_std::record::json_type;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -171,7 +172,7 @@ impl Config {
                     .map_err(|error| Error::Shape(without_values(&error.to_string())))?
             }
             other => {
-                return Err(Error::NotAnObject(kind_of(other)));
+                return Err(Error::NotAnObject(json_type(other)));
             }
         };
         let kind = match file.kind.as_str() {
@@ -251,17 +252,6 @@ fn without_values(error: &str) -> String {
             format!("{}{}", error[..at].trim_end(), &error[end..])
         }
         None => error.to_owned(),
-    }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use go_std::record::json_type;
 use go_yaml::{gojson, sigs};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -307,12 +308,7 @@ fn text<'v>(member: Option<&'v Value>, missing: &str) -> Result<&'v str, String>
         None | Some(Value::Null) => Err(format!("{missing}: {MISSING}")),
         Some(Value::String(text)) => Ok(text),
         Some(other) => {
-            let found = match other {
-                Value::Bool(_) => "bool",
-                Value::Number(_) => "number",
-                Value::Array(_) => "array",
-                _ => "object",
-            };
+            let found = json_type(other);
             Err(format!(
                 "json: cannot unmarshal {found} into Go value of type string"
             ))

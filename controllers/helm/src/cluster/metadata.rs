@@ -1,5 +1,6 @@
 //! What the metadata of objects is made of, and what Go's decoder says of what is made of something else.
 
+use go_std::record::json_type;
 use serde_json::{Map, Value};
 use sprig::dates::{Time, Zone};
 
@@ -165,7 +166,7 @@ fn misfit(value: &Value, made: Made) -> Option<(&Value, &'static str)> {
 
 /// A value at a path that is not of the wanted type.
 fn wrong(found: &Value, at: &str, wanted: &'static str) -> ManifestError {
-    let name = name_of(found);
+    let name = json_type(found);
     let found = match found {
         // Where a number is wanted, Go tells which one it has found.
         Value::Number(number) if wanted == "int64" => format!("{name} {number}"),
@@ -175,17 +176,6 @@ fn wrong(found: &Value, at: &str, wanted: &'static str) -> ManifestError {
         found,
         field: at.to_owned(),
         wanted,
-    }
-}
-
-fn name_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 
