@@ -269,6 +269,19 @@ impl Fleet {
         Ok(())
     }
 
+    /// Asks for a commit, and waits until it was fetched.
+    pub(crate) async fn fetch(&self, commit: &str) -> Result<()> {
+        self.request(GIT_REPOSITORY, "app", commit).await?;
+        let fetched = |object: &DynamicObject| {
+            let revision = object.data["status"]["artifact"]["revision"].as_str();
+            revision.is_some_and(|revision| revision.ends_with(commit))
+        };
+        self.namespace
+            .wait(GIT_REPOSITORY, "app", "has the commit", fetched)
+            .await?;
+        Ok(())
+    }
+
     pub(crate) async fn request(&self, kind: Kind, name: &str, value: &str) -> Result<()> {
         let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": value}}});
         self.namespace.patch(kind, name, patch).await?;
@@ -346,14 +359,6 @@ impl Fleet {
     /// Commits without the label while the parent is suspended.
     pub(crate) async fn push_suspended(&self) -> Result<()> {
         let commit = self.commit(None).await?;
-        self.request(GIT_REPOSITORY, "app", &commit).await?;
-        let fetched = |object: &DynamicObject| {
-            let revision = object.data["status"]["artifact"]["revision"].as_str();
-            revision.is_some_and(|revision| revision.ends_with(&commit))
-        };
-        self.namespace
-            .wait(GIT_REPOSITORY, "app", "has the commit", fetched)
-            .await?;
-        Ok(())
+        self.fetch(&commit).await
     }
 }

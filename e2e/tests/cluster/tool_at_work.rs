@@ -5,8 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::testbed::{GIT_REPOSITORY, Kind, eventually};
-use kube::api::DynamicObject;
+use e2e::testbed::{Kind, eventually};
 use serde_json::Value;
 use tokio::process::Child;
 
@@ -55,15 +54,7 @@ impl Fleet {
     /// Commits more, and has it fetched.
     pub(crate) async fn add(&self, files: &[(&str, &str)]) -> Result<()> {
         let commit = self.repo.commit("more", files).await?;
-        self.request(GIT_REPOSITORY, "app", &commit).await?;
-        let fetched = |object: &DynamicObject| {
-            let revision = object.data["status"]["artifact"]["revision"].as_str();
-            revision.is_some_and(|revision| revision.ends_with(&commit))
-        };
-        self.namespace
-            .wait(GIT_REPOSITORY, "app", "has the commit", fetched)
-            .await?;
-        Ok(())
+        self.fetch(&commit).await
     }
 
     /// Makes sure that an object keeps its label, or keeps having none, for a while.
