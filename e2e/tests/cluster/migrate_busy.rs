@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::config_map;
 use crate::beside::{Fleet, KEY};
-use crate::ownership::{Moving, moves, two_writers, unseen, workload_writes};
+use crate::ownership::{ALL, Moving, Witness, two_writers, unseen, workload_writes};
 use crate::tool_at_work::{AT_ONCE, comes_to, ended, steps};
 
 const POD: Kind = Kind {
@@ -58,8 +58,7 @@ async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
     let namespace = &fleet.namespace;
     let gate = deploy_busy(&fleet).await?;
     let before = namespace.get(CONFIG_MAP, "busy").await?.context("busy")?.metadata;
-    let moving = [busy_one()];
-    let written = fleet.beside.testbed.writes(namespace).await?.len();
+    let witness = Witness::start(&fleet.beside.testbed, namespace, vec![busy_one()]).await?;
 
     let (busy, journal) = (fleet.handle("ks", "busy"), fleet.journal("there"));
     namespace.delete(CONFIG_MAP, "gate").await?;
@@ -89,16 +88,8 @@ async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
 
     let after = namespace.get(CONFIG_MAP, "busy").await?.context("busy")?.metadata;
     ensure!(before == after, "an object was written");
-    let writes = fleet.beside.testbed.writes(namespace).await?;
-    let writes = &writes[written..];
-    ensure!(moves(writes, &moving) == 1, "{writes:?}");
-    let faults = [
-        two_writers(writes, &moving),
-        unseen(writes, &moving),
-        workload_writes(writes, &moving),
-    ]
-    .concat();
-    ensure!(faults.is_empty(), "{faults:#?}");
+    let number = witness.finds_no_fault(&ALL).await?;
+    ensure!(number == 1, "{number} moves");
     Ok(())
 }
 
@@ -179,7 +170,12 @@ async fn an_upgrade_that_is_under_way_is_waited_for_on_both_ways() -> Result<()>
         .await
     };
     let replicas = |number: usize| json!({"spec": {"values": {"replicas": number}}});
-    let written = fleet.beside.testbed.writes(namespace).await?.len();
+    let moving = Moving {
+        resource: "helmreleases",
+        name: "slow".to_owned(),
+        workloads: vec![("deployments", "slow".to_owned())],
+    };
+    let witness = Witness::start(&fleet.beside.testbed, namespace, vec![moving]).await?;
 
     let (slow, journal) = (fleet.handle("hr", "slow"), fleet.journal("there"));
     namespace.patch(HELM_RELEASE, "slow", replicas(1)).await?;
@@ -201,15 +197,8 @@ async fn an_upgrade_that_is_under_way_is_waited_for_on_both_ways() -> Result<()>
     fleet.settled(HELM_RELEASE, "slow").await?;
     // Nobody has taken up what another was about.
     ensure!(records(&fleet).await? == (3, "deployed".to_owned()));
-    let moving = [Moving {
-        resource: "helmreleases",
-        name: "slow".to_owned(),
-        workloads: vec![("deployments", "slow".to_owned())],
-    }];
-    let writes = fleet.beside.testbed.writes(namespace).await?;
-    let writes = &writes[written..];
-    let faults = [two_writers(writes, &moving), unseen(writes, &moving)].concat();
-    ensure!(faults.is_empty(), "{faults:#?}");
+    // The upgrades write the Deployment.
+    witness.finds_no_fault(&[two_writers, unseen]).await?;
     Ok(())
 }
 
@@ -268,7 +257,7 @@ async fn what_stock_began_before_the_label_is_waited_for_while_ours_lets_it_be()
     let namespace = &fleet.namespace;
     let gate = deploy_busy(&fleet).await?;
     let (busy, journal) = (fleet.handle("ks", "busy"), fleet.journal("late"));
-    let written = fleet.beside.testbed.writes(namespace).await?.len();
+    let witness = Witness::start(&fleet.beside.testbed, namespace, vec![busy_one()]).await?;
 
     // The tool is killed right before the label.
     let url = fleet.beside.testbed.shadow_url();
@@ -313,9 +302,6 @@ async fn what_stock_began_before_the_label_is_waited_for_while_ours_lets_it_be()
     ensure!(!annotations.keys().any(|key| key.contains("held-since")));
     fleet.rolls_back(&busy).await?;
     fleet.settled(KUSTOMIZATION, "busy").await?;
-    let (writes, moving) = (fleet.beside.testbed.writes(namespace).await?, [busy_one()]);
-    let writes = &writes[written..];
-    let faults = [two_writers(writes, &moving), workload_writes(writes, &moving)].concat();
-    ensure!(faults.is_empty(), "{faults:#?}");
+    witness.finds_no_fault(&[two_writers, workload_writes]).await?;
     Ok(())
 }

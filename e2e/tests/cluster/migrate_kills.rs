@@ -14,7 +14,7 @@ use crate::beside::{Beside, KEY};
 use crate::crash::moments;
 use crate::migrate_trials::{Many, SELECTOR, is_long};
 use crate::moves::trials;
-use crate::ownership::{moves, two_writers, unseen, workload_writes};
+use crate::ownership::{ALL, Witness};
 
 /// How the tool is called whoever is killed.
 const PATIENCE: [&str; 5] = ["--yes", "--idle-timeout", "60s", "--timeout", "60s"];
@@ -135,7 +135,7 @@ async fn whoever_is_killed_while_objects_move_each_has_one_owner() -> Result<()>
     let ours = ours(&beside)?;
     let many = Many::start(&beside, 4, 2).await?;
     let before = many.traces().await?;
-    let written = beside.testbed.writes(&many.namespace).await?.len();
+    let witness = Witness::start(&beside.testbed, &many.namespace, many.moving()).await?;
     let mut mortal = Mortal {
         many: &many,
         kustomize,
@@ -179,16 +179,7 @@ async fn whoever_is_killed_while_objects_move_each_has_one_owner() -> Result<()>
         let verified = many.report(&["migrate", "verify", "--exit-zero"]).await?;
         ensure!(verified["shares"]["none"] == 0, "{verified:#}");
     }
-    let writes = beside.testbed.writes(&many.namespace).await?;
-    let (writes, moving) = (&writes[written..], many.moving());
-    let faults = [
-        two_writers(writes, &moving),
-        unseen(writes, &moving),
-        workload_writes(writes, &moving),
-    ]
-    .concat();
-    ensure!(faults.is_empty(), "{faults:#?}");
-    let number = moves(writes, &moving);
+    let number = witness.finds_no_fault(&ALL).await?;
     ensure!(number > 0, "nothing has moved");
     ensure!(hits > 0, "the tool was never killed while it was at work");
     println!("{count} kills, {hits} of the tool at work, {number} moves");

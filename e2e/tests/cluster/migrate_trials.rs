@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::app::config_map;
 use crate::beside::{Beside, KEY};
 use crate::moves::trials;
-use crate::ownership::{Moving, moves, two_writers, unseen, workload_writes};
+use crate::ownership::{ALL, Moving, Witness};
 use crate::tool_at_work::AT_ONCE;
 
 /// Whether somebody wants to know better than every run of the tests does.
@@ -179,7 +179,7 @@ async fn many_move_there_and_back_while_others_commit() -> Result<()> {
     let (count, times) = if is_long() { (trials(), 5) } else { (12, 1) };
     let many = Many::start(beside, count, 0).await?;
     let before = many.traces().await?;
-    let written = testbed.writes(&many.namespace).await?.len();
+    let witness = Witness::start(testbed, &many.namespace, many.moving()).await?;
     let begun = Instant::now();
     let all = json!(count);
     for time in 0..times {
@@ -210,16 +210,8 @@ async fn many_move_there_and_back_while_others_commit() -> Result<()> {
     let each = begun.elapsed() / u32::try_from(2 * count * times)?;
     many.settled().await?;
     ensure!(many.traces().await? == before, "an object was written");
-    let writes = testbed.writes(&many.namespace).await?;
-    let (writes, moving) = (&writes[written..], many.moving());
-    let faults = [
-        two_writers(writes, &moving),
-        unseen(writes, &moving),
-        workload_writes(writes, &moving),
-    ]
-    .concat();
-    ensure!(faults.is_empty(), "{faults:#?}");
-    ensure!(moves(writes, &moving) >= count * times);
+    let number = witness.finds_no_fault(&ALL).await?;
+    ensure!(number >= count * times, "{number} moves");
     println!("{count} objects {times} times there and back: {each:?} each");
     // A busy machine is no fault; whoever wants to know has a quiet one.
     ensure!(!is_long() || each < Duration::from_millis(1500), "{each:?} each");

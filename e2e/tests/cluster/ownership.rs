@@ -3,7 +3,8 @@
 //! An object whose label comes with the request to let it be is ours, and stock may end what it has begun: until the request is gone
 //! or has run out, only stock writes.
 
-use e2e::testbed::Write;
+use anyhow::{Result, ensure};
+use e2e::testbed::{Namespace, Testbed, Write};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -16,6 +17,47 @@ pub(crate) struct Moving {
     pub(crate) name: String,
     /// Plural of their kind, and name.
     pub(crate) workloads: Vec<(&'static str, String)>,
+}
+
+/// What looks for faults in writes.
+pub(crate) type Check = fn(&[Write], &[Moving]) -> Vec<String>;
+
+/// That one controller alone writes at any time, that both are seen to, and that what was applied is left alone.
+pub(crate) const ALL: [Check; 3] = [two_writers, unseen, workload_writes];
+
+/// Sees what is written of objects that move, from its start on.
+pub(crate) struct Witness<'a> {
+    testbed: &'a Testbed,
+    namespace: &'a Namespace,
+    objects: Vec<Moving>,
+    /// How many writes there were before.
+    known: usize,
+}
+
+impl<'a> Witness<'a> {
+    pub(crate) async fn start(
+        testbed: &'a Testbed,
+        namespace: &'a Namespace,
+        objects: Vec<Moving>,
+    ) -> Result<Self> {
+        let known = testbed.writes(namespace).await?.len();
+        Ok(Self {
+            testbed,
+            namespace,
+            objects,
+            known,
+        })
+    }
+
+    /// Makes sure that nothing is found in what was written since the start; gives how often objects became ours.
+    pub(crate) async fn finds_no_fault(&self, checks: &[Check]) -> Result<usize> {
+        let writes = self.testbed.writes(self.namespace).await?;
+        let writes = &writes[self.known..];
+        let faults = checks.iter().flat_map(|check| check(writes, &self.objects));
+        let faults: Vec<_> = faults.collect();
+        ensure!(faults.is_empty(), "{faults:#?}");
+        Ok(moves(writes, &self.objects))
+    }
 }
 
 /// A controller, as far as a write tells it.
@@ -171,7 +213,7 @@ pub(crate) fn unseen(writes: &[Write], objects: &[Moving]) -> Vec<String> {
 }
 
 /// How often objects became ours.
-pub(crate) fn moves(writes: &[Write], objects: &[Moving]) -> usize {
+fn moves(writes: &[Write], objects: &[Moving]) -> usize {
     let turns = objects
         .iter()
         .flat_map(|object| turns(writes, object, &mut Vec::new()));
