@@ -128,8 +128,7 @@ async fn say_that_pods_run(kubeconfig: &Path) -> Result<Infallible> {
     let client = client(kubeconfig).await?;
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod"));
     let api: Api<DynamicObject> = Api::namespaced_with(client, "flux-system", &resource);
-    let ready = json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
-    let status = json!({"status": {"phase": "Running", "conditions": ready}});
+    let status = running();
     loop {
         for pod in api.list(&ListParams::default()).await? {
             if pod.data["status"]["phase"] != "Running" {
@@ -142,6 +141,12 @@ async fn say_that_pods_run(kubeconfig: &Path) -> Result<Infallible> {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// What a kubelet says of a pod that runs.
+pub(crate) fn running() -> Value {
+    let ready = json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+    json!({"status": {"phase": "Running", "conditions": ready}})
 }
 
 /// A client of an administrator, on the current runtime.
@@ -258,10 +263,15 @@ impl Fleet {
     /// Commits, and waits until the parent has applied that.
     pub(crate) async fn push(&self, label: Option<&str>) -> Result<()> {
         let commit = self.commit(label).await?;
-        self.request(GIT_REPOSITORY, "app", &commit).await?;
+        self.follow(&commit).await
+    }
+
+    /// Asks for a commit, and waits until the parent has applied it.
+    pub(crate) async fn follow(&self, commit: &str) -> Result<()> {
+        self.request(GIT_REPOSITORY, "app", commit).await?;
         let applied = |object: &DynamicObject| {
             let revision = object.data["status"]["lastAppliedRevision"].as_str();
-            is_ready(object) && revision.is_some_and(|revision| revision.ends_with(&commit))
+            is_ready(object) && revision.is_some_and(|revision| revision.ends_with(commit))
         };
         self.namespace
             .wait(KUSTOMIZATION, "root", "has applied the commit", applied)
@@ -285,6 +295,13 @@ impl Fleet {
     pub(crate) async fn request(&self, kind: Kind, name: &str, value: &str) -> Result<()> {
         let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": value}}});
         self.namespace.patch(kind, name, patch).await?;
+        Ok(())
+    }
+
+    /// Suspends a Kustomization, or lets it go on.
+    pub(crate) async fn suspend(&self, name: &str, suspend: bool) -> Result<()> {
+        let patch = json!({"spec": {"suspend": suspend}});
+        self.namespace.patch(KUSTOMIZATION, name, patch).await?;
         Ok(())
     }
 

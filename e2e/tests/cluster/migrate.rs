@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::app::config_map;
 use crate::beside::{Beside, EXCLUDED, Fleet, KEY, stock};
+use crate::tool_at_work::kill;
 
 /// The field manager of the tool.
 const MANAGER: &str = "openflux-migrate";
@@ -259,9 +260,7 @@ async fn a_tool_that_is_killed_is_gone_on_with_by_anybody() -> Result<()> {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        // It may have ended by itself.
-        let _ = process.start_kill();
-        process.wait().await?;
+        kill(&mut process).await?;
         let migration = fleet.migration().await?;
         // From elsewhere every other time, where there is no file.
         let elsewhere = fleet

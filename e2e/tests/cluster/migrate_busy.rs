@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::app::config_map;
-use crate::beside::{Fleet, KEY};
+use crate::beside::{Fleet, KEY, running};
 use crate::ownership::{ALL, Moving, Witness, two_writers, unseen, workload_writes};
 use crate::tool_at_work::{AT_ONCE, comes_to, ended, steps};
 
@@ -47,9 +47,17 @@ fn busy_one() -> Moving {
     }
 }
 
-/// Whether somebody is in the middle of a run.
-fn waits(object: &DynamicObject) -> bool {
-    condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown")
+/// Takes the gate away, asks for a run, and waits until that is under way.
+async fn begin_run(fleet: &Fleet, request: &str) -> Result<()> {
+    fleet.namespace.delete(CONFIG_MAP, "gate").await?;
+    fleet.request(KUSTOMIZATION, "busy", request).await?;
+    let waits =
+        |object: &DynamicObject| condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown");
+    fleet
+        .namespace
+        .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
+        .await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -61,11 +69,7 @@ async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
     let witness = Witness::start(&fleet.beside.testbed, namespace, vec![busy_one()]).await?;
 
     let (busy, journal) = (fleet.handle("ks", "busy"), fleet.journal("there"));
-    namespace.delete(CONFIG_MAP, "gate").await?;
-    fleet.request(KUSTOMIZATION, "busy", "under-way").await?;
-    namespace
-        .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
-        .await?;
+    begin_run(&fleet, "under-way").await?;
     let tool = fleet.begin_move(&busy, &journal, &AT_ONCE[1..])?;
     comes_to(&journal, "guard").await?;
     fleet.stays(KUSTOMIZATION, "busy", None).await?;
@@ -74,11 +78,7 @@ async fn a_run_that_is_under_way_is_waited_for_on_both_ways() -> Result<()> {
     ensure!(told.contains("unmoved 1/1"), "{told}");
 
     // And back, while ours waits.
-    namespace.delete(CONFIG_MAP, "gate").await?;
-    fleet.request(KUSTOMIZATION, "busy", "under-way-again").await?;
-    namespace
-        .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
-        .await?;
+    begin_run(&fleet, "under-way-again").await?;
     let tool = fleet.begin(&["migrate", "rollback", &busy, "--yes"])?;
     fleet.stays(KUSTOMIZATION, "busy", Some("openflux")).await?;
     namespace.apply(&gate).await?;
@@ -106,28 +106,17 @@ spec:
     spec: {containers: [{name: app, image: app}]}
 ";
 
-/// Says in place of a kubelet that the pods of the namespace run.
-async fn run_pods(fleet: &Fleet) -> Result<()> {
-    let ready = json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
-    let status = json!({"status": {"phase": "Running", "conditions": ready}});
-    for pod in fleet.namespace.list(POD).await? {
-        let name = pod.metadata.name.unwrap_or_default();
-        fleet
-            .namespace
-            .api(POD)
-            .patch_status(&name, &PatchParams::default(), &Patch::Merge(&status))
-            .await?;
-    }
-    Ok(())
-}
-
-/// Waits until this many pods have been made, and has them run.
+/// Waits until this many pods have been made, and says in place of a kubelet that they run.
 async fn run_as_many(fleet: &Fleet, number: usize) -> Result<()> {
     e2e::testbed::eventually("the pods to be made", async || {
         Ok((fleet.namespace.list(POD).await?.len() >= number).then_some(()))
     })
     .await?;
-    run_pods(fleet).await
+    for pod in fleet.namespace.list(POD).await? {
+        let name = pod.metadata.name.unwrap_or_default();
+        fleet.namespace.patch_status(POD, &name, running()).await?;
+    }
+    Ok(())
 }
 
 /// How many records of the release there are, and how the newest stands.
@@ -203,7 +192,9 @@ async fn an_upgrade_that_is_under_way_is_waited_for_on_both_ways() -> Result<()>
 }
 
 /// Our controller, as somebody reaches it who waits before each question until that is let through.
-async fn hold_questions(to: String, let_through: Arc<Semaphore>) -> Result<String> {
+async fn hold_questions(fleet: &Fleet, let_through: Arc<Semaphore>) -> Result<String> {
+    let url = fleet.beside.testbed.shadow_url();
+    let to = url.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move {
@@ -230,9 +221,7 @@ async fn what_others_write_between_the_look_and_the_label_is_seen() -> Result<()
     let before = fleet.traces().await?;
     // The first question finds out whether it is there.
     let let_through = Arc::new(Semaphore::new(1));
-    let url = fleet.beside.testbed.shadow_url();
-    let to = url.trim_start_matches("http://").to_owned();
-    let held = hold_questions(to, Arc::clone(&let_through)).await?;
+    let held = hold_questions(&fleet, Arc::clone(&let_through)).await?;
     let tool = fleet.begin_move(&app, &journal, &["--soak", "0", "--shadow-url", &held])?;
     comes_to(&journal, "prove").await?;
     let note = json!({"metadata": {"annotations": {"example.com/note": "written meanwhile"}}});
@@ -260,19 +249,13 @@ async fn what_stock_began_before_the_label_is_waited_for_while_ours_lets_it_be()
     let witness = Witness::start(&fleet.beside.testbed, namespace, vec![busy_one()]).await?;
 
     // The tool is killed right before the label.
-    let url = fleet.beside.testbed.shadow_url();
-    let to = url.trim_start_matches("http://").to_owned();
-    let held = hold_questions(to, Arc::new(Semaphore::new(1))).await?;
+    let held = hold_questions(&fleet, Arc::new(Semaphore::new(1))).await?;
     let mut tool = fleet.begin_move(&busy, &journal, &["--shadow-url", &held])?;
     comes_to(&journal, "prove").await?;
     tool.kill().await?;
     let migration = fleet.migration().await?;
     // Or rather behind it, while stock is in the middle of a run: this is its last write.
-    namespace.delete(CONFIG_MAP, "gate").await?;
-    fleet.request(KUSTOMIZATION, "busy", "under-way").await?;
-    namespace
-        .wait(KUSTOMIZATION, "busy", "is in the middle of a run", waits)
-        .await?;
+    begin_run(&fleet, "under-way").await?;
     let now = jiff::Timestamp::now().to_string();
     let label = json!({
         "apiVersion": KUSTOMIZATION.api_version, "kind": KUSTOMIZATION.kind,

@@ -3,24 +3,20 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::testbed::{CONFIG_MAP, GIT_REPOSITORY, KUSTOMIZATION};
+use e2e::testbed::{CONFIG_MAP, KUSTOMIZATION};
 use serde_json::json;
 
 use crate::app::config_map;
 use crate::beside::Fleet;
-use crate::tool_at_work::{comes_to, ended, steps};
+use crate::tool_at_work::{comes_to, ended, kill, steps};
 
 #[tokio::test]
 async fn what_is_suspended_moves_when_that_is_asked_for_and_stays_suspended() -> Result<()> {
     let fleet = Fleet::start("migrate-suspended").await?;
     let (app, before) = (fleet.handle("ks", "app"), fleet.traces().await?);
     // Its parent would take that back.
-    let suspend = |suspend: bool| json!({"spec": {"suspend": suspend}});
-    fleet
-        .namespace
-        .patch(KUSTOMIZATION, "root", suspend(true))
-        .await?;
-    fleet.namespace.patch(KUSTOMIZATION, "app", suspend(true)).await?;
+    fleet.suspend("root", true).await?;
+    fleet.suspend("app", true).await?;
     let told = fleet.moves(1, &[&app], &[]).await?;
     ensure!(told.contains("M103"), "{told}");
     ensure!(fleet.label(KUSTOMIZATION, "app").await?.is_none());
@@ -33,10 +29,7 @@ async fn what_is_suspended_moves_when_that_is_asked_for_and_stays_suspended() ->
     let told = fleet.rolls_back(&app).await?;
     ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
     ensure!(fleet.app().await?.data["spec"]["suspend"] == true);
-    fleet
-        .namespace
-        .patch(KUSTOMIZATION, "app", suspend(false))
-        .await?;
+    fleet.suspend("app", false).await?;
     fleet.reconcile("app", "resumed").await?;
     ensure!(fleet.traces().await? == before, "an object was written");
     Ok(())
@@ -49,11 +42,8 @@ async fn a_commit_while_it_is_watched_is_no_surprise() -> Result<()> {
     let journal = fleet.journal("soak");
     let tool = fleet.begin_move(&app, &journal, &["--soak", "8s"])?;
     comes_to(&journal, "soak").await?;
-    let commit = fleet
-        .repo
-        .commit("red", &[("deploy/settings.yaml", &config_map("settings", "red"))])
-        .await?;
-    fleet.request(GIT_REPOSITORY, "app", &commit).await?;
+    let red = config_map("settings", "red");
+    fleet.add(&[("deploy/settings.yaml", &red)]).await?;
     let is_red = |object: &kube::api::DynamicObject| object.data["data"]["colour"] == "red";
     fleet
         .namespace
@@ -86,9 +76,7 @@ async fn a_tool_that_is_killed_on_the_way_back_is_gone_on_with() -> Result<()> {
         while !steps(&journal).iter().any(|step| step == "back") && tool.try_wait()?.is_none() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // It may have ended by itself.
-        let _ = tool.start_kill();
-        tool.wait().await?;
+        kill(&mut tool).await?;
         let last = steps(&journal).pop().context("the journal is empty")?;
         if last == "back" {
             caught = true;

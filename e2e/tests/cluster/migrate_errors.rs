@@ -113,8 +113,7 @@ async fn errors_of_plans_checkouts_and_controllers_say_what_to_do() -> Result<()
     git(&checkout, &["checkout", "--quiet", "--", "."]).await?;
 
     // What is switched off, and a controller that is not there or is another program.
-    let suspend = |suspend: bool| json!({"spec": {"suspend": suspend}});
-    fleet.namespace.patch(KUSTOMIZATION, "app", suspend(true)).await?;
+    fleet.suspend("app", true).await?;
     let apply = ["migrate", "apply", &app, "--yes", "--soak", "0"];
     let parts = [
         app.as_str(),
@@ -123,10 +122,7 @@ async fn errors_of_plans_checkouts_and_controllers_say_what_to_do() -> Result<()
         "openflux explain M103",
     ];
     says(&fleet, 1, &apply, &parts).await?;
-    fleet
-        .namespace
-        .patch(KUSTOMIZATION, "app", suspend(false))
-        .await?;
+    fleet.suspend("app", false).await?;
     fleet.settled(KUSTOMIZATION, "app").await?;
     let server = fleet.repo.url().trim_start_matches("http://");
     let server = server.split('/').next().unwrap_or_default().to_owned();

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::testbed::{GIT_REPOSITORY, KUSTOMIZATION, eventually};
-use kube::api::DynamicObject;
+use e2e::testbed::{KUSTOMIZATION, eventually};
 
 use crate::beside::Fleet;
 use crate::tool_at_work::ended;
@@ -41,18 +40,16 @@ impl Fleet {
     }
 
     /// Pushes, and waits likewise.
-    pub(crate) async fn bring(&self, checkout: &Path) -> Result<()> {
+    async fn bring(&self, checkout: &Path) -> Result<()> {
         git(checkout, &["push", "--quiet", "origin", "HEAD:main"]).await?;
         let head = git(checkout, &["rev-parse", "HEAD"]).await?;
-        self.request(GIT_REPOSITORY, "app", &head).await?;
-        let applied = |object: &DynamicObject| {
-            let revision = object.data["status"]["lastAppliedRevision"].as_str();
-            revision.is_some_and(|revision| revision.ends_with(&head))
-        };
-        self.namespace
-            .wait(KUSTOMIZATION, "root", "has applied the commit", applied)
-            .await?;
-        Ok(())
+        self.follow(&head).await
+    }
+
+    /// Reverts commits, pushes that, and waits likewise.
+    pub(crate) async fn revert(&self, checkout: &Path, commits: &[&str]) -> Result<()> {
+        git(checkout, &[&["revert", "--no-edit"][..], commits].concat()).await?;
+        self.bring(checkout).await
     }
 
     /// The Apply managers that own the label of `app`.
@@ -67,6 +64,26 @@ impl Fleet {
             owns && entry.manager.as_deref() == Some(manager)
         }))
     }
+}
+
+/// Waits until the labels are in these files of a checkout, and in no other that is named.
+pub(crate) async fn labelled(checkout: &Path, files: &[&str], others: &[&str]) -> Result<()> {
+    let has_label = |file: &&str| -> Result<bool> {
+        Ok(std::fs::read_to_string(checkout.join(file))?.contains("openflux"))
+    };
+    eventually("the labels to be put into the checkout", async || {
+        for file in files {
+            if !has_label(file)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+    .await?;
+    for file in others {
+        ensure!(!has_label(file)?, "{file} has the label");
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -110,11 +127,7 @@ async fn a_move_by_commit_waits_for_it_and_goes_back_by_revert() -> Result<()> {
     );
     let words = [&by_git[..], &["--hook", &hook]].concat();
     let tool = fleet.begin(&words)?;
-    let file = checkout.join("root/app.yaml");
-    eventually("the label to be put into the checkout", async || {
-        Ok(std::fs::read_to_string(&file)?.contains("openflux").then_some(()))
-    })
-    .await?;
+    labelled(&checkout, &["root/app.yaml"], &[]).await?;
     ensure!(
         fleet.label(KUSTOMIZATION, "app").await?.is_none(),
         "it came without a commit"
@@ -138,8 +151,7 @@ async fn a_move_by_commit_waits_for_it_and_goes_back_by_revert() -> Result<()> {
     );
     ensure!(fleet.traces().await? == before, "moving wrote to an object");
 
-    git(&checkout, &["revert", "--no-edit", "HEAD"]).await?;
-    fleet.bring(&checkout).await?;
+    fleet.revert(&checkout, &["HEAD"]).await?;
     ensure!(
         fleet.label(KUSTOMIZATION, "app").await?.is_none(),
         "the label is there still"
@@ -149,18 +161,14 @@ async fn a_move_by_commit_waits_for_it_and_goes_back_by_revert() -> Result<()> {
 
     // A commit that brings more than the labels is no move that went well.
     let tool = fleet.begin(&by_git)?;
-    eventually("the label to be put into the checkout again", async || {
-        Ok(std::fs::read_to_string(&file)?.contains("openflux").then_some(()))
-    })
-    .await?;
+    labelled(&checkout, &["root/app.yaml"], &[]).await?;
     let settings = checkout.join("deploy/settings.yaml");
     let text = std::fs::read_to_string(&settings)?;
     std::fs::write(&settings, text.replace("blue", "green"))?;
     fleet.publish(&checkout).await?;
     let (told, errors) = ended(tool, 3).await?;
     ensure!(told.contains("commit the labels alone"), "{told}{errors}");
-    git(&checkout, &["revert", "--no-edit", "HEAD"]).await?;
-    fleet.bring(&checkout).await?;
+    fleet.revert(&checkout, &["HEAD"]).await?;
     Ok(())
 }
 
@@ -206,8 +214,7 @@ async fn a_label_is_handed_over_to_git_and_goes_with_a_revert() -> Result<()> {
     let verified = fleet.beside.ends(0, &["migrate", "verify"]).await?;
     ensure!(!verified.contains("M203"), "{verified}");
 
-    git(&checkout, &["revert", "--no-edit", "HEAD"]).await?;
-    fleet.bring(&checkout).await?;
+    fleet.revert(&checkout, &["HEAD"]).await?;
     ensure!(
         fleet.label(KUSTOMIZATION, "app").await?.is_none(),
         "the label is there still"

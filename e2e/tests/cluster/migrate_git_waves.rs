@@ -1,34 +1,12 @@
 //! Moves by commits of several objects: parents with their children, more than move at once, and some that are not proven.
 
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 use e2e::testbed::{HELM_RELEASE, KUSTOMIZATION, Kind, eventually};
 use serde_json::json;
 
 use crate::beside::Fleet;
-use crate::migrate_git::git;
+use crate::migrate_git::labelled;
 use crate::tool_at_work::ended;
-
-/// Waits until the labels are in these files of a checkout, and in no other that is named.
-async fn labelled(checkout: &Path, files: &[&str], others: &[&str]) -> Result<()> {
-    let has_label = |file: &&str| -> Result<bool> {
-        Ok(std::fs::read_to_string(checkout.join(file))?.contains("openflux"))
-    };
-    eventually("the labels to be put into the checkout", async || {
-        for file in files {
-            if !has_label(file)? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(()))
-    })
-    .await?;
-    for file in others {
-        ensure!(!has_label(file)?, "{file} has the label");
-    }
-    Ok(())
-}
 
 async fn lose_labels(fleet: &Fleet, objects: &[(Kind, &str)]) -> Result<()> {
     for (kind, name) in objects {
@@ -95,8 +73,7 @@ async fn parents_and_children_move_by_the_commits_of_their_labels() -> Result<()
     ensure!(told.contains("With openflux: 4. With stock: 0."), "{told}");
     ensure!(fleet.traces().await? == before, "moving wrote to an object");
 
-    git(&checkout, &["revert", "--no-edit", "HEAD", "HEAD~1"]).await?;
-    fleet.bring(&checkout).await?;
+    fleet.revert(&checkout, &["HEAD", "HEAD~1"]).await?;
     let objects = [
         (KUSTOMIZATION, "base"),
         (KUSTOMIZATION, "root"),
@@ -166,7 +143,6 @@ async fn what_is_not_proven_gets_no_label_by_a_commit() -> Result<()> {
     ensure!(fleet.label(KUSTOMIZATION, "app").await?.is_none());
     ensure!(fleet.label(HELM_RELEASE, "web").await?.as_deref() == Some("openflux"));
 
-    git(&checkout, &["revert", "--no-edit", "HEAD"]).await?;
-    fleet.bring(&checkout).await?;
+    fleet.revert(&checkout, &["HEAD"]).await?;
     lose_labels(&fleet, &[(HELM_RELEASE, "web"), (KUSTOMIZATION, "app")]).await
 }

@@ -15,6 +15,7 @@ use crate::crash::moments;
 use crate::migrate_trials::{Many, SELECTOR, is_long};
 use crate::moves::trials;
 use crate::ownership::{ALL, Witness};
+use crate::tool_at_work::kill;
 
 /// How the tool is called whoever is killed.
 const PATIENCE: [&str; 5] = ["--yes", "--idle-timeout", "60s", "--timeout", "60s"];
@@ -82,9 +83,7 @@ impl Mortal<'_> {
         tokio::time::sleep(moment).await;
         let was_at_work = tool.try_wait()?.is_none();
         if victim == Victim::Tool {
-            // It may have ended by itself.
-            let _ = tool.start_kill();
-            tool.wait().await?;
+            kill(&mut tool).await?;
             return Ok(was_at_work);
         }
         self.kill(victim)?;

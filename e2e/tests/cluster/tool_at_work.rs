@@ -89,6 +89,14 @@ pub(crate) async fn comes_to(journal: &Path, step: &str) -> Result<()> {
     .await
 }
 
+/// Kills a tool, which may have ended by itself.
+pub(crate) async fn kill(tool: &mut Child) -> Result<()> {
+    // What has ended cannot be killed.
+    let _ = tool.start_kill();
+    tool.wait().await?;
+    Ok(())
+}
+
 /// Waits for the end of a tool, which has to be like this; gives what it printed, and what it said on the way.
 pub(crate) async fn ended(tool: Child, code: i32) -> Result<(String, String)> {
     let output = tool.wait_with_output().await?;
