@@ -368,9 +368,7 @@ impl Fleet {
 
     pub(crate) async fn move_app(&self) -> Result<String> {
         let app = self.handle("ks", "app");
-        self.beside
-            .ends(0, &["migrate", "apply", &app, "--yes", "--soak", "0"])
-            .await
+        self.moves(0, &[&app], &[]).await
     }
 
     /// Commits without the label while the parent is suspended.

@@ -75,10 +75,7 @@ async fn objects_move_and_return_and_nothing_is_written_to_what_they_applied() -
     let status = fleet.beside.ends(0, &["migrate", "status", &migration]).await?;
     ensure!(status.contains(&format!("{app}  moved")), "{status}");
 
-    let told = fleet
-        .beside
-        .ends(0, &["migrate", "rollback", &migration, "--yes"])
-        .await?;
+    let told = fleet.rolls_back(&migration).await?;
     ensure!(told.contains("With openflux: 0. With stock: 2."), "{told}");
     ensure!(fleet.traces().await? == before, "moving back wrote to an object");
     let back = fleet.app().await?;
@@ -88,10 +85,7 @@ async fn objects_move_and_return_and_nothing_is_written_to_what_they_applied() -
         "{annotations:?}"
     );
     ensure!(fleet.label(HELM_RELEASE, "web").await?.is_none());
-    let again = fleet
-        .beside
-        .ends(0, &["migrate", "rollback", &app, "--yes"])
-        .await?;
+    let again = fleet.rolls_back(&app).await?;
     ensure!(again.contains("there is nothing to do"), "{again}");
     // That it is back is found when the migration is looked at.
     let verified = fleet.beside.ends(1, &["migrate", "verify", &migration]).await?;
@@ -223,10 +217,7 @@ async fn interrupted(fleet: &Fleet) -> Result<()> {
         .ends(0, &["migrate", "apply", "--resume", "--yes", "--soak", "0"])
         .await?;
     ensure!(told.contains("unmoved 3/3"), "{told}");
-    fleet
-        .beside
-        .ends(0, &["migrate", "rollback", &app, "--yes"])
-        .await?;
+    fleet.rolls_back(&app).await?;
     Ok(())
 }
 
@@ -291,10 +282,7 @@ async fn a_tool_that_is_killed_is_gone_on_with_by_anybody() -> Result<()> {
             fleet.traces().await? == before,
             "after {lines} lines an object was written"
         );
-        fleet
-            .beside
-            .ends(0, &["migrate", "rollback", &migration, "--yes"])
-            .await?;
+        fleet.rolls_back(&migration).await?;
         ensure!(
             fleet.traces().await? == before,
             "on the way back from {lines} lines an object was written"
@@ -319,10 +307,7 @@ async fn the_way_back_needs_neither_our_controller_nor_git() -> Result<()> {
         verified.contains(&format!("✗ {app}  nobody has it")),
         "{verified}"
     );
-    let told = fleet
-        .beside
-        .ends(0, &["migrate", "rollback", &app, "--yes"])
-        .await?;
+    let told = fleet.rolls_back(&app).await?;
     ensure!(told.contains("With openflux: 0. With stock: 1."), "{told}");
     ensure!(fleet.traces().await? == before, "the way back wrote to an object");
     let verified = fleet.beside.ends(0, &["migrate", "verify"]).await?;

@@ -65,13 +65,8 @@ async fn each_command_prints_one_document_that_its_schema_has() -> Result<()> {
     let schemas = Schemas::read()?;
     let namespace = fleet.namespace.name();
     let (app, web) = (fleet.handle("ks", "app"), fleet.handle("hr", "web"));
-    let checkout = fleet.beside.testbed.dir().join(format!("{namespace}-documents"));
+    let checkout = fleet.clone_to("documents").await?;
     let path = checkout.display().to_string();
-    let cloned = tokio::process::Command::new("git")
-        .args(["clone", "--quiet", fleet.repo.url(), &path])
-        .status()
-        .await?;
-    ensure!(cloned.success(), "git clone: {cloned}");
     let print = async |kind: &str, codes: &[i32], words: &[&str]| -> Result<Value> {
         let output = fleet.beside.openflux(&[words, &["-o", "json"]].concat()).await?;
         let text = String::from_utf8(output.stdout)?;
