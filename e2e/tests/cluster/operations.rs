@@ -16,10 +16,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::ToSpan as _;
 use kube::Api;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::app::{self, App, Owner, config_map, deployment};
+use crate::producing;
 
 /// The Lease that our controller of the shard `leader` competes for.
 async fn lease(testbed: &Testbed) -> Result<Lease> {
@@ -106,19 +106,10 @@ async fn candidates_in_go_and_ours_keep_each_other_out() -> Result<()> {
     Ok(())
 }
 
-/// The answer to a GET, which has to be `200 OK`.
+/// The text that an address serves at a path.
 pub(crate) async fn get(address: &str, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address).await.context(address.to_owned())?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("an HTTP answer")?;
-    ensure!(
-        head.split(' ').nth(1) == Some("200"),
-        "{address}{path} answered {head}"
-    );
-    Ok(body.to_owned())
+    let body = producing::get(&format!("http://{address}{path}")).await?;
+    Ok(String::from_utf8(body)?)
 }
 
 /// Families of stock that have no counterpart: reconciliations have no time-out of their own, and there are no webhooks.

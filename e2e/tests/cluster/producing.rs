@@ -95,13 +95,15 @@ pub(crate) async fn input(
     namespace.apply(&artifact.to_string()).await
 }
 
-/// The bytes that a URL of an Artifact serves.
+/// The bytes that a URL serves, which has to answer with `200 OK`.
 pub(crate) async fn get(url: &str) -> Result<Vec<u8>> {
     let (address, path) = url
         .strip_prefix("http://")
         .and_then(|rest| rest.split_once('/'))
         .context("a URL")?;
-    let mut stream = TcpStream::connect(address).await?;
+    let mut stream = TcpStream::connect(address)
+        .await
+        .with_context(|| url.to_owned())?;
     let request = format!("GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
