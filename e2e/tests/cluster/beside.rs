@@ -25,17 +25,42 @@ use crate::app::{config_map, deployment};
 pub(crate) const KEY: &str = "sharding.fluxcd.io/key";
 pub(crate) const EXCLUDED: &str = "--watch-label-selector=!sharding.fluxcd.io/key";
 
-/// A cluster with stock and ours beside each other, which the tests of this file take in turn.
+/// A cluster with stock and ours beside each other.
 pub(crate) struct Beside {
     pub(crate) testbed: Testbed,
+}
+
+/// A cluster that the tests take in turn, started by the first of them: the commands look at the whole cluster.
+struct Place {
+    beside: OnceCell<Beside>,
     turn: Mutex<()>,
 }
 
+impl Place {
+    const fn new() -> Self {
+        Self {
+            beside: OnceCell::const_new(),
+            turn: Mutex::const_new(()),
+        }
+    }
+}
+
 impl Beside {
+    /// The cluster that is free first, with its controllers; nobody else has it before the turn is dropped.
     pub(crate) async fn shared() -> Result<(&'static Self, MutexGuard<'static, ()>)> {
-        static SHARED: OnceCell<Beside> = OnceCell::const_new();
-        let beside = SHARED.get_or_try_init(|| Self::start(true)).await?;
-        let turn = beside.turn.lock().await;
+        // Most of a move is waiting, so that two get along with few cores.
+        static PLACES: [Place; 2] = [Place::new(), Place::new()];
+        let [first, second] = &PLACES;
+        // In this order, so that a test alone starts one cluster.
+        let (place, turn) = tokio::select! {
+            biased;
+            turn = first.turn.lock() => (first, turn),
+            turn = second.turn.lock() => (second, turn),
+        };
+        let beside = place.beside.get_or_try_init(|| Self::start(true)).await?;
+        beside.testbed.stock_kustomize_controller().await?;
+        beside.testbed.stock_helm_controller().await?;
+        beside.testbed.openflux_controller().await?;
         Ok((beside, turn))
     }
 
@@ -57,10 +82,7 @@ impl Beside {
             .output()?;
         flux.apply(&String::from_utf8(output.stdout)?).await?;
         run_pods(&testbed)?;
-        let beside = Self {
-            testbed,
-            turn: Mutex::default(),
-        };
+        let beside = Self { testbed };
         beside.await_deployments(4).await?;
         Ok(beside)
     }
@@ -188,7 +210,7 @@ pub(crate) struct Fleet {
     pub(crate) beside: &'static Beside,
     pub(crate) namespace: Namespace,
     pub(crate) repo: GitRepo,
-    /// One test at a time: the commands look at the whole cluster.
+    /// Nobody else has the cluster meanwhile.
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -196,9 +218,6 @@ impl Fleet {
     pub(crate) async fn start(prefix: &str) -> Result<Self> {
         let (beside, turn) = Beside::shared().await?;
         let testbed = &beside.testbed;
-        testbed.stock_kustomize_controller().await?;
-        testbed.stock_helm_controller().await?;
-        testbed.openflux_controller().await?;
         let namespace = testbed.namespace(prefix).await?;
         let repo = testbed.git().await?.create(namespace.name()).await?;
         let fleet = Self {

@@ -173,9 +173,6 @@ impl<'a> Many<'a> {
 async fn many_move_there_and_back_while_others_commit() -> Result<()> {
     let (beside, _turn) = Beside::shared().await?;
     let testbed = &beside.testbed;
-    testbed.stock_kustomize_controller().await?;
-    testbed.stock_helm_controller().await?;
-    testbed.openflux_controller().await?;
     let (count, times) = if is_long() { (trials(), 5) } else { (12, 1) };
     let many = Many::start(beside, count, 0).await?;
     let before = many.traces().await?;
@@ -223,9 +220,6 @@ async fn many_move_there_and_back_while_others_commit() -> Result<()> {
 async fn a_fleet_of_twenty_is_planned_moved_and_verified() -> Result<()> {
     let (beside, _turn) = Beside::shared().await?;
     let testbed = &beside.testbed;
-    testbed.stock_kustomize_controller().await?;
-    testbed.stock_helm_controller().await?;
-    testbed.openflux_controller().await?;
     let many = Many::start(beside, 14, 6).await?;
     let before = many.traces().await?;
     let plan = testbed.dir().join(format!("{}-plan.json", many.namespace.name()));
