@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches, Subcommand};
+use flux_fleet::text::without_secrets;
 use helm::{Capabilities, GO_VERSION, KUBE_CLIENT_VERSION};
 use openflux::{
     CompletionArgs, HelmDependencyCommand, HelmTemplateArgs, KustomizeBuildArgs, SopsDecryptArgs, candidates,
@@ -92,7 +93,8 @@ fn ask_cluster(matches: &clap::ArgMatches, out: &mut dyn Write) -> ExitCode {
     match result {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(error) => {
-            let _ = writeln!(io::stderr(), "Error: {error}");
+            let said = error.to_string();
+            let _ = writeln!(io::stderr(), "Error: {}", without_secrets(&said));
             ExitCode::from(error.exit_code())
         }
     }

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use serde::{Deserialize, Serialize};
 
 use crate::World;
+use crate::text::without_secrets;
 
 /// The two kinds that move between controllers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -297,11 +298,12 @@ impl Subject {
     }
 
     fn unreadable(kind: DeployerKind, meta: &ObjectMeta, why: &str) -> Self {
+        let why = without_secrets(why).into_owned();
         Self {
             state: State::Failing,
             reason: "Unreadable".to_owned(),
-            message: why.to_owned(),
-            unreadable: Some(why.to_owned()),
+            message: why.clone(),
+            unreadable: Some(why),
             ..Self::bare(kind, meta)
         }
     }
@@ -334,7 +336,10 @@ impl Subject {
         Self {
             state,
             reason: told_by.map(|c| c.reason.clone()).unwrap_or_default(),
-            message: told_by.map(|c| c.message.clone()).unwrap_or_default(),
+            // It gets into journals and on to stderr, too.
+            message: told_by
+                .map(|c| without_secrets(&c.message).into_owned())
+                .unwrap_or_default(),
             since: told_by.map(|c| c.last_transition_time.0),
             depends_on: depends_on.collect(),
             ..bare

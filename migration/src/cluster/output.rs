@@ -4,7 +4,7 @@ use std::env;
 use std::io::{IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
-use flux_fleet::text::Style;
+use flux_fleet::text::{Style, mask_secrets};
 use serde::Serialize;
 
 use super::CommandError;
@@ -148,18 +148,19 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    /// Prints one document if that is asked for; returns whether it was.
+    /// Prints one document if that is asked for, without secrets in URLs; returns whether it was.
     pub(crate) fn document(
         self,
         out: &mut dyn Write,
         document: &impl Serialize,
     ) -> Result<bool, CommandError> {
-        let value = match self.format {
+        let mut value = match self.format {
             Format::Json | Format::Yaml => {
                 serde_json::to_value(document).map_err(|error| CommandError::Document(error.to_string()))?
             }
             _ => return Ok(false),
         };
+        mask_secrets(&mut value);
         let wrong = |error: String| CommandError::Document(error);
         if self.format == Format::Json {
             let text = serde_json::to_string_pretty(&value).map_err(|error| wrong(error.to_string()))?;

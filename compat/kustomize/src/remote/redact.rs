@@ -3,8 +3,8 @@
 /// Parameters of a git reference, which are no secrets.
 const HARMLESS: [&str; 4] = ["ref", "version", "timeout", "submodules"];
 
-/// The schemes of URLs that may carry credentials; the user of the last is part of the address.
-const SCHEMES: [&str; 6] = ["http", "https", "ftp", "ftps", "git", "ssh"];
+/// The schemes of URLs that may carry credentials; the user of `ssh` is part of the address.
+const SCHEMES: [&str; 7] = ["http", "https", "ftp", "ftps", "git", "oci", "ssh"];
 
 /// The text with user names, passwords, unknown query parameters and fragments of its URLs replaced by `xxxxx`, as Go
 /// does it for passwords.

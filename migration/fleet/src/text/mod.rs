@@ -1,15 +1,18 @@
 //! How results are shown to people: signs, colours, tables, ages.
 //!
-//! State is never told by colour alone, and nothing that came from a cluster reaches a terminal with control characters.
+//! State is never told by colour alone, and nothing that came from a cluster reaches a terminal with control characters or with the
+//! passwords of its URLs.
 
 mod age;
 mod outline;
+mod secrets;
 mod table;
 
 use std::borrow::Cow;
 
 pub use age::age;
 pub use outline::{Mark, Node};
+pub use secrets::{mask_secrets, without_secrets};
 pub use table::{Align, Table};
 
 /// What a piece of text says about a state.
@@ -112,14 +115,15 @@ impl Style {
     }
 }
 
-/// Returns text of a cluster as one line without control characters, and without those that turn the direction.
+/// Returns text of a cluster as one line without control characters, without those that turn the direction, and without secrets in URLs.
 pub fn clean(text: &str) -> Cow<'_, str> {
+    let text = without_secrets(text);
     let is_odd = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if !text.contains(is_odd) {
-        return Cow::Borrowed(text);
+        return text;
     }
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     Cow::Owned(
@@ -131,9 +135,12 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns the beginning of a text, with an ellipsis if that is not all of it.
+///
+/// What is secret goes first: half a URL does not tell that there is a password in it.
 pub fn shorten(text: &str, width: usize) -> String {
+    let text = without_secrets(text);
     if text.chars().count() <= width {
-        return text.to_owned();
+        return text.into_owned();
     }
     let mut short: String = text.chars().take(width.saturating_sub(3)).collect();
     short.push_str("...");
@@ -177,6 +184,7 @@ mod tests {
         assert_eq!(clean("fine, näme"), "fine, näme");
         assert_eq!(clean("two\nlines\t and"), "two lines and");
         assert_eq!(clean("\u{1b}[31mred\u{202e}back"), "\u{fffd}[31mred\u{fffd}back");
+        assert_eq!(clean("no:\nhttps://a:b@c/"), "no: https://xxxxx:xxxxx@c/");
     }
 
     #[test]
@@ -197,6 +205,7 @@ mod tests {
     fn texts_are_cut_where_people_stop_reading() {
         assert_eq!(shorten("podinfo", 7), "podinfo");
         assert_eq!(shorten("podinfos", 7), "podi...");
+        assert_eq!(shorten("http://user:secret@host", 20), "http://xxxxx:xxxx...");
         assert_eq!(
             short_hash("main@sha1:f00dcafef00dcafef00dcafe"),
             "main@sha1:f00dcafef00d"
