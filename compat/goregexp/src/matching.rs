@@ -36,6 +36,8 @@ impl Regexp {
         let config = meta::Config::new()
             .nfa_size_limit(Some(limits.compiled_bytes))
             .onepass_size_limit(Some(1 << 20))
+            // Most expressions meet a few short texts: a table of all that one could meet takes longer to build.
+            .dfa(false)
             .hybrid_cache_capacity(2 << 20);
         let engine = meta::Builder::new()
             .configure(config)
